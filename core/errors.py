@@ -1,0 +1,52 @@
+"""Expected failures: types with a stable code, an exit code and a sentence that says what to do."""
+
+from typing import ClassVar
+
+
+class LotkeeperError(Exception):
+    """Something went wrong that a user can act on. Its text is the sentence to show."""
+
+    code: ClassVar[str] = "internal_error"
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(LotkeeperError):
+    """A setting is wrong; the sentence names the variable."""
+
+    code = "settings_invalid"
+    exit_code = 6
+
+
+class PortInUseError(LotkeeperError):
+    """A port that we were told to use is taken; the sentence names the holder."""
+
+    code = "port_in_use"
+    exit_code = 6
+
+
+class ProfileMismatchError(LotkeeperError):
+    """The database belongs to another profile (the demo's to ``demo``, a real account's to ``main``)."""
+
+    code = "profile_mismatch"
+    exit_code = 6
+
+
+class DatabaseUnavailableError(LotkeeperError):
+    """PostgreSQL cannot be reached or has not been migrated."""
+
+    code = "database_unavailable"
+    exit_code = 3
+
+
+class StreamUnavailableError(LotkeeperError):
+    """Redis cannot be reached."""
+
+    code = "stream_unavailable"
+    exit_code = 3
+
+
+class StackError(LotkeeperError):
+    """An embedded server or a child process could not be started."""
+
+    code = "stack_failed"
+    exit_code = 3

@@ -1,0 +1,185 @@
+"""Settings: one prefix, built once in ``main`` and passed down, never read at import."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+PREFIX = "LOTKEEPER_"
+
+Profile = Literal["demo", "main"]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def default_home() -> Path:
+    """The platform's user data directory for Lotkeeper.
+
+    Follows the XDG base directory specification where ``XDG_DATA_HOME`` is set or the platform is Linux.
+    """
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "lotkeeper"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not an IANA time zone, for example US/Eastern") from error
+    return name
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside. ``LOTKEEPER_<NAME>``, ``LOTKEEPER_<NAME>_FILE`` or ``.env``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    home: Path = Field(
+        default_factory=default_home, description="where embedded servers, tokens and logs live"
+    )
+    profile: Profile = Field(
+        "main", description="which portfolio of the home this is: the demo's or the real one"
+    )
+
+    ib_host: str = Field("127.0.0.1", min_length=1, description="TWS or IB Gateway")
+    ib_port: Port = Field(4002, description="4001/4002 Gateway live/paper, 7496/7497 TWS live/paper")
+    ib_client_id: int = Field(71, ge=0, le=2**31 - 1, description="fixed; one per connection to the gateway")
+    ib_timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(
+        None, description="zone of execution times that carry none; default: the zone in the handshake"
+    )
+    ib_connect_timeout_seconds: float = Field(15.0, gt=0, le=300)
+    ib_heartbeat_seconds: float = Field(
+        5.0, gt=0, le=60, description="a silent gateway is found after about two"
+    )
+
+    api_host: str = Field("127.0.0.1", min_length=1)
+    api_port: Port = 8321
+    api_token: SecretStr | None = Field(None, description="an admin token instead of the generated one")
+
+    database_url: SecretStr | None = Field(
+        None, description="your own PostgreSQL instead of the embedded one"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="your own Redis (6.2 or newer) instead of the embedded one"
+    )
+    stream_prefix: str = Field("lotkeeper", min_length=1, description="first part of every Redis key")
+    stream_conflate_ms: int = Field(250, ge=0, le=10_000, description="WebSocket frame; 0 sends each change")
+
+    settle_seconds: float = Field(3.0, ge=0, le=300, description="quiet time before a difference counts")
+    sweep_seconds: float = Field(300.0, gt=0, le=3600, description="between full comparisons with the broker")
+    last_known_flush_seconds: float = Field(
+        5.0, gt=0, le=60, description="marks and values reach the database"
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+
+    @property
+    def data_dir(self) -> Path:
+        """The profile's own folder: ``<home>/demo`` or ``<home>/main``."""
+        return self.home / self.profile
+
+    @property
+    def token_file(self) -> Path:
+        """Where the generated API token is kept (mode 0600)."""
+        return self.data_dir / "api-token"
+
+    @property
+    def facts_stream(self) -> str:
+        """What the broker said: durable. The braces keep one partition's keys on one Redis Cluster node."""
+        return f"{self.stream_prefix}:{{0}}:facts"
+
+    @property
+    def ticks_stream(self) -> str:
+        """Marks and profit-and-loss figures: bounded, may be shed."""
+        return f"{self.stream_prefix}:{{0}}:ticks"
+
+    @property
+    def changes_stream(self) -> str:
+        """What was committed."""
+        return f"{self.stream_prefix}:{{0}}:changes"
+
+    @property
+    def requests_stream(self) -> str:
+        """What someone asks of the broker: bounded."""
+        return f"{self.stream_prefix}:{{0}}:requests"
+
+    @property
+    def queue_name(self) -> str:
+        """The arq queue of the position_sync worker."""
+        return f"{self.stream_prefix}:{{0}}:jobs"
+
+    def require_database_url(self) -> str:
+        """The database URL for SQLAlchemy with asyncpg.
+
+        Raises:
+            SettingsError: it is not set, or not a PostgreSQL URL.
+        """
+        url = self._require(
+            self.database_url, "DATABASE_URL", "postgresql://user:password@host:5432/lotkeeper"
+        )
+        scheme, _, rest = url.partition("://")
+        if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL must start with postgresql://, not {scheme}://. "
+                "Lotkeeper keeps its data in PostgreSQL only."
+            )
+        return f"postgresql+asyncpg://{rest}"
+
+    def require_redis_url(self) -> str:
+        """The Redis URL.
+
+        Raises:
+            SettingsError: it is not set, or not a Redis URL.
+        """
+        url = self._require(self.redis_url, "REDIS_URL", "redis://host:6379/0")
+        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise SettingsError(f"{PREFIX}REDIS_URL must start with redis://, rediss:// or unix://.")
+        return url
+
+    @staticmethod
+    def _require(secret: SecretStr | None, name: str, example: str) -> str:
+        if secret is None or not secret.get_secret_value():
+            raise SettingsError(
+                f"{PREFIX}{name} is not set. Set it (for example {example}), or use `lotkeeper up`, "
+                "which starts the embedded servers by itself."
+            )
+        return secret.get_secret_value()
+
+
+def _file_variants() -> dict[str, Any]:
+    """Values of ``LOTKEEPER_<NAME>_FILE``: secrets as files (Docker and systemd hand them over so)."""
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            reason = error.strerror
+            raise SettingsError(f"{variable} names {path}, which cannot be read: {reason}.") from error
+    return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; ``overrides`` win over it.
+
+    Raises:
+        SettingsError: one clear sentence that names the first wrong variable.
+    """
+    try:
+        return Settings(**{**_file_variants(), **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{PREFIX}{str(first['loc'][0]).upper()}" if first["loc"] else PREFIX
+        # The value itself may be a secret: only what is wrong with it is told.
+        raise SettingsError(f"{name} is wrong: {first['msg']}.") from None
