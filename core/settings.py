@@ -35,7 +35,7 @@ def _known_zone(name: str) -> str:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside. ``LOTKEEPER_<NAME>``, ``LOTKEEPER_<NAME>_FILE`` or ``.env``."""
+    """What can be set from outside: ``LOTKEEPER_<NAME>``, ``LOTKEEPER_<NAME>_FILE`` or ``.env``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
@@ -66,9 +66,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="your own PostgreSQL instead of the embedded one"
     )
-    redis_url: SecretStr | None = Field(
-        None, description="your own Redis (6.2 or newer) instead of the embedded one"
-    )
+    redis_url: SecretStr | None = Field(None, description="your own Redis (6.2 or newer), not the embedded")
     stream_prefix: str = Field("lotkeeper", min_length=1, description="first part of every Redis key")
     stream_conflate_ms: int = Field(250, ge=0, le=10_000, description="WebSocket frame; 0 sends each change")
 

@@ -1,0 +1,52 @@
+"""Every table, one file a group. Importing this package fills ``models.types.metadata``."""
+
+from models.tables.accounts import (
+    account_pnl,
+    account_values,
+    broker_accounts,
+    installation,
+    instruments,
+    jobs,
+    marks,
+    user_sessions,
+)
+from models.tables.executions import commission_reports, executions
+from models.tables.positions import ledger_books, lots, position_events, position_statements, positions
+from models.tables.sync import (
+    broker_links,
+    broker_sessions,
+    dead_facts,
+    outbox,
+    reconciliation_differences,
+    reconciliations,
+    sync_datasets,
+    sync_log,
+)
+from models.types import metadata
+
+__all__ = [
+    "account_pnl",
+    "account_values",
+    "broker_accounts",
+    "broker_links",
+    "broker_sessions",
+    "commission_reports",
+    "dead_facts",
+    "executions",
+    "installation",
+    "instruments",
+    "jobs",
+    "ledger_books",
+    "lots",
+    "marks",
+    "metadata",
+    "outbox",
+    "position_events",
+    "position_statements",
+    "positions",
+    "reconciliation_differences",
+    "reconciliations",
+    "sync_datasets",
+    "sync_log",
+    "user_sessions",
+]

@@ -1,0 +1,36 @@
+"""What is held: an IBKR contract, known by its ``conid``."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+COMBO_CONID = 28812380
+"""The conid IBKR gives every combo (BAG). Only its legs are positions."""
+
+
+class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An instrument as positions and executions describe it.
+
+    ``multiplier`` is what one unit of price is worth per unit of quantity before ``price_magnifier``:
+    value = quantity × price × multiplier ÷ price_magnifier. ``price_magnifier`` and ``description`` come from
+    contract details only; until those arrive the magnifier is 1 and the description empty.
+    """
+
+    conid: int
+    symbol: str
+    sec_type: str
+    currency: str
+    local_symbol: str = ""
+    trading_class: str = ""
+    exchange: str = ""
+    multiplier: Decimal = Decimal(1)
+    expiry: str = ""
+    strike: Decimal | None = None
+    right: str = ""
+    price_magnifier: int = 1
+    description: str = ""
+
+    @property
+    def point_value(self) -> Decimal:
+        """The value of one whole point of quoted price per unit of quantity, in ``currency``."""
+        return self.multiplier / self.price_magnifier

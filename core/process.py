@@ -1,0 +1,38 @@
+"""How every long-running process of Lotkeeper starts and stops."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from core import logs
+from core.settings import Settings
+
+AsyncMain = Callable[[Settings], Coroutine[Any, Any, None]]
+
+
+async def _until_told(settings: Settings, main: AsyncMain) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(main(settings), name="main")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def run_service(name: str, settings: Settings, main: AsyncMain) -> None:
+    """Run ``main`` until it ends or the process is told to stop.
+
+    SIGTERM and SIGINT cancel ``main``, which closes what it opened and returns; the process exits with 0.
+    An exception from ``main`` is raised to the caller.
+    """
+    logs.configure(name, settings.log_level, settings.log_format)
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - not available on Windows
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_until_told(settings, main))

@@ -1,0 +1,95 @@
+"""The one consumer loop: read, hand over, acknowledge only what was dealt with."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from core import logs
+from core.errors import DatabaseUnavailableError, StreamUnavailableError
+from core.streams.port import Entry, StreamPort
+
+log = logs.get_logger(__name__)
+
+Handle = Callable[[Sequence[Entry]], Awaitable[None]]
+"""Deals with entries and commits the effect before it returns. What raises is delivered again.
+
+What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try.
+"""
+
+_BLOCK_MS = 1000
+_RETRY_FIRST_SECONDS = 0.1
+_RETRY_MOST_SECONDS = 5.0
+
+
+class Consumer:
+    """One member of a consumer group on one stream.
+
+    At start, and about every ``idle_ms``, it takes over what any member was given that long ago and never
+    acknowledged: a member that was killed, or itself before its restart. Entries reach ``handle`` in batches
+    of at most ``count``. When Redis or PostgreSQL is away it says so once, retries with backoff, and says once
+    that they are back.
+    """
+
+    def __init__(
+        self,
+        port: StreamPort,
+        *,
+        stream: str,
+        group: str,
+        consumer: str,
+        handle: Handle,
+        count: int = 64,
+        idle_ms: int = 5_000,
+    ) -> None:
+        self._port = port
+        self._stream = stream
+        self._group = group
+        self._consumer = consumer
+        self._handle = handle
+        self._count = count
+        self._idle_ms = idle_ms
+        self._down: str | None = None
+
+    async def run(self) -> None:
+        """Consume until cancelled. A batch under way when cancelled is delivered again later."""
+        retry_seconds = _RETRY_FIRST_SECONDS
+        left_over: list[Entry] = []
+        claim_at = 0.0
+        while True:
+            try:
+                if not left_over:
+                    if time.monotonic() >= claim_at:
+                        left_over = await self._claim()
+                        claim_at = time.monotonic() + self._idle_ms / 1000 if not left_over else 0.0
+                    left_over = left_over or await self._read()
+                if left_over:
+                    await self._handle(left_over)
+                    await self._port.acknowledge(self._stream, self._group, [entry.id for entry in left_over])
+                    left_over = []
+            except (StreamUnavailableError, DatabaseUnavailableError) as error:
+                self._say_down(error)
+                await asyncio.sleep(retry_seconds)
+                retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
+            else:
+                self._say_up()
+                retry_seconds = _RETRY_FIRST_SECONDS
+
+    async def _claim(self) -> list[Entry]:
+        return await self._port.claim_stale(
+            self._stream, self._group, self._consumer, idle_ms=self._idle_ms, count=self._count
+        )
+
+    async def _read(self) -> list[Entry]:
+        return await self._port.read_group(
+            self._stream, self._group, self._consumer, count=self._count, block_ms=_BLOCK_MS
+        )
+
+    def _say_down(self, error: StreamUnavailableError | DatabaseUnavailableError) -> None:
+        if self._down != error.code:
+            self._down = error.code
+            log.warning("consumer_waiting", stream=self._stream, group=self._group, reason=str(error))
+
+    def _say_up(self) -> None:
+        if self._down is not None:
+            self._down = None
+            log.info("consumer_resumed", stream=self._stream, group=self._group)

@@ -1,0 +1,165 @@
+"""The stream port in memory: for tests, and the proof that the port says all that callers rely on."""
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from core.streams.port import START, Entry, GroupInfo, StreamInfo
+
+_Id = tuple[int, int]
+
+
+def _spell(entry_id: _Id) -> str:
+    return f"{entry_id[0]}-{entry_id[1]}"
+
+
+def _parse(entry_id: str) -> _Id:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+@dataclass
+class _Pending:
+    consumer: str
+    delivered_at: float
+
+
+@dataclass
+class _Group:
+    delivered: _Id = (0, 0)
+    pending: dict[_Id, _Pending] = field(default_factory=dict)
+
+
+@dataclass
+class _Stream:
+    ids: list[_Id] = field(default_factory=list)
+    data: dict[_Id, bytes] = field(default_factory=dict)
+    last: _Id = (0, 0)
+    groups: dict[str, _Group] = field(default_factory=dict)
+
+    def after(self, entry_id: _Id, count: int) -> list[_Id]:
+        start = bisect_right(self.ids, entry_id)
+        return self.ids[start : start + count]
+
+    def drop_below(self, floor: _Id) -> int:
+        gone = [entry_id for entry_id in self.ids if entry_id < floor]
+        del self.ids[: len(gone)]
+        for entry_id in gone:
+            del self.data[entry_id]
+        return len(gone)
+
+    def entries(self, ids: Sequence[_Id]) -> list[Entry]:
+        return [Entry(_spell(entry_id), self.data[entry_id]) for entry_id in ids if entry_id in self.data]
+
+
+class MemoryStreams:
+    """Streams that live and die with the process."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._added = asyncio.Condition()
+
+    def _stream(self, name: str) -> _Stream:
+        return self._streams.setdefault(name, _Stream())
+
+    def _group(self, stream: str, group: str) -> _Group:
+        return self._stream(stream).groups.setdefault(group, _Group())
+
+    async def append(
+        self, stream: str, payloads: Sequence[bytes], *, keep_entries: int | None = None
+    ) -> None:
+        """See ``StreamPort.append``."""
+        kept = self._stream(stream)
+        for payload in payloads:
+            now = time.time_ns() // 1_000_000
+            kept.last = max((now, 0), (kept.last[0], kept.last[1] + 1))
+            kept.ids.append(kept.last)
+            kept.data[kept.last] = payload
+        if keep_entries is not None and len(kept.ids) > keep_entries:
+            kept.drop_below(kept.ids[-keep_entries])
+        async with self._added:
+            self._added.notify_all()
+
+    async def _wait_for(self, stream: str, after: _Id, block_ms: int) -> None:
+        if not block_ms or self._stream(stream).after(after, 1):
+            return
+        try:
+            async with asyncio.timeout(block_ms / 1000), self._added:
+                await self._added.wait_for(lambda: bool(self._stream(stream).after(after, 1)))
+        except TimeoutError:
+            return
+
+    async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
+        """See ``StreamPort.tail``."""
+        start = _parse(after)
+        await self._wait_for(stream, start, block_ms)
+        kept = self._stream(stream)
+        return kept.entries(kept.after(start, count))
+
+    async def last_id(self, stream: str) -> str:
+        """See ``StreamPort.last_id``."""
+        return _spell(self._stream(stream).last)
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """See ``StreamPort.ensure_group``."""
+        self._group(stream, group)
+
+    async def read_group(
+        self, stream: str, group: str, consumer: str, *, count: int, block_ms: int
+    ) -> list[Entry]:
+        """See ``StreamPort.read_group``."""
+        await self._wait_for(stream, self._group(stream, group).delivered, block_ms)
+        kept, state = self._stream(stream), self._group(stream, group)
+        ids = kept.after(state.delivered, count)
+        for entry_id in ids:
+            state.delivered = entry_id
+            state.pending[entry_id] = _Pending(consumer, time.monotonic())
+        return kept.entries(ids)
+
+    async def claim_stale(
+        self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int
+    ) -> list[Entry]:
+        """See ``StreamPort.claim_stale``."""
+        state = self._group(stream, group)
+        before = time.monotonic() - idle_ms / 1000
+        stale = [
+            entry_id for entry_id, given in sorted(state.pending.items()) if given.delivered_at <= before
+        ]
+        for entry_id in stale[:count]:
+            state.pending[entry_id] = _Pending(consumer, time.monotonic())
+        return self._stream(stream).entries(stale[:count])
+
+    async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        """See ``StreamPort.acknowledge``."""
+        state = self._group(stream, group)
+        for entry_id in ids:
+            state.pending.pop(_parse(entry_id), None)
+
+    async def trim_acknowledged(self, stream: str) -> int:
+        """See ``StreamPort.trim_acknowledged``."""
+        kept = self._stream(stream)
+        if not kept.groups:
+            return 0
+        floors = [
+            min(group.pending) if group.pending else (group.delivered[0], group.delivered[1] + 1)
+            for group in kept.groups.values()
+        ]
+        return kept.drop_below(min(floors))
+
+    async def info(self, stream: str) -> StreamInfo:
+        """See ``StreamPort.info``."""
+        kept = self._stream(stream)
+        groups = tuple(
+            GroupInfo(name, len(group.pending), len(kept.after(group.delivered, len(kept.ids))))
+            for name, group in kept.groups.items()
+        )
+        last = _spell(kept.last) if kept.ids or kept.last != (0, 0) else START
+        return StreamInfo(len(kept.ids), last, groups)
+
+    async def ping(self) -> None:
+        """See ``StreamPort.ping``."""
+
+    async def close(self) -> None:
+        """See ``StreamPort.close``."""

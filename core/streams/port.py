@@ -1,0 +1,97 @@
+"""The stream port: what Lotkeeper asks of a stream server. Redis implements it, and an in-memory twin.
+
+Both pass one contract suite (``tests/contracts``).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """One stream entry. ``id`` orders it within its stream."""
+
+    id: str
+    data: bytes
+
+
+class GroupInfo(NamedTuple):
+    """A consumer group: entries delivered and not acknowledged, entries not delivered yet (None: unknown)."""
+
+    name: str
+    pending_entries: int
+    lag_entries: int | None
+
+
+class StreamInfo(NamedTuple):
+    """A stream's length and groups; an absent stream is empty."""
+
+    length_entries: int
+    last_id: str
+    groups: tuple[GroupInfo, ...]
+
+
+START = "0-0"
+"""The id before the first entry."""
+
+
+class StreamPort(Protocol):
+    """Streams of byte strings. Every method raises ``StreamUnavailableError`` when the server is away."""
+
+    async def append(
+        self, stream: str, payloads: Sequence[bytes], *, keep_entries: int | None = None
+    ) -> None:
+        """Add entries in order, in one round trip.
+
+        ``keep_entries`` bounds the stream to about that many newest entries; facts are never bounded so.
+        """
+        ...
+
+    async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
+        """Entries after ``after``, oldest first; waits up to ``block_ms`` when there are none yet."""
+        ...
+
+    async def last_id(self, stream: str) -> str:
+        """The id of the newest entry ever added, ``START`` for an absent stream."""
+        ...
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """Create the group at the stream's start, and the stream, where they do not exist."""
+        ...
+
+    async def read_group(
+        self, stream: str, group: str, consumer: str, *, count: int, block_ms: int
+    ) -> list[Entry]:
+        """Take entries that nobody in the group was given yet; waits up to ``block_ms``.
+
+        A group lost with its server's memory is created anew at the start.
+        """
+        ...
+
+    async def claim_stale(
+        self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int
+    ) -> list[Entry]:
+        """Take over entries that were given to someone at least ``idle_ms`` ago and never acknowledged.
+
+        With ``idle_ms=0`` these are also the consumer's own, from before its restart.
+        """
+        ...
+
+    async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        """Say that entries are dealt with. Only ever after the commit of their effect."""
+        ...
+
+    async def trim_acknowledged(self, stream: str) -> int:
+        """Remove the entries that every group has acknowledged; returns how many."""
+        ...
+
+    async def info(self, stream: str) -> StreamInfo:
+        """Length, newest id and groups."""
+        ...
+
+    async def ping(self) -> None:
+        """Whether the server answers."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...

@@ -1,0 +1,212 @@
+"""The stream port on Redis (6.2 or newer) and Valkey."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+from core.errors import StreamUnavailableError
+from core.settings import Settings
+from core.streams.port import START, Entry, GroupInfo, StreamInfo
+
+FIELD = b"d"
+"""The one field of an entry: the encoded batch."""
+
+_ENTRY_LIMIT = 1000
+
+
+@asynccontextmanager
+async def _available() -> AsyncIterator[None]:
+    try:
+        yield
+    except ResponseError:
+        # The server answered, and said no: a fault of ours, not an absence.
+        raise
+    except (TimeoutError, RedisError, OSError) as error:
+        raise StreamUnavailableError(
+            f"Redis cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_REDIS_URL and that the "
+            "server runs."
+        ) from error
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _entries(raw: Any) -> list[Entry]:
+    # An entry deleted while pending comes back with no fields: there is nothing left to deal with.
+    return [Entry(_text(entry_id), fields[FIELD]) for entry_id, fields in raw if fields and FIELD in fields]
+
+
+class RedisStreams:
+    """Streams on a Redis server."""
+
+    def __init__(self, client: "Redis") -> None:
+        self._redis = client
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """A client for the configured server; it connects when first used.
+
+        Raises:
+            SettingsError: ``LOTKEEPER_REDIS_URL`` is missing or wrong.
+        """
+        # The socket timeout must exceed the longest blocking read. Retrying is the caller's: it knows
+        # whether a fact may wait or a tick is shed.
+        client = Redis.from_url(
+            settings.require_redis_url(),
+            socket_connect_timeout=3,
+            socket_timeout=15,
+            health_check_interval=15,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return cls(client)
+
+    async def append(
+        self, stream: str, payloads: Sequence[bytes], *, keep_entries: int | None = None
+    ) -> None:
+        """See ``StreamPort.append``."""
+        if not payloads:
+            return
+        async with _available():
+            if len(payloads) == 1:
+                await self._redis.xadd(stream, {FIELD: payloads[0]}, maxlen=keep_entries, approximate=True)
+                return
+            pipeline = self._redis.pipeline(transaction=False)
+            for payload in payloads:
+                pipeline.xadd(stream, {FIELD: payload}, maxlen=keep_entries, approximate=True)
+            await pipeline.execute()
+
+    async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
+        """See ``StreamPort.tail``."""
+        async with _available():
+            raw = await self._redis.xread({stream: after}, count=count, block=block_ms or None)
+        return _entries(raw[0][1]) if raw else []
+
+    async def last_id(self, stream: str) -> str:
+        """See ``StreamPort.last_id``."""
+        async with _available():
+            try:
+                info = await self._redis.xinfo_stream(stream)
+            except ResponseError:
+                return START
+        return _text(info["last-generated-id"])
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """See ``StreamPort.ensure_group``."""
+        async with _available():
+            try:
+                await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+
+    async def read_group(
+        self, stream: str, group: str, consumer: str, *, count: int, block_ms: int
+    ) -> list[Entry]:
+        """See ``StreamPort.read_group``."""
+        async with _available():
+            try:
+                raw = await self._redis.xreadgroup(
+                    group, consumer, {stream: ">"}, count=count, block=block_ms or None
+                )
+            except ResponseError as error:
+                if not _group_is_lost(error):
+                    raise
+                await self.ensure_group(stream, group)
+                return []
+        return _entries(raw[0][1]) if raw else []
+
+    async def claim_stale(
+        self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int
+    ) -> list[Entry]:
+        """See ``StreamPort.claim_stale``."""
+        async with _available():
+            try:
+                raw = await self._redis.xautoclaim(
+                    stream, group, consumer, min_idle_time=idle_ms, start_id="0-0", count=count
+                )
+            except ResponseError as error:
+                if not _group_is_lost(error):
+                    raise
+                await self.ensure_group(stream, group)
+                return []
+        return _entries(raw[1])
+
+    async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        """See ``StreamPort.acknowledge``."""
+        if ids:
+            async with _available():
+                await self._redis.xack(stream, group, *ids)
+
+    async def trim_acknowledged(self, stream: str) -> int:
+        """See ``StreamPort.trim_acknowledged``."""
+        async with _available():
+            floor = await self._first_needed(stream)
+            if floor is None:
+                return 0
+            return cast("int", await self._redis.xtrim(stream, minid=floor, approximate=False))
+
+    async def _first_needed(self, stream: str) -> str | None:
+        """The oldest id that some group has not acknowledged; ``None`` when nothing may go."""
+        try:
+            groups = await self._redis.xinfo_groups(stream)
+        except ResponseError:
+            return None
+        if not groups:
+            return None
+        needed: list[tuple[int, int]] = []
+        for group in groups:
+            pending = await self._redis.xpending(stream, group["name"])
+            if pending["pending"]:
+                needed.append(_parse(_text(pending["min"])))
+            else:
+                milliseconds, sequence = _parse(_text(group["last-delivered-id"]))
+                needed.append((milliseconds, sequence + 1))
+        milliseconds, sequence = min(needed)
+        return f"{milliseconds}-{sequence}"
+
+    async def info(self, stream: str) -> StreamInfo:
+        """See ``StreamPort.info``."""
+        async with _available():
+            try:
+                about = await self._redis.xinfo_stream(stream)
+                groups = await self._redis.xinfo_groups(stream)
+            except ResponseError:
+                return StreamInfo(0, START, ())
+            described = [await self._describe(stream, group) for group in groups]
+        return StreamInfo(about["length"], _text(about["last-generated-id"]), tuple(described))
+
+    async def _describe(self, stream: str, group: dict[str, Any]) -> GroupInfo:
+        lag = group.get("lag")
+        if lag is None:
+            # Redis before 7 does not say, and 7 loses count after a trim: count what lies ahead.
+            after = f"({_text(group['last-delivered-id'])}"
+            lag = len(await self._redis.xrange(stream, min=after, count=_ENTRY_LIMIT))
+        return GroupInfo(_text(group["name"]), group["pending"], lag)
+
+    async def ping(self) -> None:
+        """See ``StreamPort.ping``."""
+        async with _available():
+            await self._redis.ping()
+
+    async def close(self) -> None:
+        """See ``StreamPort.close``."""
+        try:
+            await self._redis.aclose()
+        except (RedisConnectionError, OSError):
+            return
+
+
+def _group_is_lost(error: ResponseError) -> bool:
+    return "NOGROUP" in str(error)
+
+
+def _parse(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)

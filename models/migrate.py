@@ -1,0 +1,97 @@
+"""Bring a database to the newest schema, one process at a time, and tie it to its profile."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+import migrations
+from core.errors import DatabaseUnavailableError, ProfileMismatchError
+from models.session import is_disconnect
+
+ADVISORY_LOCK = 0x10C7EEBE
+"""Any constant of our own: whoever migrates holds it, the others wait."""
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head_revision() -> str:
+    """The newest schema revision this version of Lotkeeper knows."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise DatabaseUnavailableError("This installation carries no migrations; reinstall Lotkeeper.")
+    return head
+
+
+async def current_revision(connection: AsyncConnection) -> str | None:
+    """The database's revision; ``None`` before the first migration."""
+    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+
+
+@contextmanager
+def _sentence_for_disconnects() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if is_disconnect(error):
+            raise DatabaseUnavailableError(
+                f"PostgreSQL cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_DATABASE_URL "
+                "and that the server runs."
+            ) from error
+        raise
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+async def migrate(database_url: str, profile: str) -> None:
+    """Migrate to the newest revision and record, or check, the profile.
+
+    Raises:
+        DatabaseUnavailableError: PostgreSQL cannot be reached.
+        ProfileMismatchError: the database keeps the other profile's portfolio.
+    """
+    engine = create_async_engine(database_url, connect_args={"timeout": 5})
+    try:
+        with _sentence_for_disconnects():
+            async with engine.connect() as guard:
+                await guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+                try:
+                    async with engine.begin() as connection:
+                        await connection.run_sync(_upgrade)
+                        await _claim_profile(connection, profile)
+                finally:
+                    await guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+    finally:
+        await engine.dispose()
+
+
+async def _claim_profile(connection: AsyncConnection, profile: str) -> None:
+    statement = text(
+        "INSERT INTO installation (id, profile) VALUES (1, :profile) ON CONFLICT (id) DO NOTHING"
+    )
+    await connection.execute(statement, {"profile": profile})
+    kept = (await connection.execute(text("SELECT profile FROM installation"))).scalar_one()
+    if kept != profile:
+        raise ProfileMismatchError(
+            f"This database keeps the {kept} portfolio, and it was asked for as {profile}. Use "
+            f"`lotkeeper {'demo' if kept == 'demo' else 'up'}` with it, or another LOTKEEPER_DATABASE_URL."
+        )
+
+
+def migrate_now(database_url: str, profile: str) -> None:
+    """``migrate`` for callers without an event loop."""
+    asyncio.run(migrate(database_url, profile))

@@ -1,0 +1,110 @@
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, func
+
+from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Int, primary_key=True),
+    Column("profile", String, nullable=False),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    CheckConstraint("id = 1", name="one_row"),
+    CheckConstraint(one_of("profile", "demo", "main"), name="profile"),
+    comment="which portfolio this database keeps: the demo's or a real one",
+)
+
+broker_accounts = Table(
+    "broker_accounts",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("alias", String),
+    Column("base_currency", String, comment="unknown until the first account values"),
+    Column("paper", Bool, nullable=False),
+    Column("listed", Bool, nullable=False, server_default="true", comment="in the login's last account list"),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+)
+
+instruments = Table(
+    "instruments",
+    metadata,
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("symbol", String, nullable=False),
+    Column("local_symbol", String, nullable=False),
+    Column("sec_type", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("multiplier", Money, nullable=False),
+    Column("price_magnifier", Int, nullable=False, server_default="1"),
+    Column("exchange", String, nullable=False),
+    Column("trading_class", String, nullable=False),
+    Column("expiry", String, nullable=False),
+    Column("strike", Money),
+    Column("option_right", String, nullable=False),
+    Column("description", String, nullable=False, server_default=""),
+    Column("details_as_of", Instant, comment="when contract details were read; null: not yet"),
+    Column("updated_at", Instant, nullable=False),
+    CheckConstraint("multiplier > 0", name="multiplier_positive"),
+    CheckConstraint("price_magnifier > 0", name="price_magnifier_positive"),
+)
+
+account_values = Table(
+    "account_values",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("epoch", BigInt, nullable=False),
+    comment="the latest value per key; survives the loss of Redis and of every process",
+)
+
+account_pnl = Table(
+    "account_pnl",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("daily_pnl", Money),
+    Column("unrealized_pnl", Money),
+    Column("realized_pnl", Money),
+    Column("as_of", Instant, nullable=False),
+    comment="IBKR's account window, in base currency; it resets daily and is never summed over time",
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("quantity", Money),
+    Column("market_price", Money),
+    Column("market_value", Money),
+    Column("daily_pnl", Money),
+    Column("unrealized_pnl", Money),
+    Column("realized_pnl", Money),
+    Column("as_of", Instant, nullable=False),
+    comment="the latest mark per position, upserted at most every few seconds",
+)
+
+user_sessions = Table(
+    "user_sessions",
+    metadata,
+    Column("id_hash", String, primary_key=True, comment="SHA-256 of the cookie, hexadecimal"),
+    Column("token_hash", String, nullable=False, comment="SHA-256 of the token it was traded for"),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("progress", Money),
+    Column("error", String),
+    Column("requested_by", String, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    CheckConstraint(one_of("status", "queued", "running", "succeeded", "failed"), name="status"),
+)

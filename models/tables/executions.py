@@ -1,0 +1,57 @@
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
+
+from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("exec_id", String, primary_key=True),
+    Column("exec_base_id", String, nullable=False, comment="exec_id up to its last dot"),
+    Column("revision", Int, nullable=False, comment="the digits after it; the highest one counts"),
+    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
+    Column("conid", BigInt, ForeignKey("instruments.conid"), nullable=False),
+    Column("executed_at", Instant, nullable=False),
+    Column("side", String, nullable=False),
+    Column("quantity", Money, nullable=False),
+    Column("price", Money, nullable=False),
+    Column("order_id", BigInt, nullable=False),
+    Column("perm_id", BigInt, nullable=False),
+    Column("client_id", BigInt, nullable=False),
+    Column("order_ref", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("cumulative_quantity", Money),
+    Column("average_price", Money),
+    Column("liquidity", Int, nullable=False),
+    Column("model_code", String, nullable=False),
+    Column("zone_assumed", Bool, nullable=False, comment="the broker's time carried no zone"),
+    Column("source", String, nullable=False),
+    Column("corrected_by", String, comment="the revision that replaced this one"),
+    Column("position_id", Id, comment="the episode it belongs to, a flip's closing one; set by the fold"),
+    Column(
+        "realized_pnl",
+        Money,
+        comment="ours, in the instrument's currency, net of commissions; set by the fold",
+    ),
+    Column("received_at", Instant, nullable=False),
+    Column("epoch", BigInt, nullable=False),
+    CheckConstraint(one_of("side", "BOT", "SLD"), name="side"),
+    CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint(one_of("source", "live", "flex"), name="source"),
+    Index("ix_executions_book", "account", "conid", "executed_at", "exec_id"),
+    Index("ix_executions_time", "executed_at", "exec_id"),
+    Index("ix_executions_account_time", "account", "executed_at", "exec_id"),
+    Index("uq_executions_exec_base_id_revision", "exec_base_id", "revision", unique=True),
+    Index("ix_executions_position_id", "position_id"),
+)
+
+commission_reports = Table(
+    "commission_reports",
+    metadata,
+    # No foreign key: a commission may come before its execution.
+    Column("exec_id", String, primary_key=True),
+    Column("commission", Money, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("realized_pnl", Money, comment="the broker's own; null where it left the figure unset"),
+    Column("received_at", Instant, nullable=False),
+    Column("epoch", BigInt, nullable=False),
+)

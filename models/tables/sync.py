@@ -1,0 +1,130 @@
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, func, text
+
+from models.types import BigInt, Bool, Bytes, Instant, Int, Json, Money, String, metadata, one_of
+
+DATASETS = ("positions", "executions", "account_values", "pnl")
+
+broker_sessions = Table(
+    "broker_sessions",
+    metadata,
+    Column("epoch", BigInt, Identity(always=True), primary_key=True),
+    Column("login", String, nullable=False, comment="host:port/client id"),
+    Column("started_at", Instant, nullable=False),
+    Column("connected_at", Instant),
+    Column("ended_at", Instant),
+    Column("end_reason", String),
+    Column("server_version", Int),
+    Column("time_zone", String),
+    Index("ix_broker_sessions_login", "login", "epoch"),
+    comment="one row a connection; its epoch orders what older and newer connections wrote",
+)
+
+broker_links = Table(
+    "broker_links",
+    metadata,
+    Column("id", Int, primary_key=True, autoincrement=False),
+    Column("gateway", String, nullable=False),
+    Column("ibkr", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("epoch", BigInt, nullable=False),
+    CheckConstraint(one_of("gateway", "up", "down", "unknown"), name="gateway"),
+    CheckConstraint(one_of("ibkr", "up", "down", "unknown"), name="ibkr"),
+    comment="the last known state of the links (one row)",
+)
+
+sync_datasets = Table(
+    "sync_datasets",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("dataset", String, primary_key=True),
+    Column("as_of", Instant, nullable=False),
+    Column("complete", Bool, nullable=False),
+    Column("error", String, nullable=False, server_default=""),
+    Column("epoch", BigInt, nullable=False),
+    CheckConstraint(one_of("dataset", *DATASETS), name="dataset"),
+)
+
+sync_log = Table(
+    "sync_log",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("epoch", BigInt),
+    Column("kind", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("details", Json),
+    Index("ix_sync_log_at", "at", "id"),
+)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("trigger", String, nullable=False),
+    Column("checked", Int, nullable=False),
+    Column("differences", Int, nullable=False),
+    Index("ix_reconciliations_account", "account", "id"),
+)
+
+reconciliation_differences = Table(
+    "reconciliation_differences",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
+    Column("conid", BigInt, ForeignKey("instruments.conid"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("cause", String),
+    Column("ours", Money),
+    Column("brokers", Money),
+    Column("since", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    CheckConstraint(
+        one_of(
+            "kind", "quantity_mismatch", "cost_mismatch", "missing_local", "missing_broker", "provisional"
+        ),
+        name="kind",
+    ),
+    Index(
+        "uq_reconciliation_differences_open",
+        "account",
+        "conid",
+        "kind",
+        unique=True,
+        postgresql_where=text("resolved_at IS NULL"),
+    ),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("payload", Bytes, nullable=False, comment="one encoded ChangeBatch"),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    comment="changes committed and not yet published",
+)
+
+dead_facts = Table(
+    "dead_facts",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("fingerprint", String, nullable=False, unique=True, comment="SHA-256 of category and payload"),
+    Column("category", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("payload", String, nullable=False),
+    Column("source", String, nullable=False, comment="gateway: a frame; facts: a stream entry"),
+    Column("account", String),
+    Column("epoch", BigInt),
+    Column("occurrences", BigInt, nullable=False, server_default="1"),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    CheckConstraint(
+        one_of("category", "auth", "network", "rate_limit", "parsing", "validation", "database"),
+        name="category",
+    ),
+    Index("ix_dead_facts_last_seen_at", "last_seen_at"),
+)
