@@ -26,7 +26,7 @@ class Consumer:
 
     At start, and about every ``idle_ms``, it takes over what any member was given that long ago and never
     acknowledged: a member that was killed, or itself before its restart. Entries reach ``handle`` in batches
-    of at most ``count``. When Redis or PostgreSQL is away it says so once, retries with backoff, and says once
+    of at most ``count``. When Redis or PostgreSQL is away it says so once, retries, and says once
     that they are back.
     """
 

@@ -1,0 +1,177 @@
+"""What every stream server must do: one suite, run against Valkey and against the in-memory twin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core.settings import Settings
+from core.streams.memory import MemoryStreams
+from core.streams.port import START, StreamPort
+from core.streams.redis import RedisStreams
+
+STREAM = "contract:{0}:facts"
+
+
+@pytest.fixture(params=["redis", "memory"])
+async def port(request: pytest.FixtureRequest) -> AsyncIterator[StreamPort]:
+    if request.param == "memory":
+        yield MemoryStreams()
+        return
+    settings: Settings = request.getfixturevalue("settings")
+    streams = RedisStreams.connect(settings)
+    yield streams
+    await streams._redis.delete(STREAM)
+    await streams.close()
+
+
+async def read_all(port: StreamPort, after: str = START) -> list[bytes]:
+    return [entry.data for entry in await port.tail(STREAM, after, count=1000, block_ms=0)]
+
+
+async def take(port: StreamPort, consumer: str = "a", count: int = 10) -> list[tuple[str, bytes]]:
+    entries = await port.read_group(STREAM, "g", consumer, count=count, block_ms=0)
+    return [(entry.id, entry.data) for entry in entries]
+
+
+async def test_entries_come_back_in_the_order_they_were_added(port: StreamPort) -> None:
+    await port.append(STREAM, [b"1", b"2"])
+    await port.append(STREAM, [b"3"])
+    assert await read_all(port) == [b"1", b"2", b"3"]
+
+
+async def test_nothing_added_is_nothing(port: StreamPort) -> None:
+    await port.append(STREAM, [])
+    assert await port.last_id(STREAM) == START
+    assert await read_all(port) == []
+    assert (await port.info(STREAM)).length_entries == 0
+
+
+async def test_tail_gives_only_what_is_newer(port: StreamPort) -> None:
+    await port.append(STREAM, [b"old"])
+    seen = await port.last_id(STREAM)
+    await port.append(STREAM, [b"new"])
+    assert await read_all(port, seen) == [b"new"]
+
+
+async def test_tail_waits_for_the_next_entry(port: StreamPort) -> None:
+    waiting = asyncio.create_task(port.tail(STREAM, START, count=10, block_ms=10_000))
+    await asyncio.sleep(0)
+    await port.append(STREAM, [b"late"])
+    assert [entry.data for entry in await asyncio.wait_for(waiting, 5)] == [b"late"]
+
+
+async def test_tail_gives_up_waiting_after_its_time(port: StreamPort) -> None:
+    assert await port.tail(STREAM, START, count=10, block_ms=20) == []
+
+
+async def test_a_bounded_stream_drops_its_oldest_entries(port: StreamPort) -> None:
+    for number in range(500):
+        await port.append(STREAM, [str(number).encode()], keep_entries=100)
+    kept = await read_all(port)
+    assert kept[-1] == b"499"
+    assert b"0" not in kept
+
+
+async def test_a_group_starts_at_the_streams_beginning(port: StreamPort) -> None:
+    await port.append(STREAM, [b"before"])
+    await port.ensure_group(STREAM, "g")
+    await port.ensure_group(STREAM, "g")
+    assert [data for _, data in await take(port)] == [b"before"]
+
+
+async def test_a_lost_group_is_made_anew_and_misses_nothing(port: StreamPort) -> None:
+    await port.append(STREAM, [b"x"])
+    entries = await take(port) or await take(port)
+    assert [data for _, data in entries] == [b"x"]
+
+
+async def test_an_entry_goes_to_one_member_of_a_group_and_to_every_group(port: StreamPort) -> None:
+    for group in ("g", "other"):
+        await port.ensure_group(STREAM, group)
+    await port.append(STREAM, [b"1", b"2"])
+    first = await take(port, "a", count=1)
+    second = await take(port, "b", count=10)
+    assert [data for _, data in first + second] == [b"1", b"2"]
+    others = await port.read_group(STREAM, "other", "a", count=10, block_ms=0)
+    assert [entry.data for entry in others] == [b"1", b"2"]
+
+
+async def test_a_member_that_waits_is_woken(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    waiting = asyncio.create_task(port.read_group(STREAM, "g", "a", count=1, block_ms=10_000))
+    await asyncio.sleep(0)
+    await port.append(STREAM, [b"1"])
+    assert [entry.data for entry in await asyncio.wait_for(waiting, 5)] == [b"1"]
+
+
+async def test_what_was_not_acknowledged_can_be_taken_over(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1", b"2"])
+    given = await take(port, "dead")
+    await port.acknowledge(STREAM, "g", [given[0][0]])
+    taken = await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10)
+    assert [entry.data for entry in taken] == [b"2"]
+    await port.acknowledge(STREAM, "g", [entry.id for entry in taken])
+    assert await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10) == []
+
+
+async def test_what_is_still_fresh_is_not_taken_over(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1"])
+    await take(port, "busy")
+    assert await port.claim_stale(STREAM, "g", "b", idle_ms=60_000, count=10) == []
+
+
+async def test_claiming_from_a_lost_group_makes_it_anew(port: StreamPort) -> None:
+    await port.append(STREAM, [b"1"])
+    assert await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10) == []
+    assert [data for _, data in await take(port)] == [b"1"]
+
+
+async def test_trimming_keeps_what_some_group_still_needs(port: StreamPort) -> None:
+    for group in ("g", "slow"):
+        await port.ensure_group(STREAM, group)
+    await port.append(STREAM, [b"1", b"2", b"3"])
+    given = await take(port)
+    await port.acknowledge(STREAM, "g", [entry_id for entry_id, _ in given])
+    assert await port.trim_acknowledged(STREAM) == 0
+
+    slow = await port.read_group(STREAM, "slow", "a", count=10, block_ms=0)
+    await port.acknowledge(STREAM, "slow", [slow[0].id, slow[2].id])
+    assert await port.trim_acknowledged(STREAM) == 1
+    assert await read_all(port) == [b"2", b"3"]
+    await port.acknowledge(STREAM, "slow", [slow[1].id])
+    assert await port.trim_acknowledged(STREAM) == 2
+    assert await read_all(port) == []
+
+
+async def test_a_stream_without_groups_is_not_trimmed(port: StreamPort) -> None:
+    await port.append(STREAM, [b"1"])
+    assert await port.trim_acknowledged(STREAM) == 0
+    assert await port.trim_acknowledged("contract:{0}:absent") == 0
+
+
+async def test_info_counts_pending_and_lag(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1", b"2", b"3"])
+    await take(port, "a", count=1)
+    info = await port.info(STREAM)
+    assert info.length_entries == 3
+    assert info.last_id == await port.last_id(STREAM)
+    assert [(group.name, group.pending_entries, group.lag_entries) for group in info.groups] == [("g", 1, 2)]
+
+
+async def test_ids_go_on_growing_after_everything_was_trimmed(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1"])
+    given = await take(port)
+    await port.acknowledge(STREAM, "g", [given[0][0]])
+    await port.trim_acknowledged(STREAM)
+    before = await port.last_id(STREAM)
+    await port.append(STREAM, [b"2"])
+    assert await read_all(port, before) == [b"2"]
+
+
+async def test_it_answers(port: StreamPort) -> None:
+    await port.ping()
