@@ -14,6 +14,9 @@ UNSET_LONG = 2**63 - 1
 
 ZERO = Decimal(0)
 
+# Of the shortest spelling: the exact expansion of the double is larger than the text that TWS sends.
+_UNSET = Decimal(repr(UNSET_DOUBLE))
+
 
 def decimal_from_float(value: float | Decimal | None) -> Decimal | None:
     """Turn a broker's float into the decimal that its shortest representation spells.
@@ -35,7 +38,7 @@ def decimal_from_text(value: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number) >= Decimal(UNSET_DOUBLE):
+    if not number.is_finite() or abs(number) >= _UNSET:
         return None
     return number
 

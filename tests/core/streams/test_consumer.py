@@ -1,0 +1,103 @@
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+from structlog.testing import capture_logs
+
+from core.errors import DatabaseUnavailableError, StreamUnavailableError
+from core.streams.consumer import Consumer
+from core.streams.memory import MemoryStreams
+from core.streams.port import Entry
+from tests.waiting import eventually
+
+STREAM, GROUP = "s", "g"
+
+
+class Handler:
+    """Collects what it is given; fails as often as it is told to."""
+
+    def __init__(self, failures: Sequence[Exception] = ()) -> None:
+        self.failures = list(failures)
+        self.seen: list[bytes] = []
+        self.changed = asyncio.Event()
+
+    async def __call__(self, entries: Sequence[Entry]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.seen.extend(entry.data for entry in entries)
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.seen) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class FlakyStreams(MemoryStreams):
+    """A server that is away for some calls."""
+
+    away = 0
+
+    async def read_group(
+        self, stream: str, group: str, consumer: str, *, count: int, block_ms: int
+    ) -> list[Entry]:
+        if self.away:
+            self.away -= 1
+            raise StreamUnavailableError("Redis cannot be reached.")
+        return await super().read_group(stream, group, consumer, count=count, block_ms=block_ms)
+
+
+async def run_until(streams: MemoryStreams, handler: Handler, count: int, idle_ms: int = 5000) -> None:
+    consumer = Consumer(streams, stream=STREAM, group=GROUP, consumer="c", handle=handler, idle_ms=idle_ms)
+    task = asyncio.create_task(consumer.run())
+    await handler.until(count)
+    await eventually(lambda: streams.info(STREAM), lambda info: not info.groups[0].pending_entries)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_what_was_dealt_with_is_acknowledged() -> None:
+    streams, handler = MemoryStreams(), Handler()
+    await streams.append(STREAM, [b"1", b"2"])
+    await run_until(streams, handler, 2)
+    assert handler.seen == [b"1", b"2"]
+    assert (await streams.info(STREAM)).groups[0].lag_entries == 0
+
+
+async def test_what_was_left_by_a_killed_member_is_taken_over() -> None:
+    streams, handler = MemoryStreams(), Handler()
+    await streams.ensure_group(STREAM, GROUP)
+    await streams.append(STREAM, [b"1"])
+    await streams.read_group(STREAM, GROUP, "killed", count=1, block_ms=0)
+    await run_until(streams, handler, 1, idle_ms=0)
+    assert handler.seen == [b"1"]
+
+
+async def test_a_lost_database_is_waited_for_and_nothing_is_acknowledged_meanwhile() -> None:
+    gone = DatabaseUnavailableError("PostgreSQL cannot be reached.")
+    streams, handler = MemoryStreams(), Handler([gone, gone])
+    await streams.append(STREAM, [b"1"])
+    with capture_logs() as lines:
+        await run_until(streams, handler, 1)
+    assert handler.seen == [b"1"]
+    assert [line["event"] for line in lines] == ["consumer_waiting", "consumer_resumed"]
+
+
+async def test_a_lost_redis_is_said_once_down_and_once_back() -> None:
+    streams, handler = FlakyStreams(), Handler()
+    streams.away = 3
+    await streams.append(STREAM, [b"1"])
+    with capture_logs() as lines:
+        await run_until(streams, handler, 1)
+    assert [line["event"] for line in lines] == ["consumer_waiting", "consumer_resumed"]
+
+
+async def test_a_fault_of_ours_is_not_hidden() -> None:
+    streams, handler = MemoryStreams(), Handler([ValueError("bug")])
+    await streams.append(STREAM, [b"1"])
+    consumer = Consumer(streams, stream=STREAM, group=GROUP, consumer="c", handle=handler)
+    with pytest.raises(ValueError, match="bug"):
+        await consumer.run()

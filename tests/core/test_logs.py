@@ -1,0 +1,40 @@
+import json
+import logging
+
+import pytest
+
+from core import logs
+
+
+@pytest.fixture(autouse=True)
+def _root_logger_as_it_was():  # noqa: ANN202 - a generator fixture without a value
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def test_one_line_an_event_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("worker", "INFO", "json")
+    logs.get_logger("x").info("resync_done", seconds=1.5)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["event"], line["seconds"], line["service"], line["level"]) == (
+        "resync_done",
+        1.5,
+        "worker",
+        "info",
+    )
+
+
+def test_lines_for_people_are_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("worker", "INFO", "console")
+    logs.get_logger("y").warning("link_down", reason="gateway_unreachable")
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "link_down" in out
+
+
+def test_libraries_that_tell_of_accounts_are_kept_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("broker", "INFO", "console")
+    logging.getLogger("ib_async.wrapper").info("execDetails DU1234567")
+    assert capsys.readouterr().out == ""

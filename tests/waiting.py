@@ -1,0 +1,42 @@
+"""Tests wait for a condition, never for a time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+_POLL_SECONDS = 0.01
+
+
+async def eventually(
+    probe: Callable[[], Awaitable[Value]], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+) -> Value:
+    """Ask ``probe`` until ``holds`` of its answer; return that answer.
+
+    Raises:
+        AssertionError: it did not come to hold; names the last answer.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        value = await probe()
+        if holds(value):
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"did not come to hold within {seconds} s; last answer: {value!r}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def eventually_now(
+    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+) -> Value:
+    """The same for a probe that does not wait."""
+    until = time.monotonic() + seconds
+    while True:
+        value = probe()
+        if holds(value):
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"did not come to hold within {seconds} s; last answer: {value!r}")
+        time.sleep(_POLL_SECONDS)
