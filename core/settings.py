@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         None, description="your own PostgreSQL instead of the embedded one"
     )
     redis_url: SecretStr | None = Field(None, description="your own Redis (6.2 or newer), not the embedded")
+    postgres_bin: Path | None = Field(
+        None, description="a directory of PostgreSQL programs (15 or newer) instead of the installed ones"
+    )
     stream_prefix: str = Field("lotkeeper", min_length=1, description="first part of every Redis key")
     stream_conflate_ms: int = Field(250, ge=0, le=10_000, description="WebSocket frame; 0 sends each change")
 
