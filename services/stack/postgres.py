@@ -68,7 +68,7 @@ class PostgresServer:
         binaries: Path | None = None,
         durable: bool = True,
         on_line: LineSink | None = None,
-        start_seconds: float = 60.0,
+        start_seconds: float = 120.0,
     ) -> None:
         self.directory = directory
         self._chosen = binaries
@@ -112,6 +112,7 @@ class PostgresServer:
         """
         if self.running:
             return
+        self._lock.release()
         found = find_postgres(self._chosen)
         user = _unprivileged_user()
         if user is not None:
@@ -137,10 +138,11 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL the server, as a crash would; ``start`` recovers with the same address and password."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        process = self._process
+        if process is not None:
+            # Only the postmaster: its own children must find out by themselves, as after a real crash.
+            process.send(signal.SIGKILL)
+            process.wait()
             self._process = None
         self._lock.release()
 
@@ -217,8 +219,8 @@ class PostgresServer:
         while True:
             self._clear_stale_pid_file()
             process = self._spawn(found, user)
+            self._process = process
             if self._becomes_ready(process, deadline):
-                self._process = process
                 process.on_line = self._on_line
                 self._lock.note(process.pid)
                 return

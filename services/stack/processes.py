@@ -1,6 +1,7 @@
 """Child processes: started through the launcher, heard line by line, stopped within a bound."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+GUARDIAN = Path(__file__).with_name("guardian.py")
 LAUNCHER = Path(__file__).with_name("launcher.py")
 ON_LINUX: bool = sys.platform == "linux"
 TAIL_LINES = 40
@@ -30,6 +32,45 @@ class User:
     gid: int
 
 
+class Guard:
+    """The supervisor's end of the guardian script: the portable stand-in for the kernel's death signal."""
+
+    def __init__(self) -> None:
+        self._popen = subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, "-I", "-S", str(GUARDIAN)],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def add(self, pid: int, death_signal: int) -> None:
+        """End ``pid`` with this signal when we are gone."""
+        self._tell(f"+ {pid} {death_signal}\n")
+
+    def remove(self, pid: int) -> None:
+        """``pid`` has ended; its number may soon be somebody else's."""
+        self._tell(f"- {pid}\n")
+
+    def close(self) -> None:
+        """End the guardian, and with it what is still listed."""
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+        self._popen.wait()
+
+    def _tell(self, line: str) -> None:
+        if self._popen.stdin is not None:
+            # A guardian that somebody ended is a lost precaution, not a failure.
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.write(line)
+                self._popen.stdin.flush()
+
+
+@functools.cache
+def default_guard() -> Guard | None:
+    """None on Linux, where the kernel does it."""
+    return None if ON_LINUX else Guard()
+
+
 class Process:
     """A running child in its own process group. A thread reads its output, so it can never block on us."""
 
@@ -44,6 +85,7 @@ class Process:
         pass_fds: Sequence[int] = (),
         stdin: bytes | None = None,
         on_line: LineSink | None = None,
+        guard: Guard | None = None,
     ) -> None:
         options = {
             "uid": user.uid if user else None,
@@ -63,6 +105,9 @@ class Process:
             pass_fds=tuple(pass_fds),
             process_group=0,
         )
+        self._guard = guard or default_guard()
+        if self._guard is not None:
+            self._guard.add(self.pid, death_signal)
         if stdin is not None and self._popen.stdin is not None:
             # A child that has already failed says why on its output.
             with contextlib.suppress(BrokenPipeError):
@@ -87,6 +132,8 @@ class Process:
             subprocess.TimeoutExpired: it still runs.
         """
         code = self._popen.wait(timeout)
+        if self._guard is not None:
+            self._guard.remove(self.pid)
         # Grandchildren may hold the pipe a little longer than the process itself.
         self._reader.join(timeout=1)
         return code

@@ -34,7 +34,7 @@ class RedisServer:
         *,
         durable: bool = True,
         on_line: LineSink | None = None,
-        start_seconds: float = 60.0,
+        start_seconds: float = 120.0,
     ) -> None:
         self.directory = directory
         self._durable = durable
@@ -72,6 +72,7 @@ class RedisServer:
         """
         if self.running:
             return
+        self._lock.release()
         program = find_redis()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -96,9 +97,10 @@ class RedisServer:
 
     def kill(self) -> None:
         """SIGKILL the server, as a crash would; ``start`` recovers with the same address and password."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
             self._process = None
         self._lock.release()
 
@@ -125,8 +127,8 @@ class RedisServer:
                 pass_fds=[self._lock.fileno()],
                 stdin=self._configuration().encode(),
             )
+            self._process = process
             if self._becomes_ready(process, deadline):
-                self._process = process
                 process.on_line = self._on_line
                 self._lock.note(process.pid)
                 return
