@@ -37,27 +37,14 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 class Database:
-    """A pool of PostgreSQL connections, handed out as readers and writers."""
+    """Pools of PostgreSQL connections, handed out as readers and writers; each connects when first used."""
 
     def __init__(self, url: str, *, application: str, pool_size: int = 5) -> None:
-        self._engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            pool_timeout=10,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 60,
-                "server_settings": {
-                    "application_name": f"lotkeeper-{application}",
-                    "timezone": "UTC",
-                    "statement_timeout": "60000",
-                    "idle_in_transaction_session_timeout": "60000",
-                },
-            },
-        )
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+        self._writing = _engine(url, application, pool_size)
+        # PostgreSQL itself refuses a write on these.
+        self._reading = _engine(
+            url, application, pool_size, default_transaction_read_only="on"
+        ).execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
@@ -68,9 +55,31 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
         """A transaction: commits when the block ends, rolls back when it raises."""
-        async with self._engine.begin() as connection:
+        async with self._writing.begin() as connection:
             yield Writer(connection)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._writing.dispose()
+        await self._reading.dispose()
+
+
+def _engine(url: str, application: str, pool_size: int, **server_settings: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 60,
+            "server_settings": {
+                "application_name": f"lotkeeper-{application}",
+                "timezone": "UTC",
+                "statement_timeout": "60000",
+                "idle_in_transaction_session_timeout": "60000",
+                **server_settings,
+            },
+        },
+    )

@@ -10,6 +10,7 @@ import shutil
 import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -64,14 +65,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """One embedded PostgreSQL a worker, without durability."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    with PostgresServer(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One embedded Valkey a worker, without durability."""
-    with RedisServer(tmp_path_factory.mktemp("redis"), durable=False) as server:
+    with RedisServer(tmp_path_factory.mktemp("redis") / "server", durable=False) as server:
         yield server
 
 
@@ -88,9 +89,15 @@ async def _statement(url: str, *statements: str) -> None:
 def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database at the newest schema, profile ``main``."""
     name = "template_migrated"
-    asyncio.run(_statement(postgres_server.url, f"CREATE DATABASE {name}"))
     url = postgres_server.url_of(name).replace("postgresql://", "postgresql+asyncpg://")
-    asyncio.run(migrate(url, "main"))
+
+    async def build() -> None:
+        await _statement(postgres_server.url, f"CREATE DATABASE {name}")
+        await migrate(url, "main")
+
+    # A thread of its own: an async test may be the first to ask, and its loop is running already.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(asyncio.run, build()).result()
     return name
 
 

@@ -14,11 +14,10 @@ STREAM = "contract:{0}:facts"
 
 
 @pytest.fixture(params=["redis", "memory"])
-async def port(request: pytest.FixtureRequest) -> AsyncIterator[StreamPort]:
+async def port(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[StreamPort]:
     if request.param == "memory":
         yield MemoryStreams()
         return
-    settings: Settings = request.getfixturevalue("settings")
     streams = RedisStreams.connect(settings)
     yield streams
     await streams._redis.delete(STREAM)
