@@ -286,6 +286,13 @@ def upgrade() -> None:
             nullable=True,
             comment="ours, in the instrument's currency, net of commissions; set by the fold",
         ),
+        sa.Column(
+            "commission_folded",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="the fold has seen its commission report",
+        ),
         sa.Column("received_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("side IN ('BOT', 'SLD')", name=op.f("ck_executions_side")),
@@ -301,6 +308,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_executions_account_time", "executions", ["account", "executed_at", "exec_id"], unique=False
+    )
+    op.create_index(
+        "ix_executions_awaiting_commission",
+        "executions",
+        ["exec_id"],
+        unique=False,
+        postgresql_where=sa.text("NOT commission_folded"),
     )
     op.create_index(
         "ix_executions_book", "executions", ["account", "conid", "executed_at", "exec_id"], unique=False

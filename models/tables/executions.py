@@ -1,4 +1,4 @@
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, text
 
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 
@@ -32,6 +32,13 @@ executions = Table(
         Money,
         comment="ours, in the instrument's currency, net of commissions; set by the fold",
     ),
+    Column(
+        "commission_folded",
+        Bool,
+        nullable=False,
+        server_default="false",
+        comment="the fold has seen its commission report",
+    ),
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
     CheckConstraint(one_of("side", "BOT", "SLD"), name="side"),
@@ -42,6 +49,7 @@ executions = Table(
     Index("ix_executions_account_time", "account", "executed_at", "exec_id"),
     Index("uq_executions_exec_base_id_revision", "exec_base_id", "revision", unique=True),
     Index("ix_executions_position_id", "position_id"),
+    Index("ix_executions_awaiting_commission", "exec_id", postgresql_where=text("NOT commission_folded")),
 )
 
 commission_reports = Table(

@@ -1,0 +1,355 @@
+"""The life of a position: a pure fold of fills and anchors into episodes, events, lots and realized P&L.
+
+What always holds:
+
+- The result is a function of the fills and anchors alone: folding from the start and carrying on from a
+  stored state give equal rows.
+- An episode runs from flat to flat and keeps one sign. A fill through zero ends one and begins the next.
+- The sum of an episode's event quantities is its quantity, and so is the sum of its lots' remainders.
+- Fills are never invented: what the broker holds and no fill explains is an ``adjusted`` event with a cause.
+"""
+
+import uuid
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal, localcontext
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from core.domain.fills import Fill
+from core.domain.lots import Lot, consume
+from core.domain.money import ZERO
+from core.domain.pnl import EXACT, per_unit, share
+
+EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
+Cause = Literal["opening_balance", "unexplained"]
+NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
+OPENING_BALANCE = "opening_balance"
+
+
+class Anchor(NamedTuple):
+    """A statement of the broker that the ledger is held to: what was held after all fills up to ``as_of``."""
+
+    as_of: datetime
+    quantity: Decimal
+    average_cost: Decimal | None
+
+
+class Event(NamedTuple):
+    """What happened to an episode. ``quantity`` is the signed change, ``seq`` counts from 1."""
+
+    seq: int
+    type: EventType
+    executed_at: datetime
+    quantity: Decimal
+    price: Decimal | None
+    position_after: Decimal
+    realized_pnl: Decimal | None
+    commission: Decimal | None
+    exec_id: str | None
+    cause: Cause | None
+
+
+class Episode:
+    """A position from flat to flat.
+
+    ``cost`` and ``realized`` are ``None`` from the moment on that a part of them is unknown. ``events`` and
+    ``lots`` hold only what is not stored yet.
+    """
+
+    def __init__(self, account: str, conid: int, ordinal: int, opening: str, opened_at: datetime) -> None:
+        self.account = account
+        self.conid = conid
+        self.ordinal = ordinal
+        self.opening = opening
+        self.opened_at = opened_at
+        self.closed_at: datetime | None = None
+        self.long = True
+        self.quantity = ZERO
+        self.max_quantity = ZERO
+        self.cost: Decimal | None = ZERO
+        self.realized: Decimal | None = ZERO
+        self.commission = ZERO
+        self.missing_commissions = 0
+        self.estimated = False
+        self.event_count = 0
+        self.lot_count = 0
+        self.open_lots: deque[Lot] = deque()
+        self.events: list[Event] = []
+        self.lots: list[Lot] = []
+
+    @cached_property
+    def id(self) -> uuid.UUID:
+        """Named by what opened it, so that a replay gives the same id."""
+        return uuid.uuid5(NAMESPACE, f"position/{self.account}/{self.conid}/{self.opening}")
+
+    @property
+    def average_cost(self) -> Decimal | None:
+        """Per unit, with multiplier and commission, as IBKR's; ``None`` when flat or unknown."""
+        return per_unit(self.cost, self.quantity) if self.quantity and self.cost is not None else None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether a figure may still change: a commission is awaited, or a cost was concluded."""
+        return self.estimated or self.missing_commissions > 0
+
+
+class Booked(NamedTuple):
+    """Where a fill went: its episode (a flip's closing one) and what it realized, ``None`` if nothing."""
+
+    episode: Episode
+    realized_pnl: Decimal | None
+
+
+class Ledger:
+    """The fold of one book. Begin it flat, or with the open episode it left off with."""
+
+    def __init__(
+        self,
+        account: str,
+        conid: int,
+        point_value: Decimal,
+        *,
+        episodes: int = 0,
+        episode: Episode | None = None,
+    ) -> None:
+        self.account = account
+        self.conid = conid
+        self.point_value = point_value
+        self.episodes = episodes
+        self.episode = episode
+        self.touched: list[Episode] = [episode] if episode else []
+        self.booked: dict[str, Booked] = {}
+
+    @property
+    def quantity(self) -> Decimal:
+        """What the ledger says is held, signed."""
+        return self.episode.quantity if self.episode else ZERO
+
+    def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
+        """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
+        with localcontext(EXACT):
+            before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
+            quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
+            if not quantity:
+                return
+            opened_at = min(before[0].executed_at, anchor.as_of) if before else anchor.as_of
+            episode = self._begin(OPENING_BALANCE, opened_at, quantity)
+            unit_cost, certain = self._opening_cost(anchor, before, quantity)
+            episode.estimated = not certain
+            self._grow(episode, None, opened_at, quantity, None, unit_cost, ZERO)
+            self._note(episode, "adjusted", opened_at, quantity, None, None, None, None, "opening_balance")
+
+    def _opening_cost(
+        self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
+    ) -> tuple[Decimal | None, bool]:
+        if anchor.average_cost is None or not anchor.quantity:
+            return None, False
+        if any((fill.quantity > ZERO) is not (quantity > ZERO) for fill in before):
+            # What was sold in between took cost with it that nobody can name now.
+            return anchor.average_cost, False
+        bought = [
+            fill.quantity * fill.price * self.point_value + (fill.commission or ZERO) for fill in before
+        ]
+        if not bought:
+            return anchor.average_cost, True
+        return per_unit(anchor.average_cost * anchor.quantity - sum(bought, ZERO), quantity), True
+
+    def run(self, fills: Sequence[Fill], anchors: Iterable[Anchor] = ()) -> None:
+        """Apply fills in order, and hold the ledger to each anchor once the fills up to its time are in."""
+        with localcontext(EXACT):
+            done = 0
+            for anchor in anchors:
+                upto = done
+                while upto < len(fills) and fills[upto].executed_at <= anchor.as_of:
+                    upto += 1
+                self._apply(fills[done:upto])
+                self._hold_to(anchor)
+                done = upto
+            self._apply(fills[done:] if done else fills)
+
+    def _apply(self, fills: Sequence[Fill]) -> None:
+        booked = self.booked
+        point_value = self.point_value
+        for executed_at, base_id, exec_id, quantity, price, commission, complete in fills:
+            fee = commission or ZERO
+            unit_value = price * point_value
+            episode = self.episode
+            if episode is None:
+                episode = self._begin(base_id, executed_at, quantity)
+                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee)
+                self._note(episode, "opened", executed_at, quantity, price, None, commission, exec_id, None)
+                booked[exec_id] = Booked(episode, None)
+            elif (quantity > ZERO) is episode.long:
+                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee)
+                self._note(
+                    episode, "increased", executed_at, quantity, price, None, commission, exec_id, None
+                )
+                booked[exec_id] = Booked(episode, None)
+            else:
+                held = episode.quantity
+                after = held + quantity
+                if not after or (after > ZERO) is episode.long:
+                    realized = self._shrink(episode, quantity, unit_value, fee)
+                    kind: EventType = "reduced" if after else "closed"
+                    self._note(
+                        episode, kind, executed_at, quantity, price, realized, commission, exec_id, None
+                    )
+                    if not after:
+                        self._end(executed_at)
+                else:
+                    realized = self._flip(
+                        base_id, exec_id, executed_at, quantity, price, commission, complete
+                    )
+                booked[exec_id] = Booked(episode, realized)
+            if not complete:
+                episode.missing_commissions += 1
+
+    def _flip(
+        self,
+        base_id: str,
+        exec_id: str,
+        executed_at: datetime,
+        quantity: Decimal,
+        price: Decimal,
+        commission: Decimal | None,
+        complete: bool,
+    ) -> Decimal | None:
+        ending = self.episode
+        assert ending is not None  # noqa: S101 - only an open position can flip
+        closing = -ending.quantity
+        opening = quantity - closing
+        unit_value = price * self.point_value
+        closing_fee = None if commission is None else share(commission, closing, quantity)
+        opening_fee = None if commission is None or closing_fee is None else commission - closing_fee
+        realized = self._shrink(ending, closing, unit_value, closing_fee or ZERO)
+        self._note(ending, "flipped", executed_at, closing, price, realized, closing_fee, exec_id, None)
+        self._end(executed_at)
+        episode = self._begin(base_id, executed_at, opening)
+        self._grow(episode, exec_id, executed_at, opening, price, unit_value, opening_fee or ZERO)
+        self._note(episode, "opened", executed_at, opening, price, None, opening_fee, exec_id, None)
+        if not complete:
+            episode.missing_commissions += 1
+        return realized
+
+    def _hold_to(self, anchor: Anchor) -> None:
+        """Adjust to what the broker held at ``anchor``; nothing explains the difference (yet)."""
+        delta = anchor.quantity - self.quantity
+        if not delta:
+            return
+        at = anchor.as_of
+        episode = self.episode
+        if episode is not None and (delta > ZERO) is not episode.long:
+            leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
+            episode.estimated = True
+            self._shrink(episode, leaving, None, ZERO)
+            self._note(episode, "adjusted", at, leaving, None, None, None, None, "unexplained")
+            if not episode.quantity:
+                self._end(at)
+            delta -= leaving
+            if not delta:
+                return
+            episode = self.episode
+        unit_cost = anchor.average_cost
+        if episode is None:
+            episode = self._begin(f"anchor {at.isoformat()}", at, delta)
+        elif unit_cost is not None and episode.cost is not None:
+            unit_cost = per_unit(unit_cost * anchor.quantity - episode.cost, delta)
+        episode.estimated = True
+        self._grow(episode, None, at, delta, None, unit_cost, ZERO)
+        self._note(episode, "adjusted", at, delta, None, None, None, None, "unexplained")
+
+    def _begin(self, opening: str, at: datetime, quantity: Decimal) -> Episode:
+        self.episodes += 1
+        episode = Episode(self.account, self.conid, self.episodes, opening, at)
+        episode.long = quantity > ZERO
+        self.episode = episode
+        self.touched.append(episode)
+        return episode
+
+    def _end(self, at: datetime) -> None:
+        if self.episode is not None:
+            self.episode.closed_at = at
+            self.episode = None
+
+    @staticmethod
+    def _grow(
+        episode: Episode,
+        exec_id: str | None,
+        at: datetime,
+        quantity: Decimal,
+        price: Decimal | None,
+        unit_cost: Decimal | None,
+        fee: Decimal,
+    ) -> None:
+        episode.lot_count += 1
+        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, fee)
+        episode.open_lots.append(lot)
+        episode.lots.append(lot)
+        episode.quantity = held = episode.quantity + quantity
+        episode.max_quantity = max(episode.max_quantity, abs(held))
+        episode.commission += fee
+        if unit_cost is None:
+            episode.cost = None
+        elif episode.cost is not None:
+            episode.cost += quantity * unit_cost + fee
+
+    @staticmethod
+    def _shrink(
+        episode: Episode, quantity: Decimal, unit_value: Decimal | None, fee: Decimal
+    ) -> Decimal | None:
+        """Take ``-quantity`` from the lots; returns what that realized, ``None`` when it cannot be known."""
+        cost, opening_fee = consume(episode.open_lots, -quantity, episode.lots)
+        episode.quantity += quantity
+        episode.commission += fee
+        if cost is None:
+            episode.cost = None
+        elif episode.cost is not None:
+            episode.cost -= cost + opening_fee
+        if cost is None or unit_value is None:
+            episode.realized = None
+            return None
+        realized = -quantity * unit_value - cost - opening_fee - fee
+        if episode.realized is not None:
+            episode.realized += realized
+        return realized
+
+    @staticmethod
+    def _note(
+        episode: Episode,
+        kind: EventType,
+        at: datetime,
+        quantity: Decimal,
+        price: Decimal | None,
+        realized: Decimal | None,
+        commission: Decimal | None,
+        exec_id: str | None,
+        cause: Cause | None,
+    ) -> None:
+        episode.event_count += 1
+        episode.events.append(
+            Event(
+                episode.event_count,
+                kind,
+                at,
+                quantity,
+                price,
+                episode.quantity,
+                realized,
+                commission,
+                exec_id,
+                cause,
+            )
+        )
+
+
+def fold_book(
+    account: str, conid: int, point_value: Decimal, fills: Sequence[Fill], anchors: Sequence[Anchor] = ()
+) -> Ledger:
+    """Fold a book from the start: its first anchor gives the opening balance, the others are held to."""
+    ledger = Ledger(account, conid, point_value)
+    if anchors:
+        ledger.open_balance(anchors[0], fills)
+    ledger.run(fills, anchors)
+    return ledger

@@ -1,0 +1,29 @@
+"""The arithmetic of cost and profit: exact where it can be, rounded in one known way where it cannot.
+
+Sums, differences and products are exact. Only a division can be inexact: sharing a commission out, and an
+average. A share is rounded to ``QUANTUM`` and the last part takes what remains, so that parts add up exactly.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
+
+EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
+"""Wide enough that no product of a quantity, a price and a multiplier is ever rounded."""
+
+QUANTUM = Decimal("1E-10")
+"""The finest step of a quotient. Far below a cent, so that shares of shares stay right to the cent."""
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """The share of ``amount`` that belongs to ``part`` of ``whole`` (signs of the two do not matter).
+
+    >>> share(Decimal("4.74"), Decimal(1), Decimal(-2)) == Decimal("2.37")
+    True
+    """
+    if part == whole or not amount:
+        return amount
+    return EXACT.quantize(EXACT.divide(EXACT.multiply(amount, abs(part)), abs(whole)), QUANTUM)
+
+
+def per_unit(cost: Decimal, quantity: Decimal) -> Decimal:
+    """Cost per unit, as IBKR's ``averageCost``: with multiplier and commission."""
+    return EXACT.quantize(EXACT.divide(cost, quantity), QUANTUM)
