@@ -1,8 +1,8 @@
 """Socket → WebSocket message: the age of a profit-and-loss tick when the browser gets it, conflation off.
 
-The simulator writes ``pnlSingle`` frames at a fixed rate; the broker link, worker and API run as in production,
-each a process of its own. The floor, in the same run: the same number of payloads through XADD → XREAD → a bare
-WebSocket.
+The simulator writes ``pnlSingle`` frames at a fixed rate; the broker link, worker and API run as in
+production, each a process of its own. The floor, in the same run: the same number of payloads through
+XADD → XREAD → a bare WebSocket.
 """
 
 import asyncio
