@@ -1,0 +1,99 @@
+/** How each kind of figure is written. Pure: the caller says whether figures are hidden. */
+import { formatDecimal, signum } from './decimal';
+
+export const MISSING = '\u2014';
+/** Always the same length, so that the mask does not tell the size of the number. */
+export const MASK = '\u2022\u2022\u2022\u2022\u2022';
+
+type Maybe = string | null | undefined;
+
+export interface FigureStyle {
+	hidden: boolean;
+	locale?: string | undefined;
+}
+
+export type Tone = 'gain' | 'loss' | 'flat' | 'unknown';
+
+export function money(value: Maybe, currency: Maybe, style: FigureStyle): string {
+	const places = currencyPlaces(currency);
+	return figure(value, style, { minimumFractionDigits: places, maximumFractionDigits: places });
+}
+
+export function signedMoney(value: Maybe, currency: Maybe, style: FigureStyle): string {
+	const places = currencyPlaces(currency);
+	return figure(value, style, {
+		minimumFractionDigits: places,
+		maximumFractionDigits: places,
+		sign: 'always'
+	});
+}
+
+/** Fractional shares keep every digit they have; whole ones show no zeros after the separator. */
+export function quantity(value: Maybe, style: FigureStyle): string {
+	return figure(value, style, { minimumFractionDigits: 0, maximumFractionDigits: 12 });
+}
+
+/** What was paid: private. */
+export function cost(value: Maybe, style: FigureStyle): string {
+	return figure(value, style, { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+}
+
+/** What the market says: public, so it is never hidden. */
+export function price(value: Maybe, locale?: string): string {
+	return figure(value, { hidden: false, locale }, { minimumFractionDigits: 2, maximumFractionDigits: 8 });
+}
+
+export function count(value: number | null | undefined, locale?: string): string {
+	return value == null ? MISSING : new Intl.NumberFormat(locale).format(value);
+}
+
+/** `0.5714` is 57.1 %: the separator moves, nothing is calculated. */
+export function fraction(value: Maybe, locale?: string): string {
+	if (value == null) return MISSING;
+	const percent = formatDecimal(`${value}e2`, {
+		minimumFractionDigits: 1,
+		maximumFractionDigits: 1,
+		locale
+	});
+	return percent === null ? MISSING : `${percent}\u00a0%`;
+}
+
+export function accountName(account: string, hidden: boolean): string {
+	return hidden && account.length > 3 ? `${MASK}${account.slice(-2)}` : account;
+}
+
+/** Hidden figures have no tone either: a red number gives away half of the story. */
+export function tone(value: Maybe, hidden: boolean): Tone {
+	if (hidden) return 'unknown';
+	const sign = signum(value);
+	if (sign === null) return 'unknown';
+	return sign > 0 ? 'gain' : sign < 0 ? 'loss' : 'flat';
+}
+
+function figure(value: Maybe, style: FigureStyle, decimal: Parameters<typeof formatDecimal>[1]): string {
+	if (value == null) return MISSING;
+	const text = formatDecimal(value, { ...decimal, locale: style.locale });
+	if (text === null) return MISSING;
+	return style.hidden ? MASK : text;
+}
+
+const places = new Map<string, number>();
+
+function currencyPlaces(currency: Maybe): number {
+	if (!currency) return 2;
+	let known = places.get(currency);
+	if (known === undefined) {
+		known = askIntl(currency);
+		places.set(currency, known);
+	}
+	return known;
+}
+
+function askIntl(currency: string): number {
+	try {
+		const options = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
+		return options.maximumFractionDigits ?? 2;
+	} catch {
+		return 2; // Not an ISO code: IBKR's `BASE`, say.
+	}
+}

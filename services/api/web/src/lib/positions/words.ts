@@ -1,0 +1,42 @@
+/** A position's marks, events and kinds in plain words. */
+
+export const PROVISIONAL =
+	'The broker has not reported every commission yet, so the realized P&L may still change a little.';
+
+export function unreconciled(ours: string, brokers: string): string {
+	return `Lotkeeper\u2019s record says ${ours}, the broker says ${brokers}. The broker is the authority; the difference is being looked into.`;
+}
+
+const EVENT_WORDS: Record<string, string> = {
+	opened: 'Opened',
+	increased: 'Increased',
+	reduced: 'Reduced',
+	closed: 'Closed',
+	flipped: 'Flipped',
+	adjusted: 'Adjusted',
+	corrected: 'Corrected',
+	opening_balance: 'Opening balance'
+};
+
+export function eventWord(type: string): string {
+	return EVENT_WORDS[type] ?? type.replaceAll('_', ' ');
+}
+
+const SEC_TYPES: Record<string, string> = {
+	STK: 'Stock',
+	OPT: 'Option',
+	FUT: 'Future',
+	FOP: 'Future option',
+	CASH: 'Currency',
+	BOND: 'Bond',
+	FUND: 'Fund',
+	CFD: 'CFD',
+	WAR: 'Warrant',
+	CRYPTO: 'Crypto',
+	CMDTY: 'Commodity',
+	IND: 'Index'
+};
+
+export function secTypeWord(code: string): string {
+	return SEC_TYPES[code] ?? code;
+}
