@@ -54,13 +54,17 @@ class Settings(BaseSettings):
     ib_timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(
         None, description="zone of execution times that carry none; default: the zone in the handshake"
     )
-    ib_connect_timeout_seconds: float = Field(15.0, gt=0, le=300)
+    ib_connect_timeout_seconds: float = Field(
+        15.0, gt=0, le=300, description="an accepted connection that says nothing is given up after this"
+    )
     ib_heartbeat_seconds: float = Field(
         5.0, gt=0, le=60, description="a silent gateway is found after about two"
     )
 
-    api_host: str = Field("127.0.0.1", min_length=1)
-    api_port: Port = 8321
+    api_host: str = Field("127.0.0.1", min_length=1, description="where the API and the page listen")
+    api_port: Port = Field(
+        8321, description="the demo moves to the next free port when this default is taken"
+    )
     api_token: SecretStr | None = Field(None, description="an admin token instead of the generated one")
 
     database_url: SecretStr | None = Field(
@@ -79,8 +83,10 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="marks and values reach the database"
     )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="account numbers and amounts appear at DEBUG only"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="lines for people, or JSON")
 
     @property
     def data_dir(self) -> Path:

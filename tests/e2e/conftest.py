@@ -1,0 +1,154 @@
+"""The whole demo, as a newcomer starts it: ``lotkeeper demo`` in a home of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.simulator.control import ControlClient
+from services.stack.ports import free_port
+from services.stack.runtime import Runtime, read_runtime
+from tests.waiting import eventually_now
+
+Holdings = dict[tuple[str, int], Decimal]
+
+
+class Demo:
+    """A running ``lotkeeper demo``, watched from outside."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.output = home.parent / "output.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is up."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("LOTKEEPER_")}
+        variables |= {
+            "LOTKEEPER_HOME": str(self.home),
+            "LOTKEEPER_API_PORT": str(self.port),
+            "LOTKEEPER_SETTLE_SECONDS": "0.5",
+            "HOME": str(self.home.parent),
+        }
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.cli", "demo"], env=variables, stdout=output, stderr=output
+            )
+        up = eventually_now(self._up_or_ended, seconds=60)
+        assert up == "up", self.output.read_text()
+
+    def _up_or_ended(self) -> str:
+        assert self._process is not None
+        started = self.output.read_text().rpartition("starting")[2]
+        if self._process.poll() is not None:
+            return "ended"
+        return "up" if f"Lotkeeper is up: http://127.0.0.1:{self.port}/" in started else ""
+
+    def stop(self) -> int:
+        """Press Ctrl-C and wait for the end."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
+    @property
+    def runtime(self) -> Runtime:
+        runtime = read_runtime(self.home, "demo")
+        assert runtime is not None
+        return runtime
+
+    @property
+    def token(self) -> str:
+        return (self.home / "demo" / "api-token").read_text().strip()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def simulator(self) -> ControlClient:
+        return ControlClient(self.runtime.ports["control"])
+
+    def pid(self, name: str) -> int | None:
+        """The process now running under ``name``."""
+        entry = self.runtime.processes.get(name)
+        return entry["pid"] if entry else None
+
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        """A GET of the API with the token."""
+        reply = httpx.get(
+            f"{self.url}/api/v1{path}",
+            params=parameters,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=10,
+        )
+        reply.raise_for_status()
+        body: dict[str, Any] = reply.json()
+        return body
+
+    def positions(self, **parameters: Any) -> list[dict[str, Any]]:
+        """Every position, page by page."""
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.get("/positions", limit=500, **parameters, **({"cursor": cursor} if cursor else {}))
+            rows.extend(page["items"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return rows
+
+    def holdings(self) -> Holdings:
+        """What the API says is held."""
+        return {(row["account"], row["conid"]): Decimal(row["quantity"]) for row in self.positions()}
+
+    def book(self) -> Holdings:
+        """What the simulator's book holds."""
+        return {
+            (row["account"], row["conid"]): Decimal(row["quantity"])
+            for row in self.simulator.book()["positions"]
+            if Decimal(row["quantity"])
+        }
+
+    def until_equal(self, seconds: float = 45) -> Holdings:
+        """Wait until the API holds what the simulator's book holds; the market must be paused."""
+
+        def differences() -> dict[tuple[str, int], tuple[Decimal | None, Decimal | None]] | None:
+            try:
+                ours, book = self.holdings(), self.book()
+            except (httpx.HTTPError, OSError):
+                return None  # one of them is restarting
+            keys = ours.keys() | book.keys()
+            return {key: (ours.get(key), book.get(key)) for key in keys if ours.get(key) != book.get(key)}
+
+        eventually_now(differences, lambda found: found == {}, seconds=seconds)
+        return self.holdings()
+
+
+@pytest.fixture(scope="session")
+def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all tests of a worker; each leaves it healthy."""
+    demo = Demo(tmp_path_factory.mktemp("demo") / "home")
+    try:
+        demo.start()
+        yield demo
+    finally:
+        demo.stop()
+
+
+@pytest.fixture
+def demo(running_demo: Demo) -> Demo:
+    """The demo with its market paused and its books equal."""
+    running_demo.simulator.pause_market()
+    running_demo.until_equal()
+    return running_demo
