@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,11 @@ class Options:
     port_is_chosen: bool = False
 
 
-def run(settings: Settings, options: Options) -> None:
-    """Run the whole stack until it is told to stop.
+Planner = Callable[[Settings, Options], Plan]
+
+
+def run(settings: Settings, options: Options, planner: Planner | None = None) -> None:
+    """Run the whole stack until it is told to stop. ``planner`` decides what is in it (``make_plan``).
 
     Raises:
         LotkeeperError: it could not be started; the sentence says why.
@@ -60,7 +63,7 @@ def run(settings: Settings, options: Options) -> None:
             def say_it_is_up() -> None:
                 journal.announce(f"Lotkeeper is up: {url}/  ({shown})")
 
-            plan = make_plan(settings, options)
+            plan = (planner or make_plan)(settings, options)
             asyncio.run(Supervisor(plan, journal, say_it_is_up).run())
             journal.say("Stopped.")
         finally:
@@ -81,7 +84,7 @@ def make_plan(settings: Settings, options: Options) -> Plan:
     folder = settings.data_dir / "simulator"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     gateway_port, control_port = remembered_port(folder / "port"), free_port()
-    simulator = children.simulator(gateway_port, control_port, options.scenario, folder)
+    simulator = children.simulator(gateway_port, control_port, options.scenario, folder / "book.json")
     return Plan(
         settings.model_copy(update={"ib_host": LOOPBACK, "ib_port": gateway_port}),
         children.services(),

@@ -18,6 +18,7 @@ _OWN_NAME = "stack"
 _EVENT = re.compile(r"^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) \[(?P<level>\w+)\s*\] (?P<text>.*)$")
 _POSTGRES = re.compile(r"^(?P<level>[A-Z]+\d?):\s+(?P<text>.*)$")
 _REDIS = re.compile(r"^\d+:[A-Z] \d\d \w{3} \d{4} [\d:.]+ (?P<mark>[.\-*#]) (?P<text>.*)$")
+_REDIS_FAREWELL = "bye bye..."
 _BAD_POSTGRES = {"WARNING", "ERROR", "FATAL", "PANIC"}
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _SERVICE_COLOURS = ("\x1b[36m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[33m")
@@ -42,7 +43,10 @@ def parse(service: str, raw: str, now: datetime) -> Line:
     if service == "postgres" and (found := _POSTGRES.match(raw)):
         return Line(service, "warning" if found["level"] in _BAD_POSTGRES else "debug", found["text"], now)
     if service == "redis" and (found := _REDIS.match(raw)):
-        return Line(service, "warning" if found["mark"] == "#" else "debug", found["text"], now)
+        loud = found["mark"] == "#" and not found["text"].endswith(_REDIS_FAREWELL)
+        return Line(service, "warning" if loud else "debug", found["text"], now)
+    if service == "redis" and "signal-handler" in raw:
+        return Line(service, "debug", raw, now)
     return Line(service, "info", raw, now)
 
 

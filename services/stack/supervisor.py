@@ -105,6 +105,7 @@ class Supervisor:
         await self._migrate(env)
         for child in self.plan.early:
             await self._until_listening(child)
+        self.journal.say(f"Start {', '.join(child.name for child in self.plan.children)}.")
         for child in self.plan.children:
             await self._start_child(child, env)
         self._write_runtime()
@@ -118,6 +119,10 @@ class Supervisor:
     async def _start_servers(self) -> None:
         settings = self.plan.settings
         if settings.database_url is None:
+            first = (
+                "" if (settings.data_dir / "postgres" / "data").exists() else " (and make it, the first time)"
+            )
+            self.journal.say(f"Start the database{first}.")
             postgres = PostgresServer(
                 settings.data_dir / "postgres",
                 binaries=settings.postgres_bin,

@@ -1,0 +1,5 @@
+"""One front door: ``lotkeeper …``."""
+
+from services.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,165 @@
+"""The commands. What they need is imported when they run, so that ``lotkeeper --help`` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.errors import LotkeeperError
+
+INTERRUPTED = 130
+DEFAULT_SCENARIO = "default"
+
+app = typer.Typer(
+    name="lotkeeper",
+    help="Keeps your Interactive Brokers portfolio in your own database, and shows it also when the broker "
+    "is offline. Start with: lotkeeper demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+WebPort = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Port of the web page and the API. [default: 8321]"),
+]
+WhichProfile = Annotated[
+    Literal["main", "demo"] | None,
+    typer.Option("--profile", help="Which portfolio. [default: the one that is running]"),
+]
+START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - only when asked for
+
+        typer.echo(f"lotkeeper {version('lotkeeper')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options that need no command."""
+
+
+@app.command(rich_help_panel=START)
+def demo(
+    port: WebPort = None,
+    scenario: Annotated[
+        str, typer.Option(help="What the simulated market does: a name, or a scenario file of yours.")
+    ] = DEFAULT_SCENARIO,
+) -> None:
+    """Try it: everything on this machine, with a simulated broker. Ctrl-C stops it; its data stay."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.stack.app import Options, run  # noqa: PLC0415 - the same
+
+    chosen = {} if port is None else {"api_port": port}
+    settings = load_settings(profile="demo", **chosen)
+    run(settings, Options(scenario=scenario, port_is_chosen="api_port" in settings.model_fields_set))
+
+
+@app.command(rich_help_panel=START)
+def up(port: WebPort = None) -> None:
+    """Run it for real, against your TWS or IB Gateway (LOTKEEPER_IB_HOST, LOTKEEPER_IB_PORT)."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.stack.app import Options, run  # noqa: PLC0415 - the same
+
+    chosen = {} if port is None else {"api_port": port}
+    run(load_settings(profile="main", **chosen), Options(port_is_chosen=True))
+
+
+@app.command(rich_help_panel=SERVICES)
+def broker() -> None:
+    """Run the broker link: from the gateway's socket to the Redis stream."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.broker.app import run  # noqa: PLC0415 - the same
+
+    run(load_settings())
+
+
+@app.command(rich_help_panel=SERVICES)
+def worker() -> None:
+    """Run a worker: from the Redis stream to PostgreSQL. Start as many as you like."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.position_sync.app import run  # noqa: PLC0415 - the same
+
+    run(load_settings())
+
+
+@app.command(rich_help_panel=SERVICES)
+def api(port: WebPort = None) -> None:
+    """Run the API and the web page."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.api.app import run  # noqa: PLC0415 - the same
+
+    run(load_settings() if port is None else load_settings(api_port=port))
+
+
+@app.command(rich_help_panel=SERVICES)
+def simulator(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where it listens as a gateway; 0: any.")
+    ] = 4002,
+    control_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where it takes orders to misbehave, over HTTP.")
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="A scenario's name or file.")] = DEFAULT_SCENARIO,
+    book: Annotated[Path | None, typer.Option(help="The file that keeps its book over restarts.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed, the same market.")] = 0,
+) -> None:
+    """Run a pretended TWS that speaks the real protocol, for demos and tests."""
+    from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.simulator.app import SimulatorOptions, run  # noqa: PLC0415 - the same
+
+    chosen = SimulatorOptions(port, control_port, scenario, book, seed)
+    run(load_settings(), chosen)
+
+
+@app.command(rich_help_panel=SERVICES)
+def migrate(profile: WhichProfile = None, as_json: AsJson = False) -> None:
+    """Bring the database to this version's schema (LOTKEEPER_DATABASE_URL, or that of the running stack)."""
+    from services.cli.migrating import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, as_json=as_json)
+
+
+@app.command(rich_help_panel=ASK)
+def status(profile: WhichProfile = None, as_json: AsJson = False) -> None:
+    """Show what runs, how fresh the data are and what went wrong. Exit code 3 while the API is down."""
+    from services.cli.asking import show_status  # noqa: PLC0415 - takes a while, not needed for help
+
+    show_status(profile, as_json=as_json)
+
+
+@app.command(rich_help_panel=ASK)
+def resync(
+    profile: WhichProfile = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait at most.")] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Compare everything with the broker now."""
+    from services.cli.asking import ask_for_resync  # noqa: PLC0415 - takes a while, not needed for help
+
+    ask_for_resync(profile, wait_seconds=timeout if wait else None, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one sentence on stderr and its exit code."""
+    try:
+        app()
+    except LotkeeperError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,102 @@
+"""Answers as tables for people."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SHOWN_JOBS = 5
+_STATE_COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
+
+
+def status(found: dict[str, Any]) -> None:
+    """Print everything that ``lotkeeper status`` knows."""
+    console = Console(highlight=False)
+    api = found["api"]
+    state = "[green]up[/]" if api["up"] else "[red]down[/]"
+    console.print(f"Lotkeeper ({found['profile']}): API {state} at {api['url']}/")
+    stack = found["stack"]
+    if stack is None:
+        console.print(
+            "No stack of this home runs on this machine (`lotkeeper demo` or `lotkeeper up` start one)."
+        )
+    else:
+        console.print(f"Stack: process {stack['pid']}, since {stack['since']}, log {stack['log_file']}")
+        console.print(_processes(stack["processes"]))
+    if found["sync"] is not None:
+        _sync(console, found["sync"])
+
+
+def _processes(processes: list[dict[str, Any]]) -> Table:
+    table = _table("Processes", "name", "process", "state", "restarts")
+    for process in processes:
+        state = "[green]running[/]" if process["running"] else "[red]not running[/]"
+        table.add_row(process["name"], str(process["pid"] or "–"), state, str(process["restarts"]))
+    return table
+
+
+def _sync(console: Console, sync: dict[str, Any]) -> None:
+    console.print(_links(sync))
+    if sync.get("datasets"):
+        table = _table("Data of the broker", "account", "what", "as of", "age", "complete")
+        for row in sync["datasets"]:
+            complete = "yes" if row.get("complete") else f"[yellow]no[/] {row.get('error') or ''}"
+            age = _age(row.get("age_seconds"))
+            table.add_row(row["account"], row["dataset"], str(row.get("as_of") or "–"), age, complete)
+        console.print(table)
+    if sync.get("streams"):
+        table = _table("Streams", "stream", "entries", "group", "waiting", "not acknowledged")
+        for stream in sync["streams"]:
+            for group in stream.get("groups") or [{}]:
+                lag, pending = group.get("lag_entries"), group.get("pending_entries")
+                numbers = (_number(lag), _number(pending))
+                table.add_row(
+                    stream["name"], _number(stream["length_entries"]), group.get("name", "–"), *numbers
+                )
+        console.print(table)
+    if sync.get("jobs"):
+        table = _table("Last jobs", "job", "kind", "status", "asked for")
+        for job in sync["jobs"][:SHOWN_JOBS]:
+            table.add_row(job["id"], job["kind"], job["status"], str(job.get("created_at") or "–"))
+        console.print(table)
+    for error in sync.get("last_errors") or []:
+        console.print(f"[red]{error.get('category')}[/] {error.get('at')}: {error.get('message')}")
+    for dead in sync.get("dead_facts") or []:
+        console.print(
+            f"[yellow]kept aside[/] {dead.get('category')}: {_number(dead.get('occurrences'))} messages that "
+            "could not be read"
+        )
+
+
+def _links(sync: dict[str, Any]) -> str:
+    freshness = sync.get("freshness") or {}
+    links = freshness.get("links") or sync.get("links") or {}
+    shown = [f"{name} [{_STATE_COLOURS.get(state, 'yellow')}]{state}[/]" for name, state in _states(links)]
+    source = str(freshness.get("source") or "unknown").replace("_", " ")
+    why = f" ({str(freshness['reason']).replace('_', ' ')})" if freshness.get("reason") else ""
+    return f"Links: {', '.join(shown)}. Data: {source}{why}, as of {freshness.get('as_of') or 'never'}."
+
+
+def _states(links: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("gateway", str(links.get("gateway"))), ("IBKR", str(links.get("ibkr")))]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _age(seconds: int | None) -> str:
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
