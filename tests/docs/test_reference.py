@@ -10,8 +10,9 @@ from core.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 SETTINGS_HEAD = """# Settings
 
-Read from the environment, from `.env` in the current folder, or from a file that `LOTKEEPER_<NAME>_FILE` names (for
-secrets). A wrong value is one sentence that names the variable, and exit code 6. Nothing is read after the start.
+Read from the environment, from `.env` in the current folder, or from a file that
+`LOTKEEPER_<NAME>_FILE` names (for secrets). A wrong value is one sentence that names the variable, and
+exit code 6. Nothing is read after the start.
 
 | variable | default | meaning |
 |---|---|---|
