@@ -1,4 +1,4 @@
-"""What a gateway answers to each request, given what it shows at the moment. No I/O: lists of messages come out."""
+"""What a gateway answers to each request, given what it shows. No I/O: lists of messages come out."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -185,7 +185,7 @@ def history(
         bars.append([_bar_date(at, request, zone), *values, "1000", plain(close), "10"])
     start = end - timedelta(seconds=bar_seconds * count)
     stamps = [f"{at.astimezone(ACCOUNT_ZONE):%Y%m%d %H:%M:%S} {zone}" for at in (start, end)]
-    return messages.historical_data(request.req_id, *stamps, bars)
+    return messages.historical_data(request.req_id, stamps[0], stamps[1], bars)
 
 
 def _bar_date(at: datetime, request: requests.HistoricalData, zone: str) -> str:

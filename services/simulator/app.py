@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """What the command line says. Port 0 finds a free port; without a control port there is no control API."""
+    """What the command line says. Port 0 finds a free port; no control port, no control API."""
 
     port: int = 0
     control_port: int | None = None

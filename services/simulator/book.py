@@ -1,7 +1,8 @@
 """The broker's own books: accounts, cash, lots, marks and fills. No clock and no I/O: the time is handed in.
 
 Always true, whatever is filled or corrected:
-the position is the sum of the opening lots and of the fills in force; the cash is the opening cash plus what every
+the position is the sum of the opening lots and of the fills in force; the cash is the opening cash plus what
+every
 fill in force moved; a correction gives the same book as if the fill had been right from the start.
 """
 

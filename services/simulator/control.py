@@ -1,4 +1,4 @@
-"""A small synchronous client of a running simulator's control API, for tests and scripts in other processes."""
+"""A small synchronous client of a simulator's control API, for other processes."""
 
 import json
 import urllib.error
@@ -39,9 +39,9 @@ class ControlClient:
         """Send many fills at once: ``count``, ``seconds``, ``first``, ``last``."""
         return self._call("POST", "/burst", {"count": count, "books": books})
 
-    def fault(self, name: str, **arguments: Any) -> Any:
-        """Any operation by its name, see ``control_api.OPERATIONS``."""
-        return self._call("POST", f"/faults/{name}", arguments)["result"]
+    def fault(self, operation: str, /, **arguments: Any) -> Any:
+        """Any operation by its name, see ``control_api.operations``."""
+        return self._call("POST", f"/faults/{operation}", arguments)["result"]
 
     def drop_connections(self) -> int:
         """Hang up on everybody."""
@@ -78,7 +78,7 @@ class ControlClient:
     def send_raw(self, message: bytes | list[str]) -> None:
         """Bytes as they are, or one message of these fields."""
         self.fault(
-            "send_raw", **({"hex": message.hex()} if isinstance(message, bytes) else {"fields": message})
+            "send_raw", **({"data_hex": message.hex()} if isinstance(message, bytes) else {"fields": message})
         )
 
     def send_bad(self, kind: str) -> None:

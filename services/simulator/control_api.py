@@ -58,12 +58,17 @@ class BurstBody(BaseModel):
 def operations(sim: Simulator) -> dict[str, Callable[..., Any]]:
     """What ``POST /faults/{name}`` can do, by name. The body holds the arguments."""
 
-    def send_raw(fields: list[str] | None = None, hex: str | None = None) -> None:  # noqa: A002 - the body's word
-        sim.send_raw(bytes.fromhex(hex) if hex is not None else list(fields or []))
+    def send_raw(fields: list[str] | None = None, data_hex: str | None = None) -> None:
+        sim.send_raw(bytes.fromhex(data_hex) if data_hex is not None else list(fields or []))
 
     def positions_answer(how: str | list[Any]) -> None:
-        partial = isinstance(how, list)
-        sim.positions_answer(("partial", int(how[1])) if partial else how)  # type: ignore[arg-type] # checked by it
+        match how:
+            case "normal" | "never" | "empty":
+                sim.positions_answer(how)
+            case ["partial", count]:
+                sim.positions_answer(("partial", int(count)))
+            case _:
+                raise ValueError(f"{how!r} is not normal, never, empty or [partial, k]")
 
     return {
         "drop_connections": sim.drop_connections,

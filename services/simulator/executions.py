@@ -13,7 +13,7 @@ MANUAL_ORDER_IDS = (0, 2147483647)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Whose order a fill belongs to. Manual orders carry order id 0 or 2147483647; ``total`` is its full size."""
+    """Whose order it was; manual ones carry order id 0 or 2147483647. ``total`` is the full size."""
 
     order_id: int
     perm_id: int

@@ -1,10 +1,14 @@
-"""Ways in which a gateway can misbehave: what is switched on now, and frames that no client should trip over."""
+"""Ways to misbehave: what is switched on now, and frames that no client should trip over."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.simulator.wire import Fields, frame
+from services.simulator.wire import UNSET_DOUBLE, UNSET_INTEGER, Fields, frame
+
+# Where an execution message has its id; its time follows.
+EXEC_ID_FIELD = 14
 
 PositionsAnswer = Literal["normal", "never", "empty"] | tuple[Literal["partial"], int]
 CommissionMode = Literal["after", "before", "late", "never", "twice"]
@@ -68,29 +72,56 @@ class FaultState:
         return not self.moving.is_set()
 
 
+def _garbage(_account: str, _execution: Fields) -> bytes:
+    return frame(["\x07garbage", "\x1b[2J", "%n%s", ""])
+
+
+def _unknown_message(_account: str, _execution: Fields) -> bytes:
+    return frame(["987", "1", "nobody", "knows", "this"])
+
+
+def _unset_numbers(account: str, _execution: Fields) -> bytes:
+    profit = frame(["94", UNSET_INTEGER, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE])
+    return profit + frame(["6", "2", "NetLiquidation", UNSET_DOUBLE, "USD", account])
+
+
+def _nan_numbers(account: str, execution: Fields) -> bytes:
+    value = frame(["6", "2", "NetLiquidation", "NaN", "USD", account])
+    return value + frame(["59", "1", execution[EXEC_ID_FIELD], "NaN", "USD", "NaN", "", ""])
+
+
+def _strange_zone(_account: str, execution: Fields) -> bytes:
+    spoiled = list(execution)
+    day, clock, *_ = spoiled[EXEC_ID_FIELD + 1].split()
+    spoiled[EXEC_ID_FIELD + 1] = f"{day} {clock} Nowhere Standard Time"
+    return frame(spoiled)
+
+
+def _wrong_length(_account: str, _execution: Fields) -> bytes:
+    # The prefix promises more than comes: what follows is read as part of this frame.
+    good = frame(["49", "1", "1"])
+    return (len(good) + 20).to_bytes(4, "big") + good[4:]
+
+
+def _huge_length(_account: str, _execution: Fields) -> bytes:
+    return (2**31 - 1).to_bytes(4, "big") + b"49\x001\x00"
+
+
+BAD_FRAMES: dict[Garbage, Callable[[str, Fields], bytes]] = {
+    "garbage": _garbage,
+    "unknown_message": _unknown_message,
+    "unset_numbers": _unset_numbers,
+    "nan_numbers": _nan_numbers,
+    "strange_zone": _strange_zone,
+    "wrong_length": _wrong_length,
+    "huge_length": _huge_length,
+}
+
+
 def bad_frames(kind: Garbage, account: str, execution: Fields) -> bytes:
-    """Bytes of one misbehaviour; ``execution`` is a good execution message to spoil."""
-    match kind:
-        case "garbage":
-            return frame(["\x07garbage", "\x1b[2J", "%n%s", ""])
-        case "unknown_message":
-            return frame(["987", "1", "nobody", "knows", "this"])
-        case "unset_numbers":
-            values = ["1.7976931348623157E308"] * 4
-            return frame(["94", "2147483647", *values[:3]]) + frame(
-                ["6", "2", "NetLiquidation", values[0], "USD", account]
-            )
-        case "nan_numbers":
-            return frame(["6", "2", "NetLiquidation", "NaN", "USD", account]) + frame(
-                ["59", "1", execution[14], "NaN", "USD", "NaN", "", ""]
-            )
-        case "strange_zone":
-            spoiled = list(execution)
-            spoiled[15] = " ".join(spoiled[15].split()[:2]) + " Nowhere Standard Time"
-            return frame(spoiled)
-        case "wrong_length":
-            # The prefix promises more than comes: what follows is read as part of this frame.
-            good = frame(["49", "1", "1"])
-            return (len(good) + 20).to_bytes(4, "big") + good[4:]
-        case "huge_length":
-            return (2**31 - 1).to_bytes(4, "big") + b"49\x001\x00"
+    """Bytes of one misbehaviour; ``execution`` is a good execution message to spoil.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return BAD_FRAMES[kind](account, execution)

@@ -71,7 +71,7 @@ def net_liquidation(book: Book, account: str) -> Decimal:
 
 
 def account_values(book: Book, account: str) -> list[AccountValue]:
-    """Every row an account subscription gets: those of the account, then those of each currency and of BASE."""
+    """Every row of an account: its own, then those of each currency and of BASE."""
     base = book.accounts[account].base_currency
     ledgers = _ledgers(book, account)
     total = _total(book, account, ledgers)

@@ -1,6 +1,7 @@
 """FIFO lots of one account and instrument. Pure arithmetic on Decimal.
 
-Always true: the lots' signed quantities add up to the sum of the fills, all lots have one sign, and every cent of
+Always true: the lots' signed quantities add up to the sum of the fills, all lots have one sign, and every
+cent of
 cost that goes in comes out again (a split rounds one part and gives the rest to the other).
 """
 
@@ -18,7 +19,8 @@ COST_STEP = Decimal("1e-12")
 class Lot:
     """What one fill opened. ``quantity`` is signed.
 
-    ``cost`` is money including commission: paid for a long lot, received (net) for a short one. ``gross`` is the same
+    ``cost`` is money including commission: paid for a long lot, received (net) for a short one. ``gross`` is
+    the same
     without commission.
     """
 
@@ -52,7 +54,7 @@ class Holding:
         return self.cost / abs(self.quantity) if self.quantity else ZERO
 
     def apply(self, quantity: Decimal, unit: Decimal, commission: Decimal) -> Outcome:
-        """Book a fill of a signed ``quantity`` at ``unit`` money per unit (price × multiplier ÷ magnifier)."""
+        """Book a fill of a signed ``quantity``; ``unit`` is price × multiplier ÷ magnifier."""
         sign = 1 if quantity > 0 else -1
         closing = min(abs(quantity), abs(self.quantity)) if self.quantity * sign < 0 else ZERO
         closing_commission = _part(commission, closing, abs(quantity))
@@ -61,7 +63,8 @@ class Holding:
         while left:
             taken, cost, lot_gross = self._take(left)
             left -= taken
-            # Closing a long sells: proceeds less cost. Closing a short buys: net proceeds less what it costs now.
+            # Closing a long sells: proceeds less cost. Closing a short buys: net proceeds less
+            # what it costs now.
             realized -= sign * (taken * unit - cost)
             gross -= sign * (taken * unit - lot_gross)
         opening = abs(quantity) - closing

@@ -37,7 +37,8 @@ class Intent:
 class Market:
     """Moves the marks of a book and thinks up fills for it.
 
-    Each account has a target per instrument (what the scenario lets it hold): fills wander around it, so quantities
+    Each account has a target per instrument (what the scenario lets it hold): fills wander around it, so
+    quantities
     stay sane however long this runs.
     """
 

@@ -1,7 +1,7 @@
 """What a gateway says: every response as its list of fields. Pure; layouts of server versions 157 to 178."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,18 @@ PEG_FIELDS = 170
 ZONES_IN_TIMES = 174
 NO_FA_PROFILE = 177
 PENDING_PRICE = 178
+
+
+# Names that a gateway's machine gives its zone and that are in no zone database.
+FOREIGN_ZONES = {
+    "Central European Standard Time": "Europe/Warsaw",
+    "Eastern Standard Time": "US/Eastern",
+    "GMT Standard Time": "Europe/London",
+    "Greenwich Mean Time": "Etc/GMT",
+    "Pacific Standard Time": "US/Pacific",
+    "Tokyo Standard Time": "Asia/Tokyo",
+    "W. Europe Standard Time": "Europe/Berlin",
+}
 
 
 def handshake(server_version: int, now: datetime, zone: str) -> Fields:
@@ -169,12 +181,12 @@ def pnl_single(
 def execution_time(at: datetime, version: int, zone: str, shown_zone: str | None = None) -> str:
     """An execution's time: with a zone from 174 on, with two spaces and none before.
 
-    ``shown_zone`` names a zone that the gateway's machine calls its own and that need not be in any database.
+    ``shown_zone`` is another zone to tell the time in; it may be a foreign name.
     """
-    local = _in_zone(at, zone)
     if version < ZONES_IN_TIMES:
-        return f"{local:%Y%m%d  %H:%M:%S}"
-    return f"{local:%Y%m%d %H:%M:%S} {shown_zone or zone}"
+        return f"{_in_zone(at, zone):%Y%m%d  %H:%M:%S}"
+    shown = shown_zone or zone
+    return f"{_in_zone(at, shown):%Y%m%d %H:%M:%S} {shown}"
 
 
 def execution(
@@ -364,8 +376,4 @@ def tick_snapshot_end(req_id: int) -> Fields:
 
 
 def _in_zone(at: datetime, zone: str) -> datetime:
-    try:
-        return at.astimezone(ZoneInfo(zone))
-    except (KeyError, ValueError):
-        # A Windows name: the gateway's clock is its own business.
-        return at.astimezone(UTC)
+    return at.astimezone(ZoneInfo(FOREIGN_ZONES.get(zone, zone)))

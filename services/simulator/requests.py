@@ -1,4 +1,4 @@
-"""What clients ask: one type a request, decoded from its fields. Pure; layouts of server versions 157 to 178."""
+"""What clients ask: one type a request, decoded from its fields. Pure; server versions 157 to 178."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scenarios: small readable files that say what there is to hold, who holds it and how the gateway behaves."""
+"""Scenarios: small readable files of what there is, who holds it and how the gateway behaves."""
 
 import secrets
 import tomllib
@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,12 +24,8 @@ class ScenarioError(LotkeeperError):
     exit_code = 6
 
 
-class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    pass
-
-
-class InstrumentTable(_Table):
-    """One contract. ``expiry`` is YYYYMMDD, or ``+3M``: the third Friday three months after the book's first day."""
+class InstrumentTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One contract. ``expiry`` is YYYYMMDD, or ``+3M``: the third Friday, three months on."""
 
     conid: int
     symbol: str
@@ -53,7 +49,7 @@ class InstrumentTable(_Table):
     volatility: float = 0.0002
 
 
-class AccountTable(_Table):
+class AccountTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One account; a holding is ``ref = "quantity @ price"``."""
 
     id: str
@@ -62,7 +58,7 @@ class AccountTable(_Table):
     holdings: dict[str, str] = {}
 
 
-class MarketTable(_Table):
+class MarketTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How much happens by itself. No fills: ``fills = false``."""
 
     moves: bool = True
@@ -73,7 +69,7 @@ class MarketTable(_Table):
     late_commission_share: float = 0.0
 
 
-class GatewayTable(_Table):
+class GatewayTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the gateway sends and when; 180 s is IBKR's own pace for account values."""
 
     server_version: int = 178
@@ -85,17 +81,17 @@ class GatewayTable(_Table):
     first_pnl_unset: bool = True
 
 
-class FaultsTable(_Table):
+class FaultsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Faults that are on from the start."""
 
     drop_every_seconds: float | None = None
     refuse: bool = False
     never_answer: bool = False
-    positions: str | int = "normal"
+    positions: Literal["normal", "never", "empty"] | int = "normal"
     execution_time_zone: str | None = None
 
 
-class Scenario(_Table):
+class Scenario(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything a simulator starts from."""
 
     name: str

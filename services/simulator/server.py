@@ -14,7 +14,7 @@ BACKLOG = 64
 
 
 class Listener:
-    """Accepts connections and runs ``on_connect`` for each, on a port that stays ours while nobody listens on it."""
+    """Runs ``on_connect`` for each connection, on a port that stays ours while nobody listens."""
 
     def __init__(self, on_connect: OnConnect, port: int = 0, host: str = HOST) -> None:
         """Reserve the port (0 finds a free one).

@@ -1,7 +1,7 @@
 """One client's connection: greeting, requests in, messages out, and what it has subscribed to."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from core.logs import get_logger
@@ -11,6 +11,9 @@ from services.simulator.faults import TEXTS, FaultState
 from services.simulator.requests import Request, RequestError, StartApi, decode
 
 log = get_logger(__name__)
+
+# (tag, currency, value, the message that says so)
+Row = tuple[str, str, str, wire.Fields]
 
 # A client that reads nothing is hung up on, as a gateway does, before it eats the memory.
 LARGEST_BACKLOG = 64 * 1024 * 1024
@@ -32,7 +35,7 @@ class Subscriptions:
     pnl: dict[int, str] = field(default_factory=dict)
     pnl_single: dict[int, Key] = field(default_factory=dict)
     quotes: dict[int, int] = field(default_factory=dict)
-    sent: dict[tuple[str, int, str, str, str], str] = field(default_factory=dict)
+    sent: dict[tuple[str, int, str, str], str] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Forget everything, as a 1101 says the gateway has."""
@@ -113,6 +116,23 @@ class Session:
             except ConnectionError:
                 return
 
+    def send_changed(self, kind: str, req_id: int, rows: Iterable[Row]) -> None:
+        """Of these rows, send those whose value the client does not know yet."""
+        known = self.subscriptions.sent
+        out: list[wire.Fields] = []
+        for tag, currency, value, message in rows:
+            name = (kind, req_id, tag, currency)
+            if known.get(name) != value:
+                known[name] = value
+                out.append(message)
+        self.send(*out)
+
+    def forget(self, kind: str, req_id: int) -> None:
+        """Take it that the client knows nothing of this subscription."""
+        known = self.subscriptions.sent
+        for name in [name for name in known if name[:2] == (kind, req_id)]:
+            del known[name]
+
     def release(self) -> None:
         """The stall is over: send what was kept back."""
         if self._held and not self._writer.is_closing():
@@ -140,8 +160,6 @@ class Session:
             await self._faults.moving.wait()
             for body in frames.feed(data):
                 self._handle(body)
-                if self.closing:
-                    return
             await self._writer.drain()
 
     def _handle(self, body: bytes) -> None:

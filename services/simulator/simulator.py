@@ -1,20 +1,21 @@
-"""The simulator as a whole: a book, a market, a gateway and a port, and everything that can be done to them."""
+"""The simulator as a whole: book, market, gateway and port, and all that can be done to them."""
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from core.clock import Clock, utc_now
 from core.logs import get_logger
-from services.simulator import messages, wire
-from services.simulator.book import ACCOUNT_ZONE, Book, OpeningLot
+from services.simulator import wire
+from services.simulator.book import ACCOUNT_ZONE, Book
+from services.simulator.burst import burst_chunks, burst_fills, phantom_fill
+from services.simulator.desk import Desk
 from services.simulator.executions import Execution, Key, Order, Side
 from services.simulator.faults import (
     TEXTS,
@@ -34,7 +35,6 @@ from services.simulator.session import Session
 log = get_logger(__name__)
 
 SAVE_SECONDS = 30.0
-BURST_CHUNK_MESSAGES = 500
 # An order that a client of the API placed, as far as announced orders are concerned.
 ANNOUNCED_CLIENT, FIRST_ANNOUNCED_ORDER = 0, 500
 
@@ -66,16 +66,24 @@ class Simulator:
         self.book = book
         self.faults = FaultState()
         self.gateway = Gateway(book, scenario.gateway, self.faults, clock)
+        self._desk = Desk(self.gateway)
         self.control_port: int | None = None
         self._clock = clock
         self._file = file
         self._rng = random.Random(seed)  # noqa: S311 - a market, not a secret
-        self._market = _market(scenario, book, self._rng)
+        fresh = new_book(scenario, clock(), 0)
+        _adopt(book, fresh)
+        self._market = Market(
+            book,
+            {key: held.quantity for key, held in fresh.positions.items()},
+            fresh.marks,
+            rng=self._rng,
+            fewest_positions=scenario.market.fewest_positions,
+        )
         self._listener = Listener(self._connected, port)
         self._tasks: list[asyncio.Task[None]] = []
         self._dropping: asyncio.Task[None] | None = None
-        self._market_open = asyncio.Event()
-        self._market_open.set()
+        self._market_open = True
         self._announced_orders = FIRST_ANNOUNCED_ORDER
 
     @classmethod
@@ -109,10 +117,9 @@ class Simulator:
         async with AsyncExitStack() as stack:
             file = stack.enter_context(BookFile(Path(book_path))) if book_path is not None else None
             book = (file.load() if file else None) or new_book(loaded, clock(), exec_id_tag)
-            _adopt(book, new_book(loaded, clock()))
+            sim = cls(loaded, book, port=port, seed=seed, file=file, clock=clock)
             if file:
                 file.save(book)
-            sim = cls(loaded, book, port=port, seed=seed, file=file, clock=clock)
             stack.push_async_callback(sim._stop)
             await sim._begin()
             if control_port is not None:
@@ -150,8 +157,10 @@ class Simulator:
     ) -> str:
         """Fill an order at once and tell every client; returns the exec id.
 
-        ``price`` defaults to the mark. A number for ``commission`` is the report's delay in seconds. ``order_id`` and
-        ``client_id`` say whose order it was; with ``announce_order`` the order is told of first (messages 5 and 3).
+        ``price`` defaults to the mark. A number for ``commission`` is the report's delay in seconds.
+        ``order_id`` and
+        ``client_id`` say whose order it was; with ``announce_order`` the order is told of first (messages 5
+        and 3).
         """
         size = Decimal(str(quantity))
         if size <= 0 or account not in self.book.accounts or conid not in self.book.instruments:
@@ -176,7 +185,7 @@ class Simulator:
         price: Decimal | str | float | None = None,
         commission: CommissionMode | float = "after",
     ) -> str:
-        """Replace a fill's quantity or price, as the broker does: same id, last part one up. Returns the new id."""
+        """Replace a fill's quantity or price: same id, last part one up. Returns the new id."""
         old = self.book.executions[exec_id]
         size = old.quantity if quantity is None else Decimal(str(quantity))
         paid = old.price if price is None else Decimal(str(price))
@@ -188,7 +197,8 @@ class Simulator:
     async def burst(self, count: int, *, books: int | Sequence[Key] | None = None) -> Burst:
         """Book ``count`` fills and send them, each with its commission report, as fast as the clients read.
 
-        ``books`` is how many (or which) account-and-contract pairs they go to; by default everything that is held.
+        ``books`` is how many (or which) account-and-contract pairs they go to; by default everything that is
+        held.
         The market pauses meanwhile. Positions are told once, at the end.
         """
         keys = sorted(self.book.positions) if books is None or isinstance(books, int) else list(books)
@@ -196,12 +206,12 @@ class Simulator:
             spare = ((account, conid) for account in self.book.accounts for conid in self.book.instruments)
             keys = [*keys, *(key for key in spare if key not in self.book.positions)][:books]
         now = self._clock()
-        executions = [self._burst_fill(keys[index % len(keys)], now) for index in range(count)]
+        executions = burst_fills(self.book, keys, count, rng=self._rng, now=now)
         self._keep(executions)
         began = time.perf_counter()
         await asyncio.gather(
             *(
-                session.send_all(self._burst_chunks(session, executions))
+                session.send_all(burst_chunks(self.gateway, session.version, executions))
                 for session in self.gateway.ready_sessions
             )
         )
@@ -209,32 +219,14 @@ class Simulator:
         self.gateway.send_positions(keys)
         return Burst([execution.exec_id for execution in executions], seconds)
 
-    def _burst_fill(self, key: Key, now: datetime) -> Execution:
-        account, conid = key
-        instrument = self.book.instruments[conid]
-        side: Side = "BOT" if self._rng.random() < 0.5 else "SLD"  # noqa: PLR2004 - a coin
-        size = instrument.lot_size * self._rng.randint(1, 9)
-        order = Order(0, self.book.next_perm_id(), 0, size)
-        return self.book.fill(account, conid, side, size, self.book.marks[conid], now, order=order)
-
-    def _burst_chunks(self, session: Session, executions: Sequence[Execution]) -> list[bytes]:
-        return [
-            b"".join(
-                wire.frame(self.gateway.execution_fields(session.version, -1, execution))
-                + wire.frame(messages.commission_report(execution))
-                for execution in executions[at : at + BURST_CHUNK_MESSAGES]
-            )
-            for at in range(0, len(executions), BURST_CHUNK_MESSAGES)
-        ]
-
     def duplicate(self, exec_id: str) -> None:
         """Send an execution and its commission report once more, unchanged."""
         fill = self.book.executions[exec_id]
-        self.gateway.broadcast(lambda version: self.gateway.execution_fields(version, -1, fill))
-        self.gateway.broadcast(lambda _: messages.commission_report(fill))
+        self.gateway.send_execution(fill)
+        self.gateway.send_commission(fill)
 
     async def out_of_order(self, *, account: str, conid: int, count: int = 3) -> list[str]:
-        """Buy one lot ``count`` times and tell of it backwards: commission reports first, the newest fill first."""
+        """Buy a lot ``count`` times and tell of it backwards: commissions first, newest fill first."""
         lot, mark, now = self.book.instruments[conid].lot_size, self.book.marks[conid], self._clock()
         fills = [
             self.book.fill(
@@ -245,20 +237,18 @@ class Simulator:
         self._keep(fills)
         self.gateway.send_positions([(account, conid)])
         for fill in reversed(fills):
-            self.gateway.broadcast(lambda _, fill=fill: messages.commission_report(fill))
+            self.gateway.send_commission(fill)
         for fill in reversed(fills):
-            self.gateway.broadcast(
-                lambda version, fill=fill: self.gateway.execution_fields(version, -1, fill)
-            )
+            self.gateway.send_execution(fill)
         return [fill.exec_id for fill in fills]
 
     def pause_market(self) -> None:
         """Marks stand still and nobody trades."""
-        self._market_open.clear()
+        self._market_open = False
 
     def resume_market(self) -> None:
         """Marks move and orders fill again (as far as the scenario lets them)."""
-        self._market_open.set()
+        self._market_open = True
 
     # faults of the connection
 
@@ -301,7 +291,7 @@ class Simulator:
             self._dropping = None
         if seconds is not None:
             self._dropping = asyncio.get_running_loop().create_task(
-                self._every(seconds, self.drop_connections), name="simulator-drop"
+                _every("drop", seconds, self.drop_connections), name="simulator-drop"
             )
 
     # faults of what is said
@@ -327,7 +317,7 @@ class Simulator:
     def send_bad(self, kind: Garbage) -> None:
         """One of the things no client should trip over, see ``faults.bad_frames``."""
         account = next(iter(self.book.accounts))
-        fill = self._sample_execution(account)
+        fill = phantom_fill(self.book, account, self._clock())
         for session in self.gateway.ready_sessions:
             fields = self.gateway.execution_fields(session.version, -1, fill)
             session.send_bytes(bad_frames(kind, account, fields))
@@ -340,54 +330,33 @@ class Simulator:
         """The zone name that execution times carry from now on; ``None`` is the scenario's own."""
         self.faults.execution_time_zone = name
 
-    def _sample_execution(self, account: str) -> Execution:
-        """A fill that never happened, with an id of its own: it is in no book."""
-        conid = next(iter(self.book.instruments))
-        self.book.serial += 1
-        order = Order(0, self.book.next_perm_id(), 0, Decimal(1))
-        return Execution(
-            exec_id=f"{self.book.tag:08x}.{self.book.serial:08x}.01.01",
-            account=account,
-            conid=conid,
-            side="BOT",
-            quantity=Decimal(1),
-            price=self.book.marks[conid],
-            executed_at=self._clock(),
-            exchange=self.book.instruments[conid].exchange,
-            order=order,
-            filled=Decimal(1),
-            average_price=self.book.marks[conid],
-            commission=Decimal(1),
-            commission_currency="USD",
-        )
-
     # life
 
     async def _begin(self) -> None:
         market, gateway, faults = self.scenario.market, self.scenario.gateway, self.scenario.faults
         self.faults.never_answer = faults.never_answer
         self.faults.execution_time_zone = faults.execution_time_zone
-        self.faults.positions = _positions_answer(faults.positions)
+        answer = faults.positions
+        self.faults.positions = ("partial", answer) if isinstance(answer, int) else answer
         if not faults.refuse:
             await self._listener.open()
         if faults.drop_every_seconds:
             self.drop_every(faults.drop_every_seconds)
-        jobs: list[tuple[str, Awaitable[None]]] = [
-            ("pnl", self._every(gateway.pnl_seconds, self.gateway.push_pnl)),
-            ("values", self._every(gateway.account_seconds, self.gateway.push_values)),
-            ("lost", self._every(gateway.lost_notice_seconds, self.gateway.repeat_lost)),
-            ("day", self._every(1.0, self._roll_day)),
-            ("save", self._every(SAVE_SECONDS, self._save)),
-        ]
+        self._run("pnl", gateway.pnl_seconds, self.gateway.push_pnl)
+        self._run("values", gateway.account_seconds, self.gateway.push_values)
+        self._run("lost", gateway.lost_notice_seconds, self.gateway.repeat_lost)
+        self._run("day", 1.0, self._roll_day)
+        self._run("save", SAVE_SECONDS, self._save)
         if market.moves:
-            jobs.append(("marks", self._every(market.tick_seconds, self._move)))
+            self._run("marks", market.tick_seconds, self._move)
         if market.fills:
-            jobs.append(("fills", self._trade()))
-        self._tasks = [asyncio.ensure_future(_guarded(name, job)) for name, job in jobs]
+            fewest, most = market.fill_seconds
+            self._run("fills", lambda: self._rng.uniform(fewest, most), self._trade)
         log.info("simulator_ready", port=self.port, accounts=len(self.book.accounts))
 
     async def _stop(self) -> None:
-        self.drop_every(None)
+        if self._dropping is not None:
+            self._tasks.append(self._dropping)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -406,7 +375,7 @@ class Simulator:
             faults=self.faults,
             greet=self.gateway.greet,
             start=self.gateway.start,
-            answer=self.gateway.answer,
+            answer=self._desk.answer,
             newest_version=min(self.scenario.gateway.server_version, wire.SERVER_VERSION),
         )
         self.gateway.sessions.add(session)
@@ -415,20 +384,16 @@ class Simulator:
         finally:
             self.gateway.sessions.discard(session)
 
-    async def _every(self, seconds: float, action: Callable[[], object]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            action()
+    def _run(self, name: str, seconds: float | Callable[[], float], action: Callable[[], object]) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(_every(name, seconds, action), name=f"simulator-{name}"))
 
     def _move(self) -> None:
-        if self._market_open.is_set():
+        if self._market_open:
             self._market.move()
 
-    async def _trade(self) -> None:
-        fewest, most = self.scenario.market.fill_seconds
-        while True:
-            await asyncio.sleep(self._rng.uniform(fewest, most))
-            await self._market_open.wait()
+    def _trade(self) -> None:
+        if self._market_open:
             self._trade_once(self._market.next_fill())
 
     def _trade_once(self, intent: Intent) -> None:
@@ -464,36 +429,22 @@ class Simulator:
         self.book.roll_day(self._clock().astimezone(ACCOUNT_ZONE).date())
 
 
-async def _guarded(name: str, job: Awaitable[None]) -> None:
-    try:
-        await job
-    except Exception:
-        # A process boundary: without this line a dead market would look like a calm one.
-        log.exception("simulator_job_died", job=name)
-        raise
-
-
-def _market(scenario: Scenario, book: Book, rng: random.Random) -> Market:
-    """A market that wanders around what the scenario lets each account hold."""
-    fresh = new_book(scenario, utc_now(), 0)
-    targets = {key: held.quantity for key, held in fresh.positions.items()}
-    return Market(book, targets, fresh.marks, rng=rng, fewest_positions=scenario.market.fewest_positions)
+async def _every(name: str, seconds: float | Callable[[], float], action: Callable[[], object]) -> None:
+    while True:
+        await asyncio.sleep(seconds() if callable(seconds) else seconds)
+        try:
+            action()
+        except Exception:
+            # A process boundary: without this line a dead market would look like a calm one.
+            log.exception("simulator_job_failed", job=name)
+            raise
 
 
 def _adopt(book: Book, fresh: Book) -> None:
-    """Instruments and accounts that a scenario has gained since the book was begun."""
+    """Take in instruments and accounts that a scenario has gained since the book was begun."""
     for conid, instrument in fresh.instruments.items():
         if conid not in book.instruments:
             book.instruments[conid] = instrument
             book.marks[conid] = fresh.marks[conid]
     for name, account in fresh.accounts.items():
         book.accounts.setdefault(name, account)
-
-
-def _positions_answer(text: str | int) -> PositionsAnswer:
-    if isinstance(text, int):
-        return ("partial", text)
-    return "never" if text == "never" else "empty" if text == "empty" else "normal"
-
-
-__all__ = ["Burst", "OpeningLot", "Simulator"]

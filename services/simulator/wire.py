@@ -80,12 +80,10 @@ def client_versions(body: bytes) -> tuple[int, int]:
     """
     text = body.decode(errors="backslashreplace").split(" ")[0]
     low, dots, high = text.removeprefix("v").partition("..")
-    try:
-        if not text.startswith("v"):
-            raise ValueError(text)
-        return int(low), int(high if dots else low)
-    except ValueError as error:
-        raise WireError(f"{text[:40]!r} is not a version range") from error
+    newest = high if dots else low
+    if not (text.startswith("v") and low.isdigit() and newest.isdigit()):
+        raise WireError(f"{text[:40]!r} is not a version range")
+    return int(low), int(newest)
 
 
 def double(value: Decimal | float | None) -> str:
