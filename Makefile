@@ -1,0 +1,90 @@
+# Lotkeeper. `make` lists what there is; `make demo` shows it; `make test` proves it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+WEB := services/api/web
+STATIC := services/api/static
+PYTHON := .venv/bin/python
+PYTEST_WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# Node.js from .venv only where the machine has none (the folder is empty otherwise); tools found for the tests last.
+export PATH := $(CURDIR)/.venv/node/bin:$(PATH):$(CURDIR)/.venv/tools/bin
+NPM := npm --prefix $(WEB)
+
+# What was done is remembered beside it, so that a second `make install` does nothing.
+INSTALLED_PYTHON := .venv/.installed-python
+INSTALLED_NODE := .venv/.installed-node
+INSTALLED_TOOLS := .venv/.installed-tools
+INSTALLED_WEB := $(WEB)/node_modules/.installed
+BUILT_WEB := $(STATIC)/.built
+WEB_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/.svelte-kit/*' -not -path '*/tests/*')
+
+.PHONY: help
+help: ## List these targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: app $(INSTALLED_TOOLS) ## Make .venv, build the dashboard, find the tools of the tests; nothing when nothing changed
+
+.PHONY: app
+app: $(INSTALLED_PYTHON) $(BUILT_WEB)
+
+.PHONY: demo
+demo: app ## Try it: everything on this machine, with a simulated broker (Ctrl-C stops it)
+	@exec .venv/bin/lotkeeper demo $(ARGS)
+
+.PHONY: up
+up: app ## Run it for real, against your TWS or IB Gateway
+	@exec .venv/bin/lotkeeper up $(ARGS)
+
+.PHONY: test
+test: install check ## Prove it: all checks and all tests, from nothing
+	@echo "==> Tests of the dashboard"
+	@$(NPM) test --silent
+	@echo "==> Tests, with branch coverage of at least 90 %"
+	@$(PYTHON) -m pytest -q -n $(PYTEST_WORKERS) --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+
+.PHONY: check
+check: install ## Style, types, layers and lock files, without running anything
+	@echo "==> ruff" && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
+	@echo "==> mypy" && .venv/bin/mypy
+	@echo "==> import-linter" && .venv/bin/lint-imports
+	@echo "==> lock files" && ops/bin/check-locks
+	@echo "==> dashboard" && $(NPM) run --silent check
+
+.PHONY: bench
+bench: install ## Measure, each figure against a floor of the same run
+	@$(PYTHON) -m bench $(ARGS)
+
+.PHONY: web
+web: $(BUILT_WEB) ## Build the dashboard
+
+.PHONY: migration
+migration: $(INSTALLED_PYTHON) ## Write a migration for changed tables: make migration name="add lots"
+	@$(PYTHON) ops/bin/new_migration.py "$(name)"
+
+$(INSTALLED_PYTHON): requirements.lock pyproject.toml ops/bin/install-python ops/bin/find-python
+	@ops/bin/install-python
+	@touch $@
+
+$(INSTALLED_NODE): requirements-node.lock ops/bin/install-node | $(INSTALLED_PYTHON)
+	@ops/bin/install-node
+	@touch $@
+
+$(INSTALLED_WEB): $(WEB)/package-lock.json $(WEB)/package.json $(WEB)/.npmrc | $(INSTALLED_NODE)
+	@echo "==> Packages of the dashboard from package-lock.json"
+	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUILT_WEB): $(INSTALLED_WEB) $(WEB_SOURCES)
+	@echo "==> Building the dashboard"
+	@$(NPM) run --silent build
+	@touch $@
+
+$(INSTALLED_TOOLS): ops/bin/install-test-tools | $(INSTALLED_PYTHON)
+	@ops/bin/install-test-tools
+	@touch $@
