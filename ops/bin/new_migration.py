@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write a new migration: what the tables in ``models.tables`` have and the newest schema does not.
 
-``python ops/bin/new_migration.py "add lots"``. Read the result: a machine cannot know a rename from a drop and an add.
+``python ops/bin/new_migration.py "add lots"``. Read the result: a machine cannot tell a rename from a drop.
 """
 
 import asyncio
