@@ -1,0 +1,64 @@
+"""The broker process."""
+
+import asyncio
+import logging
+
+from core import logs
+from core.clock import utc_now
+from core.process import run_service
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from services.broker.beat import Link
+from services.broker.publish import Publisher
+from services.broker.register import Register
+from services.broker.requests import Requests
+from services.broker.session import Session
+
+log = logs.get_logger(__name__)
+
+_FLUSH_SECONDS = 1.0
+_END_SECONDS = 0.5
+
+
+def silence_ib_async() -> None:
+    """Keep ib_async's own records out of the log: they carry whole messages, accounts and amounts.
+
+    What matters in them we say ourselves. At DEBUG they are asked for.
+    """
+    if logging.getLogger().level > logging.DEBUG:
+        logging.getLogger("ib_async").setLevel(logging.CRITICAL + 1)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the broker link until cancelled, then say goodbye: facts flushed, session ended, link down.
+
+    Raises:
+        SettingsError: an address is missing or wrong.
+    """
+    silence_ib_async()
+    streams = RedisStreams.connect(settings)
+    database = Database(settings.require_database_url(), application="broker", pool_size=2)
+    publisher = Publisher(streams, settings)
+    link = Link(publisher, utc_now)
+    session = Session(settings, publisher, link, Register(database, settings, utc_now), utc_now)
+    log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
+    publishing = asyncio.create_task(publisher.run(), name="publish")
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(link.run(), name="beat")
+            group.create_task(session.run(), name="session")
+            group.create_task(Requests(streams, settings, session).run(), name="requests")
+    finally:
+        await publisher.flush(_FLUSH_SECONDS)
+        await session.end(_END_SECONDS)
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        await streams.close()
+        await database.close()
+        log.info("broker_link_stopped")
+
+
+def run(settings: Settings) -> None:
+    """Run the broker link until SIGTERM or SIGINT."""
+    run_service("broker", settings, serve)

@@ -1,0 +1,24 @@
+"""What the broker link counts. Names start with ``lotkeeper_broker_``."""
+
+from prometheus_client import Counter, Gauge
+
+FACTS = Counter("lotkeeper_broker_facts", "Facts taken from the gateway, by type.", ["type"])
+TICKS = Counter("lotkeeper_broker_ticks", "Ticks published after conflation.")
+TICKS_SHED = Counter("lotkeeper_broker_ticks_shed", "Ticks dropped because Redis was away.")
+UNREADABLE = Counter(
+    "lotkeeper_broker_unreadable", "Messages of the gateway that could not be read, by reason.", ["reason"]
+)
+CODES = Counter("lotkeeper_broker_codes", "Messages and errors of the gateway, by IBKR's code.", ["code"])
+CONNECTS = Counter("lotkeeper_broker_connects", "Connections to the gateway that became ready.")
+CONNECT_FAILURES = Counter(
+    "lotkeeper_broker_connect_failures", "Attempts to connect that failed, by reason.", ["reason"]
+)
+RESYNCS = Counter("lotkeeper_broker_resyncs", "Full comparisons with the gateway, by outcome.", ["outcome"])
+QUEUE_FACTS = Gauge("lotkeeper_broker_queue_facts", "Facts that wait in memory for Redis.")
+REDIS_UP = Gauge("lotkeeper_broker_redis_up", "1 while facts reach Redis.")
+LINK_UP = Gauge("lotkeeper_broker_link_up", "1 while the link is up, by link (gateway, ibkr).", ["link"])
+LINK_COMPLETE = Gauge("lotkeeper_broker_link_complete", "1 once this connection's resync ended well.")
+CLOCK_OFFSET_SECONDS = Gauge("lotkeeper_broker_clock_offset_seconds", "The gateway's clock minus ours.")
+REPLAYS_SKIPPED = Counter(
+    "lotkeeper_broker_replays_skipped", "Executions told again in a periodic replay, unchanged."
+)

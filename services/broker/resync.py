@@ -1,0 +1,303 @@
+"""Comparing everything with the broker: what is asked, and when an answer may be believed."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ib_async import ExecutionFilter
+from ib_async.wrapper import RequestError
+
+from core import logs
+from core.clock import Clock
+from core.events.facts import (
+    AccountsListed,
+    Dataset,
+    DatasetCompleted,
+    InstrumentDescribed,
+    PositionsCompleted,
+    ResyncFenced,
+)
+from services.broker import metrics
+from services.broker.beat import Link
+from services.broker.connection import Connection
+from services.broker.publish import Publisher
+from services.broker.subscriptions import Subscriptions
+from services.broker.translate import Instruments
+
+log = logs.get_logger(__name__)
+
+MANY_ACCOUNTS = 50
+"""IBKR answers the request for all positions, and allows a subscription each, up to so many accounts."""
+
+_FIRST_PNL_SECONDS = 1.5
+_SUMMARY_TAGS = (
+    "AccountType,NetLiquidation,TotalCashValue,SettledCash,AccruedCash,BuyingPower,EquityWithLoanValue,"
+    "GrossPositionValue,InitMarginReq,MaintMarginReq,AvailableFunds,ExcessLiquidity,Cushion,$LEDGER:ALL"
+)
+
+Errors = dict[str, str]
+"""Why a dataset is incomplete, by account; empty when all is well."""
+
+
+class Resync:
+    """Asks one connection for its datasets and says, account by account, what came completely."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        subscriptions: Subscriptions,
+        publisher: Publisher,
+        link: Link,
+        instruments: Instruments,
+        clock: Clock,
+        answer_seconds: float,
+    ) -> None:
+        self._client: Any = connection.client
+        self._ib: Any = connection.ib
+        self._wrapper: Any = connection.ib.wrapper
+        self._listener = connection.listener
+        self._subscriptions = subscriptions
+        self._publisher = publisher
+        self._link = link
+        self._instruments = instruments
+        self._clock = clock
+        self._answer_seconds = answer_seconds
+        self._value_requests: dict[str, int] = {}
+        self._position_requests: dict[str, int] = {}
+        self._summary_request = -1
+        self._unanswered = False
+
+    async def full(self, trigger: str, job_ids: Iterable[str] = ("",)) -> bool:
+        """Everything, then the fence; whether all of it was complete.
+
+        Raises:
+            ConnectionError: the link was lost meanwhile (the fence then says so).
+        """
+        started_at = self._clock()
+        errors: list[str] = []
+        try:
+            self._announce()
+            for dataset in (self.positions, self.executions, self.account_values):
+                for error in (await dataset()).values():
+                    if error not in errors:
+                        errors.append(error)
+            await self._profit_and_loss()
+        except ConnectionError:
+            errors.append("the link to the gateway was lost meanwhile")
+            raise
+        except asyncio.CancelledError:
+            errors.append("the link to the gateway ended meanwhile")
+            raise
+        finally:
+            for job_id in job_ids:
+                self._publisher.put(
+                    ResyncFenced(
+                        received_at=self._clock(),
+                        trigger=trigger,
+                        started_at=started_at,
+                        ok=not errors,
+                        error="; ".join(errors),
+                        job_id=job_id,
+                    )
+                )
+            metrics.RESYNCS.labels("failed" if errors else "ok").inc()
+        if errors:
+            self._link.incomplete()
+            log.warning("resync_incomplete", trigger=trigger, reasons=errors)
+        elif self._link.up:
+            self._link.completed()
+            seconds = (self._clock() - started_at).total_seconds()
+            log.info("resync_complete", trigger=trigger, seconds=round(seconds, 2))
+        return not errors
+
+    def _announce(self) -> None:
+        accounts = self._listener.accounts
+        self._client.reqManagedAccts()
+        self._publisher.put(AccountsListed(received_at=self._clock(), accounts=accounts))
+        for conid in sorted(self._listener.described):
+            instrument = self._instruments.get(conid)
+            if instrument is not None:
+                self._publisher.put(InstrumentDescribed(received_at=self._clock(), instrument=instrument))
+        self._subscriptions.follow_accounts(accounts)
+
+    async def positions(self) -> Errors:
+        """All positions. Only a list that was ended is believed, and only where all of it could be read."""
+        listener = self._listener
+        accounts = listener.accounts
+        listener.damaged.pop("positions", None)
+        listener.swept = set()
+        listener.sweep = sweep = uuid.uuid4().hex
+        try:
+            if len(accounts) > MANY_ACCOUNTS:
+                errors = await self._each_accounts_positions(accounts)
+            else:
+                errors = await self._all_positions(accounts)
+        finally:
+            listener.sweep = ""
+        errors |= self._damage("positions", accounts)
+        if not self._link.up:
+            errors = dict.fromkeys(accounts, "the gateway is not connected to IBKR")
+        believed = tuple(account for account in accounts if account not in errors)
+        if believed:
+            count = sum(1 for account, _ in listener.swept if account not in errors)
+            self._publisher.put(
+                PositionsCompleted(
+                    received_at=self._clock(),
+                    sweep=sweep,
+                    accounts=believed,
+                    count=count,
+                    as_of=self._link.broker_now(),
+                )
+            )
+        self._completed("positions", accounts, errors)
+        return errors
+
+    async def _all_positions(self, accounts: tuple[str, ...]) -> Errors:
+        listener = self._listener
+        error = await self._answer(
+            "positions", self._ib.reqPositionsAsync(), lambda: len(listener.swept), "positions"
+        )
+        if error:
+            # Should this answer come yet, it would look like the answer to the next request.
+            self._unanswered = True
+        elif self._unanswered:
+            self._unanswered = False
+            if {key for key, quantity in listener.held.items() if quantity} - listener.swept:
+                error = "the answer to the request for positions may be an earlier one's"
+        return dict.fromkeys(accounts, error) if error else {}
+
+    async def _each_accounts_positions(self, accounts: tuple[str, ...]) -> Errors:
+        errors: Errors = {}
+        for account in accounts:
+            earlier = self._position_requests.pop(account, None)
+            if earlier is not None:
+                self._client.cancelPositionsMulti(earlier)
+            request = self._client.getReqId()
+            self._position_requests[account] = request
+            future = self._wrapper.startReq(request)
+            self._client.reqPositionsMulti(request, account, "")
+            error = await self._answer(request, future, lambda: len(self._listener.swept), "positions")
+            if error:
+                errors[account] = error
+        return errors
+
+    async def executions(self, *, skip_known: bool = False) -> Errors:
+        """Today's executions of every account and client. They come through the hooks like any other.
+
+        ``skip_known`` leaves out those that were told before with the same figures.
+        """
+        listener = self._listener
+        accounts = listener.accounts
+        listener.damaged.pop("executions", None)
+        request = self._client.getReqId()
+        listener.executions_request, listener.skip_known, listener.replayed = request, skip_known, 0
+        future = self._wrapper.startReq(request)
+        try:
+            self._client.reqExecutions(request, ExecutionFilter())
+            error = await self._answer(request, future, lambda: listener.replayed, "executions")
+        finally:
+            listener.executions_request, listener.skip_known = -1, False
+        errors = dict.fromkeys(accounts, error) if error else self._damage("executions", accounts)
+        self._completed("executions", accounts, errors)
+        return errors
+
+    async def account_values(self) -> Errors:
+        """Account values of every account; they stay subscribed."""
+        accounts = self._listener.accounts
+        self._listener.damaged.pop("account_values", None)
+        if len(accounts) == 1:
+            errors = await self._one_accounts_values(accounts[0])
+        elif len(accounts) <= MANY_ACCOUNTS:
+            errors = await self._each_accounts_values(accounts)
+        else:
+            errors = await self._account_summary(accounts)
+        errors |= self._damage("account_values", accounts)
+        self._completed("account_values", accounts, errors)
+        return errors
+
+    async def _one_accounts_values(self, account: str) -> Errors:
+        """The only request that brings portfolio marks too, and only one account can have it."""
+        if account in self._value_requests:
+            self._client.reqAccountUpdates(False, account)
+        self._value_requests[account] = -1
+        future = self._ib.reqAccountUpdatesAsync(account)
+        error = await self._answer("accountValues", future, None, "account values")
+        return {account: error} if error else {}
+
+    async def _each_accounts_values(self, accounts: tuple[str, ...]) -> Errors:
+        answers = []
+        for account in accounts:
+            earlier = self._value_requests.pop(account, None)
+            if earlier is not None:
+                self._client.cancelAccountUpdatesMulti(earlier)
+            request = self._client.getReqId()
+            self._value_requests[account] = request
+            future = self._wrapper.startReq(request)
+            self._client.reqAccountUpdatesMulti(request, account, "", False)
+            answers.append(self._answer(request, future, None, "account values"))
+        told = await asyncio.gather(*answers)
+        return {account: error for account, error in zip(accounts, told, strict=True) if error}
+
+    async def _account_summary(self, accounts: tuple[str, ...]) -> Errors:
+        if self._summary_request >= 0:
+            self._client.cancelAccountSummary(self._summary_request)
+        self._summary_request = request = self._client.getReqId()
+        future = self._wrapper.startReq(request)
+        self._client.reqAccountSummary(request, "All", _SUMMARY_TAGS)
+        error = await self._answer(request, future, None, "account values")
+        return dict.fromkeys(accounts, error) if error else {}
+
+    async def _profit_and_loss(self) -> None:
+        """Say of which accounts no figure has come yet. When one comes, the listener says so."""
+        missing = await self._subscriptions.first_figures(_FIRST_PNL_SECONDS)
+        accounts = tuple(account for account in self._listener.accounts if account not in missing)
+        self._completed("pnl", accounts, {})
+        self._completed("pnl", tuple(missing), dict.fromkeys(missing, "no figure has come yet"))
+
+    async def _answer(
+        self, key: object, future: "asyncio.Future[Any]", progress: Callable[[], int] | None, what: str
+    ) -> str:
+        """Wait for the end of an answer, as long as it keeps coming; why it is not complete, or nothing."""
+        seen = progress() if progress else 0
+        while True:
+            try:
+                done, _ = await asyncio.wait({future}, timeout=self._answer_seconds)
+            except asyncio.CancelledError:
+                future.cancel()
+                raise
+            if done:
+                break
+            now = progress() if progress else 0
+            if now == seen:
+                self._wrapper._futures.pop(key, None)  # noqa: SLF001 - nobody waits for it any more
+                self._wrapper._results.pop(key, None)  # noqa: SLF001 - the same
+                future.cancel()
+                return f"the gateway did not answer the request for {what} completely"
+            seen = now
+        try:
+            future.result()
+        except RequestError as error:
+            return f"the gateway refused the request for {what} (code {error.code})"
+        return ""
+
+    def _damage(self, dataset: Dataset, accounts: tuple[str, ...]) -> Errors:
+        damaged = self._listener.damaged.get(dataset, set())
+        if not damaged:
+            return {}
+        affected = accounts if damaged - set(accounts) else tuple(damaged)
+        return dict.fromkeys(affected, f"a message about {dataset} could not be read")
+
+    def _completed(self, dataset: Dataset, accounts: tuple[str, ...], errors: Errors) -> None:
+        for account in accounts:
+            error = errors.get(account, "")
+            self._publisher.put(
+                DatasetCompleted(
+                    received_at=self._clock(),
+                    account=account,
+                    dataset=dataset,
+                    as_of=self._link.broker_now(),
+                    complete=not error,
+                    error=error,
+                )
+            )
