@@ -199,7 +199,7 @@ class Simulator:
 
         ``books`` is how many (or which) account-and-contract pairs they go to; by default everything that is
         held.
-        The market pauses meanwhile. Positions are told once, at the end.
+        Positions are told once, at the end.
         """
         keys = sorted(self.book.positions) if books is None or isinstance(books, int) else list(books)
         if isinstance(books, int):
