@@ -28,7 +28,7 @@ COPY models/ models/
 COPY migrations/ migrations/
 COPY services/ services/
 COPY --from=web /src/services/api/static/ services/api/static/
-RUN uv pip install --no-deps .
+RUN rm -r services/api/web && uv pip install --no-deps .
 
 FROM python:${PYTHON_VERSION}-slim AS runtime
 LABEL org.opencontainers.image.title="Lotkeeper" \

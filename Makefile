@@ -77,12 +77,13 @@ $(INSTALLED_NODE): requirements-node.lock ops/bin/install-node | $(INSTALLED_PYT
 
 $(INSTALLED_WEB): $(WEB)/package-lock.json $(WEB)/package.json $(WEB)/.npmrc | $(INSTALLED_NODE)
 	@echo "==> Packages of the dashboard from package-lock.json"
-	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@$(NPM) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 $(BUILT_WEB): $(INSTALLED_WEB) $(WEB_SOURCES)
 	@echo "==> Building the dashboard"
-	@$(NPM) run --silent build
+	@$(NPM) run --silent build >.venv/dashboard.log 2>&1 || { cat .venv/dashboard.log; exit 1; }
+	@tail -n 4 .venv/dashboard.log
 	@touch $@
 
 $(INSTALLED_TOOLS): ops/bin/install-test-tools | $(INSTALLED_PYTHON)

@@ -58,7 +58,7 @@ class Guard:
         self._popen.wait()
 
     def _tell(self, line: str) -> None:
-        if self._popen.stdin is not None:
+        if self._popen.stdin is not None and not self._popen.stdin.closed:
             # A guardian that somebody ended is a lost precaution, not a failure.
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.write(line)
