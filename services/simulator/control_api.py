@@ -12,6 +12,8 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict
 
+from services.simulator.executions import Side
+from services.simulator.faults import CommissionMode
 from services.simulator.server import HOST, listening_socket
 from services.simulator.simulator import Simulator
 
@@ -25,11 +27,11 @@ class FillBody(BaseModel):
 
     account: str
     conid: int
-    side: str
+    side: Side
     quantity: Decimal
     price: Decimal | None = None
     announce_order: bool = False
-    commission: float | str = "after"
+    commission: CommissionMode | float = "after"
     order_id: int = 0
     client_id: int = 0
     position_first: bool = False
@@ -43,7 +45,7 @@ class CorrectBody(BaseModel):
     exec_id: str
     quantity: Decimal | None = None
     price: Decimal | None = None
-    commission: float | str = "after"
+    commission: CommissionMode | float = "after"
 
 
 class BurstBody(BaseModel):

@@ -5,7 +5,7 @@ import tomllib
 from calendar import FRIDAY
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -198,15 +198,16 @@ def _local_symbol(table: InstrumentTable, expiry: str) -> str:
 def _opening_lot(
     account: str, by_ref: Mapping[str, Instrument], ref: str, text: str, scenario: Scenario
 ) -> OpeningLot:
-    quantity_text, at, price_text = text.partition("@")
-    if ref not in by_ref or not at:
+    quantity_text, _, price_text = text.partition("@")
+    try:
+        instrument = by_ref[ref]
+        quantity, price = Decimal(quantity_text.strip()), Decimal(price_text.strip())
+    except (KeyError, InvalidOperation):
         raise ScenarioError(
             f'The scenario {scenario.name} is wrong: {account} holds {ref} = "{text}", '
             'which is not a known instrument with "quantity @ price".'
-        )
-    instrument = by_ref[ref]
-    quantity = Decimal(quantity_text.strip())
-    gross = abs(quantity) * Decimal(price_text.strip()) * instrument.point_value
+        ) from None
+    gross = abs(quantity) * price * instrument.point_value
     return OpeningLot(account, instrument.conid, quantity, gross, gross)
 
 

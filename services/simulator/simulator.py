@@ -18,6 +18,7 @@ from services.simulator.burst import burst_chunks, burst_fills, phantom_fill
 from services.simulator.desk import Desk
 from services.simulator.executions import Execution, Key, Order, Side
 from services.simulator.faults import (
+    BAD_FRAMES,
     TEXTS,
     CommissionMode,
     FaultState,
@@ -316,6 +317,8 @@ class Simulator:
 
     def send_bad(self, kind: Garbage) -> None:
         """One of the things no client should trip over, see ``faults.bad_frames``."""
+        if kind not in BAD_FRAMES:
+            raise KeyError(kind)
         account = next(iter(self.book.accounts))
         fill = phantom_fill(self.book, account, self._clock())
         for session in self.gateway.ready_sessions:

@@ -38,7 +38,9 @@ def fill(of: Book, conid: int, side: Any, quantity: Decimal, price: Decimal, **o
 
 
 def state(of: Book) -> tuple[Any, ...]:
-    cash = {name: {c: a.normalize() for c, a in account.cash.items()} for name, account in of.accounts.items()}
+    cash = {
+        name: {c: a.normalize() for c, a in account.cash.items()} for name, account in of.accounts.items()
+    }
     realized = {key: amount.normalize() for key, amount in of.realized_today.items() if amount}
     return of.positions, cash, realized
 
@@ -91,7 +93,9 @@ def test_positions_are_the_sum_of_the_fills_and_cash_is_conserved(
         start = opening[ONE, conid].quantity if (ONE, conid) in opening else D(0)
         assert of.position((ONE, conid)).quantity == start + sum((one.signed_quantity for one in mine), D(0))
     for currency in ("USD", "EUR", "GBP"):
-        moved = -sum((one.commission for one in of.executions.values() if one.commission_currency == currency), D(0))
+        moved = -sum(
+            (one.commission for one in of.executions.values() if one.commission_currency == currency), D(0)
+        )
         for one in in_force:
             instrument = of.instruments[one.conid]
             value = one.signed_quantity * one.price * instrument.point_value
@@ -125,7 +129,9 @@ def test_a_correction_gives_the_book_that_the_right_fill_would_have_given() -> N
     fill(right, AAPL, "BOT", D(100), D(229))
     assert state(wrong) == state(right)
     assert corrected.exec_id == first.exec_id[:-1] + "2"
-    assert first.commission + corrected.commission == right.executions[next(iter(right.executions))].commission
+    assert (
+        first.commission + corrected.commission == right.executions[next(iter(right.executions))].commission
+    )
 
 
 def test_a_fill_can_be_corrected_again_but_only_in_its_newest_version() -> None:
@@ -162,7 +168,9 @@ def test_a_copy_does_not_see_what_is_filled_later() -> None:
     assert state(of) != before
 
 
-def test_net_liquidation_is_cash_and_holdings_and_changes_only_by_commissions_when_filled_at_the_mark() -> None:
+def test_net_liquidation_is_cash_and_holdings_and_changes_only_by_commissions_when_filled_at_the_mark() -> (
+    None
+):
     of = book()
     before = net_liquidation(of, ONE)
     bought = fill(of, AAPL, "BOT", D(100), of.marks[AAPL])

@@ -273,7 +273,9 @@ async def test_execution_times_can_carry_a_zone_that_is_in_no_database_and_still
         exec_id = await sim.fill(account=ONE, conid=AAPL, side="BOT", quantity=1)
         day, clock, zone = (await client.next())[15].split(" ", 2)
         assert zone == "Central European Standard Time"
-        stamp = datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo("Europe/Warsaw"))
+        stamp = datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S").replace(
+            tzinfo=ZoneInfo("Europe/Warsaw")
+        )
         assert stamp == sim.book.executions[exec_id].executed_at.replace(microsecond=0)
 
 

@@ -200,7 +200,9 @@ async def test_history_is_answered_with_bars_that_end_at_the_mark(
 ) -> None:
     async with ib_connected(sim.port) as ib:
         contract = ib_async.Contract(conId=AAPL)
-        got = await ib.reqHistoricalDataAsync(contract, "", duration, bar, "TRADES", useRTH=True, formatDate=2)
+        got = await ib.reqHistoricalDataAsync(
+            contract, "", duration, bar, "TRADES", useRTH=True, formatDate=2
+        )
         assert len(got) == bars
         assert got[-1].close == 228.02
         assert all(one.low <= one.close <= one.high for one in got)

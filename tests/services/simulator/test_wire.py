@@ -58,7 +58,12 @@ def test_a_double_reads_back_as_the_same_number(value: Decimal) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(Decimal("-110.00"), "-110"), (Decimal("0.50"), "0.5"), (Decimal("1E+3"), "1000"), (Decimal("-0.0"), "0")],
+    [
+        (Decimal("-110.00"), "-110"),
+        (Decimal("0.50"), "0.5"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("-0.0"), "0"),
+    ],
 )
 def test_sizes_are_plain_decimals(value: Decimal, text: str) -> None:
     assert wire.size(value) == text
