@@ -1,6 +1,7 @@
 """The state of the links, told on every change as a fact and about every second as a beat."""
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 
 from core import logs
@@ -60,7 +61,8 @@ class Link:
                 log.info("broker_link_up", after_seconds=round((self.since - was_since).total_seconds(), 1))
         elif reason not in self._told_reasons:
             self._told_reasons.add(reason)
-            log.warning("broker_link_down", reason=reason, explanation=explanation)
+            level = logging.INFO if reason == "broker_link_down" else logging.WARNING
+            log.log(level, "broker_link_down", reason=reason, explanation=explanation)
 
     def completed(self) -> None:
         """The resync of this connection ended well."""

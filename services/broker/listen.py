@@ -315,7 +315,7 @@ class Listener:
         mark = translate.mark_from_pnl(
             account,
             conid,
-            self._instruments.get(conid),
+            self._instruments.get(conid) if conid in self.described else None,
             quantity=quantity,
             daily=daily,
             unrealized=unrealized,

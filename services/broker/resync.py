@@ -21,6 +21,7 @@ from core.events.facts import (
 from services.broker import metrics
 from services.broker.beat import Link
 from services.broker.connection import Connection
+from services.broker.pacer import Pacer
 from services.broker.publish import Publisher
 from services.broker.subscriptions import Subscriptions
 from services.broker.translate import Instruments
@@ -51,6 +52,7 @@ class Resync:
         link: Link,
         instruments: Instruments,
         clock: Clock,
+        pacer: Pacer,
         answer_seconds: float,
     ) -> None:
         self._client: Any = connection.client
@@ -62,6 +64,7 @@ class Resync:
         self._link = link
         self._instruments = instruments
         self._clock = clock
+        self._pacer = pacer
         self._answer_seconds = answer_seconds
         self._value_requests: dict[str, int] = {}
         self._position_requests: dict[str, int] = {}
@@ -119,7 +122,7 @@ class Resync:
             instrument = self._instruments.get(conid)
             if instrument is not None:
                 self._publisher.put(InstrumentDescribed(received_at=self._clock(), instrument=instrument))
-        self._subscriptions.follow_accounts(accounts)
+        self._subscriptions.refresh()
 
     async def positions(self) -> Errors:
         """All positions. Only a list that was ended is believed, and only where all of it could be read."""
@@ -170,6 +173,7 @@ class Resync:
     async def _each_accounts_positions(self, accounts: tuple[str, ...]) -> Errors:
         errors: Errors = {}
         for account in accounts:
+            await self._pacer.turn()
             earlier = self._position_requests.pop(account, None)
             if earlier is not None:
                 self._client.cancelPositionsMulti(earlier)
@@ -228,6 +232,7 @@ class Resync:
     async def _each_accounts_values(self, accounts: tuple[str, ...]) -> Errors:
         answers = []
         for account in accounts:
+            await self._pacer.turn()
             earlier = self._value_requests.pop(account, None)
             if earlier is not None:
                 self._client.cancelAccountUpdatesMulti(earlier)

@@ -148,6 +148,7 @@ class Session:
             self._link,
             self._instruments,
             self._clock,
+            self._pacer,
             answer_seconds,
         )
         self._wanted = {"": "connect"}
@@ -165,7 +166,7 @@ class Session:
             for name, work in (
                 ("heartbeat", self._heartbeat(connection)),
                 ("resync", self._resync_forever(connection, subscriptions, resync)),
-                ("holdings", subscriptions.follow_holdings()),
+                ("subscriptions", subscriptions.follow()),
                 ("instruments", subscriptions.follow_instruments()),
                 ("accounts", self._follow_accounts(connection)),
             )

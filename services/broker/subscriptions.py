@@ -1,7 +1,6 @@
 """Standing requests: profit and loss of every account and of everything held, and contract details once."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from ib_async import Contract
@@ -26,46 +25,45 @@ class Subscriptions:
         self._answer_seconds = answer_seconds
         self._accounts: dict[str, int] = {}
         self._singles: dict[Key, int] = {}
+        self._renewing = False
 
-    def follow_accounts(self, accounts: Sequence[str]) -> None:
-        """Ask for the profit and loss of every account that is not subscribed yet."""
-        for account in [account for account in self._accounts if account not in accounts]:
-            self._end_account(account)
-        for account in accounts:
-            if account not in self._accounts:
-                request = self._client.getReqId()
-                self._accounts[account] = request
-                self._listener.account_of_pnl[request] = account
-                self._client.reqPnL(request, account, "")
+    def refresh(self) -> None:
+        """Look at accounts and holdings again."""
+        self._signals.holdings.set()
 
     def renew(self) -> None:
         """Ask anew for everything: the gateway may have lost what was asked before."""
-        for account in list(self._accounts):
-            self._end_account(account)
-        for key in list(self._singles):
-            self._end_single(key)
+        self._renewing = True
         self._listener.accounts_with_pnl.clear()
-        self.follow_accounts(self._listener.accounts)
         self._signals.holdings.set()
 
     async def first_figures(self, seconds: float) -> set[str]:
         """Wait up to ``seconds`` for a figure of every account; the accounts that have none yet."""
         try:
             async with asyncio.timeout(seconds):
-                while missing := set(self._accounts) - self._listener.accounts_with_pnl:
+                while missing := set(self._listener.accounts) - self._listener.accounts_with_pnl:
                     self._signals.pnl.clear()
                     await self._signals.pnl.wait()
         except TimeoutError:
             return missing
         return set()
 
-    async def follow_holdings(self) -> None:
-        """Subscribe to what begins to be held and end what ceases to be, until cancelled."""
+    async def follow(self) -> None:
+        """Subscribe to every account and to what begins to be held, end the rest, until cancelled."""
         while True:
             await self._signals.holdings.wait()
             self._signals.holdings.clear()
-            held = {key for key, quantity in self._listener.held.items() if quantity}
-            for key in [key for key in self._singles if key not in held]:
+            renewing, self._renewing = self._renewing, False
+            accounts = self._listener.accounts
+            for account in [name for name in self._accounts if renewing or name not in accounts]:
+                await self._pacer.turn()
+                self._end_account(account)
+            for account in accounts:
+                if account not in self._accounts:
+                    await self._pacer.turn()
+                    self._begin_account(account)
+            held = [key for key, quantity in self._listener.held.items() if quantity]
+            for key in [key for key in self._singles if renewing or not self._listener.held.get(key)]:
                 await self._pacer.turn()
                 self._end_single(key)
             for key in held:
@@ -95,9 +93,13 @@ class Subscriptions:
                 # Not refused: the next mention of it asks again.
                 continue
 
+    def _begin_account(self, account: str) -> None:
+        request = self._client.getReqId()
+        self._accounts[account] = request
+        self._listener.account_of_pnl[request] = account
+        self._client.reqPnL(request, account, "")
+
     def _begin_single(self, key: Key) -> None:
-        if key in self._singles:
-            return
         request = self._client.getReqId()
         self._singles[key] = request
         self._listener.key_of_single[request] = key
@@ -105,10 +107,9 @@ class Subscriptions:
         self._client.reqPnLSingle(request, account, "", conid)
 
     def _end_single(self, key: Key) -> None:
-        request = self._singles.pop(key, None)
-        if request is not None:
-            self._listener.key_of_single.pop(request, None)
-            self._client.cancelPnLSingle(request)
+        request = self._singles.pop(key)
+        self._listener.key_of_single.pop(request, None)
+        self._client.cancelPnLSingle(request)
 
     def _end_account(self, account: str) -> None:
         request = self._accounts.pop(account)

@@ -221,8 +221,8 @@ def mark_from_pnl(
 ) -> MarkReported:
     """A position's mark from its profit-and-loss subscription, which carries its value but not its price.
 
-    The price follows from the value (value = quantity × price × multiplier ÷ magnifier); where it cannot, the
-    ``last`` one stays.
+    The price follows from the value (value = quantity × price × multiplier ÷ magnifier) where the instrument
+    was described, for before that nobody knows its magnifier; otherwise the ``last`` one stays.
     """
     held = decimal_from_float(quantity)
     worth = decimal_from_float(value)

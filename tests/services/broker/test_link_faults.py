@@ -1,0 +1,193 @@
+"""Every way in which the gateway can be away, made to happen."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from core.events.facts import ExecutionReported, LinkChanged, PositionsCompleted, ResyncFenced
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from models.tables import broker_sessions
+from services.simulator import Simulator
+from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
+from tests.waiting import eventually
+
+
+async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
+    settings: Settings, reader: Reader
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        port = sim.port
+        await sim.refuse()
+        with capture_logs() as logs:
+            async with broker_link(quick(settings, port)):
+                beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+                assert beat.reason == "gateway_unreachable"
+                assert not beat.complete
+                # Several attempts later it was told once.
+                await asyncio.sleep(1)
+                await sim.refuse(False)
+                await reader.until_beat(lambda beat: beat.complete)
+        events = Counter(line["event"] for line in logs)
+        assert events["broker_link_up"] == 1
+        assert [line["reason"] for line in logs if line["event"] == "broker_link_down"] == [
+            "gateway_unreachable",
+            "broker_link_down",
+        ]
+        explanation = next(line["explanation"] for line in logs if line["event"] == "broker_link_down")
+        assert f"127.0.0.1:{port} cannot be reached" in explanation
+
+
+async def test_a_gateway_that_hangs_up_at_once_is_unreachable(settings: Settings, reader: Reader) -> None:
+    async with Simulator.start(SMALL) as sim:
+        await sim.refuse(how="hang_up")
+        async with broker_link(quick(settings, sim.port)):
+            beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+            assert beat.reason == "gateway_unreachable"
+            await sim.refuse(False)
+            await reader.until_beat(lambda beat: beat.complete)
+
+
+async def test_an_unknown_host_is_unreachable(settings: Settings, reader: Reader, unused_port: int) -> None:
+    async with broker_link(quick(settings, unused_port, ib_host="no-such-host.invalid")):
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down", seconds=30)
+        assert beat.reason == "gateway_unreachable"
+
+
+async def test_a_gateway_that_accepts_and_never_answers_is_called_so(
+    settings: Settings, reader: Reader
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        sim.accept_but_never_answer()
+        async with broker_link(quick(settings, sim.port, ib_connect_timeout_seconds=0.4)):
+            beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+            assert beat.reason == "gateway_not_answering"
+            sim.accept_but_never_answer(False)
+            await reader.until_beat(lambda beat: beat.complete)
+
+
+async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings, reader: Reader) -> None:
+    async def greet_only(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stream.read(100)
+        greeting = b"178\x0020261120 10:00:00 US/Eastern\0"
+        writer.write(len(greeting).to_bytes(4, "big") + greeting)
+        await stream.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet_only, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)):
+            beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+            assert beat.reason == "needs_login"
+
+
+async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, reader: Reader) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        sim.stall()
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down", seconds=5)
+        assert beat.reason == "gateway_silent"
+        assert beat.last_message_at is not None
+        assert beat.last_message_at < beat.since
+        sim.stall(on=False)
+        await reader.synced(2)
+
+
+async def test_a_gateway_that_drops_every_second_is_live_in_between(
+    settings: Settings, reader: Reader, database: Database
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        sim.drop_every(1.0)
+        async with broker_link(quick(settings, sim.port)):
+            await reader.synced(3)
+            sim.drop_every(None)
+            await reader.until_beat(lambda beat: beat.complete)
+            assert await reader.held() == {key: held.quantity for key, held in sim.book.positions.items()}
+    async with database.read() as connection:
+        rows = (await connection.execute(select(broker_sessions).order_by("epoch"))).all()
+    assert len(rows) >= 3
+    assert all(row.ended_at is not None and row.connected_at is not None for row in rows)
+    assert {row.end_reason for row in rows} == {"gateway_unreachable", "stopped"}
+    epochs = [batch.epoch for batch in reader.batches]
+    assert epochs == sorted(epochs)
+    for epoch in set(epochs):
+        sequence = 0
+        for batch in reader.batches:
+            if batch.epoch == epoch:
+                assert batch.first_seq == sequence
+                sequence += len(batch.facts)
+
+
+async def test_a_taken_client_id_is_told_apart(settings: Settings, reader: Reader) -> None:
+    async with Simulator.start(SMALL) as sim:
+        other = settings.model_copy(update={"stream_prefix": "other"})
+        async with broker_link(quick(other, sim.port)) as first:
+            await eventually(lambda: asyncio.sleep(0, sim.client_ids))
+            async with broker_link(quick(settings, sim.port)):
+                beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+                assert beat.reason == "client_id_in_use"
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+                await reader.until_beat(lambda beat: beat.complete)
+
+
+@pytest.mark.parametrize("data_lost", [True, False])
+async def test_after_1100_the_fills_of_the_outage_come_with_the_resync(
+    settings: Settings, reader: Reader, data_lost: bool
+) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        sim.connectivity_lost()
+        beat = await reader.until_beat(lambda beat: beat.ibkr == "down")
+        assert (beat.gateway, beat.reason, beat.complete) == ("up", "ib_1100", False)
+        exec_id = await sim.fill(account="DU1000001", conid=8719, side="BOT", quantity=7)
+        sim.connectivity_restored(data_lost=data_lost)
+        await reader.until(ExecutionReported, lambda fact: fact.exec_id == exec_id)
+        await reader.synced(2)
+        fence = (await reader.fences())[-1]
+        assert fence.trigger == ("ib_1101" if data_lost else "ib_1102")
+        await reader.until_beat(lambda beat: beat.complete)
+        ticks = len(await reader.read_ticks())
+        await eventually(
+            reader.read_ticks, lambda all_: any("pnl" in repr(type(t)).lower() for t in all_[ticks:])
+        )
+
+
+async def test_nothing_is_asked_or_believed_while_ibkr_is_away(
+    settings: Settings, reader: Reader, streams: RedisStreams
+) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port, sweep_seconds=0.2)):
+        await reader.synced()
+        sim.connectivity_lost()
+        await reader.until_beat(lambda beat: beat.ibkr == "down")
+        lists = len(await reader.of(PositionsCompleted))
+        await ask_resync(streams, settings, "00000000-0000-0000-0000-000000000001")
+        fence = await reader.until(ResyncFenced, lambda fact: fact.job_id)
+        assert not fence.ok
+        assert "ib_1100" in fence.error
+        assert len(await reader.of(PositionsCompleted)) <= lists + 1
+
+
+async def test_the_end_of_the_process_is_told_within_two_seconds(
+    settings: Settings, reader: Reader, database: Database
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        async with broker_link(quick(settings, sim.port)) as task:
+            await reader.synced()
+            began = asyncio.get_running_loop().time()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert asyncio.get_running_loop().time() - began < 2
+        last = (await reader.of(LinkChanged))[-1]
+        assert (last.gateway, last.reason) == ("down", "broker_link_down")
+        assert not sim.client_ids
+    async with database.read() as connection:
+        row = (await connection.execute(select(broker_sessions))).one()
+    assert row.end_reason == "stopped"
+    assert row.server_version == 178
+    assert row.login == f"127.0.0.1:{sim.port}/71"
