@@ -1,0 +1,94 @@
+"""What is known of the accounts: who they are, what they are worth, how their closed positions ended."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from core.events.changes import AccountValueChanged
+from core.events.facts import PnlReported
+from models.session import Reader
+from models.tables import account_pnl, account_values, broker_accounts, executions, positions
+
+
+class AccountRow(NamedTuple):
+    """An account that was ever seen. ``listed``: in the login's last account list."""
+
+    account: str
+    alias: str | None
+    base_currency: str | None
+    paper: bool
+    listed: bool
+    last_seen_at: datetime
+
+
+class TradeFigures(NamedTuple):
+    """``decided``: closed positions with a known result; ``won``: in profit; ``trades``: executions."""
+
+    decided: int = 0
+    won: int = 0
+    trades: int = 0
+
+
+async def accounts(reader: Reader) -> list[AccountRow]:
+    """Every account, in the order of their numbers."""
+    table = broker_accounts.c
+    rows = await reader.execute(
+        select(
+            table.account, table.alias, table.base_currency, table.paper, table.listed, table.last_seen_at
+        ).order_by(table.account)
+    )
+    return [AccountRow(*row) for row in rows]
+
+
+async def latest_values(reader: Reader, keys: tuple[str, ...]) -> list[AccountValueChanged]:
+    """The last known account values of these keys."""
+    table = account_values.c
+    rows = await reader.execute(
+        select(table.account, table.key, table.currency, table.value, table.as_of).where(table.key.in_(keys))
+    )
+    return [
+        AccountValueChanged(
+            account=row.account, key=row.key, currency=row.currency, value=row.value, as_of=row.as_of
+        )
+        for row in rows
+    ]
+
+
+async def latest_pnl(reader: Reader) -> list[PnlReported]:
+    """The last known profit-and-loss figures of every account."""
+    rows = await reader.execute(select(account_pnl))
+    return [
+        PnlReported(
+            account=row.account,
+            daily_pnl=row.daily_pnl,
+            unrealized_pnl=row.unrealized_pnl,
+            realized_pnl=row.realized_pnl,
+            received_at=row.as_of,
+        )
+        for row in rows
+    ]
+
+
+async def trade_figures(reader: Reader) -> dict[str, TradeFigures]:
+    """Counts per account, for the win rate and the number of trades. A corrected execution counts once."""
+    realized = positions.c.realized_pnl
+    closed = await reader.execute(
+        select(
+            positions.c.account,
+            func.count(realized).label("decided"),
+            func.count().filter(realized > Decimal(0)).label("won"),
+        )
+        .where(positions.c.status == "closed")
+        .group_by(positions.c.account)
+    )
+    found = {row.account: TradeFigures(decided=row.decided, won=row.won) for row in closed}
+    traded = await reader.execute(
+        select(executions.c.account, func.count().label("trades"))
+        .where(executions.c.corrected_by.is_(None))
+        .group_by(executions.c.account)
+    )
+    for row in traded:
+        found[row.account] = found.get(row.account, TradeFigures())._replace(trades=row.trades)
+    return found

@@ -1,0 +1,151 @@
+"""Why the data is as fresh as it is: links, downloads, jobs, what could not be read."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, text
+
+from models.session import Reader
+from models.tables import broker_links, dead_facts, jobs, outbox, positions, sync_datasets, sync_log
+
+
+class DatasetRow(NamedTuple):
+    """How complete a download of an account is, as of when, and over which connection it came."""
+
+    account: str
+    dataset: str
+    as_of: datetime
+    complete: bool
+    error: str
+    epoch: int
+
+
+class LinkRow(NamedTuple):
+    """The links as they were last recorded."""
+
+    gateway: str
+    ibkr: str
+    reason: str
+    since: datetime
+    updated_at: datetime
+
+
+class JobRow(NamedTuple):
+    """A job and its times."""
+
+    id: UUID
+    kind: str
+    status: str
+    progress: Decimal | None
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class DeadRow(NamedTuple):
+    """Unreadable messages of one category: different ones, and how often they came."""
+
+    category: str
+    kinds: int
+    occurrences: int
+    last_seen_at: datetime
+
+
+class ErrorRow(NamedTuple):
+    """One recent failure."""
+
+    at: datetime
+    category: str
+    message: str
+
+
+class Tally(NamedTuple):
+    """Counts for the metrics."""
+
+    open_positions: int
+    closed_positions: int
+    outbox_entries: int
+
+
+async def datasets(reader: Reader) -> list[DatasetRow]:
+    """Every download of every account."""
+    table = sync_datasets.c
+    rows = await reader.execute(
+        select(*(table[name] for name in DatasetRow._fields)).order_by(table.account, table.dataset)
+    )
+    return [DatasetRow(*row) for row in rows]
+
+
+async def last_link(reader: Reader) -> LinkRow | None:
+    """The links as last recorded; ``None`` before the first connection."""
+    table = broker_links.c
+    row = (await reader.execute(select(*(table[name] for name in LinkRow._fields)))).first()
+    return None if row is None else LinkRow(*row)
+
+
+def _job(row: Row[Any]) -> JobRow:
+    return JobRow._make(row)
+
+
+async def recent_jobs(reader: Reader, *, limit: int) -> list[JobRow]:
+    """The newest jobs first."""
+    table = jobs.c
+    query = select(*(table[name] for name in JobRow._fields)).order_by(table.created_at.desc(), table.id)
+    return [_job(row) for row in await reader.execute(query.limit(limit))]
+
+
+async def job_by_id(reader: Reader, job_id: UUID) -> JobRow | None:
+    """One job, or ``None``."""
+    table = jobs.c
+    query = select(*(table[name] for name in JobRow._fields)).where(table.id == job_id)
+    row = (await reader.execute(query)).one_or_none()
+    return None if row is None else _job(row)
+
+
+async def dead_by_category(reader: Reader) -> list[DeadRow]:
+    """What could not be read, by category."""
+    table = dead_facts.c
+    rows = await reader.execute(
+        select(
+            table.category,
+            func.count(),
+            func.sum(table.occurrences).cast(table.occurrences.type),
+            func.max(table.last_seen_at),
+        )
+        .group_by(table.category)
+        .order_by(table.category)
+    )
+    return [DeadRow(*row) for row in rows]
+
+
+async def last_errors(reader: Reader, *, limit: int) -> list[ErrorRow]:
+    """The newest failures: messages kept aside, and downloads that ended badly. Never their content."""
+    dead = select(
+        dead_facts.c.last_seen_at.label("at"),
+        dead_facts.c.category.label("category"),
+        dead_facts.c.reason.label("message"),
+    )
+    failed = select(sync_log.c.at, sync_log.c.kind, sync_log.c.message).where(sync_log.c.kind.like("%fail%"))
+    listed = dead.union_all(failed).subquery()
+    rows = await reader.execute(select(listed).order_by(listed.c.at.desc()).limit(limit))
+    return [ErrorRow(*row) for row in rows]
+
+
+async def outbox_entries(reader: Reader) -> int:
+    """Changes committed and not yet published."""
+    return (await reader.execute(select(func.count()).select_from(outbox))).scalar_one()
+
+
+async def tally(reader: Reader) -> Tally:
+    """Counts of positions by status, and the outbox."""
+    is_open = positions.c.status == "open"
+    row = (await reader.execute(select(func.count().filter(is_open), func.count().filter(~is_open)))).one()
+    return Tally(row[0], row[1], await outbox_entries(reader))
+
+
+async def ping(reader: Reader) -> None:
+    """Whether PostgreSQL answers."""
+    await reader.execute(text("SELECT 1"))

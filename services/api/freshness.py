@@ -1,0 +1,118 @@
+"""Whether what we show is live, and if not, why. Pure: values in, values out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.events.facts import LinkState
+from services.api.schemas.common import Freshness, Links
+
+BEAT_LIMIT = timedelta(seconds=2.5)
+"""The broker link beats about once a second; silence for longer than this means that it is gone."""
+
+VALUE_CADENCE = timedelta(seconds=210)
+"""IBKR sends portfolio and account values on change or every three minutes; half a minute is slack."""
+
+CADENCES: dict[str, timedelta | None] = {
+    "positions": None,  # on change: a link that lives is enough
+    "executions": None,
+    "account_values": VALUE_CADENCE,
+    "pnl": VALUE_CADENCE,
+}
+
+UNKNOWN = Links(gateway="unknown", ibkr="unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The broker link's last beat, with our own time of its arrival."""
+
+    gateway: LinkState
+    ibkr: LinkState
+    since: datetime
+    reason: str
+    complete: bool
+    epoch: int
+    beat_at: datetime
+    last_message_at: datetime | None = None
+    clock_offset_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What follows from the links for everything we show. ``reason`` ``None`` means live."""
+
+    links: Links
+    reason: str | None
+    since: datetime | None
+    epoch: int = 0
+
+
+def conclude(
+    *,
+    link: Link | None,
+    following_since: datetime | None,
+    lost_at: datetime | None,
+    synced_before: bool,
+    now: datetime,
+) -> Verdict:
+    """Judge the links.
+
+    ``following_since`` is when we began to follow the streams, ``None`` while we cannot; then ``lost_at``
+    says since when. ``synced_before`` tells a resync under way from the very first one.
+    """
+    if following_since is None:
+        return Verdict(links=UNKNOWN, reason="stream_down", since=lost_at)
+    if link is None:
+        if now - following_since <= BEAT_LIMIT:
+            return Verdict(links=UNKNOWN, reason="not_yet_synced", since=following_since)
+        return Verdict(links=UNKNOWN, reason="broker_link_down", since=following_since)
+    if now - link.beat_at > BEAT_LIMIT:
+        return Verdict(links=UNKNOWN, reason="broker_link_down", since=link.beat_at, epoch=link.epoch)
+    return Verdict(
+        links=Links(gateway=link.gateway, ibkr=link.ibkr),
+        reason=_reason(link, synced_before=synced_before),
+        since=link.since,
+        epoch=link.epoch,
+    )
+
+
+def _reason(link: Link, *, synced_before: bool) -> str | None:
+    if link.gateway != "up":
+        return link.reason or "gateway_unreachable"
+    if link.ibkr == "down":
+        return link.reason or "ib_1100"
+    if not link.complete:
+        return "incomplete" if synced_before else "not_yet_synced"
+    return None
+
+
+def freshness(
+    verdict: Verdict,
+    *,
+    as_of: datetime | None,
+    received_at: datetime | None,
+    now: datetime,
+    cadence: timedelta | None = None,
+    complete: bool = True,
+) -> Freshness:
+    """The block for one value or one list.
+
+    ``complete`` is false where the download that the value belongs to has a gap; a value without a time was
+    never received.
+    """
+    age = None if as_of is None else max(0, int((now - as_of).total_seconds()))
+    reason = verdict.reason
+    if reason is None:
+        if not complete or as_of is None:
+            reason = "incomplete"
+        elif cadence is not None and now - as_of > cadence:
+            reason = "old"
+    return Freshness(
+        source="live" if reason is None else "last_known",
+        as_of=as_of,
+        received_at=received_at,
+        age_seconds=age,
+        stale=reason is not None,
+        reason=reason,
+        links=verdict.links,
+    )

@@ -1,0 +1,208 @@
+"""From the picture to rows: judged for freshness, encoded once, handed to REST and WebSocket alike."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from core.events.changes import PositionChanged
+from models.queries.positions import PositionKey
+from services.api.freshness import VALUE_CADENCE, Verdict, freshness
+from services.api.live.picture import Picture
+from services.api.live.rows import account_row, all_row, position_row, summary_row
+from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
+from services.api.schemas.common import Coverage, Freshness, encode
+from services.api.schemas.positions import Position
+
+Sign = tuple[str, str | None, bool]
+"""What of a freshness block matters enough to tell a row again: source, reason, stale."""
+
+
+def sign_of(block: Freshness) -> Sign:
+    """The part of the block that changes by itself, without the age."""
+    return block.source, block.reason, block.stale
+
+
+class Judged(NamedTuple):
+    """When we look, and what the links say then."""
+
+    now: datetime
+    verdict: Verdict
+
+
+class _Encoded(NamedTuple):
+    position: PositionChanged
+    mark: object
+    block: Freshness
+    second: int
+    body: bytes
+
+
+class Feed:
+    """Rows of the picture. Encoded position rows are kept until something they show changes."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self._encoded: dict[str, _Encoded] = {}
+        self._sorted: tuple[int, list[PositionChanged]] = (-1, [])
+
+    # -- freshness ---------------------------------------------------------------------------------------
+
+    def _complete(self, account: str, *names: str, verdict: Verdict) -> bool:
+        """Whether the account's downloads have no gap, and the first named came over this connection."""
+        for index, name in enumerate(names):
+            state = self.picture.datasets.get((account, name))
+            if state is None:
+                if index == 0:
+                    return False
+            elif not state.complete or (index == 0 and state.epoch < verdict.epoch):
+                return False
+        return True
+
+    def _dataset_as_of(self, account: str, name: str) -> datetime | None:
+        state = self.picture.datasets.get((account, name))
+        return None if state is None else state.as_of
+
+    def position_freshness(self, position: PositionChanged, judged: Judged) -> Freshness:
+        """Of a row: an open one is as fresh as its mark."""
+        complete = self._complete(position.account, "positions", "executions", verdict=judged.verdict)
+        if position.status == "closed":
+            as_of = self._dataset_as_of(position.account, "executions") or position.closed_at
+            return freshness(
+                judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete
+            )
+        mark = self.picture.mark_of(position)
+        if mark is None:
+            # What is held is known, what it is worth is not.
+            as_of = self._dataset_as_of(position.account, "positions")
+            return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=False)
+        as_of = mark.received_at
+        return freshness(
+            judged.verdict,
+            as_of=as_of,
+            received_at=as_of,
+            now=judged.now,
+            cadence=VALUE_CADENCE,
+            complete=complete,
+        )
+
+    def _newest(self, moments: Iterable[datetime | None]) -> datetime | None:
+        return max((moment for moment in moments if moment is not None), default=None)
+
+    def positions_freshness(self, judged: Judged, account: str | None = None) -> Freshness:
+        """Of a list of positions: held on change, so a link that lives and is complete is enough."""
+        accounts = [account] if account is not None else list(self.picture.accounts)
+        as_of = self._newest(
+            [
+                *(self._dataset_as_of(name, "positions") for name in accounts),
+                *(self.picture.newest_mark.get(name) for name in accounts),
+            ]
+        )
+        complete = all(
+            self._complete(name, "positions", "executions", verdict=judged.verdict) for name in accounts
+        )
+        return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
+
+    def dataset_freshness(self, name: str, judged: Judged, account: str | None = None) -> Freshness:
+        """Of a list that one download fills on change."""
+        accounts = [account] if account is not None else list(self.picture.accounts)
+        as_of = self._newest(self._dataset_as_of(each, name) for each in accounts)
+        complete = all(self._complete(each, name, verdict=judged.verdict) for each in accounts)
+        return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
+
+    def _values_as_of(self, account: str) -> datetime | None:
+        state = self.picture.accounts[account]
+        return self._newest([state.values_as_of, state.pnl.received_at if state.pnl else None])
+
+    def summary_freshness(self, accounts: Iterable[str], judged: Judged) -> Freshness:
+        """Of a summary: as fresh as the oldest of its accounts."""
+        names = list(accounts)
+        moments = [self._values_as_of(name) for name in names]
+        as_of = None if None in moments or not moments else min(m for m in moments if m is not None)
+        return freshness(
+            judged.verdict,
+            as_of=as_of,
+            received_at=as_of,
+            now=judged.now,
+            cadence=VALUE_CADENCE,
+            complete=all(self._complete(name, "account_values", verdict=judged.verdict) for name in names),
+        )
+
+    # -- positions ---------------------------------------------------------------------------------------
+
+    def position(self, position: PositionChanged, judged: Judged) -> Position:
+        """The row of a position."""
+        block = self.position_freshness(position, judged)
+        return position_row(position, self.picture.mark_of(position), block, judged.now)
+
+    def encoded_position(self, position: PositionChanged, judged: Judged) -> bytes:
+        """The encoded row; ages move on by whole seconds."""
+        block = self.position_freshness(position, judged)
+        mark = self.picture.mark_of(position)
+        second = int(judged.now.timestamp())
+        kept = self._encoded.get(position.id)
+        if (
+            kept is not None
+            and kept.position is position
+            and kept.mark is mark
+            and kept.second == second
+            and sign_of(kept.block) == sign_of(block)
+            and kept.block.links == block.links
+        ):
+            return kept.body
+        body = encode(position_row(position, mark, block, judged.now))
+        self._encoded[position.id] = _Encoded(position, mark, block, second, body)
+        return body
+
+    def forget(self, position_id: str) -> None:
+        """Let go of a row that is gone."""
+        self._encoded.pop(position_id, None)
+
+    def sorted_positions(self) -> list[PositionChanged]:
+        """Open positions, newest first, as the database lists them."""
+        membership, listed = self._sorted
+        if membership != self.picture.membership:
+            listed = sorted(self.picture.positions.values(), key=place_of, reverse=True)
+            self._sorted = (self.picture.membership, listed)
+            return listed
+        return [self.picture.positions[position.id] for position in listed]
+
+    def open_page(
+        self, *, account: str | None, symbol: str | None, after: PositionKey | None, limit: int
+    ) -> list[PositionChanged]:
+        """At most ``limit`` open positions after ``after``."""
+        found: list[PositionChanged] = []
+        for position in self.sorted_positions():
+            if account is not None and position.account != account:
+                continue
+            if symbol is not None and position.symbol != symbol:
+                continue
+            if after is not None and place_of(position) >= after:
+                continue
+            found.append(position)
+            if len(found) == limit:
+                break
+        return found
+
+    # -- accounts ----------------------------------------------------------------------------------------
+
+    def accounts(self, judged: Judged) -> list[Account]:
+        """The row of every account."""
+        return [
+            account_row(self.picture.accounts[name], self.summary_freshness([name], judged))
+            for name in sorted(self.picture.accounts)
+        ]
+
+    def summary(self, key: str, judged: Judged, coverage: Coverage) -> Summary:
+        """The summary of an account, or of ``ALL``."""
+        if key == ALL_ACCOUNTS:
+            names = sorted(self.picture.accounts)
+            states = [self.picture.accounts[name] for name in names]
+            return all_row(states, coverage, self.summary_freshness(names, judged))
+        state = self.picture.accounts[key]
+        return summary_row(state, coverage, self.summary_freshness([key], judged))
+
+
+def place_of(position: PositionChanged) -> PositionKey:
+    """Where a position stands in the list."""
+    return PositionKey(position.opened_at, UUID(position.id))

@@ -1,0 +1,97 @@
+"""OpenAPI 3.1 out of the types of the contract themselves, with an example for each answer."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from services.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
+from services.api.schemas.accounts import AccountPage, Summary
+from services.api.schemas.common import Problem, example_of
+from services.api.schemas.examples import EXAMPLES
+from services.api.schemas.executions import ExecutionPage
+from services.api.schemas.positions import Position, PositionEventPage, PositionPage
+from services.api.schemas.session import Credentials, SessionInfo
+from services.api.schemas.sync import JobAnswer, SyncReport
+
+Responses = dict[int | str, dict[str, Any]]
+
+ROOTS = (
+    AccountPage,
+    Credentials,
+    ExecutionPage,
+    JobAnswer,
+    Position,
+    PositionEventPage,
+    PositionPage,
+    Problem,
+    SessionInfo,
+    Summary,
+    SyncReport,
+)
+REF = "#/components/schemas/{name}"
+
+_CODES = {
+    400: "cursor_invalid",
+    401: "unauthorized",
+    403: "cross_site",
+    404: "not_found",
+    421: "host_not_allowed",
+    422: "validation_failed",
+    429: "too_many_attempts",
+    503: "database_unavailable",
+}
+
+
+def _content(schema: type[msgspec.Struct]) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": {"$ref": REF.format(name=schema.__name__)}}
+    if schema in EXAMPLES:
+        media["example"] = example_of(EXAMPLES[schema])
+    return {"application/json": media}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code = _CODES[status]
+    example = Problem(type=TYPE_PREFIX + code, title=TITLES[code], status=status, detail="…", code=code)
+    media = {"schema": {"$ref": REF.format(name="Problem")}, "example": example_of(example)}
+    return {"description": TITLES[code], "content": {MEDIA_TYPE: media}}
+
+
+def answers(schema: type[msgspec.Struct] | None, *problems: int, status: int = 200) -> Responses:
+    """What a route answers: its type, and the problems beyond those that any route may have."""
+    right: dict[str, Any] = {"description": "As asked"}
+    if schema is not None:
+        right["content"] = _content(schema)
+    common = (401, 403, 421, 422, 429, 503)
+    listed: Responses = {status: right}
+    listed.update((each, _problem(each)) for each in sorted({*common, *problems}))
+    return listed
+
+
+def takes(schema: type[msgspec.Struct]) -> dict[str, Any]:
+    """The body that a route reads by itself."""
+    return {"requestBody": {"required": True, "content": _content(schema)}}
+
+
+def document(app: FastAPI, version: str) -> dict[str, Any]:
+    """The OpenAPI document."""
+    described = get_openapi(
+        title="Lotkeeper",
+        version=version,
+        openapi_version="3.1.0",
+        summary="An Interactive Brokers portfolio in its owner's own database, also when IBKR is offline.",
+        routes=app.routes,
+    )
+    _, schemas = msgspec.json.schema_components(ROOTS, ref_template=REF)
+    components = described.setdefault("components", {})
+    # FastAPI adds its own validation error, which we never send.
+    components["schemas"] = dict(sorted(schemas.items()))
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "lotkeeper_session_8321"},
+    }
+    described["security"] = [{"bearer": []}, {"session": []}]
+    for path, method in (("/livez", "get"), ("/readyz", "get"), ("/api/v1/session", "post")):
+        described["paths"][path][method]["security"] = []
+    return described

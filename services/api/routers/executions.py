@@ -1,0 +1,89 @@
+from typing import Annotated, Literal, cast
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from core.domain.executions import Side
+from core.domain.money import plain
+from models.queries.executions import ExecutionKey, ExecutionRow, executions_page
+from services.api.context import Shared
+from services.api.openapi import answers
+from services.api.paging import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    cut,
+    execution_cursor,
+    execution_key,
+    json_response,
+)
+from services.api.schemas.common import encode
+from services.api.schemas.executions import Execution, ExecutionPage
+
+router = APIRouter(prefix="/api/v1/executions", tags=["executions"])
+
+Moment = AwareDatetime | None
+
+
+def _execution(row: ExecutionRow) -> Execution:
+    return Execution(
+        exec_id=row.exec_id,
+        order_ref=row.order_ref,
+        perm_id=row.perm_id,
+        account=row.account,
+        conid=row.conid,
+        symbol=row.symbol,
+        local_symbol=row.local_symbol,
+        sec_type=row.sec_type,
+        side=cast("Side", row.side),
+        quantity=plain(row.quantity),
+        price=plain(row.price),
+        commission=None if row.commission is None else plain(row.commission),
+        commission_currency=row.commission_currency,
+        realized_pnl=None if row.realized_pnl is None else plain(row.realized_pnl),
+        broker_realized_pnl=None if row.broker_realized_pnl is None else plain(row.broker_realized_pnl),
+        currency=row.currency,
+        executed_at=row.executed_at,
+        corrected_by=row.corrected_by,
+        position_id=None if row.position_id is None else str(row.position_id),
+        source=row.source,
+    )
+
+
+@router.get("", summary="Executions, newest first", responses=answers(ExecutionPage, 400, 404))
+async def list_executions(
+    context: Shared,
+    account: str | None = None,
+    symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
+    since: Annotated[Moment, Query(alias="from", description="executed at or after")] = None,
+    until: Annotated[Moment, Query(alias="to", description="executed before")] = None,
+    include: Annotated[
+        Literal["corrected"] | None, Query(description="list replaced versions too, each with its own charge")
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """A corrected execution is listed once, as its newest version, with what all versions were charged."""
+    after = execution_key(cursor)
+    if account is not None:
+        context.known_account(account)
+    async with context.database.read() as reader:
+        found = await executions_page(
+            reader,
+            account=account,
+            symbol=symbol,
+            since=since,
+            until=until,
+            corrected=include is not None,
+            after=after,
+            limit=limit + 1,
+        )
+    rows, last = cut(found, limit)
+    next_cursor = None if last is None else execution_cursor(ExecutionKey(last.executed_at, last.exec_id))
+    page = ExecutionPage(
+        items=tuple(_execution(row) for row in rows),
+        next_cursor=next_cursor,
+        freshness=context.hub.feed.dataset_freshness("executions", context.hub.judge(), account),
+    )
+    return json_response(encode(page))

@@ -1,0 +1,144 @@
+"""What machines ask: alive, ready, figures."""
+
+import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.core import GaugeMetricFamily
+from starlette.responses import Response
+
+from models.migrate import current_revision, head_revision
+from models.queries.sync import DeadRow, Tally, dead_by_category, tally
+from services.api import metrics
+from services.api.context import Context, Shared
+from services.api.live.load import DATABASE_AWAY
+from services.api.paging import json_response
+from services.api.problems import ProblemError, database_unavailable
+from services.api.routers.sync import stream_reports
+from services.api.schemas.sync import StreamReport
+
+router = APIRouter(tags=["health"])
+
+READY_SECONDS = 2.0
+_LINK_VALUE = {"up": 1, "down": 0, "unknown": None}
+
+
+@router.get("/livez", summary="The process answers", include_in_schema=True)
+async def livez() -> Response:
+    """Constant: nothing is asked of anybody."""
+    return json_response(b'{"status":"ok"}')
+
+
+@router.get("/readyz", summary="The database answers and is migrated")
+async def readyz(context: Shared) -> Response:
+    """Never asks for the broker: without it the last known figures are still served."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            async with context.database.read() as reader:
+                revision = await current_revision(reader)
+    except DATABASE_AWAY:
+        raise database_unavailable() from None
+    if revision != (head := head_revision()):
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "database_unavailable",
+            f"The database is at schema {revision}, this version needs {head}. Run `lotkeeper migrate`.",
+        )
+    return json_response(b'{"status":"ready"}')
+
+
+async def _counted(context: Context) -> tuple[list[DeadRow], Tally] | None:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            async with context.database.read() as reader:
+                return await dead_by_category(reader), await tally(reader)
+    except DATABASE_AWAY:
+        return None
+
+
+def _from_picture(context: Context) -> Iterable[GaugeMetricFamily]:
+    judged, picture = context.hub.judge(), context.hub.picture
+    verdict = judged.verdict
+    yield metrics.gauge(
+        "link_up",
+        "Whether a link is up; absent while unknown.",
+        ((("gateway",), _LINK_VALUE[verdict.links.gateway]), (("ibkr",), _LINK_VALUE[verdict.links.ibkr])),
+        "link",
+    )
+    yield metrics.gauge("live", "Whether what is shown is live.", [((), 0 if verdict.reason else 1)])
+    ages: dict[str, int] = {}
+    gaps: dict[str, int] = {}
+    for (_, name), state in picture.datasets.items():
+        ages[name] = max(ages.get(name, 0), int((judged.now - state.as_of).total_seconds()))
+        gaps[name] = gaps.get(name, 0) + (not state.complete)
+    yield metrics.gauge(
+        "dataset_age_seconds",
+        "Age of a download, the oldest account's.",
+        [((name,), age) for name, age in ages.items()],
+        "dataset",
+    )
+    yield metrics.gauge(
+        "dataset_incomplete_accounts",
+        "Accounts whose download has a gap.",
+        [((name,), count) for name, count in gaps.items()],
+        "dataset",
+    )
+
+
+def _from_database(counted: tuple[list[DeadRow], Tally] | None) -> Iterable[GaugeMetricFamily]:
+    yield metrics.gauge("database_up", "Whether PostgreSQL answers.", [((), int(counted is not None))])
+    if counted is None:
+        return
+    dead, numbers = counted
+    yield metrics.gauge(
+        "dead_facts",
+        "Messages kept aside because they could not be read, by occurrence.",
+        [((row.category,), row.occurrences) for row in dead],
+        "category",
+    )
+    yield metrics.gauge(
+        "positions",
+        "Positions in the ledger.",
+        ((("open",), numbers.open_positions), (("closed",), numbers.closed_positions)),
+        "status",
+    )
+    yield metrics.gauge(
+        "outbox_entries", "Changes committed and not published yet.", [((), numbers.outbox_entries)]
+    )
+
+
+def _from_streams(reports: tuple[StreamReport, ...] | None) -> Iterable[GaugeMetricFamily]:
+    yield metrics.gauge("redis_up", "Whether Redis answers.", [((), int(reports is not None))])
+    listed = reports or ()
+    yield metrics.gauge(
+        "stream_entries", "Entries in a stream.", [((s.name,), s.length_entries) for s in listed], "stream"
+    )
+    groups = [(stream.name, group) for stream in listed for group in stream.groups]
+    yield metrics.gauge(
+        "stream_lag_entries",
+        "Entries that a group was not given yet.",
+        [((name, group.name), group.lag_entries) for name, group in groups],
+        "stream",
+        "group",
+    )
+    yield metrics.gauge(
+        "stream_pending_entries",
+        "Entries that a group was given and has not acknowledged.",
+        [((name, group.name), group.pending_entries) for name, group in groups],
+        "stream",
+        "group",
+    )
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def prometheus(context: Shared) -> Response:
+    """Answers also while database or Redis are away, and says so."""
+    counted = await _counted(context)
+    families = [
+        *_from_picture(context),
+        *_from_database(counted),
+        *_from_streams(await stream_reports(context)),
+    ]
+    return Response(metrics.render(families), media_type=CONTENT_TYPE_LATEST)

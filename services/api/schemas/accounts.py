@@ -1,0 +1,47 @@
+from msgspec import Struct
+
+from services.api.schemas.common import Amount, Coverage, Freshness
+
+ALL_ACCOUNTS = "ALL"
+"""The summary key that holds the sums over all accounts."""
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account of the login. Paper accounts are labelled."""
+
+    account: str
+    alias: str | None
+    base_currency: str | None
+    paper: bool
+    freshness: Freshness
+
+
+class AccountPage(Struct, frozen=True, kw_only=True):
+    """Every account that was ever seen."""
+
+    items: tuple[Account, ...]
+    next_cursor: str | None
+    freshness: Freshness
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What an account is worth, in its base currency.
+
+    The profit-and-loss figures are IBKR's account window, which resets daily. ``win_rate`` is the fraction of
+    closed positions with a known result that ended in profit. ``total_trades`` counts executions, a corrected
+    one once.
+    """
+
+    account: str
+    base_currency: str | None
+    net_liquidation: Amount | None
+    total_cash: Amount | None
+    gross_position_value: Amount | None
+    daily_pnl: Amount | None
+    unrealized_pnl: Amount | None
+    realized_pnl: Amount | None
+    win_rate: Amount | None
+    open_positions: int
+    total_trades: int
+    coverage: Coverage
+    freshness: Freshness

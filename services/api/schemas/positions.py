@@ -1,0 +1,75 @@
+from typing import Literal
+
+from msgspec import Struct
+
+from services.api.schemas.common import Amount, Freshness, Moment
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """One episode of one instrument in one account, from flat to flat.
+
+    ``quantity`` is signed. ``average_cost`` is per unit with multiplier and commission, as IBKR's.
+    ``cost_basis`` = quantity × average_cost. ``realized_pnl`` is in ``currency``, net of commissions.
+    """
+
+    id: str
+    account: str
+    conid: int
+    symbol: str
+    local_symbol: str
+    description: str
+    sec_type: str
+    currency: str
+    multiplier: Amount
+    side: Literal["long", "short"]
+    status: Literal["open", "closed"]
+    quantity: Amount
+    average_cost: Amount | None
+    cost_basis: Amount | None
+    market_price: Amount | None
+    market_value: Amount | None
+    daily_pnl: Amount | None
+    unrealized_pnl: Amount | None
+    realized_pnl: Amount | None
+    commission: Amount
+    mark_as_of: Moment | None
+    opened_at: Moment
+    closed_at: Moment | None
+    holding_seconds: int
+    broker_quantity: Amount | None
+    reconciled: bool
+    provisional: bool
+    freshness: Freshness
+
+
+class PositionPage(Struct, frozen=True, kw_only=True):
+    """Positions, newest first."""
+
+    items: tuple[Position, ...]
+    next_cursor: str | None
+    freshness: Freshness
+
+
+class PositionEvent(Struct, frozen=True, kw_only=True):
+    """One step of a position's life. ``quantity`` is the signed change."""
+
+    id: str
+    position_id: str
+    type: str
+    executed_at: Moment
+    quantity: Amount
+    price: Amount | None
+    position_after: Amount
+    realized_pnl: Amount | None
+    commission: Amount | None
+    exec_id: str | None
+    cause: str | None
+    inferred: bool
+
+
+class PositionEventPage(Struct, frozen=True, kw_only=True):
+    """A position's events, oldest first."""
+
+    items: tuple[PositionEvent, ...]
+    next_cursor: str | None
+    freshness: Freshness

@@ -1,0 +1,105 @@
+from msgspec import Struct
+
+from core.events.facts import LinkState
+from services.api.schemas.common import Amount, Freshness, Moment
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """Long work that was asked for. ``progress`` runs from 0 to 1 where it is known."""
+
+    id: str
+    kind: str
+    status: str
+    progress: Amount | None
+    error: str | None
+
+
+class JobAnswer(Struct, frozen=True, kw_only=True):
+    """The job to follow."""
+
+    job: Job
+
+
+class JobRecord(Struct, frozen=True, kw_only=True):
+    """A job with its times."""
+
+    id: str
+    kind: str
+    status: str
+    progress: Amount | None
+    error: str | None
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+
+
+class LinkReport(Struct, frozen=True, kw_only=True):
+    """The links as the broker process last told; ``complete`` once this connection's resync ended well."""
+
+    gateway: LinkState
+    ibkr: LinkState
+    reason: str | None
+    since: Moment | None
+    complete: bool
+    last_beat_at: Moment | None
+    last_message_at: Moment | None
+    clock_offset_seconds: float | None
+
+
+class DatasetReport(Struct, frozen=True, kw_only=True):
+    """One download of one account. ``cadence_seconds`` null: it comes on change."""
+
+    account: str
+    dataset: str
+    as_of: Moment
+    age_seconds: int
+    cadence_seconds: int | None
+    complete: bool
+    error: str | None
+
+
+class GroupReport(Struct, frozen=True, kw_only=True):
+    """A consumer group of a stream."""
+
+    name: str
+    pending_entries: int
+    lag_entries: int | None
+
+
+class StreamReport(Struct, frozen=True, kw_only=True):
+    """A stream's length and readers."""
+
+    name: str
+    length_entries: int
+    last_id: str
+    groups: tuple[GroupReport, ...]
+
+
+class DeadReport(Struct, frozen=True, kw_only=True):
+    """Messages that could not be read, kept aside."""
+
+    category: str
+    kinds: int
+    occurrences: int
+    last_seen_at: Moment
+
+
+class ErrorReport(Struct, frozen=True, kw_only=True):
+    """One recent failure."""
+
+    at: Moment
+    category: str
+    message: str
+
+
+class SyncReport(Struct, frozen=True, kw_only=True):
+    """Why the data is as fresh as it is. ``streams`` is null while Redis is away."""
+
+    links: LinkReport
+    datasets: tuple[DatasetReport, ...]
+    streams: tuple[StreamReport, ...] | None
+    outbox_entries: int
+    dead_facts: tuple[DeadReport, ...]
+    jobs: tuple[JobRecord, ...]
+    last_errors: tuple[ErrorReport, ...]
+    freshness: Freshness
