@@ -25,8 +25,8 @@ class Report(NamedTuple):
 class Fill(NamedTuple):
     """One execution as it counts, in the order in which a book is folded.
 
-    ``commission`` is in the instrument's currency, ``None`` while none is known; ``complete`` says whether all
-    of it is known.
+    ``commission`` is in the instrument's currency, ``None`` while none is known; ``complete`` says that all
+    of it is.
     """
 
     executed_at: datetime

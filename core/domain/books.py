@@ -1,0 +1,50 @@
+"""A book: one account's ledger of one instrument, and what the broker last said of it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from core.domain.fills import Key
+
+BookKey = tuple[str, int]
+"""Account and conid."""
+
+
+class Book(NamedTuple):
+    """A book as stored: the fold's checkpoint and the broker's last word."""
+
+    account: str
+    conid: int
+    quantity: Decimal
+    last_executed_at: datetime | None
+    last_exec_base_id: str | None
+    first_anchor_at: datetime | None
+    last_anchor_at: datetime | None
+    episodes: int
+    version: int
+    dirty: bool
+    broker_quantity: Decimal | None
+    broker_average_cost: Decimal | None
+    broker_as_of: datetime | None
+    broker_epoch: int | None
+    broker_seq: int | None
+    broker_sweep: str
+    touched_at: datetime | None
+    reconciled_at: datetime | None
+
+    @property
+    def key(self) -> BookKey:
+        """Account and conid."""
+        return self.account, self.conid
+
+    @property
+    def last_key(self) -> Key | None:
+        """Where the last fill that was folded stands."""
+        if self.last_executed_at is None or self.last_exec_base_id is None:
+            return None
+        return self.last_executed_at, self.last_exec_base_id
+
+    @property
+    def word(self) -> tuple[int, int]:
+        """Epoch and sequence of the broker's last word; before any, lower than all."""
+        return (-1, -1) if self.broker_epoch is None else (self.broker_epoch, self.broker_seq or 0)

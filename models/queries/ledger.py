@@ -1,0 +1,280 @@
+"""What the fold reads: locked books, the state they left off with, and, to fold anew, their history."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from core.domain.books import Book, BookKey
+from core.domain.executions import split_exec_id
+from core.domain.fills import Key, Report
+from core.domain.instruments import Instrument
+from core.domain.lifecycle import Anchor, Episode
+from core.domain.lots import Lot
+from models.session import Reader, Writer
+
+
+class KnownExecution(NamedTuple):
+    """An execution that is already stored."""
+
+    exec_id: str
+    base_id: str
+    account: str
+    conid: int
+    executed_at: datetime
+    commission_folded: bool
+
+
+class SafeStart(NamedTuple):
+    """From where a book can be folded anew: the first fill of an episode that began from flat."""
+
+    ordinal: int
+    key: Key
+
+
+_BOOKS = "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid)"
+_BOOK_COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
+
+_lock_books = text(
+    f"SELECT {_BOOK_COLUMNS} FROM ledger_books b "  # noqa: S608 - names are this program's own
+    f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {_BOOKS}) "
+    "ORDER BY b.account, b.conid FOR UPDATE"
+)
+_known_executions = text(
+    "SELECT exec_id, exec_base_id, account, conid, executed_at, commission_folded FROM executions "
+    "WHERE exec_base_id = ANY(:ids)"
+)
+_instruments = text(
+    "SELECT conid, symbol, sec_type, currency, local_symbol, trading_class, exchange, multiplier, expiry, "
+    "strike, option_right, price_magnifier, description, details_as_of "
+    "FROM instruments WHERE conid = ANY(:conids)"
+)
+_commissions = text(
+    "SELECT exec_id, commission, currency FROM commission_reports WHERE exec_id = ANY(:exec_ids)"
+)
+_unfolded_commissions = text(
+    "SELECT e.exec_id FROM executions e JOIN commission_reports c USING (exec_id) "
+    "WHERE e.exec_id = ANY(:exec_ids) AND NOT e.commission_folded"
+)
+_all_unfolded_commissions = text(
+    "SELECT e.exec_id FROM executions e JOIN commission_reports c USING (exec_id) "
+    "WHERE NOT e.commission_folded LIMIT 10000"
+)
+_open_positions = text(
+    "SELECT p.id, p.account, p.conid, p.ordinal, p.quantity, p.max_quantity, p.cost_basis, p.realized_pnl, "  # noqa: S608 - no input in it
+    "p.commission, p.opened_at, p.missing_commissions, p.estimated, p.event_count, p.lot_count "
+    "FROM positions p WHERE p.status = 'open' "
+    f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {_BOOKS})"
+)
+_open_lots = text(
+    "SELECT position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost, commission, "
+    "remaining_commission FROM lots WHERE position_id = ANY(:ids) AND remaining <> 0 "
+    "ORDER BY position_id, seq"
+)
+_history = text(
+    # All revisions of whatever has one at or after the start: they count together.
+    "SELECT e.account, e.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "
+    "e.price, c.commission, c.currency FROM executions e LEFT JOIN commission_reports c USING (exec_id) "
+    "WHERE e.exec_base_id IN (SELECT x.exec_base_id FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
+    "AS k(account, conid, since) JOIN executions x ON x.account = k.account AND x.conid = k.conid "
+    "AND x.executed_at >= coalesce(k.since, '-infinity'))"
+)
+_anchors = text(
+    "SELECT s.account, s.conid, s.as_of, s.quantity, s.average_cost "  # noqa: S608 - no input in it
+    "FROM position_statements s "
+    f"JOIN {_BOOKS} USING (account, conid) WHERE s.anchor IS NOT NULL "
+    "ORDER BY s.account, s.conid, s.as_of, s.id"
+)
+_safe_starts = text(
+    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
+    "AS k(account, conid, since) CROSS JOIN LATERAL ("
+    "SELECT q.ordinal, q.opened_at, v.exec_id FROM positions q "
+    "JOIN position_events v ON v.position_id = q.id AND v.seq = 1 "
+    "WHERE q.account = k.account AND q.conid = k.conid AND q.opened_at < k.since AND v.exec_id IS NOT NULL "
+    "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = v.exec_id AND f.type = 'flipped') "
+    "ORDER BY q.ordinal DESC LIMIT 1) p"
+)
+_complete_positions = text(
+    "SELECT account, as_of, epoch FROM sync_datasets WHERE dataset = 'positions' AND complete "
+    "AND account = ANY(:accounts)"
+)
+_books_in_sweep = text(
+    "SELECT account, conid FROM ledger_books WHERE broker_sweep = :sweep OR (account = ANY(:accounts) "
+    "AND (broker_quantity IS DISTINCT FROM 0 OR quantity <> 0 OR first_anchor_at IS NULL))"
+)
+_books_of_instruments = text("SELECT account, conid FROM ledger_books WHERE conid = ANY(:conids)")
+_dirty_books = text("SELECT account, conid FROM ledger_books WHERE dirty ORDER BY account, conid LIMIT :most")
+
+
+def _arrays(keys: Iterable[BookKey]) -> dict[str, Any]:
+    ordered = sorted(keys)
+    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
+
+
+async def lock_books(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, Book]:
+    """Lock books, in key order so that workers cannot lock each other out, and read them."""
+    rows = await connection.execute(_lock_books, _arrays(keys))
+    return {(row.account, row.conid): Book(*row) for row in rows}
+
+
+async def known_executions(connection: Reader | Writer, base_ids: Iterable[str]) -> list[KnownExecution]:
+    """Every stored revision of these executions."""
+    rows = await connection.execute(_known_executions, {"ids": sorted(base_ids)})
+    return [KnownExecution(*row) for row in rows]
+
+
+async def instruments_of(
+    connection: Reader | Writer, conids: Iterable[int]
+) -> dict[int, tuple[Instrument, datetime | None]]:
+    """Instruments, each with the time of its contract details."""
+    rows = await connection.execute(_instruments, {"conids": sorted(conids)})
+    return {
+        row.conid: (
+            Instrument(
+                **{
+                    ("right" if name == "option_right" else name): value
+                    for name, value in row._mapping.items()  # noqa: SLF001 - SQLAlchemy's documented name
+                    if name != "details_as_of"
+                }
+            ),
+            row.details_as_of,
+        )
+        for row in rows
+    }
+
+
+async def commissions_of(
+    connection: Reader | Writer, exec_ids: Iterable[str]
+) -> dict[str, tuple[Decimal, str]]:
+    """Commission and its currency, of those executions that have a report."""
+    rows = await connection.execute(_commissions, {"exec_ids": sorted(exec_ids)})
+    return {row.exec_id: (row.commission, row.currency) for row in rows}
+
+
+async def unfolded_commissions(connection: Reader | Writer, exec_ids: Sequence[str] | None) -> list[str]:
+    """Executions (of these, or all) that were folded before their commission report was visible."""
+    if exec_ids is None:
+        rows = await connection.execute(_all_unfolded_commissions)
+    else:
+        rows = await connection.execute(_unfolded_commissions, {"exec_ids": list(exec_ids)})
+    return [row.exec_id for row in rows]
+
+
+async def open_episodes(
+    connection: Writer, keys: Iterable[BookKey], *, with_lots: Iterable[BookKey]
+) -> dict[BookKey, Episode]:
+    """The open episodes of books; only those in ``with_lots`` can be folded on."""
+    rows = list(await connection.execute(_open_positions, _arrays(keys)))
+    episodes = {row.id: _episode(row) for row in rows}
+    foldable = set(with_lots)
+    ids = [row.id for row in rows if (row.account, row.conid) in foldable]
+    if ids:
+        for lot_row in await connection.execute(_open_lots, {"ids": ids}):
+            episodes[lot_row.position_id].open_lots.append(_lot(lot_row))
+    return {(episode.account, episode.conid): episode for episode in episodes.values()}
+
+
+def _episode(row: Any) -> Episode:
+    episode = Episode(row.account, row.conid, row.ordinal, "", row.opened_at)
+    # The stored id is the truth; what it was made from is not kept.
+    episode.__dict__["id"] = row.id
+    episode.long = row.quantity > 0
+    episode.quantity = row.quantity
+    episode.max_quantity = row.max_quantity
+    episode.cost = row.cost_basis
+    episode.realized = row.realized_pnl
+    episode.commission = row.commission
+    episode.missing_commissions = row.missing_commissions
+    episode.estimated = row.estimated
+    episode.event_count = row.event_count
+    episode.lot_count = row.lot_count
+    episode.open_lots = deque()
+    return episode
+
+
+def _lot(row: Any) -> Lot:
+    lot = Lot(row.seq, row.exec_id, row.opened_at, row.quantity, row.price, row.unit_cost, row.commission)
+    lot.remaining = row.remaining
+    lot.remaining_commission = row.remaining_commission
+    lot.written = True
+    return lot
+
+
+def _since(starts: Iterable[tuple[BookKey, datetime | None]]) -> dict[str, Any]:
+    ordered = sorted(starts, key=lambda start: start[0])
+    return {
+        "accounts": [key[0] for key, _ in ordered],
+        "conids": [key[1] for key, _ in ordered],
+        "since": [since for _, since in ordered],
+    }
+
+
+async def history(
+    connection: Writer, starts: Iterable[tuple[BookKey, datetime | None]]
+) -> dict[BookKey, list[Report]]:
+    """All stored reports of these books, or those at or after a time (with all revisions of each)."""
+    reports: dict[BookKey, list[Report]] = {}
+    for row in await connection.execute(_history, _since(starts)):
+        reports.setdefault((row.account, row.conid), []).append(
+            Report(
+                row.executed_at,
+                row.exec_base_id,
+                row.revision,
+                row.exec_id,
+                row.quantity if row.side == "BOT" else -row.quantity,
+                row.price,
+                row.commission,
+                row.currency,
+            )
+        )
+    return reports
+
+
+async def anchors_of(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, list[Anchor]]:
+    """The statements each book is held to, oldest first."""
+    anchors: dict[BookKey, list[Anchor]] = {}
+    for row in await connection.execute(_anchors, _arrays(keys)):
+        anchors.setdefault((row.account, row.conid), []).append(
+            Anchor(row.as_of, row.quantity, row.average_cost)
+        )
+    return anchors
+
+
+async def safe_starts(
+    connection: Writer, earliest: Iterable[tuple[BookKey, datetime]]
+) -> dict[BookKey, SafeStart]:
+    """The last episode of each book that a change at this time cannot have reached back before."""
+    rows = await connection.execute(_safe_starts, _since(earliest))
+    return {
+        (row.account, row.conid): SafeStart(row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]))
+        for row in rows
+    }
+
+
+async def complete_positions(connection: Writer, accounts: Iterable[str]) -> dict[str, tuple[datetime, int]]:
+    """As of when, and in which epoch, each account's positions were last completely told."""
+    rows = await connection.execute(_complete_positions, {"accounts": sorted(accounts)})
+    return {row.account: (row.as_of, row.epoch) for row in rows}
+
+
+async def books_in_sweep(connection: Writer, sweep: str, accounts: Iterable[str]) -> set[BookKey]:
+    """Books a positions answer told of, and those of its accounts that it may close by its silence."""
+    rows = await connection.execute(_books_in_sweep, {"sweep": sweep, "accounts": sorted(accounts)})
+    return {(row.account, row.conid) for row in rows}
+
+
+async def books_of_instruments(connection: Writer, conids: Iterable[int]) -> set[BookKey]:
+    """Books that hold, or held, these instruments."""
+    rows = await connection.execute(_books_of_instruments, {"conids": sorted(conids)})
+    return {(row.account, row.conid) for row in rows}
+
+
+async def dirty_books(connection: Reader, most: int) -> list[BookKey]:
+    """Books that must be folded again."""
+    rows = await connection.execute(_dirty_books, {"most": most})
+    return [(row.account, row.conid) for row in rows]

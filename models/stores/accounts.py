@@ -1,0 +1,173 @@
+"""Accounts, instruments and the latest values: written so that an older word never replaces a newer one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from core.domain.instruments import Instrument
+from core.events.facts import AccountValueReported, MarkReported, PnlReported
+from models.session import Writer
+from models.stores.bulk import BulkInsert, BulkUpdate
+from models.tables import account_pnl, account_values, broker_accounts, instruments, marks
+
+_PAPER_PREFIX = "D"
+"""Paper accounts are DU…, and DF… for an adviser's; live ones are U… and F…"""
+
+BASE_CURRENCY_KEY = "NetLiquidation"
+"""IBKR gives it in the account's base currency only, so its currency is the base currency."""
+
+_insert_accounts = BulkInsert(
+    broker_accounts,
+    ("account", "paper", "listed", "first_seen_at", "last_seen_at"),
+    conflict="ON CONFLICT (account) DO NOTHING",
+    returning="account",
+)
+_list_accounts = text(
+    "UPDATE broker_accounts SET listed = account = ANY(:accounts), "
+    "last_seen_at = CASE WHEN account = ANY(:accounts) THEN greatest(last_seen_at, :at) "
+    "ELSE last_seen_at END "
+    "WHERE account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE)"
+)
+_set_base_currency = BulkUpdate(
+    broker_accounts,
+    ("account",),
+    ("base_currency",),
+    where="t.base_currency IS DISTINCT FROM r.base_currency",
+)
+
+_INSTRUMENT_COLUMNS = (
+    "conid",
+    "symbol",
+    "local_symbol",
+    "sec_type",
+    "currency",
+    "multiplier",
+    "price_magnifier",
+    "exchange",
+    "trading_class",
+    "expiry",
+    "strike",
+    "option_right",
+    "description",
+    "details_as_of",
+    "updated_at",
+)
+_upsert_instruments = BulkInsert(
+    instruments,
+    _INSTRUMENT_COLUMNS,
+    conflict="ON CONFLICT (conid) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _INSTRUMENT_COLUMNS[1:])
+    + " WHERE instruments.details_as_of IS NULL OR excluded.details_as_of >= instruments.details_as_of",
+)
+
+_upsert_values = BulkInsert(
+    account_values,
+    ("account", "key", "currency", "value", "as_of", "epoch"),
+    conflict="ON CONFLICT (account, key, currency) DO UPDATE SET value = excluded.value, "
+    "as_of = excluded.as_of, epoch = excluded.epoch "
+    "WHERE (account_values.epoch, account_values.as_of) <= (excluded.epoch, excluded.as_of)",
+    returning="account, key, currency, value, as_of",
+)
+_FIGURES = ("daily_pnl", "unrealized_pnl", "realized_pnl")
+_upsert_pnl = BulkInsert(
+    account_pnl,
+    ("account", *_FIGURES, "as_of"),
+    conflict="ON CONFLICT (account) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*_FIGURES, "as_of"))
+    + " WHERE account_pnl.as_of < excluded.as_of",
+)
+_MARK_FIGURES = ("quantity", "market_price", "market_value", *_FIGURES)
+_upsert_marks = BulkInsert(
+    marks,
+    ("account", "conid", *_MARK_FIGURES, "as_of"),
+    # What a newer mark does not tell is kept: an unknown figure never erases a known one.
+    conflict="ON CONFLICT (account, conid) DO UPDATE SET "
+    + ", ".join(f"{name} = coalesce(excluded.{name}, marks.{name})" for name in _MARK_FIGURES)
+    + ", as_of = excluded.as_of WHERE marks.as_of < excluded.as_of",
+)
+
+
+class Described(NamedTuple):
+    """An instrument and, where it comes from contract details, their time."""
+
+    instrument: Instrument
+    details_as_of: datetime | None
+
+
+async def ensure_accounts(connection: Writer, seen: Mapping[str, datetime]) -> list[str]:
+    """Make sure that the accounts exist; returns the new ones."""
+    rows = [(name, name.startswith(_PAPER_PREFIX), True, at, at) for name, at in sorted(seen.items())]
+    return [row.account for row in await _insert_accounts(connection, rows)]
+
+
+async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetime) -> None:
+    """Record which accounts the login sees; the others stay, unlisted."""
+    await connection.execute(_list_accounts, {"accounts": list(accounts), "at": at})
+
+
+async def upsert_instruments(connection: Writer, described: Iterable[Described], now: datetime) -> None:
+    """Store instruments. Contract details are never replaced by what lacks them."""
+    rows = [
+        (
+            item.conid,
+            item.symbol,
+            item.local_symbol,
+            item.sec_type,
+            item.currency,
+            item.multiplier,
+            item.price_magnifier,
+            item.exchange,
+            item.trading_class,
+            item.expiry,
+            item.strike,
+            item.right,
+            item.description,
+            details_as_of,
+            now,
+        )
+        for item, details_as_of in sorted(described, key=lambda one: one.instrument.conid)
+    ]
+    await _upsert_instruments(connection, rows)
+
+
+async def upsert_account_values(
+    connection: Writer, values: Iterable[tuple[AccountValueReported, int]]
+) -> list[tuple[str, str, str, str, datetime]]:
+    """Store values with their epoch; returns those that were newer, with their time."""
+    rows = sorted(
+        (fact.account, fact.key, fact.currency, fact.value, fact.received_at, epoch) for fact, epoch in values
+    )
+    stored = [tuple(row) for row in await _upsert_values(connection, rows)]
+    bases = sorted({(row[0], row[2]) for row in stored if row[1] == BASE_CURRENCY_KEY and row[2]})
+    await _set_base_currency(connection, bases)
+    return stored
+
+
+async def upsert_pnl(connection: Writer, ticks: Iterable[PnlReported]) -> None:
+    """Store the accounts' profit and loss."""
+    rows = [
+        (tick.account, tick.daily_pnl, tick.unrealized_pnl, tick.realized_pnl, tick.received_at)
+        for tick in sorted(ticks, key=lambda tick: tick.account)
+    ]
+    await _upsert_pnl(connection, rows)
+
+
+async def upsert_marks(connection: Writer, ticks: Iterable[MarkReported]) -> None:
+    """Store marks."""
+    rows = [
+        (
+            tick.account,
+            tick.conid,
+            tick.quantity,
+            tick.market_price,
+            tick.market_value,
+            tick.daily_pnl,
+            tick.unrealized_pnl,
+            tick.realized_pnl,
+            tick.received_at,
+        )
+        for tick in sorted(ticks, key=lambda tick: (tick.account, tick.conid))
+    ]
+    await _upsert_marks(connection, rows)

@@ -1,0 +1,112 @@
+"""Writing many rows in one statement: ``INSERT … SELECT unnest(…)`` and ``UPDATE … FROM unnest(…)``.
+
+Numbers travel as text, which asyncpg encodes many times faster than NUMERIC, and are stored without trailing
+zeros, so that equal values are equal rows whatever arithmetic led to them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Table, TextClause, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import BigInteger, Boolean, Integer, LargeBinary, Numeric, Text, TypeEngine, Uuid
+
+from models.session import Writer
+
+Row = Sequence[Any]
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_TRANSPORT: tuple[tuple[type[TypeEngine[Any]], str, str, Callable[[Any], Any]], ...] = (
+    (Numeric, "text", "trim_scale(CAST({} AS numeric))", _number),
+    (Uuid, "text", "CAST({} AS uuid)", lambda value: None if value is None else str(value)),
+    (TIMESTAMP, "timestamptz", "{}", _same),
+    (BigInteger, "bigint", "{}", _same),
+    (Integer, "integer", "{}", _same),
+    (Boolean, "boolean", "{}", _same),
+    (Text, "text", "{}", _same),
+    (LargeBinary, "bytea", "{}", _same),
+    (JSONB, "text", "CAST({} AS jsonb)", _same),
+)
+
+
+class _Columns:
+    """The named columns of a table as arrays: how they are sent and how they are read back in SQL."""
+
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        transports = [self._transport(table.c[name].type) for name in names]
+        self._encode = [transport[3] for transport in transports]
+        sent = ", ".join(
+            f"CAST(:c{position} AS {transport[1]}[])" for position, transport in enumerate(transports)
+        )
+        self.source = f"unnest({sent}) AS r({', '.join(self.names)})"
+        self.read = [
+            transport[2].format(f"r.{name}") for name, transport in zip(self.names, transports, strict=True)
+        ]
+
+    @staticmethod
+    def _transport(kind: TypeEngine[Any]) -> tuple[Any, str, str, Callable[[Any], Any]]:
+        for transport in _TRANSPORT:
+            if isinstance(kind, transport[0]):
+                return transport
+        raise TypeError(f"no way to send {kind!r} in bulk")
+
+    def parameters(self, rows: Iterable[Row]) -> dict[str, list[Any]]:
+        return {
+            f"c{position}": list(column) if encode is _same else [encode(value) for value in column]
+            for position, (column, encode) in enumerate(
+                zip(zip(*rows, strict=True), self._encode, strict=True)
+            )
+        }
+
+
+class BulkInsert:
+    """One INSERT for any number of rows, with its ON CONFLICT clause and RETURNING list."""
+
+    def __init__(
+        self, table: Table, columns: Sequence[str], *, conflict: str = "", returning: str = ""
+    ) -> None:
+        self._columns = _Columns(table, columns)
+        # The names are this program's own, never input.
+        self._statement: TextClause = text(
+            f"INSERT INTO {table.name} ({', '.join(columns)}) "  # noqa: S608 - see above
+            f"SELECT {', '.join(self._columns.read)} FROM {self._columns.source} "
+            f"{conflict} {'RETURNING ' + returning if returning else ''}"
+        )
+
+    async def __call__(self, connection: Writer, rows: Sequence[Row]) -> list[Any]:
+        """Insert ``rows``, whose values stand in the order of the columns; returns what RETURNING gives."""
+        if not rows:
+            return []
+        result = await connection.execute(self._statement, self._columns.parameters(rows))
+        return list(result) if result.returns_rows else []
+
+
+class BulkUpdate:
+    """One UPDATE for any number of rows, found by ``key`` columns. ``where`` can narrow it further."""
+
+    def __init__(
+        self, table: Table, key: Sequence[str], columns: Sequence[str], *, where: str = "true"
+    ) -> None:
+        self._columns = _Columns(table, (*key, *columns))
+        read = dict(zip(self._columns.names, self._columns.read, strict=True))
+        assignments = ", ".join(f"{name} = {read[name]}" for name in columns)
+        found = " AND ".join(f"t.{name} = {read[name]}" for name in key)
+        self._statement: TextClause = text(
+            f"UPDATE {table.name} AS t SET {assignments} "  # noqa: S608 - names are this program's own
+            f"FROM {self._columns.source} WHERE {found} AND ({where})"
+        )
+
+    async def __call__(self, connection: Writer, rows: Sequence[Row]) -> None:
+        """Update; each row holds the key's values, then the columns'."""
+        if rows:
+            await connection.execute(self._statement, self._columns.parameters(rows))

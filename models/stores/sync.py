@@ -1,0 +1,170 @@
+"""How complete things are, what happened, what could not be read, and what is still to be announced."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import text
+
+from core.events.facts import LinkChanged
+from models.session import Writer
+from models.stores.bulk import BulkInsert
+from models.tables import dead_facts, outbox, sync_datasets, sync_log
+
+_upsert_datasets = BulkInsert(
+    sync_datasets,
+    ("account", "dataset", "as_of", "complete", "error", "epoch"),
+    conflict="ON CONFLICT (account, dataset) DO UPDATE SET as_of = CASE WHEN excluded.complete "
+    "THEN excluded.as_of ELSE sync_datasets.as_of END, complete = excluded.complete, error = excluded.error, "
+    "epoch = excluded.epoch "
+    "WHERE (sync_datasets.epoch, sync_datasets.as_of) <= (excluded.epoch, excluded.as_of)",
+    returning="account, dataset, as_of, complete",
+)
+_upsert_link = text(
+    "INSERT INTO broker_links (id, gateway, ibkr, reason, since, updated_at, epoch) "
+    "VALUES (1, :gateway, :ibkr, :reason, :since, :at, :epoch) ON CONFLICT (id) DO UPDATE SET "
+    "gateway = excluded.gateway, ibkr = excluded.ibkr, reason = excluded.reason, since = excluded.since, "
+    "updated_at = excluded.updated_at, epoch = excluded.epoch "
+    "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at)"
+)
+_insert_log = BulkInsert(sync_log, ("at", "epoch", "kind", "message", "details"))
+_upsert_dead = BulkInsert(
+    dead_facts,
+    (
+        "fingerprint",
+        "category",
+        "reason",
+        "payload",
+        "source",
+        "account",
+        "epoch",
+        "occurrences",
+        "first_seen_at",
+        "last_seen_at",
+    ),
+    conflict="ON CONFLICT (fingerprint) DO UPDATE SET "
+    "occurrences = dead_facts.occurrences + excluded.occurrences, "
+    "last_seen_at = excluded.last_seen_at, reason = excluded.reason "
+    "WHERE dead_facts.last_seen_at < excluded.last_seen_at",
+)
+_insert_outbox = BulkInsert(outbox, ("payload",), returning="id")
+_delete_outbox = text("DELETE FROM outbox WHERE id = ANY(:ids)")
+_left_in_outbox = text(
+    "SELECT id, payload FROM outbox WHERE created_at < now() - make_interval(secs => :age) "
+    "ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED"
+)
+
+
+class DatasetWord(NamedTuple):
+    """How a download of one dataset for one account ended."""
+
+    account: str
+    dataset: str
+    as_of: datetime
+    complete: bool
+    error: str
+    epoch: int
+
+
+class LogEntry(NamedTuple):
+    """Something that happened to the synchronisation."""
+
+    at: datetime
+    epoch: int | None
+    kind: str
+    message: str
+    details: dict[str, object] | None = None
+
+
+class DeadFact(NamedTuple):
+    """What could not be read or applied, kept whole."""
+
+    category: str
+    reason: str
+    payload: str
+    source: str
+    at: datetime
+    account: str | None = None
+    epoch: int | None = None
+
+
+async def record_datasets(
+    connection: Writer, words: Iterable[DatasetWord]
+) -> list[tuple[str, str, datetime, bool]]:
+    """Store how complete datasets are; an incomplete download keeps the time of the last complete one."""
+    rows = sorted(words)
+    return [tuple(row) for row in await _upsert_datasets(connection, rows)]
+
+
+async def record_link(connection: Writer, link: LinkChanged, at: datetime, epoch: int) -> None:
+    """Store the last known state of the links."""
+    parameters = {
+        "gateway": link.gateway,
+        "ibkr": link.ibkr,
+        "reason": link.reason,
+        "since": link.since,
+        "at": at,
+        "epoch": epoch,
+    }
+    await connection.execute(_upsert_link, parameters)
+
+
+async def append_log(connection: Writer, entries: Sequence[LogEntry]) -> None:
+    """Write down what happened."""
+    rows = [
+        (
+            entry.at,
+            entry.epoch,
+            entry.kind,
+            entry.message,
+            None if entry.details is None else msgspec.json.encode(entry.details).decode(),
+        )
+        for entry in entries
+    ]
+    await _insert_log(connection, rows)
+
+
+async def bury(connection: Writer, facts: Iterable[DeadFact]) -> None:
+    """Keep what could not be dealt with. The same thing again is counted, not kept twice."""
+    rows: dict[str, list[object]] = {}
+    for fact in facts:
+        # PostgreSQL's text cannot hold the character NUL.
+        payload = fact.payload.replace("\x00", "\\u0000")
+        fingerprint = hashlib.sha256(f"{fact.category}\n{payload}".encode()).hexdigest()
+        row = rows.get(fingerprint)
+        if row is None:
+            reason = fact.reason.replace("\x00", "\\u0000")
+            rows[fingerprint] = [
+                fingerprint,
+                fact.category,
+                reason,
+                payload,
+                fact.source,
+                fact.account or None,
+                fact.epoch,
+                1,
+                fact.at,
+                fact.at,
+            ]
+        else:
+            row[7] = int(str(row[7])) + 1
+            row[9] = fact.at
+    await _upsert_dead(connection, [rows[key] for key in sorted(rows)])
+
+
+async def insert_outbox(connection: Writer, payloads: Sequence[bytes]) -> list[int]:
+    """Put what is to be announced beside what it tells of; returns the rows' ids."""
+    return [row.id for row in await _insert_outbox(connection, [(payload,) for payload in payloads])]
+
+
+async def delete_outbox(connection: Writer, ids: Sequence[int]) -> None:
+    """Forget what has been announced."""
+    await connection.execute(_delete_outbox, {"ids": list(ids)})
+
+
+async def take_outbox(connection: Writer, *, age_seconds: float, most: int) -> list[tuple[int, bytes]]:
+    """Lock and read what was committed and not announced; skips what another worker has in hand."""
+    rows = await connection.execute(_left_in_outbox, {"age": age_seconds, "most": most})
+    return [(row.id, bytes(row.payload)) for row in rows]

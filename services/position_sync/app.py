@@ -1,0 +1,73 @@
+"""The worker process: the relay of facts, the reader of ticks, and the arq worker, side by side."""
+
+import asyncio
+import os
+import socket
+import uuid
+
+from core import logs
+from core.errors import StreamUnavailableError
+from core.process import run_service
+from core.settings import Settings
+from core.streams.consumer import Consumer
+from core.streams.port import StreamPort
+from core.streams.redis import RedisStreams
+from models.session import Database
+from services.position_sync import jobs, metrics
+from services.position_sync.relay import GROUP, Relay
+from services.position_sync.ticks import TicksReader
+
+log = logs.get_logger(__name__)
+
+_ENTRIES_A_BATCH = 64
+_LAG_SECONDS = 5.0
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until told to stop. Any number may run at once."""
+    run_service("worker", settings, main)
+
+
+async def main(settings: Settings) -> None:
+    """Run until cancelled."""
+    database = Database(settings.require_database_url(), application="worker")
+    streams = RedisStreams.connect(settings)
+    # A blocking read holds its connection, so each reader gets a client of its own.
+    ticks_streams = RedisStreams.connect(settings)
+    redis = jobs.connect(settings)
+    queue = jobs.ComparisonQueue(redis, settings)
+    relay = Relay(database, streams, settings, ask_for_comparison=queue.ask)
+    consumer = Consumer(
+        streams,
+        stream=settings.facts_stream,
+        group=GROUP,
+        consumer=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        handle=relay.handle,
+        count=_ENTRIES_A_BATCH,
+    )
+    log.info("worker_started", sweep_seconds=settings.sweep_seconds)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(consumer.run(), name="relay")
+            tasks.create_task(TicksReader(database, ticks_streams, settings).run(), name="ticks")
+            tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
+            tasks.create_task(_measure_lag(streams, settings), name="lag")
+    finally:
+        await jobs.close(redis)
+        await streams.close()
+        await ticks_streams.close()
+        await database.close()
+        log.info("worker_stopped")
+
+
+async def _measure_lag(streams: StreamPort, settings: Settings) -> None:
+    while True:
+        await asyncio.sleep(_LAG_SECONDS)
+        try:
+            info = await streams.info(settings.facts_stream)
+        except StreamUnavailableError:
+            continue
+        for group in info.groups:
+            if group.name == GROUP:
+                metrics.LAG.set(group.lag_entries or 0)
+                metrics.PENDING.set(group.pending_entries)

@@ -1,0 +1,257 @@
+"""Book what arrived: find and lock its books, decide how each is folded, and say what changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.domain.books import BookKey
+from core.domain.executions import split_exec_id
+from core.domain.instruments import Instrument
+from core.events.changes import Change, ExecutionRecorded
+from models.queries import ledger as queries
+from models.queries.ledger import KnownExecution
+from models.session import Writer
+from models.stores import executions as execution_store
+from models.stores import ledger as ledger_store
+from models.stores.accounts import Described, upsert_instruments
+from models.stores.executions import Place, Received, ReceivedCommission
+from services.position_sync.announce import position_changes
+from services.position_sync.books import OpenBook, conclude_sweep
+from services.position_sync.folding import fold_books
+from services.position_sync.intake import Sweep, Word, book_of
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """What one transaction brings for the ledger."""
+
+    instruments: Mapping[int, Described] = field(default_factory=dict)
+    executions: Mapping[str, Received] = field(default_factory=dict)
+    commissions: Mapping[str, ReceivedCommission] = field(default_factory=dict)
+    words: Iterable[Word] = ()
+    sweeps: Iterable[Sweep] = ()
+    unfolded: Iterable[str] = ()
+    """Stored executions that were folded before their commission report was visible."""
+    anew: Iterable[BookKey] = ()
+    """Books to fold from the start."""
+    anchored: Mapping[BookKey, bool] = field(default_factory=dict)
+    """Books to hold to the broker's last word, and whether that replaces the words they were held to."""
+
+
+@dataclass(slots=True)
+class Booked:
+    """What a transaction did to the ledger."""
+
+    changes: list[Change] = field(default_factory=list)
+    executions: int = 0
+    differing_accounts: set[str] = field(default_factory=set)
+    """Accounts whose books or broker's words changed: they want comparing."""
+    unfinished: list[Sweep] = field(default_factory=list)
+    """Positions answers of which not everything has arrived yet."""
+
+
+async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
+    """Store and fold ``arrivals``. Everything is locked in key order, so workers wait, never deadlock."""
+    revalued = await _store_instruments(connection, arrivals.instruments, now)
+    early = await _executions_of(connection, arrivals)
+    keys = await _keys(connection, arrivals, early, revalued)
+    if not keys:  # commissions that came before their executions, or combos only
+        await execution_store.upsert_commissions(connection, arrivals.commissions.values())
+        await _store_combos(connection, arrivals)
+        return Booked(_recorded(arrivals, []))
+    await ledger_store.ensure_books(connection, _told_of(arrivals))
+    locked = await queries.lock_books(connection, keys)
+    works = {key: OpenBook(row) for key, row in locked.items()}
+    instruments = {
+        conid: instrument
+        for conid, (instrument, _) in (
+            await queries.instruments_of(connection, {key[1] for key in locked})
+        ).items()
+    }
+    for key in (*revalued, *arrivals.anew):
+        works[key].fold_from(None)
+    known = await _executions_of(connection, arrivals)
+    await _take_words(connection, arrivals, works, now)
+    new = _take_executions(arrivals, works, known)
+    for work in works.values():
+        work.anchor_if_flat_before(now)
+    await _take_commissions(connection, arrivals, works, known)
+    await _store_combos(connection, arrivals)
+    unfinished = [sweep for sweep in arrivals.sweeps if not conclude_sweep(sweep, works, now)]
+    for key, replace in arrivals.anchored.items():
+        works[key].anchor("settled", now, replace=replace)
+    return await _fold(connection, arrivals, list(works.values()), instruments, new, unfinished, now)
+
+
+async def _fold(
+    connection: Writer,
+    arrivals: Arrivals,
+    works: list[OpenBook],
+    instruments: Mapping[int, Instrument],
+    new: list[Received],
+    unfinished: list[Sweep],
+    now: datetime,
+) -> Booked:
+    folded = await fold_books(connection, works, instruments, now)
+    books = {work.key: work.book for work in works}
+    changes: list[Change] = list(position_changes(folded, books, instruments))
+    changes.extend(_recorded(arrivals, new))
+    return Booked(
+        changes,
+        len(new),
+        {work.book.account for work in works if work.folds or work.word_changed},
+        unfinished,
+    )
+
+
+def _recorded(arrivals: Arrivals, new: Iterable[Received]) -> list[Change]:
+    told: dict[str, Change] = {}
+    for received in (
+        *new,
+        *(one for one in arrivals.executions.values() if one.fact.exec_id in arrivals.commissions),
+    ):
+        fact = received.fact
+        told[fact.exec_id] = ExecutionRecorded(
+            exec_id=fact.exec_id, account=fact.account, conid=fact.instrument.conid
+        )
+    return list(told.values())
+
+
+async def _store_instruments(
+    connection: Writer, told: Mapping[int, Described], now: datetime
+) -> set[BookKey]:
+    """Store what is new about instruments; returns the books whose value that changes."""
+    if not told:
+        return set()
+    stored = await queries.instruments_of(connection, told)
+    fresh: list[Described] = []
+    revalued: set[int] = set()
+    for conid, described in told.items():
+        known = stored.get(conid)
+        merged = described if known is None else _merge(described, known)
+        if merged is None:
+            continue
+        fresh.append(merged)
+        if known is not None and (
+            known[0].point_value != merged.instrument.point_value
+            or known[0].currency != merged.instrument.currency
+        ):
+            revalued.add(conid)
+    await upsert_instruments(connection, fresh, now)
+    return await queries.books_of_instruments(connection, revalued) if revalued else set()
+
+
+def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
+    """What to store of an instrument that is known; ``None`` when ``told`` adds nothing."""
+    instrument, details_as_of = known
+    if told.details_as_of is not None:
+        is_news = told.instrument != instrument or details_as_of is None
+        return told if is_news and (details_as_of is None or details_as_of <= told.details_as_of) else None
+    if details_as_of is not None or told.instrument == instrument:
+        return None
+    # Positions and executions each tell only a part: what one leaves out never erases what another told.
+    names = ("symbol", "local_symbol", "trading_class", "exchange", "expiry", "right", "description")
+    merged = {name: getattr(instrument, name) or getattr(told.instrument, name) for name in names}
+    one = type(instrument.multiplier)(1)
+    combined = Instrument(
+        conid=instrument.conid,
+        sec_type=instrument.sec_type or told.instrument.sec_type,
+        currency=instrument.currency or told.instrument.currency,
+        multiplier=told.instrument.multiplier if instrument.multiplier == one else instrument.multiplier,
+        strike=instrument.strike if instrument.strike is not None else told.instrument.strike,
+        price_magnifier=max(instrument.price_magnifier, told.instrument.price_magnifier),
+        **merged,
+    )
+    return None if combined == instrument else Described(combined, None)
+
+
+async def _executions_of(connection: Writer, arrivals: Arrivals) -> dict[str, list[KnownExecution]]:
+    """The stored executions that ``arrivals`` speak of, by their id without the revision."""
+    exec_ids = (*arrivals.executions, *arrivals.commissions, *arrivals.unfolded)
+    if not exec_ids:
+        return {}
+    known: dict[str, list[KnownExecution]] = {}
+    for one in await queries.known_executions(
+        connection, {split_exec_id(exec_id)[0] for exec_id in exec_ids}
+    ):
+        known.setdefault(one.base_id, []).append(one)
+    return known
+
+
+def _told_of(arrivals: Arrivals) -> set[BookKey]:
+    """Books that these facts are about, so that they must exist."""
+    keys = {(word.fact.account, word.fact.instrument.conid) for word in arrivals.words}
+    return keys | {key for key in map(book_of, arrivals.executions.values()) if key is not None}
+
+
+async def _keys(
+    connection: Writer,
+    arrivals: Arrivals,
+    known: Mapping[str, list[KnownExecution]],
+    revalued: Iterable[BookKey],
+) -> set[BookKey]:
+    keys = _told_of(arrivals)
+    existing = {(one.account, one.conid) for revisions in known.values() for one in revisions}
+    for sweep in arrivals.sweeps:
+        keys |= await queries.books_in_sweep(connection, sweep.fact.sweep, sweep.fact.accounts)
+    return keys | existing | set(revalued) | set(arrivals.anew) | set(arrivals.anchored)
+
+
+async def _take_words(
+    connection: Writer, arrivals: Arrivals, works: Mapping[BookKey, OpenBook], now: datetime
+) -> None:
+    for word in arrivals.words:
+        works[word.fact.account, word.fact.instrument.conid].hear(word, now)
+    unheard = [work for work in works.values() if work.book.broker_quantity is None]
+    if not unheard:
+        return
+    complete = await queries.complete_positions(connection, {work.book.account for work in unheard})
+    for work in unheard:
+        if work.book.account in complete:
+            work.assume_flat(*complete[work.book.account], now)
+
+
+def _take_executions(
+    arrivals: Arrivals, works: Mapping[BookKey, OpenBook], known: Mapping[str, list[KnownExecution]]
+) -> list[Received]:
+    """Hand each execution that is not stored yet to its book; returns them."""
+    new: list[Received] = []
+    for exec_id, received in arrivals.executions.items():
+        key = book_of(received)
+        revisions = known.get(split_exec_id(exec_id)[0], ())
+        if key is None or any(one.exec_id == exec_id for one in revisions):
+            continue
+        works[key].add(received, revisions)
+        new.append(received)
+    return new
+
+
+async def _take_commissions(
+    connection: Writer,
+    arrivals: Arrivals,
+    works: Mapping[BookKey, OpenBook],
+    known: Mapping[str, list[KnownExecution]],
+) -> None:
+    """Store commission reports; a fill that was folded with another commission, or none, is folded anew."""
+    late = {
+        one.exec_id: one
+        for revisions in known.values()
+        for one in revisions
+        if one.exec_id in arrivals.commissions or one.exec_id in arrivals.unfolded
+    }
+    before = await queries.commissions_of(connection, late) if late else {}
+    await execution_store.upsert_commissions(connection, arrivals.commissions.values())
+    after = await queries.commissions_of(connection, late) if late else {}
+    for exec_id, one in late.items():
+        if one.commission_folded and before.get(exec_id) == after.get(exec_id):
+            continue
+        work = works.get((one.account, one.conid))
+        if work is not None:
+            revisions = known[one.base_id]
+            work.fold_from(min(revision.executed_at for revision in revisions))
+
+
+async def _store_combos(connection: Writer, arrivals: Arrivals) -> None:
+    """A combo's own execution is kept and belongs to no book: its legs are the positions."""
+    combos = [(one, Place()) for one in arrivals.executions.values() if book_of(one) is None]
+    await execution_store.insert_executions(connection, combos)

@@ -1,0 +1,177 @@
+"""The books a transaction works on: what arrived for each, and from where it must be folded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from core.domain.books import Book, BookKey
+from core.domain.executions import split_exec_id
+from core.domain.money import ZERO
+from models.queries.ledger import KnownExecution
+from models.stores.executions import Received
+from models.stores.ledger import Statement
+from services.position_sync.intake import Sweep, Word
+
+_TIME_RESOLUTION = timedelta(seconds=2)
+"""Execution times are whole seconds, and the broker's clock is known about as well."""
+
+
+@dataclass(slots=True)
+class OpenBook:
+    """A locked book and what this transaction brings for it."""
+
+    book: Book
+    executions: list[Received] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    refold: bool = False
+    since: datetime | None = None
+    """With ``refold``: what lies before this time stands; ``None`` folds from the start."""
+    word_changed: bool = False
+    assumed_flat: bool = False
+    stored: bool = False
+    """Whether ``book`` differs from its row even when nothing is folded."""
+
+    @property
+    def key(self) -> BookKey:
+        """Account and conid."""
+        return self.book.key
+
+    @property
+    def folds(self) -> bool:
+        """Whether there is anything to fold."""
+        return self.refold or bool(self.executions)
+
+    def fold_from(self, at: datetime | None) -> None:
+        """Something changed at ``at``: what follows is folded anew (``None``: everything)."""
+        first = self.book.first_anchor_at
+        if at is None or (first is not None and at <= first):
+            # Before the first anchor every fill has a say in the opening balance.
+            self.since = None
+        elif not self.refold:
+            self.since = at
+        elif self.since is not None:
+            self.since = min(self.since, at)
+        self.refold = True
+
+    def add(self, received: Received, revisions: Iterable[KnownExecution]) -> None:
+        """Take in an execution that is not stored yet; ``revisions`` are the stored ones it belongs with."""
+        fact = received.fact
+        at = fact.executed_at
+        self.executions.append(received)
+        times = [known.executed_at for known in revisions]
+        if times:
+            self.fold_from(min(at, *times))
+            return
+        last, anchored = self.book.last_key, self.book.last_anchor_at
+        is_late = last is not None and (at, split_exec_id(fact.exec_id)[0]) <= last
+        if is_late or (anchored is not None and at <= anchored):
+            self.fold_from(at)
+
+    def hear(self, word: Word, now: datetime) -> None:
+        """Take in the broker's word, unless a newer one is known."""
+        epoch, seq, fact = word
+        book = self.book
+        if fact.sweep and fact.sweep != book.broker_sweep and epoch >= book.word[0]:
+            # Also when a newer word is known: the sweep did tell of this book.
+            self.book = book = book._replace(broker_sweep=fact.sweep)
+            self.stored = True
+        if (epoch, seq) > book.word:
+            self._say(epoch, seq, fact.quantity, fact.average_cost, fact.as_of, fact.received_at, now)
+
+    def hear_absence(self, sweep: Sweep, now: datetime) -> None:
+        """A complete positions answer did not tell of this book: it is flat."""
+        epoch, seq, fact = sweep
+        self._say(epoch, seq, ZERO, None, fact.as_of, fact.received_at, now)
+
+    def assume_flat(self, as_of: datetime, epoch: int, now: datetime) -> None:
+        """A new book that the last complete positions answer did not tell of was flat then."""
+        self._say(epoch, 0, ZERO, None, as_of, as_of, now)
+        self.assumed_flat = True
+
+    def anchor_if_flat_before(self, now: datetime) -> None:
+        """Fills from before an answer that says flat add up to nothing: something preceded them."""
+        as_of = self.book.broker_as_of
+        if self.assumed_flat and as_of is not None:
+            surely_before = as_of - _TIME_RESOLUTION
+            if any(received.fact.executed_at < surely_before for received in self.executions):
+                self.anchor("provisional", now)
+
+    def _say(
+        self,
+        epoch: int,
+        seq: int,
+        quantity: Decimal,
+        average_cost: Decimal | None,
+        as_of: datetime,
+        received_at: datetime,
+        now: datetime,
+    ) -> None:
+        book = self.book
+        changed = (book.broker_quantity, book.broker_average_cost) != (quantity, average_cost)
+        self.book = book._replace(
+            broker_quantity=quantity,
+            broker_average_cost=average_cost,
+            broker_as_of=as_of,
+            broker_epoch=epoch,
+            broker_seq=seq,
+            touched_at=now if changed else book.touched_at,
+        )
+        self.stored = True
+        if changed:
+            self.word_changed = True
+            self.statements.append(
+                Statement(book.account, book.conid, quantity, average_cost, as_of, received_at, epoch, seq)
+            )
+
+    def anchor(self, kind: str, now: datetime, *, replace: bool = False) -> None:
+        """Hold the ledger to the broker's last word, besides or instead of those it is held to."""
+        if replace:
+            self.book = self.book._replace(first_anchor_at=None, last_anchor_at=None)
+        book = self.book
+        as_of = book.broker_as_of
+        assert book.broker_quantity is not None  # noqa: S101 - callers look first
+        assert as_of is not None  # noqa: S101 - comes with the quantity
+        self.statements.append(
+            Statement(
+                book.account,
+                book.conid,
+                book.broker_quantity,
+                book.broker_average_cost,
+                as_of,
+                now,
+                *book.word,
+                kind,
+            )
+        )
+        first, last = book.first_anchor_at, book.last_anchor_at
+        self.fold_from(as_of if first is not None else None)
+        self.book = self.book._replace(
+            first_anchor_at=as_of if first is None else min(first, as_of),
+            last_anchor_at=as_of if last is None else max(last, as_of),
+        )
+
+
+def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetime) -> bool:
+    """Draw the conclusions of a complete positions answer; returns whether all it told of has arrived.
+
+    What it did not tell of is flat, if the broker said nothing newer of it. What it told of and the ledger
+    knows nothing about begins with an opening balance. An empty answer closes nothing.
+    """
+    fact = sweep.fact
+    told = [work for work in books.values() if work.book.broker_sweep == fact.sweep]
+    if len(told) < fact.count:
+        return False
+    if not told:
+        return True
+    began = min(work.book.word for work in told)
+    for work in books.values():
+        book = work.book
+        if book.account not in fact.accounts:
+            continue
+        if book.broker_sweep != fact.sweep:
+            if book.word < began and book.broker_quantity != ZERO:
+                work.hear_absence(sweep, now)
+        elif book.first_anchor_at is None and book.last_executed_at is None and book.broker_quantity:
+            work.anchor("provisional", now)
+    return True

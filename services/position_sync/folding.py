@@ -1,0 +1,172 @@
+"""Fold the books of one transaction and write what comes of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from core.domain.executions import split_exec_id
+from core.domain.fills import Fill, Report, effective_fills
+from core.domain.instruments import Instrument
+from core.domain.lifecycle import Episode, Ledger, fold_book
+from models.queries import ledger as queries
+from models.session import Writer
+from models.stores import executions as execution_store
+from models.stores import ledger as ledger_store
+from models.stores.executions import Place, Received
+from models.stores.ledger import RemovedEpisode
+from services.position_sync.books import OpenBook
+
+
+class Folded(NamedTuple):
+    """The episodes that were written, and those that no longer are."""
+
+    episodes: list[Episode]
+    removed: list[RemovedEpisode]
+
+
+class _Result(NamedTuple):
+    ledger: Ledger
+    fills: Sequence[Fill]
+    reports: Sequence[Report]
+
+
+async def fold_books(
+    connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument], now: datetime
+) -> Folded:
+    """Carry on or fold anew each book, and store executions, episodes, statements and checkpoints."""
+    await ledger_store.insert_statements(connection, [one for work in works for one in work.statements])
+    anew = [work for work in works if work.refold]
+    onward = [work for work in works if not work.refold and (work.executions or work.word_changed)]
+    removed, refolded = await _fold_anew(connection, anew, instruments)
+    carried = await _carry_on(connection, onward, instruments)
+    episodes: list[tuple[Episode, int]] = []
+    for work, result in (*refolded, *carried):
+        _checkpoint(work, result, now)
+        episodes.extend((episode, work.book.version) for episode in result.ledger.touched)
+    await ledger_store.write_episodes(connection, episodes, now)
+    await ledger_store.update_books(connection, [work.book for work in works if work.folds or work.stored])
+    kept = {episode.id for episode, _ in episodes}
+    return Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+
+
+async def _carry_on(
+    connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument]
+) -> list[tuple[OpenBook, _Result]]:
+    """Fold on from the stored state: what a new fill costs does not depend on the history's length."""
+    if not works:
+        return []
+    with_fills = [work for work in works if work.executions]
+    episodes = await queries.open_episodes(
+        connection, [work.key for work in works], with_lots=[work.key for work in with_fills]
+    )
+    arrived = [received for work in with_fills for received in work.executions]
+    commissions = await queries.commissions_of(connection, [one.fact.exec_id for one in arrived])
+    results: list[tuple[OpenBook, _Result]] = []
+    places: list[tuple[Received, Place]] = []
+    for work in works:
+        instrument = instruments[work.book.conid]
+        ledger = Ledger(
+            *work.key,
+            instrument.point_value,
+            episodes=work.book.episodes,
+            episode=episodes.get(work.key),
+        )
+        reports = [_report(one, commissions) for one in work.executions]
+        fills = effective_fills(reports, instrument.currency)
+        ledger.run(fills)
+        result = _Result(ledger, fills, reports)
+        results.append((work, result))
+        if work.executions:
+            found = dict(_places(result))
+            places.extend((one, found[one.fact.exec_id]) for one in work.executions)
+    await execution_store.insert_executions(connection, places)
+    return results
+
+
+async def _fold_anew(
+    connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument]
+) -> tuple[list[RemovedEpisode], list[tuple[OpenBook, _Result]]]:
+    """Fold from the last safe point: the start of an episode that nothing late reaches back before."""
+    if not works:
+        return [], []
+    await execution_store.insert_executions(
+        connection, [(one, Place()) for work in works for one in work.executions]
+    )
+    keys = [work.key for work in works]
+    starts = await queries.safe_starts(
+        connection, [(work.key, work.since) for work in works if work.since is not None]
+    )
+    reports = await queries.history(
+        connection, [(key, starts[key].key[0] if key in starts else None) for key in keys]
+    )
+    anchors = await queries.anchors_of(connection, keys)
+    removed = await ledger_store.delete_episodes(
+        connection, [(key, starts[key].ordinal if key in starts else 1) for key in keys]
+    )
+    results: list[tuple[OpenBook, _Result]] = []
+    for work in works:
+        key, instrument = work.key, instruments[work.book.conid]
+        told = reports.get(key, [])
+        fills = effective_fills(told, instrument.currency)
+        held = anchors.get(key, [])
+        start = starts.get(key)
+        if start is None:
+            ledger = fold_book(*key, instrument.point_value, fills, held)
+        else:
+            fills = [fill for fill in fills if fill[:2] >= start.key]
+            ledger = Ledger(*key, instrument.point_value, episodes=start.ordinal - 1)
+            ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
+        result = _Result(ledger, fills, told)
+        results.append((work, result))
+    await execution_store.place_executions(
+        connection, [place for _, result in results for place in _places(result)]
+    )
+    return removed, results
+
+
+def _report(received: Received, commissions: Mapping[str, tuple[Decimal, str]]) -> Report:
+    fact = received.fact
+    base_id, revision = split_exec_id(fact.exec_id)
+    commission, currency = commissions.get(fact.exec_id, (None, None))
+    return Report(
+        fact.executed_at,
+        base_id,
+        revision,
+        fact.exec_id,
+        fact.quantity if fact.side == "BOT" else -fact.quantity,
+        fact.price,
+        commission,
+        currency,
+    )
+
+
+def _places(result: _Result) -> Iterable[tuple[str, Place]]:
+    """Where each report stands: in the ledger, or replaced by a correction."""
+    booked = result.ledger.booked
+    counting = {fill.base_id: fill.exec_id for fill in result.fills}
+    for report in result.reports:
+        folded = report.commission is not None
+        exec_id = report.exec_id
+        if report.base_id not in counting:
+            continue  # before the safe start: it stands as it is
+        if exec_id in booked:
+            episode, realized = booked[exec_id]
+            yield exec_id, Place(None, episode.id, realized, folded)
+        else:
+            yield exec_id, Place(counting[report.base_id], None, None, folded)
+
+
+def _checkpoint(work: OpenBook, result: _Result, now: datetime) -> None:
+    book, ledger = work.book, result.ledger
+    last = result.fills[-1][:2] if result.fills else (None if work.refold else book.last_key)
+    work.book = book._replace(
+        quantity=ledger.quantity,
+        last_executed_at=last[0] if last else None,
+        last_exec_base_id=last[1] if last else None,
+        episodes=ledger.episodes,
+        version=book.version + 1,
+        dirty=False,
+        touched_at=now if work.executions else book.touched_at,
+    )
+    work.stored = True

@@ -1,0 +1,239 @@
+"""From stream entries to what a transaction applies: decode, check, sort by kind."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from core.domain.books import BookKey
+from core.domain.instruments import COMBO_CONID, Instrument
+from core.events.facts import (
+    AccountsListed,
+    AccountValueReported,
+    CommissionReported,
+    DatasetCompleted,
+    ExecutionReported,
+    Fact,
+    FrameUnreadable,
+    InstrumentDescribed,
+    LinkChanged,
+    PositionReported,
+    PositionsCompleted,
+    ResyncFenced,
+    decode_facts,
+)
+from core.streams.port import Entry
+from models.stores.accounts import Described
+from models.stores.executions import Received, ReceivedCommission
+from models.stores.sync import DeadFact
+
+_MOST_DIGITS = 30
+"""Left and right of the point. More is no amount of anything; it is a fault in what sent it."""
+
+
+class Item(NamedTuple):
+    """One fact with its place among all facts: the connection's epoch, then its sequence."""
+
+    epoch: int
+    seq: int
+    fact: Fact
+
+
+class Word(NamedTuple):
+    """A statement of the broker about one book, with its place among all facts."""
+
+    epoch: int
+    seq: int
+    fact: PositionReported
+
+
+class Sweep(NamedTuple):
+    """The end of a positions answer, with its place among all facts."""
+
+    epoch: int
+    seq: int
+    fact: PositionsCompleted
+
+
+class _RawBatch(msgspec.Struct):
+    """A batch whose facts are decoded one by one, when one of them cannot be."""
+
+    epoch: int
+    first_seq: int
+    facts: list[msgspec.Raw]
+
+
+_decode_raw = msgspec.json.Decoder(_RawBatch).decode
+_decode_fact = msgspec.json.Decoder(Fact).decode
+
+
+@dataclass(slots=True)
+class Intake:
+    """Facts sorted by kind; of each key the newest counts where only the newest matters."""
+
+    accounts: dict[str, datetime] = field(default_factory=dict)
+    listings: list[tuple[datetime, tuple[str, ...]]] = field(default_factory=list)
+    instruments: dict[int, Described] = field(default_factory=dict)
+    executions: dict[str, Received] = field(default_factory=dict)
+    commissions: dict[str, ReceivedCommission] = field(default_factory=dict)
+    words: list[Word] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+    values: dict[tuple[str, str, str], tuple[AccountValueReported, int]] = field(default_factory=dict)
+    datasets: list[tuple[int, DatasetCompleted]] = field(default_factory=list)
+    links: list[tuple[int, LinkChanged]] = field(default_factory=list)
+    fences: list[tuple[int, ResyncFenced]] = field(default_factory=list)
+    unreadable: list[DeadFact] = field(default_factory=list)
+
+
+def decode_entries(entries: Iterable[Entry], now: datetime) -> tuple[list[Item], list[DeadFact]]:
+    """The facts in ``entries``, and what of them could not be read."""
+    items: list[Item] = []
+    dead: list[DeadFact] = []
+    for entry in entries:
+        try:
+            batch = decode_facts(entry.data)
+        except msgspec.MsgspecError:
+            _decode_leniently(entry, now, items, dead)
+            continue
+        for position, fact in enumerate(batch.facts):
+            _admit(Item(batch.epoch, batch.first_seq + position, fact), now, items, dead)
+    return items, dead
+
+
+def _decode_leniently(entry: Entry, now: datetime, items: list[Item], dead: list[DeadFact]) -> None:
+    try:
+        batch = _decode_raw(entry.data)
+    except msgspec.MsgspecError as error:
+        payload = entry.data.decode(errors="backslashreplace")
+        dead.append(DeadFact("parsing", f"stream entry: {error}", payload, "facts", now))
+        return
+    for position, raw in enumerate(batch.facts):
+        try:
+            fact = _decode_fact(raw)
+        except msgspec.MsgspecError as error:
+            payload = bytes(raw).decode(errors="backslashreplace")
+            dead.append(DeadFact("parsing", f"fact: {error}", payload, "facts", now, epoch=batch.epoch))
+        else:
+            _admit(Item(batch.epoch, batch.first_seq + position, fact), now, items, dead)
+
+
+def _admit(item: Item, now: datetime, items: list[Item], dead: list[DeadFact]) -> None:
+    fault = _fault(item.fact)
+    if fault:
+        dead.append(as_dead(item, "validation", fault, now))
+    else:
+        items.append(item)
+
+
+def as_dead(item: Item, category: str, reason: str, now: datetime) -> DeadFact:
+    """A fact that was read and cannot be applied."""
+    return DeadFact(
+        category,
+        reason,
+        msgspec.json.encode(item.fact).decode(),
+        "facts",
+        now,
+        getattr(item.fact, "account", None),
+        item.epoch,
+    )
+
+
+def _sane(number: Decimal | None) -> bool:
+    return number is None or (
+        number.is_finite()
+        and number.adjusted() < _MOST_DIGITS
+        and int(number.as_tuple().exponent) > -_MOST_DIGITS
+    )
+
+
+def _fault(fact: Fact) -> str:
+    """What is wrong with a fact's figures; empty when nothing is."""
+    numbers: tuple[Decimal | None, ...] = ()
+    if fact.received_at.tzinfo is None:
+        return "a time must carry its zone"
+    match fact:
+        case ExecutionReported():
+            if fact.quantity <= 0:
+                return f"an execution's quantity must be positive, not {fact.quantity}"
+            if fact.executed_at.tzinfo is None:
+                return "an execution's time must carry its zone"
+            numbers = (fact.quantity, fact.price, fact.cumulative_quantity, fact.average_price)
+        case CommissionReported():
+            numbers = (fact.commission, fact.realized_pnl)
+        case PositionReported():
+            numbers = (fact.quantity, fact.average_cost)
+    return "" if all(map(_sane, numbers)) else "a figure is not a usable number"
+
+
+def sort_facts(items: Sequence[Item]) -> Intake:
+    """Sort facts by kind, in the order in which the broker link sent them."""
+    intake = Intake()
+    for epoch, seq, fact in sorted(items, key=lambda item: item[:2]):
+        match fact:
+            case ExecutionReported():
+                intake.accounts.setdefault(fact.account, fact.received_at)
+                _describe(intake, fact.instrument, None)
+                intake.executions.setdefault(fact.exec_id, Received(fact, epoch))
+            case CommissionReported():
+                report = ReceivedCommission(fact, epoch)
+                known = intake.commissions.get(fact.exec_id)
+                if known is None or known.order <= report.order:
+                    intake.commissions[fact.exec_id] = report
+            case PositionReported():
+                intake.accounts.setdefault(fact.account, fact.received_at)
+                if not is_combo(fact.instrument):
+                    _describe(intake, fact.instrument, None)
+                    intake.words.append(Word(epoch, seq, fact))
+            case AccountValueReported():
+                intake.accounts.setdefault(fact.account, fact.received_at)
+                intake.values[fact.account, fact.key, fact.currency] = (fact, epoch)
+            case _:
+                _sort_rare(intake, epoch, seq, fact)
+    return intake
+
+
+def _sort_rare(intake: Intake, epoch: int, seq: int, fact: Fact) -> None:
+    match fact:
+        case InstrumentDescribed():
+            _describe(intake, fact.instrument, fact.received_at)
+        case AccountsListed():
+            for account in fact.accounts:
+                intake.accounts.setdefault(account, fact.received_at)
+            intake.listings.append((fact.received_at, fact.accounts))
+        case PositionsCompleted():
+            for account in fact.accounts:
+                intake.accounts.setdefault(account, fact.received_at)
+            intake.sweeps.append(Sweep(epoch, seq, fact))
+        case DatasetCompleted():
+            intake.accounts.setdefault(fact.account, fact.received_at)
+            intake.datasets.append((epoch, fact))
+        case ResyncFenced():
+            intake.fences.append((epoch, fact))
+        case LinkChanged():
+            intake.links.append((epoch, fact))
+        case FrameUnreadable():
+            intake.unreadable.append(
+                DeadFact(
+                    fact.category, fact.reason, fact.frame, "gateway", fact.received_at, fact.account, epoch
+                )
+            )
+
+
+def _describe(intake: Intake, instrument: Instrument, details_as_of: datetime | None) -> None:
+    known = intake.instruments.get(instrument.conid)
+    if known is None or details_as_of is not None or known.details_as_of is None:
+        intake.instruments[instrument.conid] = Described(instrument, details_as_of)
+
+
+def is_combo(instrument: Instrument) -> bool:
+    """Whether this is the combo itself, of which only the legs are positions."""
+    return instrument.conid == COMBO_CONID or instrument.sec_type == "BAG"
+
+
+def book_of(received: Received) -> BookKey | None:
+    """The book an execution belongs to; a combo's belongs to none."""
+    fact = received.fact
+    return None if is_combo(fact.instrument) else (fact.account, fact.instrument.conid)

@@ -1,0 +1,195 @@
+"""The arq worker: comparisons and the sweep. Work that can be done again is queued; facts never are.
+
+arq ends when its Redis connections are cut, so it is run again, in this process, until it is told to stop.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+from arq import Retry, cron, func
+from arq.connections import ArqRedis
+from arq.worker import Worker
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from core import logs
+from core.events.requests import RECONCILE_JOB, SWEEP_JOB
+from core.settings import Settings
+from core.streams.port import StreamPort
+from models.session import Database
+from services.position_sync.reconcile import reconcile
+from services.position_sync.relay import is_passing
+from services.position_sync.sweep import sweep
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
+
+log = logs.get_logger(__name__)
+
+_JOB_TIMEOUT_SECONDS = 120
+_ALWAYS_AGAIN = 10**9
+_FINISH_SECONDS = 1.0
+_RETRY_FIRST_SECONDS = 0.2
+_RETRY_MOST_SECONDS = 5.0
+_MINUTE = 60
+
+_encode = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder(enc_hook=str).encode)
+_decode = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.decode)
+
+
+def connect(settings: Settings) -> ArqRedis:
+    """A client for arq's queue. It connects when first used and again after a loss."""
+    pool = ConnectionPool.from_url(
+        settings.require_redis_url(), socket_connect_timeout=3, socket_timeout=15, health_check_interval=15
+    )
+    return ArqRedis(
+        pool,
+        job_serializer=_encode,
+        job_deserializer=_decode,
+        default_queue_name=settings.queue_name,
+    )
+
+
+async def close(redis: ArqRedis) -> None:
+    """Close a client and its pool."""
+    with suppress(RedisError, OSError):
+        await redis.aclose(close_connection_pool=True)
+        await redis.connection_pool.disconnect()
+
+
+@dataclass
+class ComparisonQueue:
+    """Asks for comparisons: one waits per account at most, however many changes ask for it."""
+
+    redis: ArqRedis
+    settings: Settings
+    _asked: dict[str, float] = field(default_factory=dict)
+
+    async def ask(self, account: str, trigger: str) -> None:
+        """Have ``account`` compared once things have settled. Without Redis the sweep does it later."""
+        now = time.monotonic()
+        settle = self.settings.settle_seconds
+        # Whatever was asked for a moment ago is still waiting out the settling time.
+        if trigger == "change" and now - self._asked.get(account, -settle) < settle / 2:
+            return
+        self._asked[account] = now
+        try:
+            await self.redis.enqueue_job(
+                RECONCILE_JOB,
+                account,
+                trigger,
+                _job_id=f"{self.settings.queue_name}:reconcile:{account}",
+                _defer_by=timedelta(seconds=settle),
+            )
+        except (RedisError, OSError):
+            log.debug("comparison_left_to_the_sweep")
+
+
+def worker(settings: Settings, database: Database, streams: StreamPort, redis: ArqRedis) -> Worker:
+    """An arq worker for this installation's queue. Signals are the process's own business."""
+
+    async def run_reconcile(_: dict[str, Any], account: str, trigger: str) -> None:
+        try:
+            compared = await reconcile(database, streams, settings, account, trigger)
+        except Exception as error:
+            if is_passing(error):
+                raise Retry(defer=_RETRY_MOST_SECONDS) from None
+            raise
+        if compared.unsettled:
+            # Not a new job: this one keeps its id, so that there is never more than one an account.
+            raise Retry(defer=max(settings.settle_seconds, 0.05))
+
+    async def run_sweep(_: dict[str, Any]) -> None:
+        try:
+            await sweep(database, streams, settings)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.debug("sweep_left_to_the_next", reason=type(error).__name__)
+
+    minutes, seconds = _times(settings.sweep_seconds)
+    return Worker(
+        functions=[
+            func(
+                cast("WorkerCoroutine", run_reconcile),
+                name=RECONCILE_JOB,
+                keep_result=0,
+                timeout=_JOB_TIMEOUT_SECONDS,
+                max_tries=_ALWAYS_AGAIN,
+            )
+        ],
+        cron_jobs=[
+            cron(
+                cast("WorkerCoroutine", run_sweep),
+                name=SWEEP_JOB,
+                run_at_startup=True,
+                keep_result=0,
+                timeout=_JOB_TIMEOUT_SECONDS,
+                minute=minutes,
+                second=seconds,
+                microsecond=0,
+            )
+        ],
+        redis_pool=redis,
+        queue_name=settings.queue_name,
+        handle_signals=False,
+        job_completion_wait=int(_FINISH_SECONDS),
+        keep_result=0,
+        poll_delay=0.2,
+        max_jobs=4,
+        timezone=cast("timezone", ZoneInfo("UTC")),  # arq says timezone and takes any tzinfo
+        job_serializer=_encode,
+        job_deserializer=_decode,
+        log_results=False,
+    )
+
+
+def _times(seconds: float) -> tuple[set[int] | None, set[int]]:
+    """The minutes (``None``: each) and seconds at which something happens about every ``seconds``."""
+    if seconds < _MINUTE:
+        return None, set(range(0, _MINUTE, max(1, round(seconds))))
+    return set(range(0, _MINUTE, min(_MINUTE, round(seconds / _MINUTE)))), {0}
+
+
+async def run_worker(settings: Settings, database: Database, streams: StreamPort) -> None:
+    """Run an arq worker until cancelled; start it anew each time Redis goes away."""
+    retry_seconds = _RETRY_FIRST_SECONDS
+    is_down = False
+    while True:
+        redis = connect(settings)
+        started = time.monotonic()
+        arq_worker = worker(settings, database, streams, redis)
+        try:
+            await arq_worker.async_run()
+        except (RedisError, OSError, TimeoutError) as error:
+            if not is_down:
+                is_down = True
+                log.warning("jobs_waiting_for_redis", reason=type(error).__name__)
+        finally:
+            await _stop(arq_worker)
+            await close(redis)
+        if time.monotonic() - started > _RETRY_MOST_SECONDS:
+            retry_seconds = _RETRY_FIRST_SECONDS
+            is_down = False
+        await asyncio.sleep(retry_seconds)
+        retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
+
+
+async def _stop(arq_worker: Worker) -> None:
+    """Let the jobs under way finish, within reason; a cancelled one runs again."""
+    arq_worker.allow_pick_jobs = False
+    if arq_worker.main_task is not None and not arq_worker.main_task.done():
+        arq_worker.main_task.cancel()
+    tasks = [task for task in arq_worker.tasks.values() if not task.done()]
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+        for task in late:
+            task.cancel()
+    await asyncio.gather(*arq_worker.tasks.values(), return_exceptions=True)

@@ -1,0 +1,73 @@
+"""The periodic sweep: whatever was missed while someone was away is found here."""
+
+from datetime import timedelta
+
+from core import logs
+from core.clock import Clock, utc_now
+from core.errors import StreamUnavailableError
+from core.events.changes import JobChanged
+from core.settings import Settings
+from core.streams.port import StreamPort
+from models.queries import reconciliation as queries
+from models.queries.ledger import dirty_books, unfolded_commissions
+from models.session import Database
+from models.stores.jobs import delete_expired_sessions, fail_unanswered
+from services.position_sync import metrics
+from services.position_sync.announce import Announcement, publish_left_over
+from services.position_sync.booking import Arrivals, book
+from services.position_sync.reconcile import reconcile
+from services.position_sync.relay import fold_commissions
+
+log = logs.get_logger(__name__)
+
+_BOOKS_AT_ONCE = 200
+_EXECUTIONS_AT_ONCE = 1000
+_JOB_PATIENCE = timedelta(minutes=10)
+
+
+async def sweep(
+    database: Database, streams: StreamPort, settings: Settings, *, clock: Clock = utc_now
+) -> bool:
+    """Do everything that may have been left undone; returns whether some book has not settled yet."""
+    await _fold_left_over(database, streams, settings, clock)
+    unsettled = False
+    async with database.read() as reader:
+        accounts = await queries.accounts(reader)
+    for account in accounts:
+        compared = await reconcile(database, streams, settings, account, "sweep", clock=clock)
+        unsettled = unsettled or compared.unsettled
+    await _close_overdue(database, streams, settings, clock)
+    async with database.read() as reader:
+        metrics.DIFFERENCES.set(await queries.open_differences(reader))
+    try:
+        left = await publish_left_over(database, streams, settings)
+        metrics.OUTBOX_LEFT.inc(left)
+        trimmed = await streams.trim_acknowledged(settings.facts_stream)
+        log.debug("swept", accounts=len(accounts), published=left, trimmed=trimmed)
+    except StreamUnavailableError:
+        log.debug("sweep_without_redis")
+    return unsettled
+
+
+async def _fold_left_over(database: Database, streams: StreamPort, settings: Settings, clock: Clock) -> None:
+    async with database.read() as reader:
+        exec_ids = await unfolded_commissions(reader, None)
+        dirty = await dirty_books(reader, 10_000)
+    for start in range(0, len(exec_ids), _EXECUTIONS_AT_ONCE):
+        part = exec_ids[start : start + _EXECUTIONS_AT_ONCE]
+        await fold_commissions(database, streams, settings, part, clock())
+    for start in range(0, len(dirty), _BOOKS_AT_ONCE):
+        async with database.write() as connection:
+            booked = await book(connection, Arrivals(anew=dirty[start : start + _BOOKS_AT_ONCE]), clock())
+            announcement = await Announcement.prepare(connection, booked.changes)
+        await announcement.publish(database, streams, settings)
+
+
+async def _close_overdue(database: Database, streams: StreamPort, settings: Settings, clock: Clock) -> None:
+    now = clock()
+    error = "The broker link did not answer. Check that it runs and is connected, then ask again."
+    async with database.write() as connection:
+        await delete_expired_sessions(connection, now)
+        jobs = await fail_unanswered(connection, before=now - _JOB_PATIENCE, at=now, error=error)
+        announcement = await Announcement.prepare(connection, [JobChanged(**job._asdict()) for job in jobs])
+    await announcement.publish(database, streams, settings)

@@ -1,0 +1,178 @@
+"""Marks and profit-and-loss figures: the newest of each, written every few seconds."""
+
+import asyncio
+from contextlib import suppress
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from core import logs
+from core.clock import Clock, utc_now
+from core.errors import StreamUnavailableError
+from core.events.facts import LinkBeat, LinkChanged, MarkReported, PnlReported, Tick, decode_ticks
+from core.settings import Settings
+from core.streams.port import StreamPort
+from models.queries.reconciliation import accounts
+from models.session import Database
+from models.stores.accounts import upsert_marks, upsert_pnl
+from models.stores.sync import record_link
+from services.position_sync.relay import is_passing
+
+log = logs.get_logger(__name__)
+
+_READ_ENTRIES = 500
+_BLOCK_MS = 1000
+_RETRY_SECONDS = 1.0
+
+Figures = TypeVar("Figures", MarkReported, PnlReported)
+
+
+class LastKnown:
+    """The newest tick of each key, until it is written."""
+
+    def __init__(self) -> None:
+        self.marks: dict[tuple[str, int], MarkReported] = {}
+        self.pnl: dict[str, PnlReported] = {}
+        self.link: tuple[int, LinkBeat] | None = None
+
+    def take(self, epoch: int, tick: Tick) -> None:
+        """Remember a tick if it is newer than what is remembered of its key."""
+        match tick:
+            case MarkReported():
+                key = (tick.account, tick.conid)
+                self.marks[key] = _newer(self.marks.get(key), _usable(tick))
+            case PnlReported():
+                self.pnl[tick.account] = _newer(self.pnl.get(tick.account), _usable(tick))
+            case LinkBeat():
+                if self.link is None or (epoch, tick.received_at) >= (self.link[0], self.link[1].received_at):
+                    self.link = (epoch, tick)
+
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.pnl or self.link)
+
+
+def _usable(tick: Figures) -> Figures:
+    """A figure that is not a number is unknown."""
+    unusable = {
+        name: None
+        for name in tick.__struct_fields__
+        if isinstance(value := getattr(tick, name), Decimal) and not value.is_finite()
+    }
+    return msgspec.structs.replace(tick, **unusable) if unusable else tick
+
+
+def _newer(known: Figures | None, tick: Figures) -> Figures:
+    """``tick``, with what it leaves unknown taken from the older one that is not written yet."""
+    if known is None:
+        return tick
+    older, newer = (known, tick) if known.received_at <= tick.received_at else (tick, known)
+    kept = {
+        name: value
+        for name in newer.__struct_fields__
+        if getattr(newer, name) is None and (value := getattr(older, name)) is not None
+    }
+    return msgspec.structs.replace(newer, **kept) if kept else newer
+
+
+class TicksReader:
+    """Follows the ticks stream from now on and writes the last known picture."""
+
+    def __init__(
+        self, database: Database, streams: StreamPort, settings: Settings, *, clock: Clock = utc_now
+    ) -> None:
+        self._database = database
+        self._streams = streams
+        self._settings = settings
+        self._clock = clock
+        self._known = LastKnown()
+        self._is_down = False
+
+    async def run(self) -> None:
+        """Read and write until cancelled; what is then unwritten is written on the way out."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="ticks-read")
+                tasks.create_task(self._write(), name="ticks-write")
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self.flush()
+
+    async def _read(self) -> None:
+        after: str | None = None
+        while True:
+            try:
+                after = after or await self._streams.last_id(self._settings.ticks_stream)
+                entries = await self._streams.tail(
+                    self._settings.ticks_stream, after, count=_READ_ENTRIES, block_ms=_BLOCK_MS
+                )
+            except StreamUnavailableError:
+                # The consumer of the facts stream tells of it. A server that comes back empty counts anew.
+                after = None
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            for entry in entries:
+                self.take(entry.data)
+                after = entry.id
+
+    def take(self, payload: bytes) -> None:
+        """Remember the ticks of one entry; an unreadable one is shed, as ticks may be."""
+        try:
+            batch = decode_ticks(payload)
+        except msgspec.MsgspecError as error:
+            log.warning("tick_unreadable", error=str(error))
+            return
+        for tick in batch.ticks:
+            self._known.take(batch.epoch, tick)
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.last_known_flush_seconds)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is remembered. While PostgreSQL is away it stays remembered."""
+        if not self._known:
+            return
+        known, self._known = self._known, LastKnown()
+        try:
+            await self._store(known)
+        except Exception as error:
+            if not is_passing(error):
+                log.exception("last_known_not_written")
+                return
+            self._restore(known)
+            if not self._is_down:
+                self._is_down = True
+                log.warning("last_known_waiting", reason=type(error).__name__)
+        else:
+            if self._is_down:
+                self._is_down = False
+                log.info("last_known_resumed")
+
+    def _restore(self, older: LastKnown) -> None:
+        newer, self._known = self._known, older
+        epoch = older.link[0] if older.link else 0
+        for mark in newer.marks.values():
+            self._known.take(epoch, mark)
+        for pnl in newer.pnl.values():
+            self._known.take(epoch, pnl)
+        if newer.link is not None:
+            self._known.take(*newer.link)
+
+    async def _store(self, known: LastKnown) -> None:
+        async with self._database.write() as connection:
+            stored = set(await accounts(connection))
+            await upsert_marks(connection, [tick for tick in known.marks.values() if tick.account in stored])
+            await upsert_pnl(connection, [tick for tick in known.pnl.values() if tick.account in stored])
+            if known.link is not None:
+                epoch, beat = known.link
+                link = LinkChanged(
+                    received_at=beat.received_at,
+                    gateway=beat.gateway,
+                    ibkr=beat.ibkr,
+                    since=beat.since,
+                    reason=beat.reason,
+                )
+                await record_link(connection, link, beat.received_at, epoch)
