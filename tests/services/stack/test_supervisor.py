@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.stack import RedisServer
 from tests.services.stack.running import gone, stack
 from tests.waiting import eventually_now
 
@@ -161,10 +162,9 @@ def test_the_real_stack_says_where_the_token_is_but_not_the_token(tmp_path: Path
 
 
 async def test_servers_of_ones_own_are_used_instead_of_embedded_ones(
-    tmp_path: Path, unused_port: int, postgres_url: str, redis_server: object
+    tmp_path: Path, unused_port: int, postgres_url: str, redis_server: RedisServer
 ) -> None:
-    url: str = redis_server.url  # type: ignore[attr-defined]  # a RedisServer
-    own = {"LOTKEEPER_DATABASE_URL": postgres_url, "LOTKEEPER_REDIS_URL": url}
+    own = {"LOTKEEPER_DATABASE_URL": postgres_url, "LOTKEEPER_REDIS_URL": redis_server.url}
     with stack(tmp_path, unused_port, children=ALL, env=own) as running:
         running.until_up()
         assert set(running.runtime()["processes"]) == {"api", "worker", "broker"}

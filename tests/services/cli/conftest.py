@@ -1,0 +1,119 @@
+"""The command line, run in this process, and an API that answers as it is told."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cli import main
+from services.stack.processes import started_at
+from services.stack.runtime import Runtime, process_entry, runtime_path, write_runtime
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def lotkeeper(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Said]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOTKEEPER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["lotkeeper", *arguments])
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        printed = capsys.readouterr()
+        return Said(code, printed.out, printed.err)
+
+    return run
+
+
+@dataclass
+class FakeApi:
+    """Gives each question its answers (status, body) in turn, the last for ever; remembers the questions."""
+
+    url: str = ""
+    answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+
+def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            question = f"{self.command} {self.path}"
+            api.asked.append((question, self.headers.get("Authorization")))
+            answers = api.answers.get(question, [(404, {"detail": "no such thing"})])
+            status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = _answer  # noqa: N815 - the standard library's name
+        do_POST = _answer  # noqa: N815 - the same
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def fake_api(tmp_path: Path) -> Iterator[FakeApi]:
+    """An API that the demo of this home runs, as its runtime file says."""
+    api = FakeApi()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
+    api.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    write_demo_runtime(tmp_path / "home", api.url)
+    yield api
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def write_demo_runtime(home: Path, url: str, database_url: str = "postgresql://nowhere") -> None:
+    """A runtime file as a running demo writes it; the demo is this very process."""
+    token_file = home / "demo" / "api-token"
+    token_file.parent.mkdir(parents=True, exist_ok=True)
+    token_file.write_text("the-token\n", encoding="utf-8")
+    runtime = Runtime(
+        profile="demo",
+        pid=os.getpid(),
+        started=started_at(os.getpid()),
+        since="2026-11-21T12:00:00Z",
+        api_url=url,
+        token_file=str(token_file),
+        log_file=str(home / "demo" / "logs" / "lotkeeper.log"),
+        database_url=database_url,
+        redis_url="redis://nowhere",
+        ports={"api": 1},
+        processes={"api": process_entry(os.getpid(), 0), "worker": process_entry(None, 3)},
+    )
+    write_runtime(runtime_path(home, "demo"), runtime)
