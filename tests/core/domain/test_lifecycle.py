@@ -1,0 +1,189 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from core.domain.fills import Fill
+from core.domain.lifecycle import Anchor, Episode, Ledger, fold_book
+
+START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+ONE = Decimal(1)
+
+
+def at(seconds: int) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def fill(
+    seconds: int, quantity: str, price: str, commission: str | None = "0", *, base: str | None = None
+) -> Fill:
+    base = base or f"e{seconds:04}"
+    known = None if commission is None else Decimal(commission)
+    return Fill(at(seconds), base, f"{base}.01", Decimal(quantity), Decimal(price), known, known is not None)
+
+
+def anchor(seconds: int, quantity: str, average_cost: str | None = None) -> Anchor:
+    return Anchor(at(seconds), Decimal(quantity), None if average_cost is None else Decimal(average_cost))
+
+
+def fold(*fills: Fill, point_value: str = "1", anchors: tuple[Anchor, ...] = ()) -> Ledger:
+    return fold_book("DU1", 1, Decimal(point_value), sorted(fills), anchors)
+
+
+def told(episode: Episode) -> list[tuple[str, Decimal, Decimal | None]]:
+    return [(event.type, event.quantity, event.realized_pnl) for event in episode.events]
+
+
+def test_average_cost_has_the_multiplier_and_the_commission_in_it_as_ibkrs_has() -> None:
+    ledger = fold(fill(0, "1", "1477.3", "2.37"), point_value="100")
+    assert ledger.episode is not None
+    assert ledger.episode.average_cost == Decimal("147732.37")
+
+
+def test_a_fill_through_zero_ends_one_episode_and_begins_the_next_with_the_commission_split_pro_rata() -> (
+    None
+):
+    ledger = fold(fill(0, "1", "1477.3", "2.37"), fill(1, "-2", "1477.0", "4.74"), point_value="100")
+    ended, begun = ledger.touched
+    assert told(ended) == [("opened", 1, None), ("flipped", -1, Decimal("-34.74"))]
+    assert told(begun) == [("opened", -1, None)]
+    assert [event.commission for event in (ended.events[1], begun.events[0])] == [Decimal("2.37")] * 2
+    assert ended.closed_at == begun.opened_at == at(1)
+    assert (ended.quantity, begun.quantity, begun.ordinal) == (0, -1, 2)
+    assert ledger.booked["e0001.01"].episode is ended
+    assert ended.realized == Decimal("-34.74")
+
+
+def test_a_shorts_cost_is_its_net_proceeds() -> None:
+    ledger = fold(fill(0, "-10", "50", "1"))
+    assert ledger.episode is not None
+    assert ledger.episode.cost == -499
+    assert ledger.episode.average_cost == Decimal("49.9")
+    ledger = fold(fill(0, "-10", "50", "1"), fill(1, "10", "45", "1"))
+    (episode,) = ledger.touched
+    assert episode.realized == 48
+    assert (episode.closed_at, ledger.quantity) == (at(1), 0)
+
+
+def test_the_oldest_lot_is_consumed_first_and_takes_its_commission_with_it() -> None:
+    ledger = fold(fill(0, "10", "1", "1"), fill(1, "10", "2", "1"), fill(2, "-15", "3", "3"))
+    (episode,) = ledger.touched
+    # 10 × (3 − 1) + 5 × (3 − 2) − 1 − 0.5 − 3
+    assert told(episode)[-1] == ("reduced", -15, Decimal("20.5"))
+    assert [(lot.remaining, lot.remaining_commission) for lot in episode.lots] == [
+        (0, 0),
+        (5, Decimal("0.5")),
+    ]
+    assert episode.average_cost == Decimal("2.1")
+
+
+def test_parts_of_a_commission_that_does_not_divide_still_add_up() -> None:
+    sales = [fill(seconds, "-1", "1") for seconds in (1, 2, 3)]
+    ledger = fold(fill(0, "3", "1", "1"), *sales)
+    (episode,) = ledger.touched
+    realized = [event.realized_pnl for event in episode.events[1:]]
+    assert sum(amount for amount in realized if amount is not None) == -1 == episode.realized
+    assert realized == [Decimal("-0.3333333333"), Decimal("-0.3333333334"), Decimal("-0.3333333333")]
+
+
+def test_prices_in_minor_units_are_divided_by_the_magnifier() -> None:
+    ledger = fold(fill(0, "100", "250", "1"), fill(1, "-100", "260", "1"), point_value="0.01")
+    assert ledger.touched[0].realized == 8
+
+
+def test_fractions_of_a_share_add_up_exactly() -> None:
+    ledger = fold(fill(0, "0.1", "3"), fill(1, "0.2", "3"), fill(2, "-0.3", "4"))
+    assert ledger.quantity == 0
+    assert ledger.touched[0].realized == Decimal("0.3")
+
+
+def test_a_fill_without_a_commission_leaves_its_position_provisional() -> None:
+    ledger = fold(fill(0, "1", "10", None))
+    assert ledger.touched[0].provisional
+    assert ledger.touched[0].events[0].commission is None
+
+
+def test_a_flip_without_a_commission_leaves_both_positions_provisional() -> None:
+    ended, begun = fold(fill(0, "1", "10"), fill(1, "-3", "10", None)).touched
+    assert ended.provisional
+    assert begun.provisional
+
+
+def test_what_was_held_before_the_first_fill_enters_as_an_opening_balance_at_the_brokers_cost() -> None:
+    ledger = fold(anchors=(anchor(0, "10", "12.5"),))
+    (episode,) = ledger.touched
+    assert [(event.type, event.cause, event.quantity) for event in episode.events] == [
+        ("adjusted", "opening_balance", 10)
+    ]
+    assert episode.average_cost == Decimal("12.5")
+    assert not episode.provisional
+
+
+def test_the_opening_balance_precedes_the_fills_and_its_cost_is_what_they_leave_of_the_brokers() -> None:
+    ledger = fold(fill(0, "5", "20", "1"), anchors=(anchor(10, "10", "15.1"),))
+    (episode,) = ledger.touched
+    assert [event.type for event in episode.events] == ["adjusted", "increased"]
+    assert episode.events[0].quantity == 5
+    assert episode.opened_at == at(0)
+    # 10 × 15.1 − (5 × 20 + 1) = 50
+    assert episode.lots[0].unit_cost == 10
+    assert episode.average_cost == Decimal("15.1")
+    assert not episode.provisional
+
+
+def test_an_opening_balance_that_was_sold_from_before_we_looked_has_an_estimated_cost() -> None:
+    ledger = fold(fill(0, "-5", "20"), anchors=(anchor(10, "10", "15"),))
+    (episode,) = ledger.touched
+    assert episode.events[0].quantity == 15
+    assert episode.provisional
+    assert episode.realized == 25
+
+
+def test_what_was_sold_off_before_we_looked_realized_nobody_knows_what() -> None:
+    ledger = fold(fill(0, "-5", "20"), anchors=(anchor(10, "0"),))
+    (episode,) = ledger.touched
+    assert [event.quantity for event in episode.events] == [5, -5]
+    assert episode.closed_at == at(0)
+    assert episode.realized is None
+    assert episode.cost is None
+    assert episode.provisional
+
+
+def test_a_later_difference_is_an_unexplained_adjustment_and_vanishes_once_it_is_explained() -> None:
+    anchors = (anchor(0, "0"), anchor(10, "12", "11"))
+    ledger = fold(fill(1, "10", "10"), anchors=anchors)
+    (episode,) = ledger.touched
+    assert [(event.type, event.cause, event.quantity) for event in episode.events] == [
+        ("opened", None, 10),
+        ("adjusted", "unexplained", 2),
+    ]
+    assert episode.average_cost == 11
+    assert episode.provisional
+    explained = fold(fill(1, "10", "10"), fill(5, "2", "16"), anchors=anchors)
+    assert [event.type for event in explained.touched[0].events] == ["opened", "increased"]
+    assert not explained.touched[0].provisional
+
+
+def test_an_adjustment_can_close_a_position_and_then_what_it_realized_is_unknown() -> None:
+    ledger = fold(fill(1, "10", "10"), anchors=(anchor(0, "0"), anchor(10, "0")))
+    (episode,) = ledger.touched
+    assert episode.closed_at == at(10)
+    assert episode.realized is None
+    assert (episode.quantity, episode.cost) == (0, 0)
+
+
+@pytest.mark.parametrize("cost", ["7", None])
+def test_an_adjustment_can_turn_a_position_round(cost: str | None) -> None:
+    ledger = fold(fill(1, "10", "10"), anchors=(anchor(0, "0"), anchor(10, "-3", cost)))
+    ended, begun = ledger.touched
+    assert [event.quantity for event in ended.events] == [10, -10]
+    assert [event.quantity for event in begun.events] == [-3]
+    assert begun.average_cost == (None if cost is None else 7)
+    assert begun.id != ended.id
+
+
+def test_ids_are_named_by_what_opened_the_position_so_that_a_replay_gives_the_same() -> None:
+    fills = (fill(0, "1", "1"), fill(1, "-1", "1"), fill(2, "1", "1"))
+    first, again = ([episode.id for episode in fold(*fills).touched] for _ in range(2))
+    assert first == again
+    assert len(set(first)) == 2
