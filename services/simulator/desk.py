@@ -187,7 +187,8 @@ class Desk:
     def _contract_details(self, session: Session, request: requests.ContractDetails) -> None:
         found = self._find(session, request.contract, request.req_id)
         if found:
-            rows = [messages.contract_details(session.version, request.req_id, one) for one in found]
+            day = self._gateway.shown.day
+            rows = [messages.contract_details(session.version, request.req_id, one, day) for one in found]
             session.send(*rows, messages.contract_details_end(request.req_id))
 
     def _history(self, session: Session, request: requests.HistoricalData) -> None:

@@ -96,11 +96,15 @@ class Gateway:
         return messages.execution(version, req_id, self.book.instruments[fill.conid], fill, zone, shown)
 
     def send_execution(self, fill: Execution) -> None:
-        """Tell everybody of a fill, live."""
+        """Tell everybody of a fill, live; nothing is told while the link is lost."""
+        if self.link_lost:
+            return
         self.broadcast(lambda version: self.execution_fields(version, -1, fill))
 
     def send_commission(self, fill: Execution) -> None:
         """Tell everybody what a fill cost."""
+        if self.link_lost:
+            return
         self.broadcast(lambda _: messages.commission_report(fill))
 
     def announce(
@@ -155,8 +159,7 @@ class Gateway:
 
     def _report(self, fill: Execution) -> None:
         fill.commission_reported = True
-        if not self.link_lost:
-            self.send_commission(fill)
+        self.send_commission(fill)
 
     def _report_later(self, fill: Execution, seconds: float) -> None:
         fill.commission_reported = False
@@ -170,7 +173,9 @@ class Gateway:
 
     def send_positions(self, keys: Iterable[Key]) -> None:
         """Tell subscribers what is held now."""
-        book = self.shown
+        if self.link_lost:
+            return
+        book = self.book
         for account, conid in keys:
             held = book.position((account, conid))
             message = messages.position(account, book.instruments[conid], held)

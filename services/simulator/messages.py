@@ -1,7 +1,7 @@
 """What a gateway says: every response as its list of fields. Pure; layouts of server versions 157 to 178."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -308,13 +308,13 @@ def completed_orders_end() -> Fields:
     return ["102"]
 
 
-def contract_details(version: int, req_id: int, instrument: Instrument) -> Fields:
+def contract_details(version: int, req_id: int, instrument: Instrument, day: date) -> Fields:
     """What there is to know about a contract."""
     exchanges = (
         "SMART," + instrument.exchange if instrument.routing_exchange == "SMART" else instrument.exchange
     )
     month = instrument.expiry[:6]
-    hours = "20990101:0930-20990101:1600"
+    hours = f"{day:%Y%m%d}:0930-{day:%Y%m%d}:1600"
     return [
         *[
             "10",

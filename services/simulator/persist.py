@@ -107,7 +107,7 @@ class BookFile:
         """Replace the file as a whole: a reader finds the old book or the new one, never half of either."""
         temporary = self.path.with_name(self.path.name + ".new")
         with temporary.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_snapshot(book)), indent=1))
+            file.write(msgspec.json.encode(_snapshot(book)))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path)

@@ -16,7 +16,7 @@ log = get_logger(__name__)
 Row = tuple[str, str, str, wire.Fields]
 
 # A client that reads nothing is hung up on, as a gateway does, before it eats the memory.
-LARGEST_BACKLOG = 64 * 1024 * 1024
+LARGEST_BACKLOG = 256 * 1024 * 1024
 READ_SIZE = 64 * 1024
 
 CANNOT_PARSE = 320

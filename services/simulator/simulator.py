@@ -35,7 +35,8 @@ from services.simulator.session import Session
 
 log = get_logger(__name__)
 
-SAVE_SECONDS = 30.0
+# Fills are in the journal at once; this bounds how far the marks go back after a kill.
+SAVE_SECONDS = 120.0
 # An order that a client of the API placed, as far as announced orders are concerned.
 ANNOUNCED_CLIENT, FIRST_ANNOUNCED_ORDER = 0, 500
 
@@ -209,11 +210,12 @@ class Simulator:
         now = self._clock()
         executions = burst_fills(self.book, keys, count, rng=self._rng, now=now)
         self._keep(executions)
+        listeners = [] if self.gateway.link_lost else self.gateway.ready_sessions
         began = time.perf_counter()
         await asyncio.gather(
             *(
                 session.send_all(burst_chunks(self.gateway, session.version, executions))
-                for session in self.gateway.ready_sessions
+                for session in listeners
             )
         )
         seconds = time.perf_counter() - began
@@ -433,14 +435,21 @@ class Simulator:
 
 
 async def _every(name: str, seconds: float | Callable[[], float], action: Callable[[], object]) -> None:
+    """Do something again and again; what goes wrong is logged once, and once when it is over."""
+    failing = False
     while True:
         await asyncio.sleep(seconds() if callable(seconds) else seconds)
         try:
             action()
         except Exception:
-            # A process boundary: without this line a dead market would look like a calm one.
-            log.exception("simulator_job_failed", job=name)
-            raise
+            # The edge of the process: one full disk or odd order must not leave a market that looks calm.
+            if not failing:
+                log.exception("simulator_job_failed", job=name)
+            failing = True
+        else:
+            if failing:
+                log.info("simulator_job_recovered", job=name)
+            failing = False
 
 
 def _adopt(book: Book, fresh: Book) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import ib_async
 
 from services.simulator.wire import FrameReader, frame, split
+from tests.waiting import eventually
+
+Value = TypeVar("Value")
 
 LIMIT_SECONDS = 20.0
 
@@ -84,9 +87,10 @@ async def ib_connected(port: int, *, client_id: int = 5, **options: Any) -> Asyn
         ib.disconnect()
 
 
-async def comes(probe: Callable[[], Any], seconds: float = LIMIT_SECONDS) -> Any:
+async def comes(probe: Callable[[], Value]) -> Value:
     """Wait until ``probe`` gives something true, and return that."""
-    async with asyncio.timeout(seconds):
-        while not (value := probe()):
-            await asyncio.sleep(0.01)
-    return value
+
+    async def asked() -> Value:
+        return probe()
+
+    return await eventually(asked)

@@ -80,7 +80,7 @@ def test_positions_are_the_sum_of_the_fills_and_cash_is_conserved(
     steps: list[tuple[int, Any, int, int, bool]],
 ) -> None:
     of = book()
-    opening, cash = of.positions, {c: a for c, a in of.accounts[ONE].cash.items()}
+    opening, cash = of.positions, dict(of.accounts[ONE].cash)
     for conid, side, lots, permille, correct in steps:
         instrument = of.instruments[conid]
         price = instrument.on_tick(of.marks[conid] * permille / 1000)

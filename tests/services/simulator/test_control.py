@@ -125,6 +125,7 @@ async def test_a_fill_of_nothing_known_is_refused(controlled: Controlled) -> Non
 
 
 def test_the_simulator_is_light_until_it_is_to_be_controlled() -> None:
-    code = "import sys, services.simulator; print([m for m in ('fastapi', 'uvicorn', 'ib_async') if m in sys.modules])"
+    heavy = "('fastapi', 'uvicorn', 'ib_async')"
+    code = f"import sys, services.simulator; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -295,12 +295,12 @@ async def test_positions_are_answered_as_told(sim: Simulator, how: object, expec
 
 @pytest.mark.parametrize(("said", "rows"), [("empty", 0), (5, 5)])
 async def test_a_scenario_file_can_spoil_the_positions(said: object, rows: int) -> None:
-    async with Simulator.start({"extends": "quiet", "faults": {"positions": said}}) as sim:
-        async with RawClient.connect(sim.port) as client:
-            await live(client)
-            client.send("61", "1")
-            client.send("49", "1")
-            assert [one[0] for one in await client.until("49", "62")].count("61") == rows
+    scenario = {"extends": "quiet", "faults": {"positions": said}}
+    async with Simulator.start(scenario) as sim, RawClient.connect(sim.port) as client:
+        await live(client)
+        client.send("61", "1")
+        client.send("49", "1")
+        assert [one[0] for one in await client.until("49", "62")].count("61") == rows
 
 
 @pytest.mark.parametrize("kind", sorted(set(BAD_FRAMES) - {"wrong_length", "huge_length"}))

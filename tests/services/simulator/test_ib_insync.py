@@ -1,4 +1,4 @@
-"""ib_insync, an older client of the same protocol, in a process of its own (its event loop policy is its own)."""
+"""ib_insync, an older client of the same protocol, in a process of its own."""
 
 import asyncio
 import json

@@ -100,9 +100,27 @@ def test_positions_are_as_recorded() -> None:
     short = messages.position(
         "ACCOUNT_ID", instrument(conid=265598, symbol="AAPL"), Position(D(-110), D("201.8829709"))
     )
-    assert short == (["61", "3", "ACCOUNT_ID", "265598", "AAPL", "STK", "", "0.0", "", "", "NASDAQ", "USD", "AAPL", "NMS", "-110", "201.8829709"])
+    row = "61|3|ACCOUNT_ID|265598|AAPL|STK||0.0|||NASDAQ|USD|AAPL|NMS|-110|201.8829709"
+    assert short == row.split("|")
     future = messages.position("ACCOUNT_ID", ES, Position(D(1), D("315114.75")))
-    assert future == ["61", "3", "ACCOUNT_ID", "637533641", "ES", "FUT", "20250919", "0.0", "", "50", "", "USD", "ESU5", "ES", "1", "315114.75"]
+    assert future == [
+        "61",
+        "3",
+        "ACCOUNT_ID",
+        "637533641",
+        "ES",
+        "FUT",
+        "20250919",
+        "0.0",
+        "",
+        "50",
+        "",
+        "USD",
+        "ESU5",
+        "ES",
+        "1",
+        "315114.75",
+    ]
     assert messages.position("A", ES, Position(D(0), D(0)))[-2:] == ["0", "0.0"]
 
 
@@ -113,7 +131,7 @@ EXECUTION_178 = (
 DETAILS_178 = (
     "10|5|TSLA|OPT|20260619|250.0|C|SMART|USD|TSLA  260619C00250000|TSLA|TSLA|76792991|0.01|100|"
     "ACTIVETIM,LMT,MKT,STP|SMART,CBOE|1|0|TSLA|CBOE|202606||||US/Eastern|"
-    "20990101:0930-20990101:1600|20990101:0930-20990101:1600|||0|1|||26|20260619||1|1|1"
+    "20260413:0930-20260413:1600|20260413:0930-20260413:1600|||0|1|||26|20260619||1|1|1"
 )
 ROW = "76792991|TSLA|STK||0.0|||NASDAQ|USD|TSLA|NMS"
 LAYOUTS = [
@@ -154,7 +172,7 @@ LAYOUTS = [
     ),
     (messages.open_order_end(), "53|1"),
     (messages.completed_orders_end(), "102"),
-    (messages.contract_details(178, 5, OPTION), DETAILS_178),
+    (messages.contract_details(178, 5, OPTION, AT.date()), DETAILS_178),
     (messages.contract_details_end(5), "52|1|5"),
     (
         messages.historical_data(5, "s", "e", [["d", "1", "2", "0", "1", "9", "1", "3"]]),
@@ -176,4 +194,7 @@ def test_the_layout_is_the_protocols(fields: list[str], layout: str) -> None:
 
 
 def test_old_contract_details_have_no_sizes() -> None:
-    assert len(messages.contract_details(163, 5, TSLA)) == len(messages.contract_details(164, 5, TSLA)) - 3
+    assert (
+        len(messages.contract_details(163, 5, TSLA, AT.date()))
+        == len(messages.contract_details(164, 5, TSLA, AT.date())) - 3
+    )

@@ -127,7 +127,7 @@ def test_a_book_of_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "book.json"
     with BookFile(path) as file:
         file.save(new_book(load_scenario("default"), NOW))
-        path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+        path.write_text(path.read_text().replace('"format":1', '"format":99'))
         with pytest.raises(BookFileError, match="format 99"):
             file.load()
 
