@@ -35,12 +35,24 @@ export function quantity(value: Maybe, style: FigureStyle): string {
 
 /** What was paid: private. */
 export function cost(value: Maybe, style: FigureStyle): string {
-	return figure(value, style, { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+	return figure(value, style, { minimumFractionDigits: 2, maximumFractionDigits: pricePlaces(value) });
 }
 
 /** What the market says: public, so it is never hidden. */
 export function price(value: Maybe, locale?: string): string {
-	return figure(value, { hidden: false, locale }, { minimumFractionDigits: 2, maximumFractionDigits: 8 });
+	const style = { minimumFractionDigits: 2, maximumFractionDigits: pricePlaces(value) };
+	return figure(value, { hidden: false, locale }, style);
+}
+
+/** A number of the contract itself, as it is. */
+export function plain(value: Maybe, locale?: string): string {
+	return quantity(value, { hidden: false, locale });
+}
+
+/** A price that was divided out of a value can have dozens of digits; none beyond these was ever quoted. */
+function pricePlaces(value: Maybe): number {
+	const whole = (value ?? '').replace(/^-/, '').split('.')[0]?.length ?? 0;
+	return whole > 3 ? 4 : 6;
 }
 
 export function count(value: number | null | undefined, locale?: string): string {

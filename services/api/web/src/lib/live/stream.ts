@@ -221,10 +221,13 @@ export class StreamClient {
 		this.subscribe([topic]);
 	}
 
+	/** The server sends a fresh snapshot by itself; if it does not, the watch asks. */
 	private restart(topic: string | undefined): void {
-		const topics = (Object.keys(this.feeds) as Topic[]).filter((name) => !topic || topic === name);
-		for (const name of topics) this.feeds[name].forget();
-		this.subscribe(topics);
+		for (const name of Object.keys(this.feeds) as Topic[]) {
+			if (topic && topic !== name) continue;
+			this.feeds[name].forget();
+			this.askedAt.set(name, this.now());
+		}
 	}
 
 	private subscribe(names: Topic[]): void {

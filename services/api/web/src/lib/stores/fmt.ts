@@ -12,6 +12,7 @@ export const fmt = {
 	quantity: (value: Maybe) => figures.quantity(value, style()),
 	cost: (value: Maybe) => figures.cost(value, style()),
 	price: (value: Maybe) => figures.price(value),
+	plain: (value: Maybe) => figures.plain(value),
 	count: (value: number | null | undefined) => figures.count(value),
 	fraction: (value: Maybe) => figures.fraction(value),
 	account: (account: string) => figures.accountName(account, prefs.privacy),

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { accountName, cost, count, fraction, MASK, MISSING, money, price, quantity, signedMoney, tone } from './figures';
+
+const open = { hidden: false, locale: 'en-US' };
+const hidden = { hidden: true, locale: 'en-US' };
+
+describe('figures', () => {
+	it('shows what is missing as a dash and never as zero', () => {
+		for (const write of [money, signedMoney]) expect(write(null, 'USD', open)).toBe(MISSING);
+		expect([quantity(null, open), cost(undefined, open), price(null), fraction(null), count(null)]).toEqual(Array(5).fill(MISSING));
+		expect(money('garbage', 'USD', open)).toBe(MISSING);
+	});
+
+	it('gives each currency its own decimals', () => {
+		expect(money('1234.5', 'USD', open)).toBe('1,234.50');
+		expect(money('1234.5', 'JPY', open)).toBe('1,235');
+		expect(money('1.2345', 'KWD', open)).toBe('1.235');
+		expect(money('1.5', 'BASE', open)).toBe('1.50');
+		expect(money('1.5', 'no currency', open)).toBe('1.50');
+	});
+
+	it('keeps the digits of a currency pair and cuts those of a division', () => {
+		expect(price('1.15635', 'en-US')).toBe('1.15635');
+		expect(price('4105.33333333333333', 'en-US')).toBe('4,105.3333');
+	});
+
+	it('writes a fraction as per cent without calculating', () => {
+		expect(fraction('0.5714', 'en-US')).toBe('57.1\u00a0%');
+		expect(fraction('1', 'en-US')).toBe('100.0\u00a0%');
+		expect(fraction('x', 'en-US')).toBe(MISSING);
+	});
+});
+
+describe('privacy', () => {
+	it('masks amounts at one length and leaves the public price', () => {
+		expect([money('1', 'USD', hidden), money('123456789', 'USD', hidden), quantity('5', hidden), cost('7', hidden)]).toEqual(Array(4).fill(MASK));
+		expect(price('7', 'en-US')).toBe('7.00');
+	});
+
+	it('does not mask what is missing into something that looks known', () => {
+		expect(money(null, 'USD', hidden)).toBe(MISSING);
+	});
+
+	it('hides the direction too, and most of the account number', () => {
+		expect(tone('-5', true)).toBe('unknown');
+		expect([tone('-5', false), tone('5', false), tone('0', false), tone(null, false)]).toEqual(['loss', 'gain', 'flat', 'unknown']);
+		expect(accountName('DU1234567', true)).toBe(`${MASK}67`);
+		expect(accountName('DU1234567', false)).toBe('DU1234567');
+	});
+});

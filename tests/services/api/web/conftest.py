@@ -1,0 +1,104 @@
+"""A server that replays, a real Chromium, and a page that tells what went wrong in it."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.services.api.web.book import fill
+from tests.services.api.web.replay import COOKIE, STATIC, TOKEN, Replay
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 20_000
+
+
+@dataclass
+class Watched:
+    """A page, and every complaint the browser had about it."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def testid(self, name: str) -> Any:
+        return self.page.get_by_test_id(name)
+
+    def row(self, identity: str) -> Any:
+        return self.page.locator(f'[data-testid="position-row"][data-position-id="{identity}"]')
+
+
+Open = Callable[..., Awaitable[Watched]]
+
+
+@pytest_asyncio.fixture
+async def replay() -> AsyncIterator[Replay]:
+    if not (STATIC / "index.html").exists():
+        pytest.fail("The dashboard is not built: run `make web`.")
+    async with Replay() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def filled(replay: Replay) -> Replay:
+    return fill(replay)
+
+
+@pytest_asyncio.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    executable = os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def opened(chromium: Browser, replay: Replay) -> AsyncIterator[Open]:
+    """Opens pages; at the end no page may have complained, except where a test takes a complaint away."""
+    contexts: list[BrowserContext] = []
+    pages: list[Watched] = []
+
+    async def open_page(
+        path: str = "/", *, signed_in: bool = True, width: int = 1440, height: int = 900, theme: Any = "dark"
+    ) -> Watched:
+        context = await chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale="en-US", timezone_id="UTC"
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        if signed_in:
+            await context.add_cookies([{"name": COOKIE, "value": replay.welcome(), "url": replay.url}])
+        page = await context.new_page()
+        watched = Watched(page=page, url=replay.url)
+        pages.append(watched)
+        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                watched.complaints.append(message.text) if message.type in {"error", "warning"} else None
+            ),
+        )
+        await page.goto(replay.url + path)
+        return watched
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    for watched in pages:
+        assert watched.complaints == []
+
+
+@pytest.fixture
+def token() -> str:
+    return TOKEN
