@@ -28,6 +28,7 @@ class Demo:
         self.port = free_port()
         self.output = home.parent / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     def start(self) -> None:
         """Start it and wait until it says that it is up."""
@@ -40,6 +41,7 @@ class Demo:
             "HOME": str(self.home.parent),
         }
         with self.output.open("ab") as output:
+            self._said_before = output.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", "demo"], env=variables, stdout=output, stderr=output
             )
@@ -48,10 +50,10 @@ class Demo:
 
     def _up_or_ended(self) -> str:
         assert self._process is not None
-        started = self.output.read_text().rpartition("starting")[2]
+        said = self.output.read_text()[self._said_before :]
         if self._process.poll() is not None:
             return "ended"
-        return "up" if f"Lotkeeper is up: http://127.0.0.1:{self.port}/" in started else ""
+        return "up" if f"Lotkeeper is up: http://127.0.0.1:{self.port}/" in said else ""
 
     def stop(self) -> int:
         """Press Ctrl-C and wait for the end."""
@@ -78,7 +80,7 @@ class Demo:
 
     @property
     def simulator(self) -> ControlClient:
-        return ControlClient(self.runtime.ports["control"])
+        return ControlClient(self.runtime.ports["simulator_control"])
 
     def pid(self, name: str) -> int | None:
         """The process now running under ``name``."""
