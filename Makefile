@@ -87,5 +87,4 @@ $(BUILT_WEB): $(INSTALLED_WEB) $(WEB_SOURCES)
 	@touch $@
 
 $(INSTALLED_TOOLS): ops/bin/install-test-tools | $(INSTALLED_PYTHON)
-	@ops/bin/install-test-tools
-	@touch $@
+	@ops/bin/install-test-tools $@
