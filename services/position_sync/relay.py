@@ -35,6 +35,7 @@ _PASSING_STATES = ("08", "40", "53", "55", "57", "58")
 GROUP = "position_sync"
 _SWEEP_PATIENCE = 25
 _SWEEP_WAIT_SECONDS = 0.2
+"""Between looks for the rest of a positions answer, which another worker has in hand."""
 
 AskForComparison = Callable[[str, str], Awaitable[None]]
 """Called with an account and what made comparing it worth while."""
@@ -59,7 +60,9 @@ class Relay:
         *,
         ask_for_comparison: AskForComparison,
         clock: Clock = utc_now,
+        sweep_wait_seconds: float = _SWEEP_WAIT_SECONDS,
     ) -> None:
+        self._sweep_wait_seconds = sweep_wait_seconds
         self._database = database
         self._streams = streams
         self._settings = settings
@@ -121,7 +124,7 @@ class Relay:
     async def _finish(self, sweep: Sweep) -> None:
         """Wait until what an answer told of, in another worker's hands, is committed; then conclude."""
         for _ in range(_SWEEP_PATIENCE):
-            await asyncio.sleep(_SWEEP_WAIT_SECONDS)
+            await asyncio.sleep(self._sweep_wait_seconds)
             if not await self._commit([Item(*sweep)], ()):
                 return
         log.warning("positions_answer_incomplete", expected=sweep.fact.count)

@@ -1,9 +1,9 @@
 from decimal import Decimal
 
+from core.events import changes
 from core.settings import Settings
 from core.streams.port import START as FIRST_ID
 from core.streams.redis import RedisStreams
-from core.events import changes
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, commission, execution

@@ -1,0 +1,157 @@
+"""What the broker says is held: opening balances, what a complete answer closes, and what closes nothing."""
+
+from decimal import Decimal
+
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from services.position_sync.reconcile import reconcile
+from services.position_sync.relay import Relay
+from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.facts import (
+    ACCOUNT,
+    ACME,
+    GOLD,
+    Link,
+    commission,
+    dataset,
+    execution,
+    position,
+    positions_completed,
+)
+from tests.services.position_sync.ledger_rows import count
+
+POSITIONS = "SELECT conid, status, quantity, average_cost, provisional FROM positions ORDER BY conid, ordinal"
+
+
+async def test_the_first_complete_answer_opens_what_is_held_at_the_brokers_cost(
+    relay: Relay, rows: Rows, asked: list[tuple[str, str]]
+) -> None:
+    link = Link()
+    await relay.handle(
+        [
+            link.entry(
+                position("10", "12.5", sweep="s1"),
+                position("-2", "147000", sweep="s1", instrument=GOLD),
+                positions_completed("s1", 2),
+            )
+        ]
+    )
+    stored = await rows(POSITIONS)
+    assert [(row["quantity"], row["average_cost"]) for row in stored] == [(10, Decimal("12.5")), (-2, 147000)]
+    assert not any(row["provisional"] for row in stored)
+    events = await rows("SELECT DISTINCT type, cause FROM position_events")
+    assert events == [{"type": "adjusted", "cause": "opening_balance"}]
+    assert (ACCOUNT, "positions") in asked
+
+
+async def test_todays_fills_that_arrive_after_the_answer_are_taken_out_of_the_opening_balance(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(position("10", "12", seconds=60, sweep="s"), positions_completed("s", 1))])
+    await relay.handle([link.entry(execution("a.01", "4", "11", seconds=5), commission("a.01", "1"))])
+    (stored,) = await rows(POSITIONS)
+    assert stored["quantity"] == 10
+    assert stored["average_cost"] == 12
+    events = await rows("SELECT type, quantity FROM position_events ORDER BY seq")
+    assert [(row["type"], row["quantity"]) for row in events] == [("adjusted", 6), ("increased", 4)]
+
+
+async def test_what_a_complete_answer_leaves_out_is_flat(
+    relay: Relay, rows: Rows, database: Database, streams: RedisStreams, settings: Settings, clock: Hand
+) -> None:
+    link = Link()
+    both = (position("10", sweep="s1"), position("2", "9", sweep="s1", instrument=GOLD))
+    await relay.handle([link.entry(*both, positions_completed("s1", 2))])
+    clock.forward(10)
+    assert (await reconcile(database, streams, settings, ACCOUNT, "test", clock=clock)).differences == 0
+    await relay.handle([link.entry(position("2", "9", sweep="s2", seconds=9, instrument=GOLD))])
+    await relay.handle([link.entry(positions_completed("s2", 1, seconds=10))])
+    books = await rows("SELECT conid, broker_quantity FROM ledger_books ORDER BY conid")
+    assert [row["broker_quantity"] for row in books] == [0, 2]
+    assert await count(database, "positions", "status = 'open'") == 2
+    clock.forward(10)
+    compared = await reconcile(database, streams, settings, ACCOUNT, "test", clock=clock)
+    assert compared.differences == 1
+    assert [row["status"] for row in await rows(POSITIONS)] == ["closed", "open"]
+
+
+async def test_an_unfinished_answer_closes_nothing(relay: Relay, rows: Rows, database: Database) -> None:
+    link = Link()
+    both = (position("10", sweep="s1"), position("2", "9", sweep="s1", instrument=GOLD))
+    await relay.handle([link.entry(*both, positions_completed("s1", 2))])
+    await relay.handle([link.entry(position("10", sweep="s2", seconds=9))])
+    await relay.handle([link.entry(dataset(complete=False, seconds=9))])
+    assert await count(database, "ledger_books", "broker_quantity = 0") == 0
+    (told,) = await rows("SELECT complete, as_of FROM sync_datasets")
+    assert not told["complete"]
+
+
+async def test_an_empty_answer_closes_nothing(relay: Relay, database: Database) -> None:
+    link = Link()
+    await relay.handle([link.entry(position("10", sweep="s1"), positions_completed("s1", 1))])
+    await relay.handle([link.entry(positions_completed("s2", 0, seconds=9))])
+    assert await count(database, "ledger_books", "broker_quantity = 10") == 1
+    assert await count(database, "positions", "status = 'open'") == 1
+
+
+async def test_an_answer_of_which_some_never_arrived_closes_nothing_and_says_so(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    link = Link()
+    both = (position("10", sweep="s1"), position("2", "9", sweep="s1", instrument=GOLD))
+    await relay.handle([link.entry(*both, positions_completed("s1", 2))])
+    await relay.handle([link.entry(position("10", sweep="s2", seconds=9), positions_completed("s2", 3))])
+    assert await count(database, "ledger_books", "broker_quantity = 0") == 0
+    assert [row["kind"] for row in await rows("SELECT kind FROM sync_log")] == ["positions_incomplete"]
+
+
+async def test_a_position_opened_while_the_answer_was_on_its_way_is_not_closed_by_it(
+    relay: Relay, database: Database
+) -> None:
+    link = Link()
+    await relay.handle(
+        [
+            link.entry(
+                position("10", sweep="s1"),
+                position("3", "9", instrument=GOLD),
+                positions_completed("s1", 1),
+            )
+        ]
+    )
+    assert await count(database, "ledger_books", "broker_quantity = 3") == 1
+
+
+async def test_another_accounts_positions_are_not_closed_by_an_answer_that_is_not_about_it(
+    relay: Relay, database: Database
+) -> None:
+    link = Link()
+    other = position("10", sweep="s1", account="DU2")
+    await relay.handle([link.entry(other, positions_completed("s1", 1, accounts=("DU2",)))])
+    await relay.handle([link.entry(position("1", sweep="s2"), positions_completed("s2", 1))])
+    assert await count(database, "ledger_books", "account = 'DU2' AND broker_quantity = 10") == 1
+
+
+async def test_an_older_word_never_replaces_a_newer_one(relay: Relay, rows: Rows) -> None:
+    old, new = Link(epoch=1), Link(epoch=2)
+    late = old.entry(position("1", seconds=1))
+    await relay.handle([new.entry(position("5", seconds=2))])
+    await relay.handle([late])
+    (stored,) = await rows("SELECT broker_quantity, broker_epoch FROM ledger_books")
+    assert (stored["broker_quantity"], stored["broker_epoch"]) == (5, 2)
+
+
+async def test_a_book_first_seen_by_a_fill_was_flat_if_the_last_complete_answer_left_it_out(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(position("1", sweep="s", instrument=GOLD), positions_completed("s", 1))])
+    await relay.handle([link.entry(execution("a.01", "-5", seconds=-30), commission("a.01"))])
+    (stored,) = await rows("SELECT * FROM positions WHERE conid = :conid", conid=ACME.conid)
+    assert (stored["status"], stored["side"], stored["realized_pnl"]) == ("closed", "long", None)
+    await relay.handle([link.entry(execution("b.01", "7", seconds=30), commission("b.01"))])
+    (opened,) = await rows(
+        "SELECT * FROM positions WHERE conid = :conid AND status = 'open'", conid=ACME.conid
+    )
+    assert (opened["quantity"], opened["provisional"]) == (7, False)

@@ -1,0 +1,73 @@
+"""Any order, batching and repetition of the same facts gives the same rows."""
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from core.events.facts import CommissionReported, ExecutionReported, Fact
+from core.streams.port import Entry
+from models.session import Database
+from services.position_sync.relay import Relay
+from tests.services.position_sync.facts import ACME, GOLD, Link, commission, execution
+from tests.services.position_sync.ledger_rows import clear, ledger_rows
+
+
+def script(chance: random.Random) -> list[Fact]:
+    """A day of fills in two books: both directions, flips, corrections, commissions that never come."""
+    facts: list[Fact] = []
+    for number in range(40):
+        instrument = chance.choice((ACME, GOLD))
+        quantity = chance.choice(("1", "2", "3.5", "-1", "-2", "-4.25"))
+        price = str(Decimal(chance.randrange(100, 2000)) / 10)
+        second = chance.randrange(0, 30)
+        base = f"0000e{number:03}.{chance.randrange(10)}"
+        facts.append(execution(f"{base}.01", quantity, price, seconds=second, instrument=instrument))
+        if chance.random() < 0.85:
+            facts.append(commission(f"{base}.01", str(Decimal(chance.randrange(-50, 500)) / 100)))
+        if chance.random() < 0.15:
+            sign = "-" if quantity.startswith("-") else ""
+            facts.append(
+                execution(f"{base}.02", f"{sign}1.5", price, seconds=second + 1, instrument=instrument)
+            )
+            if chance.random() < 0.7:
+                facts.append(commission(f"{base}.02", "0.3333"))
+    return facts
+
+
+def disturbed(facts: list[Fact], chance: random.Random) -> list[list[Entry]]:
+    """The same facts shuffled, some of them twice, in entries and batches of any size."""
+    again = [fact for fact in facts if chance.random() < 0.2]
+    shuffled = [*facts, *again]
+    if chance.random() < 0.5:
+        chance.shuffle(shuffled)
+    link = Link()
+    batches: list[list[Entry]] = []
+    while shuffled:
+        batch: list[Entry] = []
+        for _ in range(chance.randrange(1, 4)):
+            size = chance.randrange(1, 12)
+            batch.append(link.entry(*shuffled[:size]))
+            shuffled = shuffled[size:]
+        batches.append(batch)
+    return batches
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_however_the_facts_arrive_the_rows_are_those_of_one_fold_from_scratch(
+    seed: int, relay: Relay, database: Database
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a repeatable script, not a secret
+    facts = script(chance)
+    await relay.handle([Link().entry(*facts)])
+    expected = await ledger_rows(database)
+    assert len(expected["executions"]) == len({f.exec_id for f in facts if isinstance(f, ExecutionReported)})
+    assert len(expected["commission_reports"]) == len(
+        {fact.exec_id for fact in facts if isinstance(fact, CommissionReported)}
+    )
+    await clear(database)
+    for batch in disturbed(facts, chance):
+        await relay.handle(batch)
+        if chance.random() < 0.2:
+            await relay.handle(batch)  # the worker died between commit and acknowledgement
+    assert await ledger_rows(database) == expected
