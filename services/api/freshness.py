@@ -53,12 +53,14 @@ def conclude(
     following_since: datetime | None,
     lost_at: datetime | None,
     synced_before: bool,
+    worker_down: bool,
     now: datetime,
 ) -> Verdict:
     """Judge the links.
 
     ``following_since`` is when we began to follow the streams, ``None`` while we cannot; then ``lost_at``
     says since when. ``synced_before`` tells a resync under way from the very first one.
+    ``worker_down``: facts wait and nobody records them, so what the broker says now is not what we show.
     """
     if following_since is None:
         return Verdict(links=UNKNOWN, reason="stream_down", since=lost_at)
@@ -70,7 +72,7 @@ def conclude(
         return Verdict(links=UNKNOWN, reason="broker_link_down", since=link.beat_at, epoch=link.epoch)
     return Verdict(
         links=Links(gateway=link.gateway, ibkr=link.ibkr),
-        reason=_reason(link, synced_before=synced_before),
+        reason=_reason(link, synced_before=synced_before) or ("worker_down" if worker_down else None),
         since=link.since,
         epoch=link.epoch,
     )

@@ -53,6 +53,8 @@ class Pace:
     watch_seconds: float = 0.25
     reload_seconds: float = 60.0
     retry_seconds: float = 1.0
+    weigh_seconds: float = 1.0
+    worker_seconds: float = 5.0
     refresh_seconds: float = 0.2
     ring_frames: int = RING_FRAMES
     ring_bytes: int = RING_BYTES
@@ -87,6 +89,8 @@ class Hub:
         self._signs = Signs()
         self._lost_at: datetime = clock()
         self._following_since: datetime | None = None
+        self._worker_down = False
+        self._recorded_at = 0.0
         self._verdict = self._conclude(self._lost_at)
         self._dirty = asyncio.Event()
         self._refresh_asked = asyncio.Event()
@@ -126,6 +130,7 @@ class Hub:
             following_since=self._following_since,
             lost_at=self._lost_at,
             synced_before=bool(self.picture.datasets),
+            worker_down=self._worker_down,
             now=now,
         )
 
@@ -324,6 +329,7 @@ class Hub:
             group.create_task(self._tail(self._settings.changes_stream, changes_after, self._take_changes))
             group.create_task(self._tail(self._settings.ticks_stream, ticks_after, self._take_ticks))
             group.create_task(self._keep_refreshing())
+            group.create_task(self._keep_weighing())
 
     async def _tail(self, stream: str, after: str, take: Callable[[Entry], None]) -> None:
         while True:
@@ -339,7 +345,22 @@ class Hub:
             if entries:
                 self._changed()
 
+    async def _keep_weighing(self) -> None:
+        """Notice when facts wait and nothing is recorded: then what we show falls behind the broker."""
+        waiting_since: float | None = None
+        while True:
+            about = await self._streams.info(self._settings.facts_stream)
+            waiting = sum(group.pending_entries + (group.lag_entries or 0) for group in about.groups)
+            if not about.groups:
+                waiting = about.length_entries
+            now = time.monotonic()
+            waiting_since = (waiting_since or now) if waiting else None
+            idle_since = max(waiting_since or now, self._recorded_at)
+            self._worker_down = now - idle_since > self.pace.worker_seconds
+            await asyncio.sleep(self.pace.weigh_seconds)
+
     def _take_changes(self, entry: Entry) -> None:
+        self._recorded_at = time.monotonic()
         for change in changes.decode(entry.data).changes:
             self.picture.apply(change)
 

@@ -78,7 +78,10 @@ class Topic:
 
     def snapshot(self, rows: Iterable[tuple[str, bytes]], freshness: Freshness) -> str:
         """All rows as they are after the newest frame."""
-        data = b",".join(_quoted(key) + b":" + row for key, row in rows)
+        told = list(rows)
+        # A row may be told here before its frame: its end must reach whoever saw it here.
+        self._keys.update(key for key, _ in told)
+        data = b",".join(_quoted(key) + b":" + row for key, row in told)
         body = b'{"type":"snapshot","topic":%b,"epoch":%b,"seq":%d,"data":{%b},"freshness":%b}' % (
             _quoted(self.name),
             _quoted(self.epoch),

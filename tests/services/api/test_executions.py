@@ -1,0 +1,76 @@
+import pytest
+
+from tests.services.api.conftest import Api
+from tests.services.api.portfolio import PAPER, USD
+
+AA, AB1, AB2, AC, AD = (
+    f"0001.{name}" for name in ("aa.01.01", "ab.01.01", "ab.01.02", "ac.01.01", "ad.01.01")
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [AC, AD, AB2, AA]),
+        ({"include": "corrected"}, [AC, AD, AB2, AB1, AA]),
+        ({"account": PAPER}, [AD]),
+        ({"account": USD, "symbol": "AAPL"}, [AB2, AA]),
+        ({"from": "2026-11-15T15:00:00Z"}, [AC, AD]),
+        ({"to": "2026-11-15T15:00:00Z"}, [AB2, AA]),
+        ({"from": "2026-11-11T15:00:00Z", "to": "2026-11-11T15:00:05Z"}, [AA]),
+    ],
+)
+async def test_executions_are_listed_newest_first_and_filtered(
+    api: Api, query: dict[str, str], found: list[str]
+) -> None:
+    page = await api.get("/api/v1/executions", **query)
+    assert [row["exec_id"] for row in page["items"]] == found
+    assert page["freshness"]["as_of"] == "2026-11-20T15:00:00Z"
+
+
+async def test_a_corrected_fill_costs_what_all_its_versions_cost(api: Api) -> None:
+    rows = {row["exec_id"]: row for row in (await api.get("/api/v1/executions"))["items"]}
+    assert (rows[AB2]["commission"], rows[AB2]["commission_currency"]) == ("1", "USD")
+    assert rows[AB2]["broker_realized_pnl"] == "3.5"
+    assert (rows[AD]["commission"], rows[AD]["commission_currency"]) == (None, None)
+    assert (rows[AC]["side"], rows[AC]["quantity"], rows[AC]["price"]) == ("SLD", "2", "4500.0474")
+
+
+async def test_listed_apart_each_version_has_its_own_charge(api: Api) -> None:
+    page = await api.get("/api/v1/executions", include="corrected")
+    rows = {row["exec_id"]: row for row in page["items"]}
+    assert (rows[AB1]["commission"], rows[AB2]["commission"]) == ("1.2", "-0.2")
+    assert (rows[AB1]["corrected_by"], rows[AB2]["corrected_by"]) == (AB2, None)
+
+
+async def test_pages_follow_each_other_without_a_gap_or_a_double(api: Api) -> None:
+    found: list[str] = []
+    query: dict[str, object] = {"limit": 1}
+    while True:
+        page = await api.get("/api/v1/executions", **query)
+        found += [row["exec_id"] for row in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert found == [AC, AD, AB2, AA]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"limit": "501"}, "validation_failed"),
+        ({"from": "yesterday"}, "validation_failed"),
+        ({"from": "2026-11-15T15:00:00"}, "validation_failed"),
+        ({"include": "everything"}, "validation_failed"),
+        ({"cursor": "WyJ2IiwxXQ"}, "cursor_invalid"),
+        ({"cursor": "WyJlIiwiMjAyNi0xMS0xNVQxNTowMDowMCIsIngiXQ"}, "cursor_invalid"),
+        ({"account": "U0"}, "account_not_found"),
+    ],
+)
+async def test_a_wrong_question_is_answered_with_what_is_wrong(
+    api: Api, query: dict[str, str], code: str
+) -> None:
+    answer = await api.http.get("/api/v1/executions", params=query)
+    assert answer.json()["code"] == code
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert 400 <= answer.status_code < 500

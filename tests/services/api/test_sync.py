@@ -1,0 +1,123 @@
+import asyncio
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from core.clock import utc_now
+from core.events import requests
+from core.settings import Settings
+from core.streams.port import START
+from core.streams.redis import RedisStreams
+from models import tables as t
+from models.session import Database
+from tests.services.api.conftest import Api
+from tests.services.api.portfolio import USD, beat, position_id, tick
+from tests.waiting import eventually
+
+
+async def asked(streams: RedisStreams, settings: Settings) -> list[requests.RequestEnvelope]:
+    entries = await streams.tail(settings.requests_stream, START, count=100, block_ms=1)
+    return [requests.decode(entry.data) for entry in entries]
+
+
+async def test_sync_says_why_data_is_as_fresh_as_it_is(
+    api: Api, settings: Settings, streams: RedisStreams
+) -> None:
+    now = utc_now()
+    await tick(streams, settings, beat(now, clock_offset_seconds=0.5))
+
+    async def report() -> dict[str, object]:
+        found: dict[str, object] = await api.get("/api/v1/sync")
+        return found
+
+    told = await eventually(report, lambda found: found["links"]["gateway"] == "up")  # type: ignore[index]  # JSON
+    links = told["links"]
+    assert isinstance(links, dict)
+    assert (links["ibkr"], links["reason"], links["complete"], links["clock_offset_seconds"]) == (
+        "up",
+        None,
+        True,
+        0.5,
+    )
+    datasets = told["datasets"]
+    assert isinstance(datasets, list)
+    assert len(datasets) == 8
+    values = next(d for d in datasets if (d["account"], d["dataset"]) == (USD, "account_values"))
+    assert (values["complete"], values["cadence_seconds"], values["error"]) == (True, 210, None)
+    assert told["dead_facts"] == [
+        {"category": "parsing", "kinds": 1, "occurrences": 3, "last_seen_at": "2026-11-20T15:00:00Z"}
+    ]
+    assert "secret payload" not in str(told)
+    assert told["last_errors"][0]["message"] == "unknown message id 999"  # type: ignore[index]  # JSON
+    assert told["jobs"][0]["id"] == str(position_id("job"))  # type: ignore[index]  # JSON
+    streams_told = told["streams"]
+    assert isinstance(streams_told, list)
+    assert [(s["name"], s["length_entries"]) for s in streams_told] == [
+        ("facts", 0),
+        ("ticks", 1),
+        ("changes", 0),
+        ("requests", 0),
+    ]
+    assert told["freshness"]["source"] == "live"  # type: ignore[index]  # JSON
+
+
+async def test_a_resync_is_recorded_and_asked_of_the_broker(
+    api: Api, settings: Settings, streams: RedisStreams
+) -> None:
+    answer = await api.http.post("/api/v1/sync/resync")
+    assert answer.status_code == 202
+    job = answer.json()["job"]
+    assert (job["kind"], job["status"], job["progress"], job["error"]) == ("resync", "queued", None, None)
+    envelope = (await asked(streams, settings))[0]
+    assert envelope.request == requests.ResyncRequested(job_id=job["id"], requested_by="api")
+    assert (await api.get(f"/api/v1/jobs/{job['id']}"))["job"] == job
+
+
+async def test_many_wishes_at_once_are_one_job(api: Api, settings: Settings, streams: RedisStreams) -> None:
+    answers = await asyncio.gather(*(api.http.post("/api/v1/sync/resync") for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["job"]["id"] for answer in answers}) == 1
+    assert len(await asked(streams, settings)) == 1
+
+
+async def test_a_job_that_ended_is_not_joined(api: Api, database: Database) -> None:
+    first = (await api.http.post("/api/v1/sync/resync")).json()["job"]["id"]
+    async with database.write() as writer:
+        await writer.execute(
+            update(t.jobs)
+            .where(t.jobs.c.id == uuid.UUID(first))
+            .values(status="succeeded", finished_at=utc_now())
+        )
+    second = (await api.http.post("/api/v1/sync/resync")).json()["job"]["id"]
+    assert second != first
+    assert (await api.get(f"/api/v1/jobs/{first}"))["job"]["status"] == "succeeded"
+
+
+async def test_a_job_that_waits_is_asked_for_again(
+    api: Api, settings: Settings, streams: RedisStreams, database: Database
+) -> None:
+    first = (await api.http.post("/api/v1/sync/resync")).json()["job"]["id"]
+    async with database.write() as writer:
+        await writer.execute(
+            update(t.jobs)
+            .where(t.jobs.c.id == uuid.UUID(first))
+            .values(created_at=utc_now() - timedelta(minutes=1))
+        )
+    second = (await api.http.post("/api/v1/sync/resync")).json()["job"]["id"]
+    assert second == first
+    told = [envelope.request for envelope in await asked(streams, settings)]
+    assert [request.job_id for request in told if isinstance(request, requests.ResyncRequested)] == [
+        first
+    ] * 2
+
+
+async def test_a_job_nobody_asked_for_is_a_problem(api: Api, database: Database) -> None:
+    answer = await api.http.get(f"/api/v1/jobs/{uuid.uuid4()}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+    async with database.read() as reader:
+        assert len((await reader.execute(select(t.jobs.c.id))).all()) == 1
+
+
+async def test_the_progress_of_a_job_is_told(api: Api) -> None:
+    assert (await api.get(f"/api/v1/jobs/{position_id('job')}"))["job"]["progress"] == "1"
