@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -30,7 +31,7 @@ run(load_settings(), SimulatorOptions(control_port=0, scenario=sys.argv[2], book
 
 
 class Process:
-    """A simulator as a process of its own."""
+    """A simulator as a process of its own, gone at the end of the block whatever happens in it."""
 
     def __init__(self, book: Path, scenario: str = "quiet") -> None:
         self._process = subprocess.Popen(
@@ -41,12 +42,21 @@ class Process:
             if found := re.search(r"simulator_listening.*control_port=(\d+)", line):
                 self.control = ControlClient(int(found.group(1)))
                 return
+        self._process.wait(20)
         raise AssertionError("the simulator did not come up")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def end(self, number: signal.Signals) -> int:
         self._process.send_signal(number)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         return self._process.wait(20)
 
 
@@ -71,18 +81,18 @@ async def test_the_book_of_a_stopped_simulator_is_the_book_of_the_next(tmp_path:
 def test_after_a_kill_every_announced_fill_is_there_and_no_id_comes_again(tmp_path: Path) -> None:
     book, told, quantity = tmp_path / "book.json", [], Decimal(300)
     for _ in range(3):
-        process = Process(book)
-        for _ in range(5):
-            told.append(process.control.fill(account=ONE, conid=AAPL, side="BOT", quantity=1))
-            quantity += 1
-        assert process.end(signal.SIGKILL) == -signal.SIGKILL
-    process = Process(book)
-    left = process.control.book()
+        with Process(book) as process:
+            for _ in range(5):
+                told.append(process.control.fill(account=ONE, conid=AAPL, side="BOT", quantity=1))
+                quantity += 1
+            assert process.end(signal.SIGKILL) == -signal.SIGKILL
+    with Process(book) as process:
+        left = process.control.book()
+        assert process.end(signal.SIGTERM) == 0
     assert [execution["exec_id"] for execution in left["executions"]] == told
     assert len(set(told)) == 15
     held = {(row["account"], row["conid"]): row["quantity"] for row in left["positions"]}
     assert Decimal(held[ONE, AAPL]) == quantity
-    assert process.end(signal.SIGTERM) == 0
 
 
 def test_a_kill_in_the_middle_of_a_busy_market_loses_nothing(tmp_path: Path) -> None:
@@ -90,13 +100,13 @@ def test_a_kill_in_the_middle_of_a_busy_market_loses_nothing(tmp_path: Path) -> 
     scenario.write_text('extends = "default"\n[market]\nfill_seconds = [0.001, 0.002]\n')
     seen: list[str] = []
     for _ in range(2):
-        process = Process(tmp_path / "book.json", str(scenario))
         target = len(seen) + 50
-        rows = eventually_now(
-            lambda process=process: process.control.book()["executions"],
-            lambda rows, target=target: len(rows) >= target,
-        )
-        process.end(signal.SIGKILL)
+        with Process(tmp_path / "book.json", str(scenario)) as process:
+            rows = eventually_now(
+                lambda process=process: process.control.book()["executions"],
+                lambda rows, target=target: len(rows) >= target,
+            )
+            process.end(signal.SIGKILL)
         ids = [row["exec_id"] for row in rows]
         assert ids[: len(seen)] == seen
         assert len(set(ids)) == len(ids)
@@ -104,10 +114,10 @@ def test_a_kill_in_the_middle_of_a_busy_market_loses_nothing(tmp_path: Path) -> 
 
 
 def test_sigterm_ends_the_process_and_leaves_nothing_listening(tmp_path: Path) -> None:
-    process = Process(tmp_path / "book.json")
-    me = psutil.Process(process._process.pid)
-    assert process.end(signal.SIGTERM) == 0
-    assert not me.is_running()
+    with Process(tmp_path / "book.json") as process:
+        me = psutil.Process(process._process.pid)
+        assert process.end(signal.SIGTERM) == 0
+        assert not me.is_running()
 
 
 def test_two_simulators_cannot_share_a_book(tmp_path: Path) -> None:
