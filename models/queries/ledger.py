@@ -43,9 +43,12 @@ _lock_books = text(
     f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {_BOOKS}) "
     "ORDER BY b.account, b.conid FOR UPDATE"
 )
+# One index probe an id, said so that the planner cannot read the whole table instead: without statistics, as
+# in a first resync or a rebuild, it takes a growing table for a small one.
 _known_executions = text(
+    "SELECT e.* FROM unnest(CAST(:ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
     "SELECT exec_id, exec_base_id, account, conid, executed_at, commission_folded FROM executions "
-    "WHERE exec_base_id = ANY(:ids)"
+    "WHERE exec_base_id = k.id OFFSET 0) e"
 )
 _instruments = text(
     "SELECT conid, symbol, sec_type, currency, local_symbol, trading_class, exchange, multiplier, expiry, "
@@ -53,11 +56,13 @@ _instruments = text(
     "FROM instruments WHERE conid = ANY(:conids)"
 )
 _commissions = text(
-    "SELECT exec_id, commission, currency FROM commission_reports WHERE exec_id = ANY(:exec_ids)"
+    "SELECT c.* FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
+    "SELECT exec_id, commission, currency FROM commission_reports WHERE exec_id = k.id OFFSET 0) c"
 )
 _unfolded_commissions = text(
-    "SELECT e.exec_id FROM executions e JOIN commission_reports c USING (exec_id) "
-    "WHERE e.exec_id = ANY(:exec_ids) AND NOT e.commission_folded"
+    "SELECT e.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
+    "SELECT exec_id FROM executions WHERE exec_id = k.id AND NOT commission_folded OFFSET 0) e "
+    "WHERE EXISTS (SELECT FROM commission_reports c WHERE c.exec_id = e.exec_id)"
 )
 _all_unfolded_commissions = text(
     "SELECT e.exec_id FROM executions e JOIN commission_reports c USING (exec_id) "

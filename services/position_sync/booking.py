@@ -1,6 +1,6 @@
 """Book what arrived: find and lock its books, decide how each is folded, and say what changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,7 +53,9 @@ class Booked:
 async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     """Store and fold ``arrivals``. Everything is locked in key order, so workers wait, never deadlock."""
     revalued = await _store_instruments(connection, arrivals.instruments, now)
-    early = await _executions_of(connection, arrivals)
+    # Commissions and stragglers name no book: their executions do.
+    homeless = {*arrivals.commissions, *arrivals.unfolded} - set(arrivals.executions)
+    early = await _executions_of(connection, homeless)
     keys = await _keys(connection, arrivals, early, revalued)
     if not keys:  # commissions that came before their executions, or combos only
         await execution_store.upsert_commissions(connection, arrivals.commissions.values())
@@ -70,7 +72,7 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     }
     for key in (*revalued, *arrivals.anew):
         works[key].fold_from(None)
-    known = await _executions_of(connection, arrivals)
+    known = await _executions_of(connection, homeless | set(arrivals.executions))
     await _take_words(connection, arrivals, works, now)
     new = _take_executions(arrivals, works, known)
     for work in works.values():
@@ -165,9 +167,8 @@ def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Descri
     return None if combined == instrument else Described(combined, None)
 
 
-async def _executions_of(connection: Writer, arrivals: Arrivals) -> dict[str, list[KnownExecution]]:
-    """The stored executions that ``arrivals`` speak of, by their id without the revision."""
-    exec_ids = (*arrivals.executions, *arrivals.commissions, *arrivals.unfolded)
+async def _executions_of(connection: Writer, exec_ids: Collection[str]) -> dict[str, list[KnownExecution]]:
+    """The stored executions with these ids and their other revisions, by id without the revision."""
     if not exec_ids:
         return {}
     known: dict[str, list[KnownExecution]] = {}
