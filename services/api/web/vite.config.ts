@@ -19,7 +19,7 @@ export default defineConfig({
 				precompress: true
 			}),
 			// The start script is the only inline script: its hash goes into the page's own policy,
-			// and scripts/budget.mjs copies that policy into csp.txt for the server to send as a header.
+			// and the server sends that policy as a header as well.
 			csp: {
 				mode: 'hash',
 				directives: {

@@ -10,8 +10,10 @@ from typing import Any, Self
 
 import uvicorn
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
+from services.api.page import Page
+from services.api.problems import ProblemError
 from tests.waiting import eventually
 
 STATIC = Path(__file__).parents[4] / "services" / "api" / "static"
@@ -158,14 +160,6 @@ class Replay:
 
     def _app(self) -> FastAPI:
         app = FastAPI()
-        policy = (STATIC / "csp.txt").read_text()
-
-        @app.middleware("http")
-        async def secure(request: Request, call_next: Any) -> Response:
-            response: Response = await call_next(request)
-            response.headers["Content-Security-Policy"] = policy
-            return response
-
         self._session_routes(app)
         self._data_routes(app)
         return app
@@ -207,12 +201,14 @@ class Replay:
         async def stream(websocket: WebSocket) -> None:
             await self._stream(websocket)
 
+        page = Page(STATIC)
+
         @app.get("/{path:path}")
-        async def file(path: str) -> Response:
-            if path.startswith("api/"):
-                return self._problem(404, "not_found", "There is no such path.")
-            found = STATIC / path
-            return FileResponse(found if path and found.is_file() else STATIC / "index.html")
+        async def file(request: Request, path: str) -> Response:
+            try:
+                return page.answer(request.method, f"/{path}", request.headers)
+            except ProblemError as problem:
+                return self._problem(problem.status, problem.code, problem.detail)
 
     async def _stream(self, websocket: WebSocket) -> None:
         if self.refuse_streams or websocket.cookies.get(COOKIE) not in self._sessions:

@@ -43,6 +43,11 @@ describe('judge', () => {
 		expect(judge('up', null, block(), row)).toMatchObject({ level: 'last_known', reason: { code: 'old' } });
 	});
 
+	it('does not call nothing the last known', () => {
+		const nothing = block({ source: 'last_known', stale: true, reason: 'not_yet_synced', as_of: null, received_at: null });
+		expect(judge('up', null, nothing)).toMatchObject({ level: 'last_known', label: 'nothing known yet', since: null });
+	});
+
 	it('trusts nothing while the server itself cannot be heard', () => {
 		expect(judge('down', 1, block())).toMatchObject({ level: 'offline', label: 'last known', since: AS_OF, reason: { code: 'browser_link_down' } });
 		expect(judge('connecting', 1, block()).level).toBe('offline');

@@ -57,7 +57,8 @@ export function judge(phase: LinkPhase, lostAt: number | null, feed: Freshness |
 }
 
 function lastKnown(own: Freshness, reason: Reason | null): Verdict {
-	return { level: 'last_known', label: 'last known', since: own.as_of ?? own.received_at, reason };
+	const since = own.as_of ?? own.received_at;
+	return { level: 'last_known', label: since ? 'last known' : 'nothing known yet', since, reason };
 }
 
 export type Hop = 'ok' | 'broken' | 'unknown';
