@@ -3,6 +3,7 @@
 import http.server
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -30,6 +31,14 @@ def api() -> None:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     say("2026-11-21T01:02:03.123456Z [info     ] listening    service=api")
     server.serve_forever()
+
+
+def listen() -> None:
+    """A stand-in for the simulator: it takes its time, then listens on the port that it is given."""
+    with socket.create_server(("127.0.0.1", int(os.environ["FAKE_PORT"]))) as server:
+        say("listening")
+        while True:
+            server.accept()[0].close()
 
 
 def idle() -> None:

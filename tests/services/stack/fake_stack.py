@@ -2,12 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import LotkeeperError
 from core.settings import Settings, load_settings
 from services.stack.app import Options, api_url, run
 from services.stack.children import Child
+from services.stack.ports import remembered_port
 from services.stack.supervisor import Plan
 
 CHILD = str(Path(__file__).with_name("fake_child.py"))
@@ -20,7 +22,13 @@ def child(name: str, behaviour: str) -> Child:
 
 def plan(settings: Settings, _: Options) -> Plan:
     children = [child(name, behaviour) for name, behaviour in ASKED["children"].items()]
-    return Plan(settings, children, child("migrate", ASKED.get("migrate", "migrate")), api_url(settings))
+    migrate = child("migrate", ASKED.get("migrate", "migrate"))
+    port = remembered_port(settings.data_dir / "fake-port")
+    early = [
+        replace(child(name, behaviour), port=port, env={"FAKE_PORT": str(port)})
+        for name, behaviour in ASKED.get("early", {}).items()
+    ]
+    return Plan(settings, children, migrate, api_url(settings), early=early, ports={"fake": port})
 
 
 try:

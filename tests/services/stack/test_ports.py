@@ -9,6 +9,7 @@ import pytest
 from core.errors import PortInUseError
 from services.stack import ports
 from services.stack.processes import ON_LINUX
+from tests.waiting import eventually_now
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_where_there_is_no_proc_lsof_is_asked(monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_long_command_line_is_cut() -> None:
     with subprocess.Popen(["/bin/sh", "-c", "read line", "x" * 200], stdin=subprocess.PIPE) as process:
-        told = ports.command_of(process.pid)
+        told = eventually_now(lambda: ports.command_of(process.pid), lambda shown: "xxx" in shown)
         assert told.startswith("sh -c read line xxx")
         assert len(told) == 80
         process.communicate()

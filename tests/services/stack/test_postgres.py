@@ -163,3 +163,11 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="no_such_setting"):
         server.start()
     assert not server.running
+
+
+async def test_starting_what_runs_changes_nothing(tmp_path: Path) -> None:
+    async with PostgresServer(tmp_path / "server", durable=False) as server:
+        pid = server.pid
+        server.start()
+        assert server.pid == pid
+    assert server.pid is None

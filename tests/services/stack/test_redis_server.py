@@ -80,3 +80,11 @@ def test_a_damaged_file_is_told_in_the_servers_words(tmp_path: Path) -> None:
         manifest.write_text("nonsense\n", encoding="ascii")
     with pytest.raises(StackError, match=r"did not start:\n(.|\n)*manifest"):
         server.start()
+
+
+async def test_starting_what_runs_changes_nothing(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path / "server", durable=False) as server:
+        pid = server.pid
+        server.start()
+        assert server.pid == pid
+    assert server.pid is None

@@ -8,10 +8,16 @@ import asyncpg
 import pytest
 
 from services.stack import RedisServer
+from services.stack.supervisor import answers_ok
 from tests.services.stack.running import gone, stack
 from tests.waiting import eventually_now
 
 ALL = {"api": "api", "worker": "idle", "broker": "idle"}
+# The stand-in children use no servers: where a test is not about these, none are started.
+ELSEWHERE = {
+    "LOTKEEPER_DATABASE_URL": "postgresql://a:b@127.0.0.1:1/c",
+    "LOTKEEPER_REDIS_URL": "redis://127.0.0.1:1",
+}
 
 
 def test_it_comes_up_says_so_and_ctrl_c_leaves_no_process(tmp_path: Path, unused_port: int) -> None:
@@ -70,7 +76,7 @@ def test_what_is_killed_is_started_again(tmp_path: Path, unused_port: int, name:
 
 
 def test_a_child_that_crashes_while_starting_is_started_again(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path, unused_port, children={**ALL, "broker": "crash_once"}) as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children={**ALL, "broker": "crash_once"}) as running:
         running.until_up()
         running.until_said("broker stopped unexpectedly (exit code 1)")
         running.until_said("broker    idle")
@@ -79,7 +85,7 @@ def test_a_child_that_crashes_while_starting_is_started_again(tmp_path: Path, un
 def test_a_child_that_refuses_its_settings_ends_the_start_with_its_sentence(
     tmp_path: Path, unused_port: int
 ) -> None:
-    with stack(tmp_path, unused_port, children={**ALL, "api": "refuse"}) as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children={**ALL, "api": "refuse"}) as running:
         assert running.wait() == 6
         assert running.lines[-1] == "Error: LOTKEEPER_IB_TIMEZONE is wrong: no such zone."
         assert not running.said("Lotkeeper is up")
@@ -88,7 +94,7 @@ def test_a_child_that_refuses_its_settings_ends_the_start_with_its_sentence(
 def test_a_migration_that_refuses_the_profile_ends_the_start_with_its_sentence(
     tmp_path: Path, unused_port: int
 ) -> None:
-    with stack(tmp_path, unused_port, children=ALL, migrate="refuse") as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL, migrate="refuse") as running:
         assert running.wait() == 6
         assert running.lines[-1].startswith("Error: LOTKEEPER_IB_TIMEZONE")
 
@@ -96,7 +102,7 @@ def test_a_migration_that_refuses_the_profile_ends_the_start_with_its_sentence(
 def test_a_deaf_child_is_killed_after_its_grace_and_at_once_on_the_second_ctrl_c(
     tmp_path: Path, unused_port: int
 ) -> None:
-    with stack(tmp_path, unused_port, children={**ALL, "deaf": "deaf"}) as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children={**ALL, "deaf": "deaf"}) as running:
         running.until_up()
         running.until_said("deaf      deaf")
         everybody = running.everybody()
@@ -117,32 +123,32 @@ def test_ctrl_c_during_the_start_leaves_no_process(tmp_path: Path, unused_port: 
 
 
 def test_a_second_stack_on_the_same_home_is_refused_with_the_pid(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path, unused_port, children=ALL) as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL) as running:
         running.until_up()
-        with stack(tmp_path, unused_port, children=ALL) as second:
+        with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL) as second:
             assert second.wait() == 3
             assert f"process {running.process.pid}, http://127.0.0.1:{unused_port}/" in second.lines[-1]
         assert running.end() == 0
 
 
 def test_a_chosen_port_that_is_taken_is_refused_with_its_holder(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path / "one", unused_port, children=ALL) as running:
+    with stack(tmp_path / "one", unused_port, env=ELSEWHERE, children=ALL) as running:
         running.until_up()
         holder = running.pid_of("api")
-        with stack(tmp_path / "two", unused_port, children=ALL, port_is_chosen=True) as second:
+        with stack(tmp_path / "two", unused_port, env=ELSEWHERE, children=ALL, port_is_chosen=True) as second:
             assert second.wait() == 6
         assert second.lines[-1].startswith(
             f"Error: Port {unused_port} is already in use by process {holder} (python"
         )
         assert "LOTKEEPER_API_PORT" in second.lines[-1]
-        with stack(tmp_path / "two", unused_port, children=ALL, profile="main") as third:
+        with stack(tmp_path / "two", unused_port, env=ELSEWHERE, children=ALL, profile="main") as third:
             assert third.wait() == 6
 
 
 def test_the_demo_moves_from_a_taken_default_port_and_says_so(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path / "one", unused_port, children=ALL) as running:
+    with stack(tmp_path / "one", unused_port, env=ELSEWHERE, children=ALL) as running:
         running.until_up()
-        with stack(tmp_path / "two", unused_port, children=ALL) as second:
+        with stack(tmp_path / "two", unused_port, env=ELSEWHERE, children=ALL) as second:
             told = second.until_up()
             assert f":{unused_port}/" not in told
             assert second.said(f"Port {unused_port} is taken by process {running.pid_of('api')}")
@@ -150,7 +156,7 @@ def test_the_demo_moves_from_a_taken_default_port_and_says_so(tmp_path: Path, un
 
 
 def test_the_real_stack_says_where_the_token_is_but_not_the_token(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path, unused_port, children=ALL, profile="main") as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL, profile="main") as running:
         told = running.until_up()
         token_file = tmp_path / "main" / "api-token"
         assert told.endswith(f"(token in {token_file})")
@@ -169,7 +175,7 @@ async def test_servers_of_ones_own_are_used_instead_of_embedded_ones(
         running.until_up()
         assert set(running.runtime()["processes"]) == {"api", "worker", "broker"}
         assert not (tmp_path / "demo" / "postgres").exists()
-        assert running.said("worker    idle with database postgresql")
+        running.until_said("worker    idle with database postgresql")
         assert running.end() == 0
     # It was not ours to stop.
     connection = await asyncpg.connect(postgres_url)
@@ -177,7 +183,7 @@ async def test_servers_of_ones_own_are_used_instead_of_embedded_ones(
 
 
 def test_the_log_file_has_every_service_and_is_private(tmp_path: Path, unused_port: int) -> None:
-    with stack(tmp_path, unused_port, children=ALL) as running:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL) as running:
         running.until_up()
         running.until_said("broker    idle")
         assert running.end() == 0
@@ -194,8 +200,30 @@ def test_the_log_file_has_every_service_and_is_private(tmp_path: Path, unused_po
 
 def test_a_home_that_cannot_be_made_is_told(tmp_path: Path, unused_port: int) -> None:
     (tmp_path / "file").touch()
-    with stack(tmp_path / "file", unused_port, children=ALL) as running:
+    with stack(tmp_path / "file", unused_port, env=ELSEWHERE, children=ALL) as running:
         assert running.wait() == 3
         assert running.lines[-1].startswith(
             f"Error: {tmp_path / 'file' / 'demo'} cannot be made: Not a directory."
         )
+
+
+def test_the_others_start_when_the_early_one_listens(tmp_path: Path, unused_port: int) -> None:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL, early={"simulator": "listen"}) as running:
+        running.until_up()
+        runtime = running.runtime()
+        assert set(runtime["processes"]) == {"simulator", "api", "worker", "broker"}
+        assert runtime["ports"]["fake"] != unused_port
+        said = [line.split(maxsplit=1)[1] for line in running.lines]
+        assert said.index("simulator listening") < said.index("stack     Start api, worker, broker.")
+        assert running.end() == 0
+
+
+def test_an_early_one_that_refuses_its_settings_ends_the_start(tmp_path: Path, unused_port: int) -> None:
+    with stack(tmp_path, unused_port, env=ELSEWHERE, children=ALL, early={"simulator": "refuse"}) as running:
+        assert running.wait() == 6
+        assert running.lines[-1].startswith("Error: LOTKEEPER_IB_TIMEZONE")
+        assert not running.said("Start api")
+
+
+async def test_an_address_answers_or_it_does_not(unused_port: int) -> None:
+    assert not await answers_ok(f"http://127.0.0.1:{unused_port}", "/readyz")
