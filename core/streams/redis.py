@@ -1,5 +1,6 @@
 """The stream port on Redis (6.2 or newer) and Valkey."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, cast
@@ -22,16 +23,29 @@ _ENTRY_LIMIT = 1000
 
 @asynccontextmanager
 async def _available() -> AsyncIterator[None]:
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task is not None else 0
     try:
         yield
     except ResponseError:
         # The server answered, and said no: a fault of ours, not an absence.
         raise
     except (TimeoutError, RedisError, OSError) as error:
+        _heed_cancellation(task, cancelled_before)
         raise StreamUnavailableError(
             f"Redis cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_REDIS_URL and that the "
             "server runs."
         ) from error
+    _heed_cancellation(task, cancelled_before)
+
+
+def _heed_cancellation(task: "asyncio.Task[Any] | None", cancelled_before: int) -> None:
+    """The client can swallow a cancellation that comes while it looks at an idle connection.
+
+    A loop around it would then never end.
+    """
+    if task is not None and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from ib_async import IB, CommissionReport, Contract, ContractDetails, Execution
 
 from core import logs
 from core.clock import Clock
+from core.domain.money import ZERO, decimal_from_text
 from core.events.facts import (
     AccountsListed,
     AccountValueReported,
@@ -37,6 +38,7 @@ log = logs.get_logger(__name__)
 
 _REMEMBERED = 200_000
 _UNSET = "1.797693134862315"
+_EXPOSURE_TAGS = {"GrossPositionValue", "InitMarginReq", "MaintMarginReq"}
 _NOT_A_NUMBER = {"nan", "infinity", "-infinity", "inf", "-inf"}
 _encode = msgspec.json.encode
 
@@ -51,7 +53,8 @@ class Listener:
     the positions request under way and ``swept`` what answered it. ``damaged`` holds, by dataset, the
     accounts (``""``: unknown which) of messages that could not be read. ``executions_request`` is the request
     for executions under way, ``replayed`` how many answered it; with ``skip_known`` what was told before is
-    not told again. While one of ``farms_down`` is down, profit-and-loss figures are not called complete.
+    not told again. ``exposure`` holds account values that are 0 where nothing is held. While one of
+    ``farms_down`` is down, profit-and-loss figures are not called complete.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Listener:
         self.key_of_single: dict[int, Key] = {}
         self.accounts_with_pnl: set[str] = set()
         self.described: set[int] = set()
+        self.exposure: dict[tuple[str, str], Decimal] = {}
 
     def attach(self) -> None:
         """Hook the wrapper instance and take over reading and decoding of its client."""
@@ -264,6 +268,8 @@ class Listener:
     def _update_account_value(self, tag: str, value: str, currency: str, account: str) -> None:
         if value.startswith(_UNSET) or value.lower() in _NOT_A_NUMBER:
             raise UnreadableError("validation", "an account value is unset")
+        if tag in _EXPOSURE_TAGS:
+            self.exposure[account, tag] = decimal_from_text(value) or ZERO
         self._put(
             AccountValueReported(
                 received_at=self.now, account=account, key=tag, value=value, currency=currency
@@ -351,6 +357,16 @@ class Listener:
         metrics.CODES.labels(str(code)).inc()
         self._original_error(request, code, text, rejection)
         self._on_code(code, text)
+
+    def holds_something(self, account: str) -> bool:
+        """Whether anything else the gateway said in this connection means that ``account`` is not flat."""
+        return any(value for (owner, _), value in self.exposure.items() if owner == account) or any(
+            quantity for (owner, _), quantity in self.held.items() if owner == account
+        )
+
+    def knows_exposure(self, account: str) -> bool:
+        """Whether the account's values were told in this connection."""
+        return any(owner == account for owner, _ in self.exposure)
 
     def _want_description(self, conid: int) -> None:
         if conid not in self.described:

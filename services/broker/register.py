@@ -79,6 +79,9 @@ class Register:
                 async with self._database.write() as writer:
                     result = await action(writer)
             except _AWAY as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise asyncio.CancelledError from error  # swallowed below us
                 if not away:
                     away = True
                     log.warning(

@@ -139,6 +139,7 @@ class Resync:
         finally:
             listener.sweep = ""
         errors |= self._damage("positions", accounts)
+        errors |= await self._doubt_empty_answers([name for name in accounts if name not in errors])
         if not self._link.up:
             errors = dict.fromkeys(accounts, "the gateway is not connected to IBKR")
         believed = tuple(account for account in accounts if account not in errors)
@@ -155,6 +156,22 @@ class Resync:
             )
         self._completed("positions", accounts, errors)
         return errors
+
+    async def _doubt_empty_answers(self, accounts: list[str]) -> Errors:
+        """Accounts without any position, of which the gateway says elsewhere that they hold something.
+
+        A gateway that has just started may answer before it has loaded the portfolio. Elsewhere: what it told
+        before in this connection, and the account's values.
+        """
+        named = {account for account, _ in self._listener.swept}
+        empty = [account for account in accounts if account not in named]
+        if any(not self._listener.knows_exposure(account) for account in empty):
+            await self.account_values()
+        return {
+            account: "the gateway named no position, but its other figures say that something is held"
+            for account in empty
+            if self._listener.holds_something(account)
+        }
 
     async def _all_positions(self, accounts: tuple[str, ...]) -> Errors:
         listener = self._listener

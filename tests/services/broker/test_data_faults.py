@@ -69,32 +69,61 @@ async def test_positions_without_their_end_close_nothing(
 async def test_a_late_end_does_not_vouch_for_the_wrong_list(
     settings: Settings, reader: Reader, streams: RedisStreams
 ) -> None:
-    async with Simulator.start(SMALL) as sim:
-        async with broker_link(quick(settings, sim.port, ib_connect_timeout_seconds=0.4)):
-            await reader.synced()
-            sim.positions_answer(("partial", 1))
-            await ask_resync(streams, settings, JOB)
-            await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB)
-            lists = len(await reader.of(PositionsCompleted))
-            # The next request gets no rows, only the end that the first one still owed.
-            sim.positions_answer("empty")
-            await ask_resync(streams, settings, JOB.replace("a", "c"))
-            fence = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB.replace("a", "c"))
-            assert not fence.ok
-            assert len(await reader.of(PositionsCompleted)) == lists
-            assert await reader.held()
+    patience = {"ib_connect_timeout_seconds": 0.4}
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port, **patience)):
+        await reader.synced()
+        sim.positions_answer(("partial", 1))
+        await ask_resync(streams, settings, JOB)
+        await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB)
+        lists = len(await reader.of(PositionsCompleted))
+        # The next request gets no rows, only the end that the first one still owed.
+        sim.positions_answer("empty")
+        await ask_resync(streams, settings, JOB.replace("a", "c"))
+        fence = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB.replace("a", "c"))
+        assert not fence.ok
+        assert len(await reader.of(PositionsCompleted)) == lists
+        assert await reader.held()
 
 
-async def test_a_complete_list_that_lacks_a_position_says_that_it_is_flat(
-    settings: Settings, reader: Reader, streams: RedisStreams
+async def test_what_a_complete_list_lacks_was_closed_while_we_were_away(
+    settings: Settings, reader: Reader
 ) -> None:
     async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
         await reader.synced()
+        await sim.refuse()
+        sim.drop_connections()
+        await sim.fill(account="DU1000001", conid=265598, side="SLD", quantity=100)
+        await sim.refuse(on=False)
+        await reader.synced(2)
+        assert set(await reader.held()) == {("DU1000001", 700200005), ("DU1000002", 272093)}
+
+
+async def test_an_empty_list_is_not_believed_against_everything_else(
+    settings: Settings, reader: Reader, streams: RedisStreams
+) -> None:
+    async with Simulator.start(SMALL) as sim:
         sim.positions_answer("empty")
-        await ask_resync(streams, settings, JOB)
-        fence = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB)
-        assert fence.ok
-        assert await reader.held() == {}
+        async with broker_link(quick(settings, sim.port)):
+            first = await reader.until(ResyncFenced)
+            assert not first.ok
+            assert "something is held" in first.error
+            assert await reader.of(PositionsCompleted) == []
+            sim.positions_answer("normal")
+            await ask_resync(streams, settings, JOB)
+            await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB and fact.ok)
+            sim.positions_answer("empty")
+            await ask_resync(streams, settings, JOB.replace("a", "d"))
+            last = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB.replace("a", "d"))
+            assert not last.ok
+            assert await reader.held() == {key: held.quantity for key, held in sim.book.positions.items()}
+
+
+async def test_a_login_that_holds_nothing_is_complete(settings: Settings, reader: Reader) -> None:
+    nothing = {**SMALL, "accounts": [{"id": "DU1000009", "cash": {"USD": "1000"}, "holdings": {}}]}
+    async with Simulator.start(nothing) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        done = (await reader.of(PositionsCompleted))[0]
+        assert (done.accounts, done.count) == (("DU1000009",), 0)
 
 
 async def test_an_unreadable_position_is_not_taken_for_flat(settings: Settings, reader: Reader) -> None:
