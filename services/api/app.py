@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.requests import Request
 from starlette.responses import Response
 
 from core.clock import Clock, utc_now
@@ -88,7 +87,7 @@ def create_app(
     Raises:
         SettingsError: a setting it needs is missing or wrong.
     """
-    app = FastAPI(lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.context = _build_context(settings, clock, streams, pace)
     problems.install(app)
     for module in (health, session, accounts, positions, executions, sync, stream):
@@ -102,14 +101,7 @@ def create_app(
             described.update(document(app, installed_version()))
         return json_response(encode(described))
 
-    @app.api_route(
-        "/{path:path}",
-        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        include_in_schema=False,
-    )
-    async def anything_else(request: Request) -> Response:
-        return page.answer(request.method, request.url.path, request.headers)
-
+    app.router.default = page
     app.add_middleware(Guard)
     return app
 

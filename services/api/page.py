@@ -11,6 +11,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from services.api.problems import ProblemError, not_found
 
@@ -93,7 +94,10 @@ class Page:
         return f"{policy}; frame-ancestors 'none'"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a GET or HEAD that no route of the API took."""
+        """Answer what no route of the API took."""
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
         await self.answer(scope["method"], scope["path"], Headers(scope=scope))(scope, receive, send)
 
     def answer(self, method: str, path: str, headers: Headers) -> Response:

@@ -1,0 +1,117 @@
+"""The answers of the API as files: the page's tests read the same ones, so the two cannot drift.
+
+``UPDATE_CONTRACT=1`` writes them anew.
+"""
+
+import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from tests.services.api.conftest import QUICK, Api, Start
+from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, tick
+
+FILES = Path(__file__).parents[2] / "data" / "contract"
+AT = NOW + timedelta(seconds=2)
+REPLIES = {
+    "accounts": "/api/v1/accounts",
+    "summary": f"/api/v1/accounts/{USD}/summary",
+    "summary-all": "/api/v1/accounts/ALL/summary",
+    "positions": "/api/v1/positions",
+    "positions-closed": "/api/v1/positions?status=closed",
+    "positions-first-page": "/api/v1/positions?status=all&limit=2",
+    "position": f"/api/v1/positions/{position_id('aapl')}",
+    "events": f"/api/v1/positions/{position_id('aapl')}/events",
+    "executions": "/api/v1/executions",
+    "executions-corrected": "/api/v1/executions?include=corrected",
+    "sync": "/api/v1/sync",
+    "session": "/api/v1/session",
+    "problem-account-not-found": "/api/v1/accounts/U0/summary",
+    "problem-validation-failed": "/api/v1/positions?limit=501",
+    "problem-cursor-invalid": "/api/v1/positions?cursor=x",
+    "job": f"/api/v1/jobs/{position_id('job')}",
+}
+
+
+@pytest.fixture
+async def still(start: Start, settings: Settings, seeded: Database) -> Api:
+    """An API whose clock stands still two seconds after the broker last spoke."""
+    assert seeded
+
+    def clock() -> datetime:
+        return AT
+
+    return await start(settings.model_copy(update={"stream_conflate_ms": 0}), clock=clock, pace=QUICK)
+
+
+def settle(told: Any) -> Any:
+    """Replace what differs from run to run and means nothing to a reader."""
+    if isinstance(told, dict):
+        return {
+            key: {"epoch": "0123456789abcdef", "last_id": "1763672398000-0", "version": "0.1.0"}.get(key)
+            if key in {"epoch", "last_id", "version"}
+            else settle(value)
+            for key, value in told.items()
+        }
+    return [settle(each) for each in told] if isinstance(told, list) else told
+
+
+def compare(name: str, told: Any) -> None:
+    path = FILES / f"{name}.json"
+    text = json.dumps(settle(told), indent=2, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_CONTRACT"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, f"{name} changed; UPDATE_CONTRACT=1 writes it anew"
+
+
+async def go_live(api: Api, settings: Settings, streams: RedisStreams) -> None:
+    async with api.socket() as socket:
+        await socket.subscribe("summary")
+        await tick(streams, settings, beat(AT, since=NOW - timedelta(hours=1)))
+        await socket.next("status", where=lambda m: m["reason"] is None)
+
+
+async def test_the_replies_are_those_on_file(still: Api, settings: Settings, streams: RedisStreams) -> None:
+    await go_live(still, settings, streams)
+    for name, path in REPLIES.items():
+        compare(name, (await still.http.get(path)).json())
+
+
+async def test_the_messages_are_those_on_file(still: Api, settings: Settings, streams: RedisStreams) -> None:
+    await go_live(still, settings, streams)
+    messages: dict[str, Any] = {}
+    async with still.socket() as socket:
+        messages["hello"] = await socket.next("hello")
+        messages["status"] = await socket.next("status")
+        # Numbered anew, so that the files do not depend on how often rows were judged before.
+        for topic in still.context.hub.topics.values():
+            topic.seq = 40
+        await socket.subscribe("positions", "summary")
+        messages["snapshot-positions"] = await socket.next(
+            "snapshot", where=lambda m: m["topic"] == "positions"
+        )
+        messages["snapshot-summary"] = await socket.next("snapshot", where=lambda m: m["topic"] == "summary")
+        await tick(streams, settings, mark(AT))
+        messages["delta-positions"] = await socket.next("delta", where=lambda m: m["topic"] == "positions")
+        messages["delta-summary"] = await socket.next("delta", where=lambda m: m["topic"] == "summary")
+        resume = {"topic": "positions", "epoch": messages["delta-positions"]["epoch"], "after_seq": 40}
+        await socket.send({"type": "subscribe", "topics": [resume]})
+        messages["resumed"] = await socket.next("resumed")
+        await socket.send({"type": "subscribe", "topics": [{**resume, "epoch": "gone"}]})
+        messages["reset"] = await socket.next("reset")
+        await socket.send({"type": "subscribe", "topics": [{"topic": "weather"}]})
+        messages["error"] = await socket.next("error")
+        messages["heartbeat"] = await socket.next("heartbeat", where=lambda m: len(m["seqs"]) == 2)
+        await tick(streams, settings, beat(AT, ibkr="down", reason="ib_1100", since=AT))
+        messages["status-ib-1100"] = await socket.next("status")
+        still.context.hub.say_bye()
+        messages["bye"] = await socket.next("bye")
+    for name, message in messages.items():
+        compare(f"ws-{name}", message)

@@ -1,0 +1,106 @@
+import asyncio
+import shutil
+import subprocess
+
+import msgspec
+import pytest
+from sqlalchemy import insert
+
+from core.clock import utc_now
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models import tables as t
+from models.session import Database
+from services.api.openapi import ROOTS
+from services.api.schemas.examples import EXAMPLES
+from tests.services.api.conftest import Api
+from tests.services.api.portfolio import beat, tick
+from tests.waiting import eventually
+
+
+async def test_figures_come_from_the_database_and_the_streams(
+    api: Api, settings: Settings, streams: RedisStreams, database: Database
+) -> None:
+    await streams.ensure_group(settings.facts_stream, "position_sync")
+    await streams.append(settings.facts_stream, [b"x", b"y"])
+    await streams.read_group(settings.facts_stream, "position_sync", "w", count=1, block_ms=100)
+    await tick(streams, settings, beat(utc_now()))
+    async with database.write() as writer:
+        await writer.execute(insert(t.outbox).values(payload=b"x"))
+
+    async def figures() -> set[str]:
+        return set((await api.http.get("/metrics")).text.splitlines())
+
+    told = await eventually(figures, lambda lines: 'lotkeeper_link_up{link="gateway"} 1.0' in lines)
+    assert {
+        'lotkeeper_dead_facts{category="parsing"} 3.0',
+        'lotkeeper_positions{status="open"} 3.0',
+        'lotkeeper_positions{status="closed"} 3.0',
+        "lotkeeper_outbox_entries 1.0",
+        'lotkeeper_stream_entries{stream="facts"} 2.0',
+        'lotkeeper_stream_pending_entries{group="position_sync",stream="facts"} 1.0',
+        'lotkeeper_stream_lag_entries{group="position_sync",stream="facts"} 1.0',
+        'lotkeeper_dataset_incomplete_accounts{dataset="positions"} 0.0',
+        "lotkeeper_database_up 1.0",
+        "lotkeeper_redis_up 1.0",
+        "lotkeeper_live 1.0",
+    } <= {
+        line.replace('stream="facts",group="position_sync"', 'group="position_sync",stream="facts"')
+        for line in told
+    }
+    assert any(line.startswith("process_resident_memory_bytes") for line in told)
+    assert not any("U1111111" in line for line in told), "no account number leaves by this door"
+
+
+@pytest.mark.promtool
+async def test_promtool_finds_nothing_to_say(api: Api) -> None:
+    await api.get("/api/v1/accounts")
+    text = (await api.http.get("/metrics")).content
+    promtool = shutil.which("promtool")
+    assert promtool is not None
+    command = [promtool, "check", "metrics"]
+    checked = await asyncio.to_thread(subprocess.run, command, input=text, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stderr.decode() + checked.stdout.decode()
+
+
+async def test_the_openapi_document_describes_every_route_with_examples(api: Api) -> None:
+    document = await api.get("/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/api/v1/session",
+        "/api/v1/accounts",
+        "/api/v1/accounts/{account}/summary",
+        "/api/v1/positions",
+        "/api/v1/positions/{position_id}",
+        "/api/v1/positions/{position_id}/events",
+        "/api/v1/executions",
+        "/api/v1/sync",
+        "/api/v1/sync/resync",
+        "/api/v1/jobs/{job_id}",
+    }
+    known = document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            for status, answer in described["responses"].items():
+                for media in answer.get("content", {}).values():
+                    reference = media["schema"].get("$ref")
+                    if reference is not None:
+                        assert reference.rpartition("/")[2] in known, (path, method, status)
+                        assert "example" in media, (path, method, status)
+
+
+@pytest.mark.parametrize("schema", EXAMPLES, ids=lambda schema: schema.__name__)
+def test_each_example_is_what_it_says(schema: type[msgspec.Struct]) -> None:
+    example = EXAMPLES[schema]
+    assert msgspec.json.decode(msgspec.json.encode(example), type=schema) == example
+    assert schema in ROOTS
+
+
+async def test_health_is_constant_and_public(api: Api) -> None:
+    api.http.headers.pop("authorization")
+    answer = await api.http.get("/livez")
+    assert (answer.status_code, answer.content) == (200, b'{"status":"ok"}')
+    assert (await api.http.get("/readyz")).json() == {"status": "ready"}
