@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Position } from '#lib/contract.ts';
+import { contractName } from './words';
 import { arrange, holdOrder, matches, moversOf, viewFromUrl, viewToParams, type View } from './view';
 
 function position(id: string, changes: Partial<Position> = {}): Position {
@@ -95,4 +96,12 @@ describe('movers', () => {
 	it('are none when nothing is known', () => {
 		expect(moversOf([], null, 5)).toEqual({ currencies: [], up: [], down: [] });
 	});
+});
+
+it('names an option by its contract and a share by its company', () => {
+	const option = position('aapl', { sec_type: 'OPT', local_symbol: 'AAPL  270820P00200000', description: 'APPLE INC' });
+	expect(contractName(option)).toBe('AAPL 270820P00200000');
+	expect(contractName(position('aapl', { local_symbol: 'AAPL', description: 'APPLE INC' }))).toBe('APPLE INC');
+	expect(contractName(position('gc', { sec_type: 'FUT', description: 'Gold' }))).toBe('Gold');
+	expect(contractName(position('x'))).toBe('');
 });

@@ -1,4 +1,11 @@
 /** A position's marks, events and kinds in plain words. */
+import type { Position } from '#lib/contract.ts';
+
+/** What tells this contract from its neighbours: for an option or a future that is not the company's name. */
+export function contractName({ sec_type, symbol, local_symbol, description }: Position): string {
+	const own = local_symbol && local_symbol !== symbol ? local_symbol.replace(/\s+/g, ' ') : '';
+	return (sec_type === 'STK' ? description || own : own || description) || '';
+}
 
 export const PROVISIONAL =
 	'The broker has not reported every commission yet, so the realized P&L may still change a little.';
