@@ -121,8 +121,8 @@ def for_unprivileged_user(binaries: PostgresBinaries) -> PostgresBinaries:
                 continue
             if not target.exists():
                 _copy_install(source, target)
-            # The copy lies one level deeper, so that the wheel's shared libraries keep their relative place.
-            return PostgresBinaries(target / source.name / "bin", binaries.major)
+            # The programs look for the wheel's libraries beside its package: both keep their relative places.
+            return PostgresBinaries(target / source.parent.name / source.name / "bin", binaries.major)
     raise StackError(
         f"PostgreSQL refuses to run as root, and its programs in {source} are not readable for others. "
         "Run Lotkeeper as an ordinary user, or install PostgreSQL where everybody can read it."
@@ -133,7 +133,8 @@ def _copy_install(source: Path, target: Path) -> None:
     """Copy an installation, whole or not at all, so that two starts at once cannot see half of it."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         whole = Path(scratch) / "whole"
-        shutil.copytree(source, whole / source.name, ignore=shutil.ignore_patterns("include"))
+        package = whole / source.parent.name
+        shutil.copytree(source, package / source.name, ignore=shutil.ignore_patterns("include"))
         for libraries in source.parent.parent.glob(f"{source.parent.name}.libs"):
             shutil.copytree(libraries, whole / libraries.name)
         for folder, _, files in os.walk(whole):

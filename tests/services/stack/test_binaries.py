@@ -1,11 +1,13 @@
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from core.errors import SettingsError, StackError
-from services.stack import binaries
+from services.stack import PostgresServer, binaries
 from services.stack.binaries import PostgresBinaries, find_postgres, find_redis, for_unprivileged_user
 
 
@@ -89,11 +91,31 @@ def test_programs_that_others_cannot_reach_are_copied_once(
     copied = for_unprivileged_user(found)
     assert copied.directory.is_relative_to(cache)
     assert find_postgres(copied.directory).major == 18
-    library = copied.directory.parents[1] / "wheel.libs" / "libz.so"
+    library = copied.directory.parents[2] / "wheel.libs" / "libz.so"
     assert stat.S_IMODE(library.stat().st_mode) & 0o044 == 0o044
     before = copied.directory.stat().st_ino
     assert for_unprivileged_user(found) == copied
     assert copied.directory.stat().st_ino == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up root")
+def test_a_server_runs_as_nobody_from_programs_in_a_closed_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bin_directory = find_postgres().directory
+    package = bin_directory.parents[1]
+    site = tmp_path / "site-packages"
+    shutil.copytree(bin_directory.parent, site / package.name / bin_directory.parent.name)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), site / f"{package.name}.libs")
+    # The copy must be where everybody gets to, and pytest's own folders are not.
+    with tempfile.TemporaryDirectory() as cache:
+        Path(cache).chmod(0o755)
+        monkeypatch.setattr(binaries, "_CACHE", Path(cache))
+        closed = site / package.name / bin_directory.parent.name / "bin"
+        with PostgresServer(tmp_path / "postgres", binaries=closed, durable=False) as server:
+            command = Path(f"/proc/{server.pid}/cmdline").read_text(encoding="utf-8")
+            assert command.startswith(cache)
+            assert server.running
 
 
 def test_a_cache_that_somebody_else_may_write_to_is_not_used(
