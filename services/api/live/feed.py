@@ -1,5 +1,6 @@
 """From the picture to rows: judged for freshness, encoded once, handed to REST and WebSocket alike."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from services.api.live.rows import account_row, all_row, position_row, summary_r
 from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
 from services.api.schemas.common import Coverage, Freshness, encode
 from services.api.schemas.positions import Position
+
+_KEPT_PAGES = 32
 
 Sign = tuple[str, str | None, bool]
 """What of a freshness block matters enough to tell a row again: source, reason, stale."""
@@ -45,6 +48,7 @@ class Feed:
         self.picture = picture
         self._encoded: dict[str, _Encoded] = {}
         self._sorted: tuple[int, list[PositionChanged]] = (-1, [])
+        self._pages: OrderedDict[tuple[object, ...], tuple[int, int, Verdict, bytes]] = OrderedDict()
 
     # -- freshness ---------------------------------------------------------------------------------------
 
@@ -183,6 +187,23 @@ class Feed:
             if len(found) == limit:
                 break
         return found
+
+    def kept_page(self, key: tuple[object, ...], judged: Judged) -> bytes | None:
+        """The answer that was given to the same question, while nothing it shows has changed."""
+        kept = self._pages.get(key)
+        if kept is not None and kept[:3] == self._moment(judged):
+            return kept[3]
+        return None
+
+    def keep_page(self, key: tuple[object, ...], judged: Judged, body: bytes) -> None:
+        """Keep an answer for whoever asks the same within a second."""
+        self._pages[key] = (*self._moment(judged), body)
+        self._pages.move_to_end(key)
+        while len(self._pages) > _KEPT_PAGES:
+            self._pages.popitem(last=False)
+
+    def _moment(self, judged: Judged) -> tuple[int, int, Verdict]:
+        return self.picture.revision, int(judged.now.timestamp()), judged.verdict
 
     # -- accounts ----------------------------------------------------------------------------------------
 

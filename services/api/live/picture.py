@@ -83,6 +83,7 @@ class Picture:
         self.touched: set[str] = set()
         self.newest_mark: dict[str, datetime] = {}
         self.membership = 0
+        self.revision = 0
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._early: OrderedDict[Book, MarkReported] = OrderedDict()
 
@@ -99,6 +100,7 @@ class Picture:
 
     def apply(self, change: Change) -> None:
         """Take in one committed change."""
+        self.revision += 1
         match change:
             case PositionChanged():
                 self._apply_position(change)
@@ -162,6 +164,7 @@ class Picture:
 
     def tick(self, tick: Tick, *, epoch: int, now: datetime) -> None:
         """Take in one tick."""
+        self.revision += 1
         match tick:
             case MarkReported():
                 self._apply_mark(tick)
@@ -212,6 +215,7 @@ class Picture:
 
     def merge(self, loaded: Loaded) -> None:
         """Take in what the database held; what the streams told since ``touched`` was cleared counts more."""
+        self.revision += 1
         for row in loaded.accounts:
             self.take_account(row)
         for value in loaded.values:
@@ -252,6 +256,7 @@ class Picture:
 
     def take_figures(self, figures: dict[str, TradeFigures], datasets: list[DatasetRow]) -> None:
         """Counts and downloads, which are read from the database many changes at once."""
+        self.revision += 1
         for account, counted in figures.items():
             state = self._account(account)
             if state.figures != counted:

@@ -49,19 +49,25 @@ async def list_positions(
     context.picture_ready()
     if account is not None:
         context.known_account(account)
+    judged, feed = context.hub.judge(), context.hub.feed
+    question = (account, symbol, limit, after)
     if status == "open":
-        found = context.hub.feed.open_page(account=account, symbol=symbol, after=after, limit=limit + 1)
+        kept = feed.kept_page(question, judged)
+        if kept is not None:
+            return json_response(kept)
+        found = feed.open_page(account=account, symbol=symbol, after=after, limit=limit + 1)
     else:
         found = await _from_database(context, status, account, symbol, after, limit + 1)
+        judged = context.hub.judge()
     page, last = cut(found, limit)
-    judged = context.hub.judge()
-    feed = context.hub.feed
     next_cursor = None if last is None else position_cursor(place_of(last))
     body = b'{"items":[%b],"next_cursor":%b,"freshness":%b}' % (
         b",".join(feed.encoded_position(position, judged) for position in page),
         encode(next_cursor),
         encode(feed.positions_freshness(judged, account)),
     )
+    if status == "open":
+        feed.keep_page(question, judged, body)
     return json_response(body)
 
 

@@ -4,7 +4,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
@@ -18,15 +18,21 @@ API_PREFIX = "/api/"
 NEEDS_TOKEN = frozenset({"/api", "/metrics", "/openapi.json"})
 SESSION_PATH = "/api/v1/session"
 
-_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-}
+_API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    (b"content-security-policy", _API_POLICY),
+)
+_API_HEADERS = (
+    *_HEADERS,
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Cookie, Authorization"),
+)
 
 
 def client_address(scope: Scope) -> str:
@@ -83,7 +89,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _seal(MutableHeaders(scope=message), path)
+                _seal(message, path)
             await send(message)
 
         try:
@@ -109,10 +115,9 @@ class Guard:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _seal(headers: MutableHeaders, path: str) -> None:
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("content-security-policy", _API_POLICY)
-    if path.startswith(API_PREFIX):
-        headers.setdefault("cache-control", "no-store")
-        headers.add_vary_header("Cookie, Authorization")
+def _seal(message: Message, path: str) -> None:
+    sealed = list(message.get("headers", ()))
+    known = {name for name, _ in sealed}
+    wanted = _API_HEADERS if path.startswith(API_PREFIX) else _HEADERS
+    sealed.extend(pair for pair in wanted if pair[0] not in known)
+    message["headers"] = sealed
