@@ -159,7 +159,11 @@ def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetim
     knows nothing about begins with an opening balance. An empty answer closes nothing.
     """
     fact = sweep.fact
-    told = [work for work in books.values() if work.book.broker_sweep == fact.sweep]
+    told = [
+        work
+        for work in books.values()
+        if work.book.broker_sweep == fact.sweep and work.book.account in fact.accounts
+    ]
     if len(told) < fact.count:
         return False
     if not told:
