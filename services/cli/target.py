@@ -84,12 +84,16 @@ def ask(target: Target, method: str, path: str) -> dict[str, Any]:
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or error.__class__.__name__
-        raise ApiDownError(
-            f"The API at {target.url} is down: {reason}. Start it with `lotkeeper up`."
-        ) from None
+        raise ApiDownError(f"The API at {target.url} is down: {reason}. {_remedy(target)}") from None
     finally:
         connection.close()
     return _understood(target, answer.status, body)
+
+
+def _remedy(target: Target) -> str:
+    if target.runtime is None:
+        return "Start it with `lotkeeper up`."
+    return f"Its stack is running, so it is starting or in trouble: see {target.runtime.log_file}."
 
 
 def _understood(target: Target, status: int, body: bytes) -> dict[str, Any]:

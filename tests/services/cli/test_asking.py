@@ -83,13 +83,14 @@ def test_status_without_the_api_shows_the_stack_and_exits_with_3(
     lotkeeper: Run, tmp_path: Path, unused_port: int
 ) -> None:
     write_demo_runtime(tmp_path / "home", f"http://127.0.0.1:{unused_port}")
+    log = tmp_path / "home" / "demo" / "logs" / "lotkeeper.log"
     said = lotkeeper("status")
     assert said.code == 3
     assert "API down" in said.out
     assert "worker" in said.out
     assert said.err == (
         f"Error: The API at http://127.0.0.1:{unused_port} is down: Connection refused. "
-        "Start it with `lotkeeper up`.\n"
+        f"Its stack is running, so it is starting or in trouble: see {log}.\n"
     )
 
 
@@ -100,6 +101,7 @@ def test_status_without_any_stack_says_how_to_start_one(
     said = lotkeeper("status")
     assert said.code == 3
     assert "No stack of this home runs" in said.out
+    assert said.err.endswith("Start it with `lotkeeper up`.\n")
     data = lotkeeper("status", "--json").data
     assert data["stack"] is None
     assert data["api"]["up"] is False
