@@ -37,6 +37,7 @@ from services.broker.unreadable import DATASET, UnreadableError, account_of, ide
 log = logs.get_logger(__name__)
 
 _REMEMBERED = 200_000
+_REMEMBERED_UNREADABLE = 10_000
 _UNSET = "1.797693134862315"
 _EXPOSURE_TAGS = {"GrossPositionValue", "InitMarginReq", "MaintMarginReq"}
 _NOT_A_NUMBER = {"nan", "infinity", "-infinity", "inf", "-inf"}
@@ -151,6 +152,8 @@ class Listener:
         identity = identity_of(fields)
         if identity in self._unreadable:
             return
+        if len(self._unreadable) >= _REMEMBERED_UNREADABLE:
+            self._unreadable.clear()
         self._unreadable.add(identity)
         self._put(
             FrameUnreadable(
