@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, select
 
 from models.session import Reader
-from models.tables import broker_links, dead_facts, jobs, outbox, positions, sync_datasets, sync_log
+from models.tables import dead_facts, jobs, outbox, positions, sync_datasets, sync_log
 
 
 class DatasetRow(NamedTuple):
@@ -20,16 +20,6 @@ class DatasetRow(NamedTuple):
     complete: bool
     error: str
     epoch: int
-
-
-class LinkRow(NamedTuple):
-    """The links as they were last recorded."""
-
-    gateway: str
-    ibkr: str
-    reason: str
-    since: datetime
-    updated_at: datetime
 
 
 class JobRow(NamedTuple):
@@ -77,13 +67,6 @@ async def datasets(reader: Reader) -> list[DatasetRow]:
         select(*(table[name] for name in DatasetRow._fields)).order_by(table.account, table.dataset)
     )
     return [DatasetRow(*row) for row in rows]
-
-
-async def last_link(reader: Reader) -> LinkRow | None:
-    """The links as last recorded; ``None`` before the first connection."""
-    table = broker_links.c
-    row = (await reader.execute(select(*(table[name] for name in LinkRow._fields)))).first()
-    return None if row is None else LinkRow(*row)
 
 
 def _job(row: Row[Any]) -> JobRow:
@@ -144,8 +127,3 @@ async def tally(reader: Reader) -> Tally:
     is_open = positions.c.status == "open"
     row = (await reader.execute(select(func.count().filter(is_open), func.count().filter(~is_open)))).one()
     return Tally(row[0], row[1], await outbox_entries(reader))
-
-
-async def ping(reader: Reader) -> None:
-    """Whether PostgreSQL answers."""
-    await reader.execute(text("SELECT 1"))

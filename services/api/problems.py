@@ -1,6 +1,5 @@
 """RFC 9457 problem documents: every refusal and failure of the API, with a stable code."""
 
-import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from core import logs
 from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
+from services.api import failures
 from services.api.live.load import database_is_away
 from services.api.schemas.common import FieldError, Problem, encode
 
@@ -102,9 +102,7 @@ def problem_of(error: BaseException) -> ProblemError:
     known = _known(error)
     if known is not None:
         return known
-    # The frames without their variables, and not the text: both may hold tokens, accounts or amounts.
-    frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
-    log.error("request_failed", error=error.__class__.__qualname__, frames=frames)
+    failures.tell(log, "request_failed", error)
     detail = "The log of Lotkeeper says more."
     return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
 

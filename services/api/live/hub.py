@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from core.streams.port import Entry, StreamPort
 from models.queries.accounts import accounts, trade_figures
 from models.queries.sync import datasets
 from models.session import Database
-from services.api import metrics
+from services.api import failures, metrics
 from services.api.freshness import Verdict, conclude
 from services.api.live.client import Client
 from services.api.live.coverage import Signs
@@ -103,9 +103,20 @@ class Hub:
     def start(self) -> None:
         """Begin to follow; returns at once."""
         self._tasks = [
-            asyncio.create_task(work(), name=f"hub-{work.__name__}")
+            asyncio.create_task(self._again(work), name=f"hub-{work.__name__}")
             for work in (self._keep_following, self._keep_pace, self._keep_watch, self._keep_beating)
         ]
+
+    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A fault in one round must not leave a picture that stands still and is called live."""
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - the edge of a background task: told, and begun again
+                failures.tell(log, "hub_failed", error, task=work.__name__)
+                if work == self._keep_following:
+                    self._lose_streams()
+            await asyncio.sleep(self.pace.retry_seconds)
 
     async def stop(self) -> None:
         """Stop following."""

@@ -197,3 +197,27 @@ async def test_a_change_that_was_never_published_is_found_by_the_next_reload(
         return len((await api.get("/api/v1/positions"))["items"])
 
     await eventually(held, lambda count: count == 2)
+
+
+async def test_a_fault_of_our_own_is_told_and_the_picture_is_not_called_live(
+    start: Start, settings: Settings, streams: RedisStreams, seeded: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seeded
+    api = await start(through(settings))
+    hub = api.context.hub
+
+    async def told() -> object:
+        await tick(streams, settings, beat(utc_now()))
+        return await reason(api)
+
+    await eventually(told, lambda found: found is None)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("account U1111111")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hub, "_take_ticks", broken)
+        await hub.stop()
+        hub.start()
+        await eventually(told, lambda found: found == "stream_down")
+    await eventually(told, lambda found: found is None)
