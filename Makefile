@@ -46,7 +46,7 @@ test: install check ## Prove it: all checks and all tests, from nothing
 	@echo "==> Tests of the dashboard"
 	@$(NPM) test --silent
 	@echo "==> Tests, with branch coverage of at least 90 %"
-	@$(PYTHON) -m pytest -q -n $(PYTEST_WORKERS) --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
 
 .PHONY: check
 check: install ## Style, types, layers and lock files, without running anything

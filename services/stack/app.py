@@ -22,7 +22,7 @@ from services.stack.ports import (
 )
 from services.stack.runtime import end_leftovers, read_runtime, runtime_path
 from services.stack.supervisor import Plan, Supervisor
-from services.stack.token import ensure_token, where_it_is
+from services.stack.token import token_in_force, where_it_is
 
 _PORT_VARIABLE = f"{PREFIX}API_PORT"
 _WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - recognised, never bound by default
@@ -52,7 +52,7 @@ def run(settings: Settings, options: Options, planner: Planner | None = None) ->
         try:
             _tidy_up(settings, journal)
             settings = _choose_port(settings, options, journal)
-            token = ensure_token(settings)
+            token = token_in_force(settings)
             url = api_url(settings)
             shown = (
                 f"demo token {token}"

@@ -1,25 +1,14 @@
-"""The API's admin token: generated at the first start, kept where only its owner can read it."""
-
-import os
-import secrets
+"""The token as the machine room shows it to a person."""
 
 from core.settings import PREFIX, Settings
+from core.tokens import ensure_token
 
 
-def ensure_token(settings: Settings) -> str:
-    """The token in force: the one given from outside, else the one in the token file, made when missing."""
+def token_in_force(settings: Settings) -> str:
+    """The token given from outside, else the one in the token file, made when missing."""
     if settings.api_token is not None:
         return settings.api_token.get_secret_value()
-    path = settings.token_file
-    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8").strip()
-    token = secrets.token_urlsafe(24)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{token}\n")
-    return token
+    return ensure_token(settings.token_file)
 
 
 def where_it_is(settings: Settings) -> str:

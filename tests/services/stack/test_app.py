@@ -5,7 +5,7 @@ import pytest
 from core.settings import Settings, load_settings
 from services.stack import app
 from services.stack.app import Options, api_url, make_plan
-from services.stack.token import ensure_token, where_it_is
+from services.stack.token import token_in_force, where_it_is
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ def test_the_address_is_one_that_a_browser_here_can_open(plain: Settings, host: 
 
 def test_a_token_from_outside_is_neither_written_nor_shown(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, api_token="given")
-    assert ensure_token(settings) == "given"
+    assert token_in_force(settings) == "given"
     assert not settings.token_file.exists()
     assert where_it_is(settings) == "token from LOTKEEPER_API_TOKEN"
 
 
 def test_a_generated_token_is_kept(plain: Settings) -> None:
-    token = ensure_token(plain)
+    token = token_in_force(plain)
     assert len(token) >= 20
-    assert ensure_token(plain) == token
+    assert token_in_force(plain) == token
     assert app.log_file(plain) == plain.data_dir / "logs" / "lotkeeper.log"
