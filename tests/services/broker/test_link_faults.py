@@ -1,7 +1,10 @@
 """Every way in which the gateway can be away, made to happen."""
 
 import asyncio
+import os
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -191,3 +194,34 @@ async def test_the_end_of_the_process_is_told_within_two_seconds(
     assert row.end_reason == "stopped"
     assert row.server_version == 178
     assert row.login == f"127.0.0.1:{sim.port}/71"
+
+
+async def test_sigterm_ends_the_process_well(settings: Settings, reader: Reader) -> None:
+    program = (
+        "from core.settings import load_settings; from services.broker.app import run; run(load_settings())"
+    )
+    async with Simulator.start(SMALL) as sim:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            cwd=Path(__file__).parents[3],
+            env={
+                **os.environ,
+                "LOTKEEPER_IB_PORT": str(sim.port),
+                "LOTKEEPER_DATABASE_URL": settings.require_database_url(),
+                "LOTKEEPER_REDIS_URL": settings.require_redis_url(),
+                "LOTKEEPER_STREAM_PREFIX": settings.stream_prefix,
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            await reader.synced()
+        finally:
+            process.terminate()
+            output, _ = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0, output.decode()
+    assert (await reader.of(LinkChanged))[-1].reason == "broker_link_down"
+    assert b"DU1000001" not in output
+    assert b"Traceback" not in output
