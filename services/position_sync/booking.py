@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
@@ -15,6 +16,7 @@ from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.accounts import Described, upsert_instruments
 from models.stores.executions import Place, Received, ReceivedCommission
+from models.stores.late_commissions import LateCommission, add_commissions, simple_ones
 from services.position_sync.announce import position_changes
 from services.position_sync.books import OpenBook, conclude_sweep
 from services.position_sync.folding import fold_books
@@ -77,7 +79,7 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     new = _take_executions(arrivals, works, known)
     for work in works.values():
         work.anchor_if_flat_before(now)
-    await _take_commissions(connection, arrivals, works, known)
+    await _take_commissions(connection, arrivals, works, known, instruments)
     await _store_combos(connection, arrivals)
     unfinished = [sweep for sweep in arrivals.sweeps if not conclude_sweep(sweep, works, now)]
     for key, replace in arrivals.anchored.items():
@@ -101,7 +103,7 @@ async def _fold(
     return Booked(
         changes,
         len(new),
-        {work.book.account for work in works if work.folds or work.word_changed},
+        {work.book.account for work in works if work.folds or work.word_changed or work.restated},
         unfinished,
     )
 
@@ -232,6 +234,7 @@ async def _take_commissions(
     arrivals: Arrivals,
     works: Mapping[BookKey, OpenBook],
     known: Mapping[str, list[KnownExecution]],
+    instruments: Mapping[int, Instrument],
 ) -> None:
     """Store commission reports; a fill that was folded with another commission, or none, is folded anew."""
     late = {
@@ -243,13 +246,44 @@ async def _take_commissions(
     before = await queries.commissions_of(connection, late) if late else {}
     await execution_store.upsert_commissions(connection, arrivals.commissions.values())
     after = await queries.commissions_of(connection, late) if late else {}
+    added = await _add_simple(connection, late, known, after, works, instruments)
     for exec_id, one in late.items():
-        if one.commission_folded and before.get(exec_id) == after.get(exec_id):
+        if exec_id in added or (one.commission_folded and before.get(exec_id) == after.get(exec_id)):
             continue
         work = works.get((one.account, one.conid))
         if work is not None:
             revisions = known[one.base_id]
             work.fold_from(min(revision.executed_at for revision in revisions))
+
+
+async def _add_simple(
+    connection: Writer,
+    late: Mapping[str, KnownExecution],
+    known: Mapping[str, list[KnownExecution]],
+    commissions: Mapping[str, tuple[Decimal, str]],
+    works: Mapping[BookKey, OpenBook],
+    instruments: Mapping[int, Instrument],
+) -> set[str]:
+    """Add first commissions to fills that nothing was built upon; returns those fills."""
+    candidates: list[str] = []
+    for exec_id, one in late.items():
+        work = works.get((one.account, one.conid))
+        if work is None or work.refold or one.commission_folded or len(known[one.base_id]) > 1:
+            continue
+        first = work.book.first_anchor_at
+        has_no_say_in_the_opening = first is None or one.executed_at > first
+        currency = commissions.get(exec_id, (None, ""))[1]
+        if has_no_say_in_the_opening and currency == instruments[one.conid].currency:
+            candidates.append(exec_id)
+    if not candidates:
+        return set()
+    simple = await simple_ones(connection, candidates)
+    await add_commissions(
+        connection, [LateCommission(exec_id, commissions[exec_id][0]) for exec_id in sorted(simple)]
+    )
+    for key in simple.values():
+        works[key].restated = True
+    return set(simple)
 
 
 async def _store_combos(connection: Writer, arrivals: Arrivals) -> None:

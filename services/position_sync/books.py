@@ -28,6 +28,8 @@ class OpenBook:
     since: datetime | None = None
     """With ``refold``: what lies before this time stands; ``None`` folds from the start."""
     word_changed: bool = False
+    restated: bool = False
+    """Whether its open position was changed by a late commission and is to be written with its averages."""
     assumed_flat: bool = False
     stored: bool = False
     """Whether ``book`` differs from its row even when nothing is folded."""
@@ -41,6 +43,11 @@ class OpenBook:
     def folds(self) -> bool:
         """Whether there is anything to fold."""
         return self.refold or bool(self.executions)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its open position is to be written again, with or without new fills."""
+        return bool(self.executions) or self.word_changed or self.restated
 
     def fold_from(self, at: datetime | None) -> None:
         """Something changed at ``at``: what follows is folded anew (``None``: everything)."""

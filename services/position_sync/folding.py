@@ -37,7 +37,7 @@ async def fold_books(
     """Carry on or fold anew each book, and store executions, episodes, statements and checkpoints."""
     await ledger_store.insert_statements(connection, [one for work in works for one in work.statements])
     anew = [work for work in works if work.refold]
-    onward = [work for work in works if not work.refold and (work.executions or work.word_changed)]
+    onward = [work for work in works if not work.refold and work.goes_on]
     removed, refolded = await _fold_anew(connection, anew, instruments)
     carried = await _carry_on(connection, onward, instruments)
     episodes: list[tuple[Episode, int]] = []

@@ -9,6 +9,7 @@ from core.events.facts import CommissionReported, ExecutionReported, Fact
 from core.streams.port import Entry
 from models.session import Database
 from services.position_sync.relay import Relay
+from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import ACME, GOLD, Link, commission, execution
 from tests.services.position_sync.ledger_rows import clear, ledger_rows
 
@@ -71,3 +72,45 @@ async def test_however_the_facts_arrive_the_rows_are_those_of_one_fold_from_scra
         if chance.random() < 0.2:
             await relay.handle(batch)  # the worker died between commit and acknowledgement
     assert await ledger_rows(database) == expected
+
+
+async def test_fact_by_fact_as_they_come_live_the_rows_are_the_same(relay: Relay, database: Database) -> None:
+    chance = random.Random(99)  # noqa: S311 - a repeatable script, not a secret
+    facts = sorted(script(chance), key=lambda fact: fact.received_at)
+    await relay.handle([Link().entry(*facts)])
+    expected = await ledger_rows(database)
+    await clear(database)
+    link = Link()
+    for fact in facts:
+        await relay.handle([link.entry(fact)])
+    assert await ledger_rows(database) == expected
+
+
+async def test_a_commission_that_comes_after_its_fill_leaves_the_positions_history_untouched(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    await relay.handle(
+        [
+            link.entry(
+                *(execution(f"{n}.01", "5", seconds=n) for n in range(5)), execution("s.01", "-2", seconds=9)
+            )
+        ]
+    )
+    before = await rows("SELECT seq, xmin::text FROM position_events WHERE seq < 5 ORDER BY seq")
+    await relay.handle([link.entry(commission("4.01", "0.10"))])
+    await relay.handle([link.entry(commission("s.01", "0.50"))])
+    assert await rows("SELECT seq, xmin::text FROM position_events WHERE seq < 5 ORDER BY seq") == before
+    (stored,) = await rows(
+        "SELECT realized_pnl, commission, cost_basis, missing_commissions, version FROM positions"
+    )
+    assert stored == {
+        "realized_pnl": Decimal("-0.5"),
+        "commission": Decimal("0.6"),
+        "cost_basis": Decimal("230.1"),
+        "missing_commissions": 4,
+        "version": 3,
+    }
+    await relay.handle([link.entry(commission("0.01", "1"))])
+    (stored,) = await rows("SELECT realized_pnl, cost_basis FROM positions")
+    assert stored == {"realized_pnl": Decimal("-0.9"), "cost_basis": Decimal("230.7")}
