@@ -97,9 +97,8 @@ async def test_an_older_version_of_a_position_changes_nothing(
     mirror = Mirror()
     async with api.socket() as socket:
         await socket.subscribe("positions")
-        await publish(
-            streams, settings, changed(version=4, quantity=Decimal(1)), changed(version=6, provisional=True)
-        )
+        older = changed(version=4, quantity=Decimal(1))
+        await publish(streams, settings, changed(version=6, provisional=True), older)
         await mirror.until(socket, lambda rows: rows.get(KEY, {}).get("provisional") is True)
         assert mirror.rows[KEY]["quantity"] == "100"
 
