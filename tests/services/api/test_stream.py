@@ -55,10 +55,11 @@ class Mirror:
                     self.rows[op["key"]] = op["value"]
 
     async def until(self, socket: Socket, holds: Any) -> None:
-        while self.seq < 0 or not holds(self.rows):
-            message = await socket.next()
-            if message.get("topic") == "positions":
-                self.take(message)
+        async with asyncio.timeout(20):
+            while self.seq < 0 or not holds(self.rows):
+                message = await socket.next()
+                if message.get("topic") == "positions":
+                    self.take(message)
 
 
 async def test_a_subscriber_sees_positions_open_change_and_close(
