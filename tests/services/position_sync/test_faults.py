@@ -19,7 +19,8 @@ from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.announce import publish_left_over
-from services.position_sync.relay import Relay
+from services.position_sync.intake import decode_entries, sort_facts
+from services.position_sync.relay import Relay, store
 from services.position_sync.sweep import sweep
 from services.stack import PostgresServer
 from tests.services.position_sync.conftest import Hand, Rows
@@ -174,6 +175,23 @@ async def retried(relay: Relay, entry: Entry) -> None:
         except DatabaseUnavailableError:
             continue
         return
+
+
+async def test_the_later_of_two_workers_that_did_not_see_each_other_folds_the_commission(
+    relay: Relay, database: Database, clock: Hand, rows: Rows
+) -> None:
+    link = Link()
+    fill = link.entry(execution("a.01", "1"))
+    items, _ = decode_entries([fill], clock())
+    async with database.write() as other_worker:
+        await store(other_worker, sort_facts(items), [], clock())
+        # The execution is not committed yet: the commission cannot find it, nor it the commission.
+        await relay.handle([link.entry(commission("a.01", "2"))])
+    assert await rows("SELECT provisional FROM positions") == [{"provisional": True}]
+    await relay._fold_stragglers(items)
+    assert await rows("SELECT provisional, commission FROM positions") == [
+        {"provisional": False, "commission": 2}
+    ]
 
 
 async def test_a_commission_that_two_workers_let_slip_between_them_is_folded_by_the_sweep(
