@@ -5,6 +5,8 @@ import sys
 from typing import Any, Literal
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure(service: str, level: str, log_format: Literal["console", "json"]) -> None:
@@ -17,10 +19,13 @@ def configure(service: str, level: str, log_format: Literal["console", "json"]) 
     ]
     renderer: Any
     if log_format == "json":
-        shared.append(structlog.processors.dict_tracebacks)
+        # Local variables stay out of tracebacks: they hold secrets and accounts.
+        shared.append(ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=32)
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), pad_event_to=32, exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

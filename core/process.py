@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from core import logs
+from core import logs, metrics
 from core.settings import Settings
 
 AsyncMain = Callable[[Settings], Coroutine[Any, Any, None]]
@@ -22,13 +22,14 @@ async def _until_told(settings: Settings, main: AsyncMain) -> None:
         await task
 
 
-def run_service(name: str, settings: Settings, main: AsyncMain) -> None:
+def run_service(name: str, settings: Settings, main: AsyncMain, *, metrics_port: int = 0) -> None:
     """Run ``main`` until it ends or the process is told to stop.
 
     SIGTERM and SIGINT cancel ``main``, which closes what it opened and returns; the process exits with 0.
-    An exception from ``main`` is raised to the caller.
+    An exception from ``main`` is raised to the caller. With a ``metrics_port`` its metrics are served.
     """
     logs.configure(name, settings.log_level, settings.log_format)
+    metrics.serve(settings.metrics_host, metrics_port)
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - not available on Windows

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="marks and values reach the database"
     )
 
+    metrics_host: str = Field("127.0.0.1", description="where link and worker serve metrics")
+    broker_metrics_port: int = Field(0, ge=0, le=65535, description="of the broker link; 0: not served")
+    worker_metrics_port: int = Field(0, ge=0, le=65535, description="of the worker; 0: not served")
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="account numbers and amounts appear at DEBUG only"
     )

@@ -64,7 +64,7 @@ async def migrate(database_url: str, profile: str) -> None:
         DatabaseUnavailableError: PostgreSQL cannot be reached.
         ProfileMismatchError: the database keeps the other profile's portfolio.
     """
-    engine = create_async_engine(database_url, connect_args={"timeout": 5})
+    engine = create_async_engine(database_url, connect_args={"timeout": 5}, hide_parameters=True)
     try:
         with _sentence_for_disconnects():
             async with engine.connect() as guard:

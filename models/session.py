@@ -71,6 +71,7 @@ def _engine(url: str, application: str, pool_size: int, **server_settings: str) 
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=10,
+        hide_parameters=True,
         connect_args={
             "timeout": 5,
             "command_timeout": 60,

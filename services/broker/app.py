@@ -61,4 +61,4 @@ async def serve(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """Run the broker link until SIGTERM or SIGINT."""
-    run_service("broker", settings, serve)
+    run_service("broker", settings, serve, metrics_port=settings.broker_metrics_port)

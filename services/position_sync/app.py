@@ -25,7 +25,7 @@ _LAG_SECONDS = 5.0
 
 def run(settings: Settings) -> None:
     """Run a worker until told to stop. Any number may run at once."""
-    run_service("worker", settings, main)
+    run_service("worker", settings, main, metrics_port=settings.worker_metrics_port)
 
 
 async def main(settings: Settings) -> None:

@@ -38,3 +38,20 @@ def test_libraries_that_tell_of_accounts_are_kept_quiet(capsys: pytest.CaptureFi
     logs.configure("broker", "INFO", "console")
     logging.getLogger("ib_async.wrapper").info("execDetails DU1234567")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_no_local_variables(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("worker", "INFO", log_format)  # type: ignore[arg-type] - one of the two
+
+    def fail() -> None:
+        secret = "hunter" + "2"
+        raise ValueError(len(secret))
+
+    try:
+        fail()
+    except ValueError:
+        logs.get_logger("z").exception("failed")
+    out = capsys.readouterr().out
+    assert "ValueError" in out
+    assert "hunter2" not in out

@@ -1,8 +1,13 @@
 import signal
+import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
+
+from core import metrics
+from core.errors import PortInUseError
 
 PROGRAM = """
 import asyncio
@@ -35,3 +40,21 @@ def test_an_error_ends_the_process_with_its_error() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ValueError: broken" in done.stderr
+
+
+def test_a_service_serves_its_metrics_where_it_is_told_to(unused_port: int) -> None:
+    program = PROGRAM.replace("main)", f"main, metrics_port={unused_port})")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert "python_info" in httpx.get(f"http://127.0.0.1:{unused_port}/metrics").text
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_metrics_port_that_is_taken_is_a_sentence(unused_port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", unused_port))
+        taken.listen()
+        with pytest.raises(PortInUseError, match=f"127.0.0.1:{unused_port}"):
+            metrics.serve("127.0.0.1", unused_port)

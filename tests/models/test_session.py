@@ -58,3 +58,12 @@ async def test_a_connection_cut_by_the_server_is_a_disconnect(settings: Settings
 
 def test_an_error_of_ours_is_no_disconnect() -> None:
     assert not is_disconnect(ValueError("no"))
+
+
+async def test_an_errors_text_carries_no_values(database: Database) -> None:
+    number = {"number": 7654321}
+    with pytest.raises(DBAPIError, match="division by zero") as caught:
+        async with database.write() as connection:
+            await connection.execute(text("SELECT 1 / (CAST(:number AS integer) - 7654321)"), number)
+    assert "[parameters" not in str(caught.value)
+    assert "hidden" in str(caught.value)
