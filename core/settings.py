@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -38,7 +38,13 @@ class Settings(BaseSettings):
     """What can be set from outside: ``LOTKEEPER_<NAME>``, ``LOTKEEPER_<NAME>_FILE`` or ``.env``."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        # `LOTKEEPER_API_TOKEN=` in a template or a compose file means "not set", and never an empty token.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
     )
 
     home: Path = Field(
@@ -142,7 +148,11 @@ class Settings(BaseSettings):
                 f"{PREFIX}DATABASE_URL must start with postgresql://, not {scheme}://. "
                 "Lotkeeper keeps its data in PostgreSQL only."
             )
-        return f"postgresql+asyncpg://{rest}"
+        _require_sound_address("DATABASE_URL", url)
+        # libpq's name for it, which people copy from their provider; asyncpg's is shorter.
+        rest, mark, query = rest.partition("?")
+        options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)]
+        return f"postgresql+asyncpg://{rest}{mark}{urlencode(options)}"
 
     def require_redis_url(self) -> str:
         """The Redis URL.
@@ -153,6 +163,7 @@ class Settings(BaseSettings):
         url = self._require(self.redis_url, "REDIS_URL", "redis://host:6379/0")
         if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
             raise SettingsError(f"{PREFIX}REDIS_URL must start with redis://, rediss:// or unix://.")
+        _require_sound_address("REDIS_URL", url)
         return url
 
     @staticmethod
@@ -175,10 +186,23 @@ def _file_variants() -> dict[str, Any]:
             continue
         try:
             values[name] = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            reason = error.strerror
-            raise SettingsError(f"{variable} names {path}, which cannot be read: {reason}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise SettingsError(f"{variable} names {path}, which cannot be read: {reason}.") from None
+        if not values[name]:
+            raise SettingsError(f"{variable} names {path}, which is empty.")
     return values
+
+
+def _require_sound_address(name: str, url: str) -> None:
+    """Refuse what no client could read, without repeating it: it may hold a password."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise SettingsError(
+            f"{PREFIX}{name} is not a URL that can be read: its host or port is malformed "
+            "(an @, / or : in the password must be written as %40, %2F or %3A)."
+        ) from None
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -101,3 +101,39 @@ def test_every_stream_of_an_installation_is_its_own() -> None:
     }
     assert len(names) == 5
     assert all(name.startswith("x:{0}:") for name in names)
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOTKEEPER_API_TOKEN", "")
+    monkeypatch.setenv("LOTKEEPER_IB_PORT", "")
+    settings = load_settings()
+    assert settings.api_token is None
+    assert settings.ib_port == 4002
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"\n", "is empty"), (b"\xff\xfe", "it is not text")])
+def test_a_secret_file_without_a_secret_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_bytes(content)
+    monkeypatch.setenv("LOTKEEPER_API_TOKEN_FILE", str(secret))
+    with pytest.raises(SettingsError, match=f"LOTKEEPER_API_TOKEN_FILE names {secret}.*{reason}"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_an_address_that_nothing_can_read_is_told_without_its_password(name: str) -> None:
+    scheme = "postgresql" if name == "DATABASE_URL" else "redis"
+    settings = load_settings(**{name.lower(): f"{scheme}://user:hunter2@host:port/0"})
+    ask = settings.require_database_url if name == "DATABASE_URL" else settings.require_redis_url
+    with pytest.raises(SettingsError, match=f"LOTKEEPER_{name}") as caught:
+        ask()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_encryption_that_a_provider_prescribes_reaches_asyncpg_under_its_own_name() -> None:
+    settings = load_settings(database_url="postgres://u:p%40@h/db?sslmode=require&application_name=x")
+    assert settings.require_database_url() == (
+        "postgresql+asyncpg://u:p%40@h/db?ssl=require&application_name=x"
+    )
