@@ -1,15 +1,16 @@
 """Bring a database to the newest schema, one process at a time, and tie it to its profile."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import migrations
@@ -18,6 +19,8 @@ from models.session import is_disconnect
 
 ADVISORY_LOCK = 0x10C7EEBE
 """Any constant of our own: whoever migrates holds it, the others wait."""
+
+_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -45,6 +48,11 @@ def _sentence_for_disconnects() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        refusal = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
+        if isinstance(refusal, _REFUSALS):
+            raise DatabaseUnavailableError(
+                f"PostgreSQL refuses the connection: {refusal}. Check LOTKEEPER_DATABASE_URL."
+            ) from error
         if is_disconnect(error):
             raise DatabaseUnavailableError(
                 f"PostgreSQL cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_DATABASE_URL "
@@ -90,8 +98,3 @@ async def _claim_profile(connection: AsyncConnection, profile: str) -> None:
             f"This database keeps the {kept} portfolio, and it was asked for as {profile}. Use "
             f"`lotkeeper {'demo' if kept == 'demo' else 'up'}` with it, or another LOTKEEPER_DATABASE_URL."
         )
-
-
-def migrate_now(database_url: str, profile: str) -> None:
-    """``migrate`` for callers without an event loop."""
-    asyncio.run(migrate(database_url, profile))

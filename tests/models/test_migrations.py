@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from core.errors import DatabaseUnavailableError, ProfileMismatchError
 from core.settings import Settings
@@ -43,6 +43,21 @@ async def test_an_absent_server_is_a_sentence(unused_port: int) -> None:
     url = f"postgresql+asyncpg://lotkeeper@127.0.0.1:{unused_port}/lotkeeper"
     with pytest.raises(DatabaseUnavailableError, match="LOTKEEPER_DATABASE_URL"):
         await migrate(url, "main")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"password": "wrong"}, "password authentication failed"),
+        ({"database": "nowhere"}, '"nowhere" does not exist'),
+    ],
+)
+async def test_a_refused_connection_is_a_sentence(
+    settings: Settings, change: dict[str, str], reason: str
+) -> None:
+    url = make_url(settings.require_database_url()).set(**change)  # type: ignore[arg-type] - texts all
+    with pytest.raises(DatabaseUnavailableError, match=f"{reason}.*LOTKEEPER_DATABASE_URL"):
+        await migrate(url.render_as_string(hide_password=False), "main")
 
 
 async def test_every_table_has_its_columns_checked_or_explained(database: Database) -> None:
