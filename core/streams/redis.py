@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from core.errors import StreamUnavailableError
 from core.settings import Settings
@@ -27,9 +27,13 @@ async def _available() -> AsyncIterator[None]:
     cancelled_before = task.cancelling() if task is not None else 0
     try:
         yield
-    except ResponseError:
-        # The server answered, and said no: a fault of ours, not an absence.
-        raise
+    except ResponseError as error:
+        # The server answered, and said no: a fault of ours, unless it cannot take writes at the moment.
+        if not _has_no_room(error):
+            raise
+        raise StreamUnavailableError(
+            f"Redis takes no writes ({error}). Give it more memory or disk; nothing is lost meanwhile."
+        ) from error
     except (TimeoutError, RedisError, OSError) as error:
         _heed_cancellation(task, cancelled_before)
         raise StreamUnavailableError(
@@ -215,6 +219,11 @@ class RedisStreams:
             await self._redis.aclose()
         except (RedisConnectionError, OSError):
             return
+
+
+def _has_no_room(error: ResponseError) -> bool:
+    """A full memory or disk, or a replica: it will pass, and is no reason to give up what waits."""
+    return isinstance(error, OutOfMemoryError | ReadOnlyError) or str(error).startswith("MISCONF")
 
 
 def _group_is_lost(error: ResponseError) -> bool:
