@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import StackError
+from core.errors import SettingsError, StackError
 from core.settings import PREFIX, Settings
 from services.stack import children
 from services.stack.journal import Journal
@@ -134,9 +134,15 @@ def _tidy_up(settings: Settings, journal: Journal) -> None:
 
 def _choose_port(settings: Settings, options: Options, journal: Journal) -> Settings:
     port, host = settings.api_port, settings.api_host
-    if options.scenario is None or options.port_is_chosen or is_free(port, host):
-        require_free(port, _PORT_VARIABLE, host)
-        return settings
+    try:
+        if options.scenario is None or options.port_is_chosen or is_free(port, host):
+            require_free(port, _PORT_VARIABLE, host)
+            return settings
+    except OSError as error:
+        raise SettingsError(
+            f"Lotkeeper cannot listen on {host}, port {port}: {error.strerror}. "
+            f"Correct {PREFIX}API_HOST or {_PORT_VARIABLE}."
+        ) from error
     found = holder(port)
     other = next_free_port(port, host)
     journal.say(

@@ -29,14 +29,18 @@ class Holder:
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on ``port`` now (a connection in TIME_WAIT does not count)."""
+    """Whether a server could listen on ``port`` now (a connection in TIME_WAIT does not count).
+
+    Raises:
+        OSError: not here at all: no such address, or a port that only root may have.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            if error.errno == errno.EADDRINUSE:
                 return False
             raise
     return True

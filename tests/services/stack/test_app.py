@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SettingsError
 from core.settings import Settings, load_settings
 from services.stack import app
 from services.stack.app import Options, api_url, make_plan
@@ -59,3 +60,11 @@ def test_a_generated_token_is_kept(plain: Settings) -> None:
     assert len(token) >= 20
     assert token_in_force(plain) == token
     assert app.log_file(plain) == plain.data_dir / "logs" / "lotkeeper.log"
+
+
+@pytest.mark.parametrize("host", ["203.0.113.5", "nowhere.invalid"])
+def test_an_address_that_is_not_ours_is_a_sentence(plain: Settings, host: str) -> None:
+    wrong = plain.model_copy(update={"api_host": host})
+    for options in (Options(), Options(scenario="quiet")):
+        with pytest.raises(SettingsError, match=f"{host}, port .*LOTKEEPER_API_HOST"):
+            app.run(wrong, options)
