@@ -2,6 +2,7 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from core import logs
 
@@ -10,8 +11,13 @@ from core import logs
 def _root_logger_as_it_was():  # noqa: ANN202 - a generator fixture without a value
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    configured = structlog.is_configured()
+    before = structlog.get_config()
     yield
     root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+    if configured:
+        structlog.configure(**before)
 
 
 def test_one_line_an_event_as_json(capsys: pytest.CaptureFixture[str]) -> None:
