@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from core.settings import Profile
 from services.simulator.control import ControlClient
 from services.stack.ports import free_port
 from services.stack.runtime import Runtime, read_runtime
@@ -20,11 +21,13 @@ from tests.waiting import eventually_now
 Holdings = dict[tuple[str, int], Decimal]
 
 
-class Demo:
-    """A running ``lotkeeper demo``, watched from outside."""
+class Stack:
+    """A running ``lotkeeper demo`` or ``lotkeeper up``, watched from outside."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, profile: Profile = "demo", **variables: str) -> None:
         self.home = home
+        self.profile: Profile = profile
+        self.variables = variables
         self.port = free_port()
         self.output = home.parent / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,11 +42,13 @@ class Demo:
             "LOTKEEPER_API_PORT": str(self.port),
             "LOTKEEPER_SETTLE_SECONDS": "0.5",
             "HOME": str(self.home.parent),
+            **self.variables,
         }
+        command = "demo" if self.profile == "demo" else "up"
         with self.output.open("ab") as output:
             self._said_before = output.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", "demo"], env=variables, stdout=output, stderr=output
+                [sys.executable, "-m", "services.cli", command], env=variables, stdout=output, stderr=output
             )
         up = eventually_now(self._up_or_ended, seconds=60)
         assert up == "up", self.output.read_text()
@@ -66,13 +71,13 @@ class Demo:
 
     @property
     def runtime(self) -> Runtime:
-        runtime = read_runtime(self.home, "demo")
+        runtime = read_runtime(self.home, self.profile)
         assert runtime is not None
         return runtime
 
     @property
     def token(self) -> str:
-        return (self.home / "demo" / "api-token").read_text().strip()
+        return (self.home / self.profile / "api-token").read_text().strip()
 
     @property
     def url(self) -> str:
@@ -138,9 +143,9 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One demo for all tests of a worker; each leaves it healthy."""
-    demo = Demo(tmp_path_factory.mktemp("demo") / "home")
+    demo = Stack(tmp_path_factory.mktemp("demo") / "home")
     try:
         demo.start()
         yield demo
@@ -149,7 +154,7 @@ def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def demo(running_demo: Demo) -> Demo:
+def demo(running_demo: Stack) -> Stack:
     """The demo with its market paused and its books equal."""
     running_demo.simulator.pause_market()
     running_demo.until_equal()

@@ -5,13 +5,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Demo
+from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def test_a_second_start_has_the_data_of_the_first(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "home")
+    demo = Stack(tmp_path / "home")
     try:
         demo.start()
         demo.simulator.pause_market()

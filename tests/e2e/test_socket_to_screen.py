@@ -15,7 +15,7 @@ from playwright.async_api import Page, async_playwright, expect
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.domain.money import plain
-from tests.e2e.conftest import Demo
+from tests.e2e.conftest import Stack
 from tests.waiting import eventually, eventually_now
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -32,7 +32,7 @@ CHROMIUM_OPTIONS = [
 
 
 @pytest.fixture
-async def page(demo: Demo) -> AsyncIterator[Page]:
+async def page(demo: Stack) -> AsyncIterator[Page]:
     """A signed-in page."""
     chromium = os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")
     async with async_playwright() as playwright:
@@ -63,7 +63,7 @@ async def hear_quantity(socket: ClientConnection, key: str, quantity: Decimal) -
 
 @pytest.mark.browser
 async def test_a_fill_travels_from_the_broker_to_the_database_the_socket_and_the_screen(
-    demo: Demo, page: Page
+    demo: Stack, page: Page
 ) -> None:
     row = next(row for row in demo.positions() if row["sec_type"] == "STK" and row["side"] == "long")
     wanted = Decimal(row["quantity"]) + 7
@@ -92,7 +92,7 @@ async def test_a_fill_travels_from_the_broker_to_the_database_the_socket_and_the
 
 @pytest.mark.browser
 async def test_the_page_keeps_the_last_known_numbers_while_the_gateway_is_away(
-    demo: Demo, page: Page
+    demo: Stack, page: Page
 ) -> None:
     pill = page.get_by_test_id("freshness-pill")
     figure = page.get_by_test_id("net-liquidation")
@@ -111,7 +111,7 @@ async def test_the_page_keeps_the_last_known_numbers_while_the_gateway_is_away(
     assert page.url.startswith(demo.url)
 
 
-def test_the_database_holds_what_the_broker_holds(demo: Demo) -> None:
+def test_the_database_holds_what_the_broker_holds(demo: Stack) -> None:
     held = demo.until_equal()
     assert len(held) >= 40
     assert len({account for account, _ in held}) == 3
@@ -121,7 +121,7 @@ def test_the_database_holds_what_the_broker_holds(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("name", ["broker", "worker", "api", "simulator", "redis", "postgres"])
-def test_a_killed_process_comes_back_and_nothing_is_lost(demo: Demo, name: str) -> None:
+def test_a_killed_process_comes_back_and_nothing_is_lost(demo: Stack, name: str) -> None:
     key = next(iter(sorted(demo.book())))
     before = demo.pid(name)
     assert before is not None
@@ -138,7 +138,7 @@ def test_a_killed_process_comes_back_and_nothing_is_lost(demo: Demo, name: str) 
     eventually_now(lambda: _source(demo), lambda source: source == "live", seconds=30)
 
 
-def _paused(demo: Demo) -> bool:
+def _paused(demo: Stack) -> bool:
     try:
         demo.simulator.pause_market()
     except OSError:
@@ -146,7 +146,7 @@ def _paused(demo: Demo) -> bool:
     return True
 
 
-def _source(demo: Demo) -> str | None:
+def _source(demo: Stack) -> str | None:
     try:
         source: str = demo.get("/sync")["freshness"]["source"]
     except OSError:
@@ -154,7 +154,7 @@ def _source(demo: Demo) -> str | None:
     return source
 
 
-async def test_every_reply_says_how_fresh_it_is(demo: Demo) -> None:
+async def test_every_reply_says_how_fresh_it_is(demo: Stack) -> None:
     account = demo.get("/accounts")["items"][0]["account"]
     row = demo.positions()[0]
     for path in (
@@ -170,7 +170,7 @@ async def test_every_reply_says_how_fresh_it_is(demo: Demo) -> None:
         assert freshness["links"].keys() >= {"gateway", "ibkr"}, path
 
 
-async def test_executions_are_stored_once_though_the_broker_repeats_them(demo: Demo) -> None:
+async def test_executions_are_stored_once_though_the_broker_repeats_them(demo: Stack) -> None:
     key = next(iter(sorted(demo.book())))
     exec_id = demo.simulator.fill(account=key[0], conid=key[1], side="BOT", quantity="1")
 
