@@ -11,6 +11,7 @@ from services.simulator.instruments import Instrument
 from services.simulator.wire import UNSET_DOUBLE, UNSET_INTEGER, Fields, double, plain, size
 
 # Server versions from which a layout has changed.
+ONE_SIZE_FIELD = 163
 SIZE_FIELDS = 164
 REJECT_JSON = 166
 PEG_FIELDS = 170
@@ -316,8 +317,8 @@ def contract_details(version: int, req_id: int, instrument: Instrument, day: dat
     month = instrument.expiry[:6]
     hours = f"{day:%Y%m%d}:0930-{day:%Y%m%d}:1600"
     return [
+        *(["10"] if version >= SIZE_FIELDS else ["10", "8"]),
         *[
-            "10",
             str(req_id),
             instrument.symbol,
             instrument.sec_type,
@@ -331,12 +332,14 @@ def contract_details(version: int, req_id: int, instrument: Instrument, day: dat
             str(instrument.conid),
             plain(instrument.min_tick),
         ],
+        # Before 164 there was a size multiplier, which clients read and throw away.
+        *([] if version >= SIZE_FIELDS else ["1"]),
         *[instrument.multiplier_text, "ACTIVETIM,LMT,MKT,STP", exchanges, str(instrument.price_magnifier)],
         *[str(instrument.under_conid), instrument.long_name, instrument.exchange, month, "", "", ""],
         *["US/Eastern", hours, hours, "", "", "0"],
         *["1", instrument.symbol if instrument.under_conid else "", "STK" if instrument.under_conid else ""],
         *["26", instrument.expiry, instrument.stock_type],
-        *([plain(instrument.lot_size)] * 3 if version >= SIZE_FIELDS else []),
+        *[plain(instrument.lot_size)] * (3 if version >= SIZE_FIELDS else int(version == ONE_SIZE_FIELD)),
     ]
 
 
@@ -365,15 +368,24 @@ def tick_price(req_id: int, kind: int, price: Decimal, quantity: Decimal) -> Fie
     return ["1", "6", str(req_id), str(kind), plain(price), size(quantity), "1"]
 
 
-def tick_size(req_id: int, kind: int, quantity: Decimal) -> Fields:
-    """A size: kind 0 bid, 3 ask, 5 last, 8 volume."""
-    return ["2", "6", str(req_id), str(kind), size(quantity)]
-
-
 def tick_snapshot_end(req_id: int) -> Fields:
     """A snapshot is complete."""
     return ["57", "1", str(req_id)]
 
 
+def zone_named(name: str) -> ZoneInfo:
+    """The zone behind a name that a gateway shows.
+
+    Raises:
+        ValueError: it is not known.
+    """
+    try:
+        return ZoneInfo(FOREIGN_ZONES.get(name, name))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"{name!r} is no time zone, neither IANA's nor of {', '.join(FOREIGN_ZONES)}"
+        ) from None
+
+
 def _in_zone(at: datetime, zone: str) -> datetime:
-    return at.astimezone(ZoneInfo(FOREIGN_ZONES.get(zone, zone)))
+    return at.astimezone(zone_named(zone))

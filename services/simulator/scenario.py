@@ -8,13 +8,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from core.errors import LotkeeperError
 from services.simulator.book import ACCOUNT_ZONE, Account, Book, OpeningLot
 from services.simulator.instruments import Instrument, SecType
+from services.simulator.messages import zone_named
+
+# A pause of nothing would be a busy loop.
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class ScenarioError(LotkeeperError):
@@ -63,8 +67,8 @@ class MarketTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     moves: bool = True
     fills: bool = True
-    tick_seconds: float = 1.0
-    fill_seconds: tuple[float, float] = (1.0, 2.0)
+    tick_seconds: Seconds = 1.0
+    fill_seconds: tuple[Seconds, Seconds] = (1.0, 2.0)
     fewest_positions: int = 0
     late_commission_share: float = 0.0
 
@@ -74,17 +78,17 @@ class GatewayTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     server_version: int = 178
     time_zone: str = "US/Eastern"
-    account_seconds: float = 3.0
-    pnl_seconds: float = 1.0
-    lost_notice_seconds: float = 4.0
-    late_commission_seconds: float = 2.0
+    account_seconds: Seconds = 3.0
+    pnl_seconds: Seconds = 1.0
+    lost_notice_seconds: Seconds = 4.0
+    late_commission_seconds: Seconds = 2.0
     first_pnl_unset: bool = True
 
 
 class FaultsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Faults that are on from the start."""
 
-    drop_every_seconds: float | None = None
+    drop_every_seconds: Seconds | None = None
     refuse: bool = False
     never_answer: bool = False
     positions: Literal["normal", "never", "empty"] | int = "normal"
@@ -113,7 +117,10 @@ def load_scenario(source: str | Path | Mapping[str, Any]) -> Scenario:
     """
     try:
         scenario = msgspec.convert(_tables(source), Scenario, strict=False)
-    except msgspec.ValidationError as error:
+        for zone in (scenario.gateway.time_zone, scenario.faults.execution_time_zone):
+            if zone is not None:
+                zone_named(zone)
+    except (msgspec.ValidationError, ValueError) as error:
         raise ScenarioError(f"The scenario {_label(source)} is wrong: {error}.") from None
     if not scenario.accounts:
         raise ScenarioError(f"The scenario {_label(source)} has no account: give it at least one.")
@@ -130,7 +137,7 @@ def scenario_names() -> list[str]:
 def new_book(scenario: Scenario, now: datetime, tag: int | None = None) -> Book:
     """A fresh book. ``tag`` begins every exec id; by default it differs from book to book."""
     today = now.astimezone(ACCOUNT_ZONE).date()
-    tables = [(table, build_instrument(table, today)) for table in scenario.instruments]
+    tables = [(table, _instrument(table, today, scenario.name)) for table in scenario.instruments]
     by_ref = {table.ref or table.symbol: instrument for table, instrument in tables}
     opening = [
         _opening_lot(account.id, by_ref, ref, text, scenario)
@@ -145,6 +152,19 @@ def new_book(scenario: Scenario, now: datetime, tag: int | None = None) -> Book:
         tag=secrets.randbits(32) if tag is None else tag,
         day=today,
     )
+
+
+def _instrument(table: InstrumentTable, today: date, scenario: str) -> Instrument:
+    name = table.ref or table.symbol
+    if table.mark <= 0 or table.tick <= 0:
+        raise ScenarioError(f"The scenario {scenario} is wrong: {name} needs a mark and a tick above 0.")
+    try:
+        return build_instrument(table, today)
+    except (ValueError, IndexError):
+        raise ScenarioError(
+            f'The scenario {scenario} is wrong: {name} has the expiry "{table.expiry}", '
+            "which is neither YYYYMMDD nor months from now (+3M)."
+        ) from None
 
 
 def build_instrument(table: InstrumentTable, today: date) -> Instrument:

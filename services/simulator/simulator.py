@@ -28,6 +28,7 @@ from services.simulator.faults import (
 )
 from services.simulator.gateway import Gateway
 from services.simulator.market import Intent, Market
+from services.simulator.messages import zone_named
 from services.simulator.persist import BookFile
 from services.simulator.scenario import Scenario, load_scenario, new_book
 from services.simulator.server import Listener
@@ -160,9 +161,8 @@ class Simulator:
         """Fill an order at once and tell every client; returns the exec id.
 
         ``price`` defaults to the mark. A number for ``commission`` is the report's delay in seconds.
-        ``order_id`` and
-        ``client_id`` say whose order it was; with ``announce_order`` the order is told of first (messages 5
-        and 3).
+        ``order_id`` and ``client_id`` say whose order it was; with ``announce_order`` the order is told of
+        first (messages 5 and 3).
         """
         size = Decimal(str(quantity))
         if size <= 0 or account not in self.book.accounts or conid not in self.book.instruments:
@@ -187,9 +187,13 @@ class Simulator:
         price: Decimal | str | float | None = None,
         commission: CommissionMode | float = "after",
     ) -> str:
-        """Replace a fill's quantity or price: same id, last part one up. Returns the new id."""
+        """Replace a fill's quantity (0: it never was) or price: same id, last part one up; the new id."""
         old = self.book.executions[exec_id]
         size = old.quantity if quantity is None else Decimal(str(quantity))
+        if size < 0:
+            raise ValueError(
+                f"cannot correct a fill to {size}: the side stays, the quantity is never negative"
+            )
         paid = old.price if price is None else Decimal(str(price))
         execution = self.book.correct(exec_id, size, paid, self._clock())
         self._keep([execution])
@@ -200,8 +204,7 @@ class Simulator:
         """Book ``count`` fills and send them, each with its commission report, as fast as the clients read.
 
         ``books`` is how many (or which) account-and-contract pairs they go to; by default everything that is
-        held.
-        Positions are told once, at the end.
+        held. Positions are told once, at the end.
         """
         keys = sorted(self.book.positions) if books is None or isinstance(books, int) else list(books)
         if isinstance(books, int):
@@ -333,6 +336,8 @@ class Simulator:
 
     def execution_time_zone(self, name: str | None) -> None:
         """The zone name that execution times carry from now on; ``None`` is the scenario's own."""
+        if name is not None:
+            zone_named(name)
         self.faults.execution_time_zone = name
 
     # life

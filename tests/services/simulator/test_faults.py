@@ -389,6 +389,23 @@ async def test_a_market_can_report_its_commissions_late() -> None:
         assert len([one for one in got if one[0] == "11"]) > 3
 
 
+async def test_a_zone_that_does_not_exist_is_refused_before_anything_is_filled_under_it(
+    sim: Simulator,
+) -> None:
+    with pytest.raises(ValueError, match="'Nowhere' is no time zone"):
+        sim.execution_time_zone("Nowhere")
+    assert sim.faults.execution_time_zone is None
+
+
+async def test_a_correction_never_turns_a_fill_around(sim: Simulator) -> None:
+    exec_id = await sim.fill(account=ONE, conid=AAPL, side="BOT", quantity=5)
+    before = sim.book.position((ONE, AAPL)).quantity
+    with pytest.raises(ValueError, match="never negative"):
+        await sim.correct(exec_id, quantity=-5)
+    await sim.correct(exec_id, quantity=0)
+    assert sim.book.position((ONE, AAPL)).quantity == before - 5
+
+
 async def test_a_fill_of_nothing_known_is_refused(sim: Simulator) -> None:
     for wrong in ({"account": "DU9"}, {"conid": 1}, {"quantity": 0}):
         arguments = {"account": ONE, "conid": AAPL, "side": "BOT", "quantity": 1, **wrong}

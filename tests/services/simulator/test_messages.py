@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ib_async import IB
+from ib_async.decoder import Decoder
 
 from services.simulator import messages
 from services.simulator.book import Position
@@ -181,7 +183,6 @@ LAYOUTS = [
     (messages.market_data_type(5), "58|1|5|1"),
     (messages.tick_parameters(5, D("0.01")), "81|5|0.01|9c0001|3"),
     (messages.tick_price(5, 4, D("1.5"), D(100)), "1|6|5|4|1.5|100|1"),
-    (messages.tick_size(5, 8, D(100)), "2|6|5|8|100"),
     (messages.tick_snapshot_end(5), "57|1|5"),
 ]
 
@@ -193,8 +194,14 @@ def test_the_layout_is_the_protocols(fields: list[str], layout: str) -> None:
     assert fields == layout.split("|")
 
 
-def test_old_contract_details_have_no_sizes() -> None:
-    assert (
-        len(messages.contract_details(163, 5, TSLA, AT.date()))
-        == len(messages.contract_details(164, 5, TSLA, AT.date())) - 3
-    )
+@pytest.mark.parametrize("version", [157, 163, 164, 178])
+async def test_contract_details_of_every_version_are_read_by_ib_async(version: int) -> None:
+    ib = IB()
+    ib.wrapper.startReq(5, container=[])
+    decoder = Decoder(ib.wrapper, version)
+    decoder.interpret(messages.contract_details(version, 5, OPTION, AT.date()))
+    (details,) = ib.wrapper._results[5]
+    assert (details.minTick, details.orderTypes, details.priceMagnifier) == (0.01, "ACTIVETIM,LMT,MKT,STP", 1)
+    assert details.contract.multiplier == "100"
+    assert details.timeZoneId == "US/Eastern"
+    assert details.sizeIncrement == (1 if version >= 164 else 0)

@@ -47,6 +47,12 @@ STOCK = {"conid": 1, "symbol": "X", "mark": "1"}
         ({"accounts": [{"id": "A", "holdings": {"Y": "1 @ 1"}}], "instruments": [STOCK]}, "A holds Y"),
         ({"accounts": [{"id": "A", "holdings": {"X": "1"}}], "instruments": [STOCK]}, 'X = "1"'),
         ({"accounts": [{"id": "A", "holdings": {"X": "a @ b"}}], "instruments": [STOCK]}, 'X = "a @ b"'),
+        ({"accounts": [{"id": "A"}], "instruments": [{**STOCK, "mark": "0"}]}, "X needs a mark"),
+        ({"accounts": [{"id": "A"}], "instruments": [{**STOCK, "expiry": "+xM"}]}, r'expiry "\+xM"'),
+        ({"accounts": [{"id": "A"}], "instruments": [{**STOCK, "kind": "FUT"}]}, 'X has the expiry ""'),
+        ({"accounts": [{"id": "A"}], "market": {"fill_seconds": [0, 1]}}, "fill_seconds"),
+        ({"accounts": [{"id": "A"}], "gateway": {"time_zone": "Mars"}}, "'Mars' is no time zone"),
+        ({"accounts": [{"id": "A"}], "faults": {"execution_time_zone": "US"}}, "'US' is no time zone"),
     ],
 )
 def test_a_wrong_scenario_is_told_in_one_sentence(source: Any, reason: str) -> None:
