@@ -1,13 +1,13 @@
 """The broker's own books: accounts, cash, lots, marks and fills. No clock and no I/O: the time is handed in.
 
-Always true, whatever is filled or corrected:
-the position is the sum of the opening lots and of the fills in force; the cash is the opening cash plus what
-every
-fill in force moved; a correction gives the same book as if the fill had been right from the start.
+Always true, whatever is filled or corrected: the position is the sum of the opening lots and of the fills in
+force; the cash is the opening cash plus what every fill in force moved; a correction gives the same book as
+if the fill had been right from the start.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -90,7 +90,8 @@ class Book:
             name: Account(account.account, account.base_currency, dict(account.cash))
             for name, account in self.accounts.items()
         }
-        twin.executions = dict(self.executions)
+        # Fills change after the fact: a correction works out anew what those after it have realized.
+        twin.executions = {exec_id: copy(fill) for exec_id, fill in self.executions.items()}
         twin.realized_today.update(self.realized_today)
         twin.unrealized_at_open = dict(self.unrealized_at_open)
         twin._live = {key: Holding(holding.lots) for key, holding in self._live.items()}

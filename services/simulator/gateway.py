@@ -30,8 +30,7 @@ class Gateway:
     """Sessions on one side, a book on the other.
 
     While the link to the broker is lost it goes on showing the book as it was: what is filled meanwhile is
-    not told
-    live, as with a real gateway, and is found only by asking for executions afterwards.
+    not told live, as with a real gateway, and is found only by asking for executions afterwards.
     """
 
     def __init__(self, book: Book, table: GatewayTable, faults: FaultState, clock: Clock) -> None:
@@ -41,7 +40,7 @@ class Gateway:
         self.sessions: set[Session] = set()
         self.clock = clock
         self._shown: Book | None = None
-        self._later: set[asyncio.Handle] = set()
+        self._later: dict[asyncio.Handle, Execution] = {}
 
     @property
     def link_lost(self) -> bool:
@@ -165,11 +164,11 @@ class Gateway:
         fill.commission_reported = False
 
         def due() -> None:
-            self._later.discard(handle)
+            del self._later[handle]
             self._report(fill)
 
         handle = asyncio.get_running_loop().call_later(seconds, due)
-        self._later.add(handle)
+        self._later[handle] = fill
 
     def send_positions(self, keys: Iterable[Key]) -> None:
         """Tell subscribers what is held now."""
@@ -248,7 +247,8 @@ class Gateway:
                 session.send_changed("summary", req_id, answers.summary(self.book, req_id, tags))
 
     def stop(self) -> None:
-        """Nothing that was put off happens any more."""
-        for handle in self._later:
+        """Nothing that was put off happens any more; who asks the next gateway of this book hears of it."""
+        for handle, fill in self._later.items():
             handle.cancel()
+            fill.commission_reported = True
         self._later.clear()

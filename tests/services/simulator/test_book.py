@@ -161,11 +161,14 @@ def test_a_new_day_starts_its_figures_at_zero_and_keeps_positions_and_yesterdays
 
 def test_a_copy_does_not_see_what_is_filled_later() -> None:
     of = book()
+    opened = fill(of, AAPL, "SLD", D(400), D(230))
+    closed = fill(of, AAPL, "BOT", D(100), D(220))
     twin = of.copy()
-    before = state(twin)
-    fill(of, AAPL, "BOT", D(10), D(230))
+    before, realized = state(twin), closed.realized
+    of.correct(opened.exec_id, D(400), D(240), NOW)
     assert state(twin) == before
     assert state(of) != before
+    assert (twin.executions[closed.exec_id].realized, closed.realized) == (realized, realized + 1000)
 
 
 def test_net_liquidation_is_cash_and_holdings_and_changes_only_by_commissions_when_filled_at_the_mark() -> (

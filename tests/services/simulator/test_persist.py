@@ -78,6 +78,17 @@ async def test_the_book_of_a_stopped_simulator_is_the_book_of_the_next(tmp_path:
         assert order[-1] > order[0]
 
 
+async def test_a_commission_that_a_stop_forestalled_is_reported_by_the_next_simulator(tmp_path: Path) -> None:
+    path = tmp_path / "book.json"
+    order = {"account": ONE, "conid": AAPL, "side": "BOT", "quantity": 1}
+    async with Simulator.start("quiet", book_path=path) as sim:
+        late = await sim.fill(**order, commission="late")  # type: ignore[arg-type] - built from a table
+        never = await sim.fill(**order, commission="never")  # type: ignore[arg-type] - the same
+    async with Simulator.start("quiet", book_path=path) as sim:
+        assert sim.book.executions[late].commission_reported
+        assert not sim.book.executions[never].commission_reported
+
+
 def test_after_a_kill_every_announced_fill_is_there_and_no_id_comes_again(tmp_path: Path) -> None:
     book, told, quantity = tmp_path / "book.json", [], Decimal(300)
     for _ in range(3):
