@@ -17,8 +17,6 @@ from services.simulator.faults import CommissionMode
 from services.simulator.server import HOST, listening_socket
 from services.simulator.simulator import Simulator
 
-START_SECONDS = 10.0
-
 
 class FillBody(BaseModel):
     """Arguments of ``Simulator.fill``."""

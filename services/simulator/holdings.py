@@ -1,8 +1,7 @@
 """FIFO lots of one account and instrument. Pure arithmetic on Decimal.
 
 Always true: the lots' signed quantities add up to the sum of the fills, all lots have one sign, and every
-cent of
-cost that goes in comes out again (a split rounds one part and gives the rest to the other).
+cent of cost that goes in comes out again (a split rounds one part and gives the rest to the other).
 """
 
 from collections import deque
@@ -20,8 +19,7 @@ class Lot:
     """What one fill opened. ``quantity`` is signed.
 
     ``cost`` is money including commission: paid for a long lot, received (net) for a short one. ``gross`` is
-    the same
-    without commission.
+    the same without commission.
     """
 
     quantity: Decimal
@@ -63,8 +61,7 @@ class Holding:
         while left:
             taken, cost, lot_gross = self._take(left)
             left -= taken
-            # Closing a long sells: proceeds less cost. Closing a short buys: net proceeds less
-            # what it costs now.
+            # Closing a long sells: proceeds less cost. Closing a short buys: net proceeds less today's price.
             realized -= sign * (taken * unit - cost)
             gross -= sign * (taken * unit - lot_gross)
         opening = abs(quantity) - closing

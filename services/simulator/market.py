@@ -38,8 +38,7 @@ class Market:
     """Moves the marks of a book and thinks up fills for it.
 
     Each account has a target per instrument (what the scenario lets it hold): fills wander around it, so
-    quantities
-    stay sane however long this runs.
+    quantities stay sane however long this runs.
     """
 
     def __init__(

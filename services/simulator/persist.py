@@ -1,8 +1,7 @@
 """The book on disk: a snapshot, and a journal of the fills since.
 
 A fill is in the journal, synced, before any client hears of it. So whatever kills the process, every id that
-was ever
-announced is in the book that the next one opens, and no id is given twice.
+was ever announced is in the book that the next one opens, and no id is given twice.
 """
 
 import fcntl
@@ -112,8 +111,7 @@ class BookFile:
             os.fsync(file.fileno())
         temporary.replace(self.path)
         self._sync_folder()
-        # Entries that are in the snapshot already are skipped on loading, so a crash between the
-        # two is harmless.
+        # A crash between the two is harmless: entries that are in the snapshot are skipped on loading.
         if self._journal is not None:
             self._journal.close()
         self._journal = self._journal_path.open("wb")

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 SERVER_VERSION = 178
-OLDEST_CLIENT_VERSION = 100
 
 GREETING = b"API\0"
 UNSET_DOUBLE = "1.7976931348623157E308"
