@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +24,8 @@ _BAD_POSTGRES = {"WARNING", "ERROR", "FATAL", "PANIC"}
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _SERVICE_COLOURS = ("\x1b[36m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[33m")
 _PLAIN = "\x1b[0m"
+# What a gateway or a client sent may be quoted in a log; it must not move our reader's cursor.
+_SPELLED_OUT = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ def parse(service: str, raw: str, now: datetime) -> Line:
     return Line(service, "info", raw, now)
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotating file of which every generation is for its owner's eyes only."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
 class Journal:
     """Writes lines to a rotating file (mode 0600) and to a terminal; safe to use from any thread."""
 
@@ -62,10 +73,7 @@ class Journal:
         self._services: list[str] = []
         self._writing = threading.Lock()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        self._file = logging.handlers.RotatingFileHandler(
-            path, maxBytes=FILE_BYTES, backupCount=FILE_BACKUPS, encoding="utf-8"
-        )
+        self._file = _PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_BACKUPS, encoding="utf-8")
 
     def say(self, text: str, level: str = "info") -> None:
         """A sentence of the supervisor itself."""
@@ -80,6 +88,7 @@ class Journal:
     def hear(self, service: str, raw: str) -> None:
         """A line that a service wrote."""
         if raw.strip():
+            raw = raw.translate(_SPELLED_OUT)
             self._write(parse(service, raw, datetime.now(UTC)), raw)
 
     def close(self) -> None:
@@ -116,7 +125,9 @@ class Journal:
         if self._terminal is None:
             return
         try:
-            self._terminal.write(f"{text}\n")
+            # Not every terminal has every letter.
+            encoding = self._terminal.encoding or "utf-8"
+            self._terminal.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
             self._terminal.flush()
         except (OSError, ValueError):
             # The terminal is gone (closed window, ended pipe). The stack is not: the file goes on.

@@ -95,6 +95,24 @@ def test_a_terminal_that_is_gone_does_not_stop_the_file(tmp_path: Path) -> None:
     assert len((tmp_path / "stack.log").read_text(encoding="utf-8").splitlines()) == 2
 
 
+def test_a_terminal_without_a_letter_shows_the_rest_and_what_follows(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    journal = Journal(tmp_path / "stack.log", io.TextIOWrapper(written, "latin-1"))
+    journal.announce("waiting …")
+    journal.announce("Lotkeeper is up")
+    journal.close()
+    assert written.getvalue() == b"waiting ?\nLotkeeper is up\n"
+
+
+def test_what_others_sent_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    journal = Journal(tmp_path / "stack.log", terminal)
+    journal.hear("broker", "2026-11-21T12:00:00.1Z [warning] unreadable text=\x1b[2J\x9b\x07\tgone")
+    journal.close()
+    assert terminal.getvalue() == "12:00:00 broker    WARNING unreadable text=\\x1b[2J\\x9b\\x07\tgone\n"
+    assert "\x1b" not in (tmp_path / "stack.log").read_text(encoding="utf-8")
+
+
 def test_the_file_is_turned_over_before_it_grows_too_big(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,3 +128,4 @@ def test_the_file_is_turned_over_before_it_grows_too_big(
         "stack.log.3",
     ]
     assert all(path.stat().st_size <= 1_000 for path in tmp_path.iterdir())
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
