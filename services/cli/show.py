@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 SHOWN_JOBS = 5
@@ -21,7 +22,9 @@ def status(found: dict[str, Any]) -> None:
             "No stack of this home runs on this machine (`lotkeeper demo` or `lotkeeper up` start one)."
         )
     else:
-        console.print(f"Stack: process {stack['pid']}, since {stack['since']}, log {stack['log_file']}")
+        console.print(
+            f"Stack: process {stack['pid']}, since {stack['since']}, log {escape(stack['log_file'])}"
+        )
         console.print(_processes(stack["processes"]))
     if found["sync"] is not None:
         _sync(console, found["sync"])
@@ -40,7 +43,7 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
     if sync.get("datasets"):
         table = _table("Data of the broker", "account", "what", "as of", "age", "complete")
         for row in sync["datasets"]:
-            complete = "yes" if row.get("complete") else f"[yellow]no[/] {row.get('error') or ''}"
+            complete = "yes" if row.get("complete") else f"[yellow]no[/] {escape(row.get('error') or '')}"
             age = _age(row.get("age_seconds"))
             table.add_row(row["account"], row["dataset"], str(row.get("as_of") or "–"), age, complete)
         console.print(table)
@@ -60,7 +63,9 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
             table.add_row(job["id"], job["kind"], job["status"], str(job.get("created_at") or "–"))
         console.print(table)
     for error in sync.get("last_errors") or []:
-        console.print(f"[red]{error.get('category')}[/] {error.get('at')}: {error.get('message')}")
+        console.print(
+            f"[red]{error.get('category')}[/] {error.get('at')}: {escape(str(error.get('message')))}"
+        )
     for dead in sync.get("dead_facts") or []:
         console.print(
             f"[yellow]kept aside[/] {dead.get('category')}: {_number(dead.get('occurrences'))} messages that "

@@ -25,7 +25,7 @@ SYNC: dict[str, Any] = {
             "as_of": None,
             "age_seconds": None,
             "complete": False,
-            "error": "timed out",
+            "error": "timed [/] out",
         },
     ],
     "streams": [
@@ -37,7 +37,7 @@ SYNC: dict[str, Any] = {
         {"name": "ticks", "length_entries": 5, "groups": []},
     ],
     "jobs": [{"id": "j1", "kind": "resync", "status": "succeeded", "created_at": "2026-11-21T11:59:00Z"}],
-    "last_errors": [{"at": "2026-11-21T11:00:00Z", "category": "gateway", "message": "was away"}],
+    "last_errors": [{"at": "2026-11-21T11:00:00Z", "category": "gateway", "message": "was away [/x] [321]"}],
     "dead_facts": [{"category": "unreadable", "occurrences": 3}],
     "freshness": {
         "source": "last_known",
@@ -61,9 +61,9 @@ def test_status_shows_links_data_streams_jobs_and_errors(lotkeeper: Run, fake_ap
         f"Lotkeeper (demo): API up at {fake_api.url}/",
         "gateway up, IBKR down. Data: last known (ib 1100), as of 2026-11-21T11:58:00Z.",
         "1 min 15 s",
-        "no timed out",
+        "no timed [/] out",
         "1,234",
-        "gateway 2026-11-21T11:00:00Z: was away",
+        "gateway 2026-11-21T11:00:00Z: was away [/x] [321]",
         "kept aside unreadable: 3 messages",
         "not running",
     ):
