@@ -136,10 +136,11 @@ class Resync:
                 errors = await self._each_accounts_positions(accounts)
             else:
                 errors = await self._all_positions(accounts)
+            errors |= self._damage("positions", accounts)
+            errors |= await self._doubt_empty_answers([name for name in accounts if name not in errors])
         finally:
+            # What is told of before ``PositionsCompleted`` stands before it in the stream and belongs to it.
             listener.sweep = ""
-        errors |= self._damage("positions", accounts)
-        errors |= await self._doubt_empty_answers([name for name in accounts if name not in errors])
         if not self._link.up:
             errors = dict.fromkeys(accounts, "the gateway is not connected to IBKR")
         believed = tuple(account for account in accounts if account not in errors)

@@ -175,7 +175,9 @@ def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetim
         return False
     if not told:
         return True
-    began = min(work.book.word for work in told)
+    # What was told of since the answer began is newer than it. Its own books may have been told of once more
+    # by now, or it is read again after a later one: then its end is the better limit.
+    began = min((sweep.epoch, sweep.seq), *(work.book.word for work in told))
     for work in books.values():
         book = work.book
         if book.account not in fact.accounts:

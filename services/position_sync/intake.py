@@ -206,6 +206,8 @@ def _sort_rare(intake: Intake, epoch: int, seq: int, fact: Fact) -> None:
         case PositionsCompleted():
             for account in fact.accounts:
                 intake.accounts.setdefault(account, fact.received_at)
+            # A book remembers only the last answer that told of it: no earlier one can be concluded any more.
+            intake.sweeps = [one for one in intake.sweeps if not set(one.fact.accounts) <= set(fact.accounts)]
             intake.sweeps.append(Sweep(epoch, seq, fact))
         case DatasetCompleted():
             intake.accounts.setdefault(fact.account, fact.received_at)

@@ -155,3 +155,56 @@ async def test_a_book_first_seen_by_a_fill_was_flat_if_the_last_complete_answer_
         "SELECT * FROM positions WHERE conid = :conid AND status = 'open'", conid=ACME.conid
     )
     assert (opened["quantity"], opened["provisional"]) == (7, False)
+
+
+async def test_a_position_opened_after_an_answer_is_not_closed_by_it_when_both_are_read_together(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    # All that the answer named was told of again later, so its books no longer say when it began.
+    await relay.handle(
+        [
+            link.entry(position("10", sweep="s1"), positions_completed("s1", 1)),
+            link.entry(position("3", "9", seconds=5, instrument=GOLD), position("11", seconds=6)),
+        ]
+    )
+    books = await rows("SELECT broker_quantity FROM ledger_books ORDER BY conid")
+    assert [row["broker_quantity"] for row in books] == [11, 3]
+
+
+async def test_an_answer_that_is_read_again_after_a_later_one_closes_nothing(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    first = link.entry(position("10", sweep="s1"), positions_completed("s1", 1))
+    later = link.entry(
+        position("3", "9", seconds=300, sweep="s2", instrument=GOLD),
+        position("10", seconds=300, sweep="s2"),
+        positions_completed("s2", 2, seconds=300),
+    )
+    for entry in (first, later, first):
+        await relay.handle([entry])
+    books = await rows("SELECT broker_quantity FROM ledger_books ORDER BY conid")
+    assert [row["broker_quantity"] for row in books] == [10, 3]
+
+
+async def test_of_several_answers_that_are_read_together_the_last_one_counts(
+    relay: Relay, rows: Rows, database: Database
+) -> None:
+    link = Link()
+    await relay.handle(
+        [
+            link.entry(
+                position("10", sweep="s1"),
+                position("2", "9", sweep="s1", instrument=GOLD),
+                positions_completed("s1", 2),
+            ),
+            link.entry(
+                position("2", "9", sweep="s2", seconds=300, instrument=GOLD),
+                positions_completed("s2", 1, seconds=300),
+            ),
+        ]
+    )
+    books = await rows("SELECT broker_quantity FROM ledger_books ORDER BY conid")
+    assert [row["broker_quantity"] for row in books] == [0, 2]
+    assert await count(database, "sync_log") == 0
