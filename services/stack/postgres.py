@@ -3,18 +3,15 @@
 import contextlib
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from core.errors import StackError
 from services.stack.binaries import PostgresBinaries, find_postgres, for_unprivileged_user
-from services.stack.locks import FolderBusyError, FolderLock
+from services.stack.embedded import EmbeddedServer
 from services.stack.ports import LOOPBACK, new_port, remembered_port
 from services.stack.processes import ON_LINUX, POLL_SECONDS, LineSink, Process, User, started_at, works_in
 
@@ -54,12 +51,12 @@ _SMALL = {
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class PostgresServer:
-    """One PostgreSQL in ``directory`` (data, password, port and lock file live there).
+class PostgresServer(EmbeddedServer):
+    """One PostgreSQL, see ``EmbeddedServer``; ``binaries`` is a directory of programs other than ours."""
 
-    ``durable=False`` is for tests: the data would not survive a power cut. Start it from a thread that lives
-    as long as the server (the main thread): on Linux it is told to stop when its starter's thread ends.
-    """
+    content = "database"
+    # Fast shutdown: connections are ended, everything is written, nothing is left to recover.
+    stop_signal = signal.SIGINT
 
     def __init__(
         self,
@@ -70,15 +67,8 @@ class PostgresServer:
         on_line: LineSink | None = None,
         start_seconds: float = 120.0,
     ) -> None:
-        self.directory = directory
+        super().__init__(directory, durable=durable, on_line=on_line, start_seconds=start_seconds)
         self._chosen = binaries
-        self._durable = durable
-        self._on_line = on_line
-        self._start_seconds = start_seconds
-        self._lock = FolderLock(directory / "lock")
-        self._process: Process | None = None
-        self._password = ""
-        self.port = 0
 
     @property
     def data(self) -> Path:
@@ -93,16 +83,6 @@ class PostgresServer:
     def url_of(self, database: str) -> str:
         """The same server, another database."""
         return f"postgresql://{ROLE}:{self._password}@{LOOPBACK}:{self.port}/{database}"
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster, while it runs."""
-        return self._process.pid if self.running and self._process else None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server process is alive."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Make the data directory if there is none, start the server and return when it takes connections.
@@ -129,44 +109,17 @@ class PostgresServer:
             self.stop()
             raise
 
-    def stop(self, grace_seconds: float = 8.0) -> None:
-        """Fast shutdown: connections are ended, everything is written, nothing is left to recover."""
-        if self._process is not None:
-            self._process.stop(signal.SIGINT, grace_seconds)
-            self._process = None
-        self._lock.release()
-
-    def kill(self) -> None:
-        """SIGKILL the server, as a crash would; ``start`` recovers with the same address and password."""
-        process = self._process
-        if process is not None:
-            # Only the postmaster: its own children must find out by themselves, as after a real crash.
-            process.send(signal.SIGKILL)
-            process.wait()
-            self._process = None
-        self._lock.release()
-
-    def _take_lock(self) -> None:
-        try:
-            self._lock.acquire()
-        except FolderBusyError as busy:
-            raise StackError(
-                f"The database in {self.directory} is in use by process {busy.pid}. Stop that one first."
-            ) from None
+    def _kill_process(self, process: Process) -> None:
+        # Only the postmaster: its own children must find out by themselves, as after a real crash.
+        process.send(signal.SIGKILL)
 
     def _read_or_make_password(self) -> str:
         path = self.directory / "password"
-        if path.exists():
-            return path.read_text(encoding="ascii").strip()
-        if self.data.exists():
+        if self.data.exists() and not path.exists():
             raise StackError(
                 f"{path} is missing, so the database in {self.data} cannot be opened. Restore that file."
             )
-        password = secrets.token_urlsafe(24)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{password}\n")
-        return password
+        return super()._read_or_make_password()
 
     def _initialise(self, found: PostgresBinaries, user: User | None) -> None:
         """Run initdb beside the final place, so that an interrupted one is never taken for a database."""
@@ -286,23 +239,6 @@ class PostgresServer:
         process.kill()
         process.wait()
         return False
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _unprivileged_user() -> User | None:
