@@ -16,7 +16,7 @@ RUN npm run build
 
 FROM python:${PYTHON_VERSION}-slim AS build
 ENV PYTHONDONTWRITEBYTECODE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1
-RUN python -m pip install --no-cache-dir uv && uv venv /opt/lotkeeper
+RUN python -m pip install --no-cache-dir uv==0.13.8 && uv venv /opt/lotkeeper
 ENV VIRTUAL_ENV=/opt/lotkeeper
 WORKDIR /src
 # The dependencies first: they change less often than the source, so this layer is kept.

@@ -112,3 +112,8 @@ def test_the_image_has_the_versions_that_the_tests_ran_with() -> None:
     names = {re.split(r"[\[=<>; ]", requirement)[0].lower().replace("_", "-") for requirement in declared}
     assert names <= {name.lower().replace("_", "-") for name in runtime}
     assert not {"pytest", "ruff", "mypy", "playwright"} & set(runtime)
+
+
+def test_the_image_is_installed_by_the_same_uv_as_everything_else(stages: dict[str, Stage]) -> None:
+    (pinned,) = re.findall(r"uv==[\d.]+", (ROOT / "ops/bin/install-python").read_text(encoding="utf-8"))
+    assert any(f"pip install --no-cache-dir {pinned} " in run for run in stages["build"].all("RUN"))
