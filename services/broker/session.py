@@ -65,6 +65,9 @@ class Session:
         attempt, down_since = 0, self._clock()
         try:
             while True:
+                if attempt > 1:
+                    # Connections that are made and do not last would otherwise follow each other without end.
+                    await asyncio.sleep(backoff_seconds(attempt - 2, 0.0, ended, self._rng))
                 self._epoch = await self._register.open(ended)
                 self._publisher.begin_epoch(self._epoch)
                 lost, attempt, down_since = await self._one_connection(attempt, down_since)
@@ -104,6 +107,8 @@ class Session:
     async def _one_connection(self, attempt: int, down_since: Any) -> tuple[LinkLostError, int, Any]:
         """Attempt until one connection is made, serve it until it ends; why it ended."""
         while True:
+            # What an earlier attempt heard of IBKR, this gateway will say again if it still holds.
+            self._ibkr_lost_by = 0
             connection = self._connection = Connection(
                 self._settings,
                 self._publisher,
@@ -182,7 +187,6 @@ class Session:
             for task in (lost, *tasks):
                 task.cancel()
             await asyncio.gather(lost, *tasks, return_exceptions=True)
-            self._ibkr_lost_by = 0
             self._fail_what_waits()
 
     def _explain_failure(self, tasks: list["asyncio.Task[None]"], connection: Connection) -> None:

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from models.tables import broker_sessions
+from services.broker import session
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
 from tests.waiting import eventually
@@ -137,6 +138,50 @@ async def test_a_taken_client_id_is_told_apart(settings: Settings, reader: Reade
                 first.cancel()
                 await asyncio.gather(first, return_exceptions=True)
                 await reader.until_beat(lambda beat: beat.complete)
+
+
+async def test_an_outage_told_by_a_connection_that_failed_says_nothing_of_the_next(
+    settings: Settings, reader: Reader
+) -> None:
+    async def tell_and_hang_up(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stream.read(100)
+        for message in (
+            b"178\x0020261120 10:00:00 US/Eastern\0",
+            b"4\x002\x00-1\x001100\x00Connectivity lost\x00\0",
+        ):
+            writer.write(len(message).to_bytes(4, "big") + message)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(tell_and_hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with broker_link(quick(settings, port)):
+        await reader.until_beat(lambda beat: beat.gateway == "down")
+        server.close()
+        await server.wait_closed()
+        async with Simulator.start(SMALL, port=port):
+            await reader.until_beat(lambda beat: beat.gateway == "up")
+            await reader.until_beat(lambda beat: beat.ibkr == "up" and beat.complete, seconds=10)
+
+
+async def test_a_gateway_that_hangs_up_on_every_connection_is_given_time(
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+
+    def noted(attempt: int, *_: object) -> float:
+        waits.append(attempt)
+        return 0.05
+
+    monkeypatch.setattr(session, "backoff_seconds", noted)
+    async with Simulator.start(SMALL) as sim:
+        sim.drop_every(0.3)
+        async with broker_link(quick(settings, sim.port)):
+            # Each of these connections was made; none of them lasted.
+            await eventually(lambda: asyncio.sleep(0, waits), lambda told: len(told) >= 3, seconds=15)
+            sim.drop_every(None)
+            await reader.until_beat(lambda beat: beat.complete)
+    assert waits[:3] == sorted(waits[:3])
 
 
 @pytest.mark.parametrize("data_lost", [True, False])
