@@ -88,6 +88,11 @@ def _reason(link: Link, *, synced_before: bool) -> str | None:
     return None
 
 
+def whole_age(as_of: datetime, now: datetime) -> int:
+    """Whole seconds; never negative, also where the clock of another machine is ahead of ours."""
+    return max(0, int((now - as_of).total_seconds()))
+
+
 def freshness(
     verdict: Verdict,
     *,
@@ -102,7 +107,7 @@ def freshness(
     ``complete`` is false where the download that the value belongs to has a gap; a value without a time was
     never received.
     """
-    age = None if as_of is None else max(0, int((now - as_of).total_seconds()))
+    age = None if as_of is None else whole_age(as_of, now)
     reason = verdict.reason
     if reason is None:
         if not complete or as_of is None:

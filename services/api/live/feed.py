@@ -63,22 +63,29 @@ class Feed:
                 return False
         return True
 
-    def _dataset_as_of(self, account: str, name: str) -> datetime | None:
+    def dataset_as_of(self, account: str, name: str) -> datetime | None:
+        """From when what we have of a download is: its last run, or whatever came by itself since."""
         state = self.picture.datasets.get((account, name))
-        return None if state is None else state.as_of
+        known = self.picture.accounts.get(account)
+        came = None
+        if known is not None and name == "account_values":
+            came = known.newest_value_as_of()
+        elif known is not None and name == "pnl" and known.pnl is not None:
+            came = known.pnl.received_at
+        return self._newest((None if state is None else state.as_of, came))
 
     def position_freshness(self, position: PositionChanged, judged: Judged) -> Freshness:
         """Of a row: an open one is as fresh as its mark."""
         complete = self._complete(position.account, "positions", "executions", verdict=judged.verdict)
         if position.status == "closed":
-            as_of = self._dataset_as_of(position.account, "executions") or position.closed_at
+            as_of = self.dataset_as_of(position.account, "executions") or position.closed_at
             return freshness(
                 judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete
             )
         mark = self.picture.mark_of(position)
         if mark is None:
             # What is held is known, what it is worth is not.
-            as_of = self._dataset_as_of(position.account, "positions")
+            as_of = self.dataset_as_of(position.account, "positions")
             return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=False)
         as_of = mark.received_at
         return freshness(
@@ -98,7 +105,7 @@ class Feed:
         accounts = [account] if account is not None else list(self.picture.accounts)
         as_of = self._newest(
             [
-                *(self._dataset_as_of(name, "positions") for name in accounts),
+                *(self.dataset_as_of(name, "positions") for name in accounts),
                 *(self.picture.newest_mark.get(name) for name in accounts),
             ]
         )
@@ -110,18 +117,17 @@ class Feed:
     def dataset_freshness(self, name: str, judged: Judged, account: str | None = None) -> Freshness:
         """Of a list that one download fills on change."""
         accounts = [account] if account is not None else list(self.picture.accounts)
-        as_of = self._newest(self._dataset_as_of(each, name) for each in accounts)
+        as_of = self._newest(self.dataset_as_of(each, name) for each in accounts)
         complete = all(self._complete(each, name, verdict=judged.verdict) for each in accounts)
         return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
 
-    def _values_as_of(self, account: str) -> datetime | None:
-        state = self.picture.accounts[account]
-        return self._newest([state.values_as_of, state.pnl.received_at if state.pnl else None])
-
     def summary_freshness(self, accounts: Iterable[str], judged: Judged) -> Freshness:
-        """Of a summary: as fresh as the oldest of its accounts."""
+        """Of a summary: as fresh as the oldest of its accounts.
+
+        Profit and loss may tick every second; what an account is worth is no newer for that.
+        """
         names = list(accounts)
-        moments = [self._values_as_of(name) for name in names]
+        moments = [self.picture.accounts[name].newest_value_as_of() for name in names]
         as_of = None if None in moments or not moments else min(m for m in moments if m is not None)
         return freshness(
             judged.verdict,

@@ -125,8 +125,9 @@ class Picture:
         if change.removed or change.status == "closed":
             self._drop(change.id, change.version)
             return
-        if known is None:
+        if known is None or known.opened_at != change.opened_at:
             self.membership += 1
+        if known is None:
             self._gone.pop(change.id, None)
             early = self._early.pop(book, None)
             if early is not None:
@@ -146,7 +147,10 @@ class Picture:
         book = Book(known.account, known.conid)
         if self.books.get(book) == position_id:
             del self.books[book]
-            self.marks.pop(book, None)
+            mark = self.marks.pop(book, None)
+            if mark is not None:
+                # A flip closes one episode and opens the next: the price is still the price.
+                self._keep_early(book, mark)
 
     def _apply_value(self, change: AccountValueChanged) -> None:
         state = self._account(change.account)
@@ -157,7 +161,7 @@ class Picture:
         if change.currency not in _BASE and change.currency != state.base_currency:
             return
         state.values[change.key] = decimal_from_text(change.value)
-        state.values_as_of = max(change.as_of, state.values_as_of or change.as_of)
+        state.values_as_of[change.key] = max(change.as_of, state.values_as_of.get(change.key, change.as_of))
         self.dirty.accounts.add(change.account)
 
     # -- from the ticks stream ---------------------------------------------------------------------------
@@ -181,14 +185,17 @@ class Picture:
         position_id = self.books.get(book)
         if position_id is None:
             # Nothing to show, but the position's opening may be on its way behind it.
-            self._early[book] = mark
-            self._early.move_to_end(book)
-            while len(self._early) > _EARLY_MARKS:
-                self._early.popitem(last=False)
+            self._keep_early(book, mark)
             return
         self._keep_mark(book, merge_mark(self.marks.get(book), mark))
         self.dirty.positions.add(position_id)
         self.dirty.accounts.add(mark.account)
+
+    def _keep_early(self, book: Book, mark: MarkReported) -> None:
+        self._early[book] = mark
+        self._early.move_to_end(book)
+        while len(self._early) > _EARLY_MARKS:
+            self._early.popitem(last=False)
 
     def _keep_mark(self, book: Book, mark: MarkReported) -> None:
         self.marks[book] = mark
@@ -220,7 +227,8 @@ class Picture:
             self.take_account(row)
         for value in loaded.values:
             state = self._account(value.account)
-            if state.values_as_of is None or value.as_of >= state.values_as_of:
+            known_as_of = state.values_as_of.get(value.key)
+            if known_as_of is None or value.as_of >= known_as_of:
                 self._apply_value(value)
         for pnl in loaded.pnl:
             state = self._account(pnl.account)

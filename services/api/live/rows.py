@@ -29,9 +29,13 @@ class AccountState:
     base_currency: str | None = None
     paper: bool = False
     values: dict[str, Decimal | None] = field(default_factory=dict)
-    values_as_of: datetime | None = None
+    values_as_of: dict[str, datetime] = field(default_factory=dict)
     pnl: PnlReported | None = None
     figures: TradeFigures = field(default_factory=TradeFigures)
+
+    def newest_value_as_of(self) -> datetime | None:
+        """From when the newest of its values is."""
+        return max(self.values_as_of.values(), default=None)
 
 
 def _text(value: Decimal | None) -> str | None:

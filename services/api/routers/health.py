@@ -13,6 +13,7 @@ from models.migrate import current_revision, head_revision
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
 from services.api import metrics
 from services.api.context import Context, Shared
+from services.api.freshness import whole_age
 from services.api.live.load import DATABASE_AWAY
 from services.api.paging import json_response
 from services.api.problems import ProblemError, database_unavailable
@@ -70,8 +71,9 @@ def _from_picture(context: Context) -> Iterable[GaugeMetricFamily]:
     yield metrics.gauge("live", "Whether what is shown is live.", [((), 0 if verdict.reason else 1)])
     ages: dict[str, int] = {}
     gaps: dict[str, int] = {}
-    for (_, name), state in picture.datasets.items():
-        ages[name] = max(ages.get(name, 0), int((judged.now - state.as_of).total_seconds()))
+    for (account, name), state in picture.datasets.items():
+        as_of = context.hub.feed.dataset_as_of(account, name) or state.as_of
+        ages[name] = max(ages.get(name, 0), whole_age(as_of, judged.now))
         gaps[name] = gaps.get(name, 0) + (not state.complete)
     yield metrics.gauge(
         "dataset_age_seconds",

@@ -23,7 +23,7 @@ from models.queries.sync import (
 )
 from models.stores.jobs_asked import ask_resync, fail_job
 from services.api.context import Context, Shared
-from services.api.freshness import CADENCES
+from services.api.freshness import CADENCES, whole_age
 from services.api.live.feed import Judged
 from services.api.openapi import answers
 from services.api.paging import json_response
@@ -82,12 +82,13 @@ def _datasets(context: Context, judged: Judged) -> tuple[DatasetReport, ...]:
     reports = []
     for (account, name), state in sorted(context.hub.picture.datasets.items()):
         cadence = CADENCES.get(name)
+        as_of = context.hub.feed.dataset_as_of(account, name) or state.as_of
         reports.append(
             DatasetReport(
                 account=account,
                 dataset=name,
-                as_of=state.as_of,
-                age_seconds=max(0, int((judged.now - state.as_of).total_seconds())),
+                as_of=as_of,
+                age_seconds=whole_age(as_of, judged.now),
                 cadence_seconds=None if cadence is None else int(cadence.total_seconds()),
                 complete=state.complete,
                 error=state.error or None,

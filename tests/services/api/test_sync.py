@@ -6,13 +6,15 @@ from sqlalchemy import select, update
 
 from core.clock import utc_now
 from core.events import requests
+from core.events.changes import AccountValueChanged
+from core.events.facts import PnlReported
 from core.settings import Settings
 from core.streams.port import START
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
 from tests.services.api.conftest import Api
-from tests.services.api.portfolio import USD, beat, position_id, tick
+from tests.services.api.portfolio import USD, beat, position_id, publish, tick
 from tests.waiting import eventually
 
 
@@ -60,6 +62,22 @@ async def test_sync_says_why_data_is_as_fresh_as_it_is(
         ("requests", 0),
     ]
     assert told["freshness"]["source"] == "live"  # type: ignore[index]  # JSON
+
+
+async def test_values_that_keep_coming_keep_their_dataset_young(
+    api: Api, settings: Settings, streams: RedisStreams
+) -> None:
+    now = utc_now()
+    value = AccountValueChanged(account=USD, key="TotalCashValue", currency="USD", value="1", as_of=now)
+    await publish(streams, settings, value)
+    await tick(streams, settings, PnlReported(received_at=now, account=USD))
+
+    async def ages() -> dict[str, int]:
+        datasets = (await api.get("/api/v1/sync"))["datasets"]
+        return {each["dataset"]: each["age_seconds"] for each in datasets if each["account"] == USD}
+
+    told = await eventually(ages, lambda found: max(found["account_values"], found["pnl"]) < 60)
+    assert told["positions"] > 60, "nothing was told of what is held"
 
 
 async def test_a_resync_is_recorded_and_asked_of_the_broker(

@@ -1,0 +1,117 @@
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from core.events.changes import AccountValueChanged
+from core.events.facts import PnlReported
+from models.queries.accounts import AccountRow
+from models.queries.sync import DatasetRow
+from services.api.freshness import VALUE_CADENCE, Verdict
+from services.api.live.feed import Feed, Judged
+from services.api.live.picture import Loaded, Picture
+from services.api.live.rows import summary_row
+from services.api.schemas.common import Coverage, Links
+from tests.services.api.portfolio import NOW, USD, changed, mark
+
+LIVE = Verdict(links=Links(gateway="up", ibkr="up"), reason=None, since=NOW, epoch=1)
+
+
+def value(key: str, amount: str, as_of: datetime) -> AccountValueChanged:
+    return AccountValueChanged(account=USD, key=key, currency="USD", value=amount, as_of=as_of)
+
+
+def dataset(name: str, as_of: datetime) -> DatasetRow:
+    return DatasetRow(account=USD, dataset=name, as_of=as_of, complete=True, error="", epoch=1)
+
+
+def loaded(*values: AccountValueChanged, datasets: tuple[DatasetRow, ...] = ()) -> Loaded:
+    who = AccountRow(account=USD, alias=None, base_currency="USD", paper=False, listed=True, last_seen_at=NOW)
+    return Loaded(
+        accounts=[who],
+        values=list(values),
+        pnl=[],
+        figures={},
+        positions=[],
+        marks=[],
+        datasets=list(datasets),
+    )
+
+
+def figures(picture: Picture) -> tuple[str | None, str | None]:
+    block = Feed(picture).summary_freshness([USD], Judged(NOW, LIVE))
+    row = summary_row(picture.accounts[USD], Coverage(fresh=0, total=0), block)
+    return row.net_liquidation, row.total_cash
+
+
+def test_values_of_different_ages_are_all_read_from_the_database() -> None:
+    picture = Picture()
+    picture.merge(
+        loaded(
+            value("NetLiquidation", "104230.75", NOW),
+            value("TotalCashValue", "12044.1", NOW - timedelta(minutes=3)),
+        )
+    )
+    assert figures(picture) == ("104230.75", "12044.1")
+
+
+def test_a_value_from_the_database_does_not_replace_a_newer_one_of_the_stream() -> None:
+    picture = Picture()
+    picture.apply(value("NetLiquidation", "105000", NOW))
+    picture.merge(
+        loaded(
+            value("NetLiquidation", "104230.75", NOW - timedelta(seconds=1)),
+            value("TotalCashValue", "12044.1", NOW - timedelta(seconds=1)),
+        )
+    )
+    assert figures(picture) == ("105000", "12044.1")
+
+
+def test_a_flip_keeps_the_price_whichever_episode_is_told_first() -> None:
+    picture = Picture()
+    picture.apply(changed())
+    picture.tick(mark(NOW), epoch=1, now=NOW)
+    picture.apply(changed(version=7, status="closed", quantity=Decimal(0), closed_at=NOW))
+    after = changed("flipped", version=7, side="short", quantity=Decimal(-20))
+    picture.apply(after)
+    kept = picture.mark_of(after)
+    assert kept is not None
+    assert kept.market_price == Decimal(161)
+
+
+def test_positions_are_listed_anew_when_a_correction_moves_an_opening() -> None:
+    picture = Picture()
+    feed = Feed(picture)
+    picture.apply(changed())
+    picture.apply(changed("other", conid=7, opened_at=NOW - timedelta(days=5)))
+    assert [each.conid for each in feed.sorted_positions()] == [7, 265598]
+    picture.apply(changed(version=7, opened_at=NOW - timedelta(days=1)))
+    assert [each.conid for each in feed.sorted_positions()] == [265598, 7]
+
+
+def test_profit_that_keeps_ticking_does_not_make_an_old_net_liquidation_live() -> None:
+    picture = Picture()
+    long_ago = NOW - VALUE_CADENCE - timedelta(minutes=1)
+    picture.merge(
+        loaded(
+            value("NetLiquidation", "104230.75", long_ago), datasets=(dataset("account_values", long_ago),)
+        )
+    )
+    picture.tick(PnlReported(received_at=NOW, account=USD, daily_pnl=Decimal(1)), epoch=1, now=NOW)
+    block = Feed(picture).summary_freshness([USD], Judged(NOW, LIVE))
+    assert (block.source, block.reason, block.as_of) == ("last_known", "old", long_ago)
+
+
+def test_a_download_is_as_old_as_its_newest_value_and_not_as_the_last_resync() -> None:
+    picture = Picture()
+    resync, sweep = NOW - timedelta(minutes=10), NOW - timedelta(minutes=2)
+    names = ("account_values", "executions", "pnl", "positions")
+    told = tuple(dataset(name, sweep if name == "positions" else resync) for name in names)
+    feed = Feed(picture)
+    picture.merge(loaded(datasets=told))
+    ages = {name: feed.dataset_as_of(USD, name) for name in names}
+    assert ages == {"account_values": resync, "executions": resync, "pnl": resync, "positions": sweep}
+    picture.apply(value("NetLiquidation", "104230.75", NOW - timedelta(seconds=40)))
+    picture.tick(PnlReported(received_at=NOW, account=USD, daily_pnl=Decimal(1)), epoch=1, now=NOW)
+    assert feed.dataset_as_of(USD, "account_values") == NOW - timedelta(seconds=40)
+    assert feed.dataset_as_of(USD, "pnl") == NOW
+    assert feed.dataset_as_of(USD, "positions") == sweep
+    assert feed.dataset_as_of("U9", "pnl") is None
