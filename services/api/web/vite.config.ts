@@ -44,7 +44,8 @@ export default defineConfig({
 		svelteTesting()
 	],
 	server: {
-		proxy: { '/api': { target: server, ws: true, changeOrigin: true } }
+		// The Host header stays: the server lets a page sign in only from the host that it was asked as.
+		proxy: { '/api': { target: server, ws: true, changeOrigin: false } }
 	},
 	// Browsers of 2024 and later: the first ones with `light-dark()`.
 	build: { target: 'es2022', cssTarget: ['chrome123', 'firefox120', 'safari17.5'] },

@@ -19,6 +19,8 @@ const ADVICE: Record<string, string> = {
 		'Another program is connected with the same client id (code 326). Close it, or set LOTKEEPER_IB_CLIENT_ID to another number.',
 	stream_down:
 		'The server cannot reach Redis, which carries live values. Stored values stay available.',
+	worker_down:
+		"Lotkeeper's own process that records what the broker reports has stopped or cannot reach the database. Nothing is lost: what waits is recorded when it is back.",
 	incomplete:
 		'Not everything has arrived since the last connection. Missing values are shown as missing.',
 	old:

@@ -18,6 +18,7 @@ const REASONS: Record<string, string> = {
 	needs_login: 'IB Gateway needs a login',
 	client_id_in_use: 'the API client id is in use',
 	stream_down: 'the live stream is interrupted',
+	worker_down: 'new data is not being recorded',
 	incomplete: 'the data is incomplete',
 	old: 'no newer value has arrived'
 };
