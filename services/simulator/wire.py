@@ -1,5 +1,6 @@
 """Framing and number formats of the TWS socket protocol. Pure: bytes in, fields out and back."""
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -14,6 +15,7 @@ UNSET_INTEGER = "2147483647"
 LARGEST_FRAME = 16 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
+_VERSIONS = re.compile(r"v(?P<low>[0-9]{1,9})(?:\.\.(?P<high>[0-9]{1,9}))?")
 # Java prints doubles outside of this range with an exponent.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 
@@ -78,11 +80,10 @@ def client_versions(body: bytes) -> tuple[int, int]:
         WireError: it is not such a range.
     """
     text = body.decode(errors="backslashreplace").split(" ")[0]
-    low, dots, high = text.removeprefix("v").partition("..")
-    newest = high if dots else low
-    if not (text.startswith("v") and low.isdigit() and newest.isdigit()):
+    found = _VERSIONS.fullmatch(text)
+    if found is None:
         raise WireError(f"{text[:40]!r} is not a version range")
-    return int(low), int(newest)
+    return int(found["low"]), int(found["high"] or found["low"])
 
 
 def double(value: Decimal | float | None) -> str:

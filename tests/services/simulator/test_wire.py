@@ -83,7 +83,9 @@ def test_the_clients_version_range_is_read_with_and_without_options(
     assert wire.client_versions(body) == versions
 
 
-@pytest.mark.parametrize("body", [b"", b"157..178", b"vx..y", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b"", b"157..178", b"vx..y", b"\xff\xfe", "v²".encode(), b"v-5", b"v1.." + b"9" * 5_000]
+)
 def test_anything_else_is_not_a_version_range(body: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.client_versions(body)
