@@ -9,6 +9,7 @@ from sqlalchemy import Row, func, select
 
 from models.session import Reader
 from models.tables import dead_facts, jobs, outbox, positions, sync_datasets, sync_log
+from models.tables.sync import FAILURES
 
 
 class DatasetRow(NamedTuple):
@@ -111,7 +112,7 @@ async def last_errors(reader: Reader, *, limit: int) -> list[ErrorRow]:
         dead_facts.c.category.label("category"),
         dead_facts.c.reason.label("message"),
     )
-    failed = select(sync_log.c.at, sync_log.c.kind, sync_log.c.message).where(sync_log.c.kind.like("%fail%"))
+    failed = select(sync_log.c.at, sync_log.c.kind, sync_log.c.message).where(sync_log.c.kind.in_(FAILURES))
     listed = dead.union_all(failed).subquery()
     rows = await reader.execute(select(listed).order_by(listed.c.at.desc()).limit(limit))
     return [ErrorRow(*row) for row in rows]

@@ -4,6 +4,11 @@ from models.types import BigInt, Bool, Bytes, Instant, Int, Json, Money, String,
 
 DATASETS = ("positions", "executions", "account_values", "pnl")
 
+RESYNC_FAILED = "resync_failed"
+POSITIONS_INCOMPLETE = "positions_incomplete"
+FAILURES = (RESYNC_FAILED, POSITIONS_INCOMPLETE)
+"""The kinds of log entries that tell of a failure."""
+
 broker_sessions = Table(
     "broker_sessions",
     metadata,

@@ -22,6 +22,7 @@ from models.stores import accounts as account_store
 from models.stores import sync as sync_store
 from models.stores.jobs import finish_job
 from models.stores.sync import DatasetWord, DeadFact, LogEntry
+from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, Booked, book
@@ -131,7 +132,7 @@ class Relay:
         entry = LogEntry(
             self._clock(),
             sweep.epoch,
-            "positions_incomplete",
+            POSITIONS_INCOMPLETE,
             "A positions answer arrived with fewer positions than it announced; nothing was closed by it.",
         )
         async with self._database.write() as connection:
@@ -245,7 +246,8 @@ async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -
             "trigger": fence.trigger,
             "seconds": round((fence.received_at - fence.started_at).total_seconds(), 3),
         }
-        entries.append(LogEntry(fence.received_at, epoch, "resync", message, details))
+        kind = "resync" if fence.ok else RESYNC_FAILED
+        entries.append(LogEntry(fence.received_at, epoch, kind, message, details))
         if fence.job_id:
             job = await finish_job(
                 connection, fence.job_id, ok=fence.ok, error=fence.error, started_at=fence.started_at, at=now

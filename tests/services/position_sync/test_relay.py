@@ -1,12 +1,15 @@
 from decimal import Decimal
 
 from core.events import changes
+from core.events.facts import ResyncFenced
 from core.settings import Settings
 from core.streams.port import START as FIRST_ID
 from core.streams.redis import RedisStreams
+from models.queries.sync import last_errors
+from models.session import Database
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
-from tests.services.position_sync.facts import Link, commission, execution
+from tests.services.position_sync.facts import Link, at, commission, execution
 
 
 async def published(streams: RedisStreams, settings: Settings) -> list[changes.Change]:
@@ -29,3 +32,12 @@ async def test_a_fill_becomes_rows_and_is_announced_once_committed(
     kinds = [type(change).__name__ for change in await published(streams, settings)]
     assert sorted(kinds) == ["AccountsRecorded", "ExecutionRecorded", "PositionChanged"]
     assert await rows("SELECT * FROM outbox") == []
+
+
+async def test_a_resync_that_failed_is_among_the_last_errors(relay: Relay, database: Database) -> None:
+    good = ResyncFenced(received_at=at(1), trigger="connect", started_at=at(0), ok=True)
+    bad = ResyncFenced(received_at=at(3), trigger="retry", started_at=at(2), ok=False, error="no answer came")
+    await relay.handle([Link().entry(good, bad)])
+    async with database.read() as reader:
+        (told,) = await last_errors(reader, limit=10)
+    assert (told.at, told.category, told.message) == (at(3), "resync_failed", "resync failed: no answer came")
