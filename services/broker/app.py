@@ -46,6 +46,8 @@ async def serve(settings: Settings) -> None:
     publishing = asyncio.create_task(publisher.run(), name="publish")
     try:
         async with asyncio.TaskGroup() as group:
+            # It outlives the group, to flush what the end of the others still puts; not the other way round.
+            group.create_task(_outlive(publishing), name="publish-watch")
             group.create_task(link.run(), name="beat")
             group.create_task(session.run(), name="session")
             group.create_task(Requests(streams, settings, session).run(), name="requests")
@@ -57,6 +59,11 @@ async def serve(settings: Settings) -> None:
         await streams.close()
         await database.close()
         log.info("broker_link_stopped")
+
+
+async def _outlive(publishing: "asyncio.Task[None]") -> None:
+    """Fail as ``publishing`` fails: without it facts would pile up unseen. Being cancelled leaves it be."""
+    await asyncio.shield(publishing)
 
 
 def run(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.migrate import migrate
 from services.broker import publish
+from services.broker.app import serve
 from services.broker.publish import Publisher
 from services.simulator import Simulator
 from services.stack import PostgresServer, RedisServer
@@ -130,3 +131,15 @@ async def test_a_link_that_is_up_stays_up_without_postgresql(settings: Settings,
         await streams.close()
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def test_a_publisher_that_fails_ends_the_process_instead_of_the_facts(
+    settings: Settings, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> bytes:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(publish, "encode", broken)
+    with pytest.raises(ExceptionGroup) as failure:
+        await asyncio.wait_for(serve(quick(settings, unused_port)), 10)
+    assert failure.group_contains(RuntimeError, match="a fault of ours")
