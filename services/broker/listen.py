@@ -38,6 +38,7 @@ log = logs.get_logger(__name__)
 
 _REMEMBERED = 200_000
 _REMEMBERED_UNREADABLE = 10_000
+_CLOCK_LIMIT_SECONDS = 10 * 365 * 86_400.0
 _UNSET = "1.797693134862315"
 _EXPOSURE_TAGS = {"GrossPositionValue", "InitMarginReq", "MaintMarginReq"}
 _NOT_A_NUMBER = {"nan", "infinity", "-infinity", "inf", "-inf"}
@@ -347,6 +348,9 @@ class Listener:
         self._put(AccountsListed(received_at=self.now, accounts=accounts))
 
     def _current_time(self, unix_seconds: int) -> None:
+        if abs(unix_seconds - self.now.timestamp()) > _CLOCK_LIMIT_SECONDS:
+            # Believed, it would date every answer after all later ones, or beyond what a date can be.
+            raise UnreadableError("validation", "the gateway's clock is more than ten years off")
         self._link.heard_time(unix_seconds)
 
     def _contract_details(self, request: int, details: ContractDetails) -> None:

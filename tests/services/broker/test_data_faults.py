@@ -175,6 +175,19 @@ async def test_what_cannot_be_read_is_kept_aside_and_everything_else_goes_on(
         assert len([fact for fact in await reader.of(LinkChanged) if fact.gateway == "down"]) == 0
 
 
+async def test_a_clock_that_cannot_be_right_is_not_believed(
+    settings: Settings, reader: Reader, streams: RedisStreams
+) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        sim.send_raw(["49", "1", "9223372036854775807"])
+        dead = await reader.until(FrameUnreadable)
+        assert (dead.category, dead.reason) == ("validation", "the gateway's clock is more than ten years off")
+        await ask_resync(streams, settings, JOB)
+        fence = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB)
+        assert fence.ok
+
+
 @pytest.mark.parametrize("kind", ["wrong_length", "huge_length"])
 async def test_a_stream_out_of_step_is_left_and_joined_anew(
     settings: Settings, reader: Reader, kind: str
