@@ -297,7 +297,8 @@ class Session:
         if "positions" in damaged:
             await resync.positions()
         if "executions" in damaged:
-            await resync.executions()
+            # What could be read was told; told again each minute, a busy day's fills would be too much.
+            await resync.executions(skip_known=True)
         if "account_values" in damaged:
             await resync.account_values()
 

@@ -71,6 +71,23 @@ async def test_damaged_datasets_are_asked_for_again(settings: Settings, reader: 
         await eventually(last, lambda told: all(told.values()))
 
 
+async def test_what_could_be_read_is_not_told_again_when_the_rest_is_asked_for_again(
+    settings: Settings, reader: Reader
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        exec_id = await sim.fill(account="DU1000001", conid=8719, side="BOT", quantity=1)
+        async with broker_link(quick(settings, sim.port)):
+            await reader.synced()
+            sim.send_raw(["59", "1", "a.01", "", "USD", "", "", ""])
+
+            async def executions() -> list[bool]:
+                told = [fact for fact in await reader.of(DatasetCompleted) if fact.dataset == "executions"]
+                return [fact.complete for fact in told if fact.account == "DU1000001"]
+
+            await eventually(executions, lambda told: told[-2:] == [False, True])
+            assert [fact.exec_id for fact in await reader.of(ExecutionReported)] == [exec_id]
+
+
 async def test_a_gateway_in_an_unknown_zone_is_assumed_in_ibkrs_own(
     settings: Settings, reader: Reader
 ) -> None:
