@@ -215,15 +215,12 @@ class Hub:
             positions[position_id] = self.feed.encoded_position(position, judged)
         self._publish(POSITIONS, positions, judged)
         if dirty.accounts:
-            self._publish(SUMMARY, self._summaries(sorted(dirty.accounts), judged), judged)
-
-    def _summaries(self, names: Iterable[str], judged: Judged) -> dict[str, bytes | None]:
-        rows: dict[str, bytes | None] = {}
-        for key in (*names, ALL_ACCOUNTS):
-            row = self.summary(key, judged)
-            self._signs.set_summary(key, sign_of(row.freshness))
-            rows[key] = encode(row)
-        return rows
+            told: dict[str, bytes | None] = {}
+            for key in (*sorted(dirty.accounts), ALL_ACCOUNTS):
+                row = self.summary(key, judged)
+                self._signs.set_summary(key, sign_of(row.freshness))
+                told[key] = encode(row)
+            self._publish(SUMMARY, told, judged)
 
     def _publish(self, name: str, rows: dict[str, bytes | None], judged: Judged) -> None:
         frame = self.topics[name].frame(rows, self.freshness(name, judged)) if rows else None
@@ -286,8 +283,9 @@ class Hub:
                 for position in self.feed.sorted_positions()
             ]
         else:
-            summaries = self._summaries(sorted(self.picture.accounts), judged)
-            rows = [(key, row) for key, row in summaries.items() if row is not None]
+            # One reader is told: how the others were told last stays as it was.
+            keys = (*sorted(self.picture.accounts), ALL_ACCOUNTS)
+            rows = [(key, encode(self.summary(key, judged))) for key in keys]
         text = topic.snapshot(rows, self.freshness(name, judged))
         self._snapshots[name] = (topic.seq, second, judged.verdict, text)
         return text

@@ -1,5 +1,7 @@
 import asyncio
 import json
+from dataclasses import replace as with_
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -7,14 +9,17 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from core.clock import utc_now
+from core.events.changes import DatasetRecorded
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
+from services.api.freshness import VALUE_CADENCE
 from services.api.live.hub import Pace
 from tests.services.api.conftest import QUICK, Api, Socket, Start
 from tests.services.api.portfolio import (
     AAPL,
     NOW,
+    PAPER,
     TOKEN,
     USD,
     beat,
@@ -263,6 +268,38 @@ async def test_the_status_tells_of_the_link_at_once_and_rows_follow(
         await socket.next("status", where=lambda m: m["reason"] == "incomplete")
         await tick(streams, settings, beat(utc_now()))
         await socket.next("status", where=lambda m: m["reason"] is None)
+
+
+async def test_who_subscribes_as_a_value_grows_old_does_not_keep_that_from_the_others(
+    start: Start, settings: Settings, streams: RedisStreams, seeded: Database
+) -> None:
+    assert seeded
+    now = NOW
+    # No rounds of the clock's own: what is told here follows from what happens here.
+    silent = with_(QUICK, watch_seconds=3600)
+    api = await start(settings, clock=lambda: now, pace=silent)
+
+    def reason_of(delta: Any) -> object:
+        rows = {op["key"]: op["value"]["freshness"] for op in delta["ops"]}
+        return PAPER in rows and (rows[PAPER]["reason"] or "live")
+
+    async def beat_at() -> object:
+        return api.context.hub.picture.link and api.context.hub.picture.link.beat_at
+
+    async with api.socket() as first, api.socket() as second:
+        await first.subscribe("summary")
+        await first.next("snapshot")
+        await tick(streams, settings, beat(now))
+        await first.next("delta", where=lambda m: reason_of(m) == "live")
+        now += VALUE_CADENCE + timedelta(seconds=1)
+        await tick(streams, settings, beat(now))
+        await eventually(beat_at, lambda at: at == now)
+        await second.subscribe("summary")
+        snapshot = await second.next("snapshot")
+        assert snapshot["data"][PAPER]["freshness"]["reason"] == "old"
+        again = DatasetRecorded(account=PAPER, dataset="positions", as_of=NOW, complete=True)
+        await publish(streams, settings, again)
+        await first.next("delta", where=lambda m: reason_of(m) == "old")
 
 
 async def test_what_came_over_an_earlier_connection_is_not_live(
