@@ -38,9 +38,17 @@ export class Api {
 		return (await this.call<Page<Account>>('GET', 'accounts')).items;
 	}
 
+	/** All of them, oldest first: the newest stand on the last page. */
 	async events(positionId: string): Promise<PositionEvent[]> {
-		const path = `positions/${encodeURIComponent(positionId)}/events`;
-		return (await this.call<Page<PositionEvent>>('GET', path)).items;
+		const path = `positions/${encodeURIComponent(positionId)}/events?limit=500`;
+		const found: PositionEvent[] = [];
+		for (let cursor: string | null = ''; cursor !== null;) {
+			const place = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+			const page: Page<PositionEvent> = await this.call('GET', path + place);
+			found.push(...page.items);
+			cursor = page.next_cursor;
+		}
+		return found;
 	}
 
 	private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
