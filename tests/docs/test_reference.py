@@ -1,22 +1,97 @@
 """The reference pages say what the code says. ``UPDATE_DOCS=1`` writes them anew."""
 
 import os
+import re
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from core.settings import PREFIX, Settings
+from core.settings import PREFIX, Settings, load_settings
+from services.api.app import create_app
 
 ROOT = Path(__file__).parents[2]
 SETTINGS_HEAD = """# Settings
 
 Read from the environment, from `.env` in the current folder, or from a file that
 `LOTKEEPER_<NAME>_FILE` names (for secrets). A wrong value is one sentence that names the variable, and
-exit code 6. Nothing is read after the start.
+exit code 6; an empty variable counts as unset. Nothing is read after the start.
 
 | variable | default | meaning |
 |---|---|---|
 """
+
+
+API_HEAD = """# The API
+
+Base `/api/v1`, JSON, OpenAPI 3.1 at `/openapi.json`. `Authorization: Bearer <token>`, or the page's session
+cookie; public without either: `/livez`, `/readyz` and the static page. Errors are `application/problem+json`
+(RFC 9457) with a stable `code`. Decimals are strings, times UTC with `Z`. Lists are
+`{"items", "next_cursor", "freshness"}` with `?limit=` (at most 500) and `?cursor=`.
+
+| | | |
+|---|---|---|
+"""
+API_TAIL = """
+## Freshness
+
+Every answer and every WebSocket message about data carries
+
+```json
+{"source": "live | delayed | last_known", "as_of": "…Z", "received_at": "…Z", "age_seconds": 3,
+ "stale": false, "reason": null, "links": {"gateway": "up", "ibkr": "up"}}
+```
+
+`source` is `live` only while the links are up, the download is complete and the value is younger than its
+cadence allows. `reason` says why it is not: `not_yet_synced`, `broker_link_down`, `gateway_unreachable`,
+`gateway_not_answering`, `gateway_silent`, `ib_1100`, `needs_login`, `client_id_in_use`, `stream_down`,
+`worker_down`, `incomplete` or `old`.
+
+## WebSocket `/api/v1/stream`
+
+Signed in by the session cookie (with an Origin check) or by a first message `{"type": "auth", "token": "…"}`;
+never by a token in the URL. Then
+
+```json
+{"type": "subscribe", "topics": [{"topic": "positions", "epoch": "…", "after_seq": 41}, {"topic": "summary"}]}
+```
+
+(`epoch` and `after_seq` only to resume.) The server sends `hello`, `snapshot {topic, epoch, seq, data}`,
+`delta {topic, epoch, seq, prev_seq, ops: [{op: "upsert"|"delete", key, value}]}`, `resumed {after_seq,
+replayed}`, `reset {reason}`, `heartbeat {seqs}` every 5 seconds, `status {links, freshness}`, `error` and
+`bye {retry_after_ms}`. Keys are the position's id and the account (`ALL` for their sum); values are the rows
+of REST. Numbers go up by one per topic and epoch; a gap, a new epoch or a heartbeat ahead means: subscribe
+again. A client that cannot keep up gets `reset`.
+"""
+
+
+def api_page() -> str:
+    app = create_app(
+        load_settings(
+            database_url="postgresql://nobody@127.0.0.1/none",
+            redis_url="redis://127.0.0.1/0",
+            api_token="x" * 32,
+        )
+    )
+    rows = [
+        f"| `{method.upper()} {path}` | {about['summary']} | {about['description'].split(chr(10))[0]} |"
+        for path, methods in app.openapi()["paths"].items()
+        for method, about in methods.items()
+    ]
+    return API_HEAD + "\n".join(rows) + "\n" + API_TAIL
+
+
+def test_the_api_page_lists_every_route() -> None:
+    path = ROOT / "docs" / "reference" / "api.md"
+    if os.environ.get("UPDATE_DOCS"):
+        path.write_text(api_page(), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == api_page(), "run `UPDATE_DOCS=1 pytest tests/docs`"
+
+
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def settings_page() -> str:
