@@ -38,6 +38,13 @@ describe('judge', () => {
 		expect(judge('up', null, down, row)).toMatchObject({ level: 'last_known', since: '2026-11-20T14:00:00Z' });
 	});
 
+	it('leaves a row live while another account has a gap, and never while a link is down', () => {
+		const gap = block({ source: 'last_known', stale: true, reason: 'incomplete' });
+		expect(judge('up', null, gap, block()).level).toBe('live');
+		expect(judge('up', null, gap).level).toBe('last_known');
+		expect(judge('up', null, down, block()).level).toBe('last_known');
+	});
+
 	it('marks a row that is old although the link works', () => {
 		const row = block({ source: 'last_known', stale: true, reason: 'old' });
 		expect(judge('up', null, block(), row)).toMatchObject({ level: 'last_known', reason: { code: 'old' } });

@@ -23,6 +23,8 @@ const REASONS: Record<string, string> = {
 	old: 'no newer value has arrived'
 };
 
+const OF_THE_DATA = new Set(['incomplete', 'old']);
+
 const SERVER_UNREACHABLE: Reason = { code: 'browser_link_down', why: 'this browser cannot reach Lotkeeper' };
 
 export function reasonOf(code: string | null | undefined): Reason | null {
@@ -51,7 +53,9 @@ export function judge(phase: LinkPhase, lostAt: number | null, feed: Freshness |
 		return { level: 'offline', label: own ? 'last known' : 'no connection', since, reason: SERVER_UNREACHABLE };
 	}
 	if (!feed || !own) return { level: 'connecting', label: 'connecting', since: null, reason: null };
-	if (feed.source === 'last_known') return lastKnown(own, reasonOf(feed.reason ?? own.reason));
+	// What one account's download lacks says nothing of another's rows; a link that is down says all.
+	const ofTheData = row != null && OF_THE_DATA.has(feed.reason ?? '');
+	if (feed.source === 'last_known' && !ofTheData) return lastKnown(own, reasonOf(feed.reason ?? own.reason));
 	if (own.source === 'last_known' || own.stale) return lastKnown(own, reasonOf(own.reason ?? feed.reason));
 	if (own.source === 'delayed') return { level: 'delayed', label: 'delayed', since: own.as_of, reason: reasonOf(own.reason) };
 	return { level: 'live', label: 'live', since: null, reason: null };
