@@ -12,7 +12,7 @@ from services.api import metrics
 from services.api.context import Context
 from services.api.live.client import Client
 from services.api.live.load import DATABASE_AWAY
-from services.api.problems import ProblemError, unauthorized
+from services.api.problems import ProblemError, database_unavailable, unauthorized
 from services.api.schemas.common import encode
 from services.api.schemas.stream import (
     TOPICS,
@@ -30,6 +30,7 @@ router = APIRouter()
 
 UNAUTHORIZED = 4401
 POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
 _MALFORMED_LIMIT = 20
 
 
@@ -81,6 +82,12 @@ async def _first_message(context: Context, socket: WebSocket) -> str:
     return message.token
 
 
+async def _refuse_socket(socket: WebSocket, code: int, error: StreamError) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await socket.send_text(encode(error).decode())
+    await _close(socket, code, error.code)
+
+
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     if socket.application_state is WebSocketState.CONNECTED:
         with suppress(RuntimeError, WebSocketDisconnect):
@@ -103,9 +110,11 @@ async def stream(socket: WebSocket) -> None:
         identity = await _identify(context, socket)
         await _serve(context, socket, client, identity)
     except _SignedOutError as refusal:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await socket.send_text(encode(refusal.error).decode())
-        await _close(socket, UNAUTHORIZED, "unauthorized")
+        await _refuse_socket(socket, UNAUTHORIZED, refusal.error)
+    except DATABASE_AWAY:
+        # Sessions are kept there. Who comes with one is neither let in nor told that it is over.
+        away = database_unavailable()
+        await _refuse_socket(socket, TRY_AGAIN_LATER, StreamError(code=away.code, detail=away.detail))
     except WebSocketDisconnect:
         pass
     finally:

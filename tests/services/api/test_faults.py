@@ -17,6 +17,7 @@ from services.api.live.hub import Pace
 from tests.services.api.conftest import Api, Start
 from tests.services.api.gate import Gate
 from tests.services.api.portfolio import USD, beat, changed, mark, position_id, publish, tick
+from tests.services.api.test_auth import signed_in
 from tests.waiting import eventually
 
 KEY = str(position_id("aapl"))
@@ -70,6 +71,27 @@ async def test_while_the_database_is_away_the_process_lives_and_says_so(
     postgres_gate.reopen()
     await eventually(lambda: ready(api), lambda code: code == 200)
     assert len((await api.get("/api/v1/executions"))["items"]) == 4
+
+
+async def test_a_session_is_not_called_over_while_the_database_that_keeps_it_is_away(
+    start: Start, settings: Settings, postgres_gate: Gate, seeded: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert seeded
+    api = await start(through(settings, database_url=postgres_gate))
+    client = await signed_in(api)
+    name, secret = next(iter(client.cookies.items()))
+    await client.aclose()
+    postgres_gate.shut()
+    await eventually(lambda: ready(api), lambda code: code == 503)
+    headers = {"Cookie": f"{name}={secret}", "Origin": f"http://{api.address}"}
+    async with api.socket(additional_headers=headers) as socket:
+        assert (await socket.next("error"))["code"] == "database_unavailable"
+        assert await socket.closed() == 1013
+    assert "ASGI" not in caplog.text
+    postgres_gate.reopen()
+    await eventually(lambda: ready(api), lambda code: code == 200)
+    async with api.socket(additional_headers=headers) as socket:
+        await socket.next("hello")
 
 
 async def test_an_api_that_starts_without_its_database_waits_for_it(
