@@ -5,7 +5,7 @@ are left out where all they do is bookkeeping that a recorder never reads and th
 (fills, trades, positions, portfolio); they are kept where a request waits for them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -365,15 +365,20 @@ class Listener:
         self._original_error(request, code, text, rejection)
         self._on_code(code, text)
 
-    def holds_something(self, account: str) -> bool:
-        """Whether anything else the gateway said in this connection means that ``account`` is not flat."""
-        return any(value for (owner, _), value in self.exposure.items() if owner == account) or any(
-            quantity for (owner, _), quantity in self.held.items() if owner == account
-        )
+    def exposed(self, account: str) -> bool | None:
+        """Whether the account's values say that something is held; ``None`` while they were not told."""
+        values = [value for (owner, _), value in self.exposure.items() if owner == account]
+        return any(values) if values else None
 
-    def knows_exposure(self, account: str) -> bool:
-        """Whether the account's values were told in this connection."""
-        return any(owner == account for owner, _ in self.exposure)
+    def held_something(self, account: str) -> bool:
+        """Whether the gateway told of a position of ``account`` in this connection and not of its end."""
+        return any(quantity for (owner, _), quantity in self.held.items() if owner == account)
+
+    def forget_unswept(self, accounts: Collection[str]) -> None:
+        """What a complete answer about ``accounts`` left out is not held any more."""
+        for key in [key for key in self.held if key[0] in accounts and key not in self.swept]:
+            del self.held[key]
+            self.signals.holdings.set()
 
     def _want_description(self, conid: int) -> None:
         if conid not in self.described:

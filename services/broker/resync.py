@@ -145,6 +145,7 @@ class Resync:
             errors = dict.fromkeys(accounts, "the gateway is not connected to IBKR")
         believed = tuple(account for account in accounts if account not in errors)
         if believed:
+            listener.forget_unswept(believed)
             count = sum(1 for account, _ in listener.swept if account not in errors)
             self._publisher.put(
                 PositionsCompleted(
@@ -161,18 +162,27 @@ class Resync:
     async def _doubt_empty_answers(self, accounts: list[str]) -> Errors:
         """Accounts without any position, of which the gateway says elsewhere that they hold something.
 
-        A gateway that has just started may answer before it has loaded the portfolio. Elsewhere: what it told
-        before in this connection, and the account's values.
+        A gateway that has just started may answer before it has loaded the portfolio. Elsewhere: the
+        account's values, asked for anew because they may be older than its last sale, and, without them, the
+        positions that it told of before in this connection.
         """
-        named = {account for account, _ in self._listener.swept}
+        listener = self._listener
+        named = {account for account, _ in listener.swept}
         empty = [account for account in accounts if account not in named]
-        if any(not self._listener.knows_exposure(account) for account in empty):
-            await self.account_values()
-        return {
-            account: "the gateway named no position, but its other figures say that something is held"
-            for account in empty
-            if self._listener.holds_something(account)
-        }
+        if all(listener.exposed(account) is False for account in empty) and not any(
+            map(listener.held_something, empty)
+        ):
+            return {}
+        unanswered = await self.account_values()
+        doubted = []
+        for account in empty:
+            exposed = listener.exposed(account)
+            unknown = exposed is None or account in unanswered
+            if exposed or (unknown and listener.held_something(account)):
+                doubted.append(account)
+        return dict.fromkeys(
+            doubted, "the gateway named no position, but its other figures say that something is held"
+        )
 
     async def _all_positions(self, accounts: tuple[str, ...]) -> Errors:
         listener = self._listener

@@ -206,6 +206,27 @@ async def test_after_1100_the_fills_of_the_outage_come_with_the_resync(
         )
 
 
+async def test_an_account_whose_last_position_was_closed_during_an_outage_is_believed_to_be_empty(
+    settings: Settings, reader: Reader
+) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        sim.connectivity_lost()
+        await reader.until_beat(lambda beat: beat.ibkr == "down")
+        await sim.fill(account="DU1000002", conid=272093, side="BOT", quantity=30)
+        sim.connectivity_restored(data_lost=True)
+        await reader.until_beat(lambda beat: beat.complete)
+        done = (await reader.of(PositionsCompleted))[-1]
+        assert set(done.accounts) == {"DU1000001", "DU1000002"}
+        assert ("DU1000002", 272093) not in await reader.held()
+
+        async def subscribed() -> set[tuple[str, int]]:
+            (client,) = sim.gateway.ready_sessions
+            return set(client.subscriptions.pnl_single.values())
+
+        await eventually(subscribed, lambda keys: keys == set(sim.book.positions))
+
+
 async def test_nothing_is_asked_or_believed_while_ibkr_is_away(
     settings: Settings, reader: Reader, streams: RedisStreams
 ) -> None:
