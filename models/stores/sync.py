@@ -142,7 +142,7 @@ async def bury(connection: Writer, facts: Iterable[DeadFact]) -> None:
                 reason,
                 payload,
                 fact.source,
-                fact.account or None,
+                (fact.account or "").replace("\x00", "\\u0000") or None,
                 fact.epoch,
                 1,
                 fact.at,

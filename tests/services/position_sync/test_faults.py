@@ -67,6 +67,7 @@ def stock(**changed: Any) -> Instrument:
     [
         (execution("p.01", "1", instrument=stock(currency="\x00")), "database"),
         (execution("p.01", "1", instrument=stock(conid=2**70)), "database"),
+        (execution("p.01", "1", account="DU\x00"), "database"),
         (execution("p.01", "1", instrument=stock(multiplier=Decimal(0))), "database"),
         (execution("p.01", "1", "NaN"), "validation"),
         (position("Infinity"), "validation"),
