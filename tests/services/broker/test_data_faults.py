@@ -182,7 +182,10 @@ async def test_a_clock_that_cannot_be_right_is_not_believed(
         await reader.synced()
         sim.send_raw(["49", "1", "9223372036854775807"])
         dead = await reader.until(FrameUnreadable)
-        assert (dead.category, dead.reason) == ("validation", "the gateway's clock is more than ten years off")
+        assert (dead.category, dead.reason) == (
+            "validation",
+            "the gateway's clock is more than ten years off",
+        )
         await ask_resync(streams, settings, JOB)
         fence = await reader.until(ResyncFenced, lambda fact: fact.job_id == JOB)
         assert fence.ok
