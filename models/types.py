@@ -1,7 +1,5 @@
 """Column types and naming that every table shares."""
 
-import uuid
-
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, MetaData, Numeric, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
@@ -26,9 +24,6 @@ Bytes = LargeBinary
 String = Text
 Json = JSONB
 Id = Uuid(as_uuid=True)
-
-NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
-"""The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
 
 
 def one_of(column: str, *values: str) -> str:

@@ -25,6 +25,8 @@ from core.domain.pnl import EXACT, per_unit, share
 EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
 Cause = Literal["opening_balance", "unexplained"]
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
+"""The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
+
 OPENING_BALANCE = "opening_balance"
 
 
