@@ -34,7 +34,8 @@ def configure(service: str, level: str, log_format: Literal["console", "json"]) 
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # A cached logger could not be listened to (structlog.testing), and we log too little to gain by it.
+        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(

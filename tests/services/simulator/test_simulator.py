@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.simulator import Simulator, session
 from services.simulator.faults import FaultState
@@ -13,7 +14,7 @@ ONE, AAPL = "DU1000001", 265598
 
 
 async def test_a_job_that_fails_goes_on_and_is_logged_once_down_and_once_back(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scenario = {"extends": "quiet", "gateway": {"account_seconds": 0.01}}
     async with Simulator.start(scenario) as sim:
@@ -24,18 +25,12 @@ async def test_a_job_that_fails_goes_on_and_is_logged_once_down_and_once_back(
             calls += 1
             raise RuntimeError("out of order")
 
-        monkeypatch.setattr(sim.gateway, "sessions", _Exploding(broken))
-        await comes(lambda: calls > 5)
-        monkeypatch.undo()
-        logged = ""
-
-        def output() -> str:
-            nonlocal logged
-            logged += capsys.readouterr().out
-            return logged
-
-        await comes(lambda: "simulator_job_recovered" in output())
-    assert logged.count("simulator_job_failed") == 1
+        with capture_logs() as lines:
+            monkeypatch.setattr(sim.gateway, "sessions", _Exploding(broken))
+            await comes(lambda: calls > 5)
+            monkeypatch.undo()
+            await comes(lambda: any(line["event"] == "simulator_job_recovered" for line in lines))
+    assert [line["event"] for line in lines].count("simulator_job_failed") == 1
 
 
 class _Exploding(set[object]):
