@@ -305,7 +305,9 @@ class Hub:
             ends = await self._ends()
             if await self._reload() and ends is not None:
                 try:
-                    await self._follow(*ends)
+                    # In a task of its own: Python 3.11.2 (Debian 12) leaves a task whose group failed
+                    # marked as cancelled, and each timeout in it, redis-py's too, ends in CancelledError.
+                    await asyncio.create_task(self._follow(*ends), name="hub-follow")
                 except* StreamUnavailableError:
                     self._lose_streams()
             else:

@@ -34,7 +34,7 @@ async def livez() -> Response:
 
 @router.get("/readyz", summary="The database answers and is migrated")
 async def readyz(context: Shared) -> Response:
-    """Never asks for the broker: without it the last known figures are still served."""
+    """Ready once the first picture is loaded; never asks for the broker."""
     try:
         async with asyncio.timeout(READY_SECONDS):
             async with context.database.read() as reader:
@@ -47,6 +47,7 @@ async def readyz(context: Shared) -> Response:
             "database_unavailable",
             f"The database is at schema {revision}, this version needs {head}. Run `lotkeeper migrate`.",
         )
+    context.picture_ready()
     return json_response(b'{"status":"ready"}')
 
 

@@ -104,3 +104,11 @@ async def test_health_is_constant_and_public(api: Api) -> None:
     answer = await api.http.get("/livez")
     assert (answer.status_code, answer.content) == (200, b'{"status":"ok"}')
     assert (await api.http.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_it_is_not_ready_before_there_is_a_picture_to_serve(api: Api) -> None:
+    assert (await api.http.get("/readyz")).status_code == 200
+    api.context.hub.loaded.clear()
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert (await api.http.get("/livez")).status_code == 200
