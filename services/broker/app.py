@@ -8,6 +8,7 @@ from core.clock import utc_now
 from core.process import run_service
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from core.tasks import begin_cleanup
 from models.session import Database
 from services.broker.beat import Link
 from services.broker.publish import Publisher
@@ -52,6 +53,7 @@ async def serve(settings: Settings) -> None:
             group.create_task(session.run(), name="session")
             group.create_task(Requests(streams, settings, session).run(), name="requests")
     finally:
+        begin_cleanup()
         await publisher.flush(_FLUSH_SECONDS)
         await session.end(_END_SECONDS)
         publishing.cancel()

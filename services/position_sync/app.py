@@ -12,6 +12,7 @@ from core.settings import Settings
 from core.streams.consumer import Consumer
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
+from core.tasks import begin_cleanup
 from models.session import Database
 from services.position_sync import jobs, metrics
 from services.position_sync.relay import GROUP, Relay
@@ -53,6 +54,7 @@ async def main(settings: Settings) -> None:
             tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
             tasks.create_task(_measure_lag(streams, settings), name="lag")
     finally:
+        begin_cleanup()
         await jobs.close(redis)
         await streams.close()
         await ticks_streams.close()

@@ -13,6 +13,7 @@ from core.errors import StreamUnavailableError
 from core.events.facts import LinkBeat, LinkChanged, MarkReported, PnlReported, Tick, decode_ticks
 from core.settings import Settings
 from core.streams.port import StreamPort
+from core.tasks import begin_cleanup
 from models.queries.reconciliation import accounts
 from models.session import Database
 from models.stores.accounts import upsert_marks, upsert_pnl
@@ -95,6 +96,7 @@ class TicksReader:
                 tasks.create_task(self._read(), name="ticks-read")
                 tasks.create_task(self._write(), name="ticks-write")
         finally:
+            begin_cleanup()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self.flush()
