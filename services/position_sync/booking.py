@@ -54,11 +54,11 @@ class Booked:
 
 async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     """Store and fold ``arrivals``. Everything is locked in key order, so workers wait, never deadlock."""
-    revalued = await _store_instruments(connection, arrivals.instruments, now)
+    revalued, renamed = await _store_instruments(connection, arrivals.instruments, now)
     # Commissions and stragglers name no book: their executions do.
     homeless = {*arrivals.commissions, *arrivals.unfolded} - set(arrivals.executions)
     early = await _executions_of(connection, homeless)
-    keys = await _keys(connection, arrivals, early, revalued)
+    keys = await _keys(connection, arrivals, early, revalued | renamed)
     if not keys:  # commissions that came before their executions, or combos only
         await execution_store.upsert_commissions(connection, arrivals.commissions.values())
         await _store_combos(connection, arrivals)
@@ -74,6 +74,8 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     }
     for key in (*revalued, *arrivals.anew):
         works[key].fold_from(None)
+    for key in renamed:
+        works[key].restated = True
     known = await _executions_of(connection, homeless | set(arrivals.executions))
     await _take_words(connection, arrivals, works, now)
     new = _take_executions(arrivals, works, known)
@@ -123,13 +125,14 @@ def _recorded(arrivals: Arrivals, new: Iterable[Received]) -> list[Change]:
 
 async def _store_instruments(
     connection: Writer, told: Mapping[int, Described], now: datetime
-) -> set[BookKey]:
-    """Store what is new about instruments; returns the books whose value that changes."""
+) -> tuple[set[BookKey], set[BookKey]]:
+    """Store what is new about instruments; returns the books whose value that changes, and whose name."""
     if not told:
-        return set()
+        return set(), set()
     stored = await queries.instruments_of(connection, told)
     fresh: list[Described] = []
     revalued: set[int] = set()
+    renamed: set[int] = set()
     for conid, described in told.items():
         known = stored.get(conid)
         merged = described if known is None else _merge(described, known)
@@ -141,8 +144,13 @@ async def _store_instruments(
             or known[0].currency != merged.instrument.currency
         ):
             revalued.add(conid)
+        elif known is not None and known[0].description != merged.instrument.description:
+            renamed.add(conid)
     await upsert_instruments(connection, fresh, now)
-    return await queries.books_of_instruments(connection, revalued) if revalued else set()
+    touched = (
+        await queries.books_of_instruments(connection, revalued | renamed) if revalued | renamed else set()
+    )
+    return {key for key in touched if key[1] in revalued}, {key for key in touched if key[1] in renamed}
 
 
 def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:

@@ -1,7 +1,10 @@
 from decimal import Decimal
 
+import msgspec
+
+from core.domain.instruments import Instrument
 from core.events import changes
-from core.events.facts import ResyncFenced
+from core.events.facts import InstrumentDescribed, ResyncFenced
 from core.settings import Settings
 from core.streams.port import START as FIRST_ID
 from core.streams.redis import RedisStreams
@@ -32,6 +35,32 @@ async def test_a_fill_becomes_rows_and_is_announced_once_committed(
     kinds = [type(change).__name__ for change in await published(streams, settings)]
     assert sorted(kinds) == ["AccountsRecorded", "ExecutionRecorded", "PositionChanged"]
     assert await rows("SELECT * FROM outbox") == []
+
+
+async def test_a_name_that_is_learnt_later_is_announced_at_once(
+    relay: Relay, rows: Rows, streams: RedisStreams, settings: Settings
+) -> None:
+    link = Link()
+    plain = Instrument(conid=7, symbol="VOD", sec_type="STK", currency="USD", exchange="LSE")
+    named = msgspec.structs.replace(plain, description="Vodafone")
+    await relay.handle(
+        [link.entry(execution("a.01", "100", "2.5", instrument=plain), commission("a.01", "1"))]
+    )
+    (before,) = await rows("SELECT * FROM positions")
+    described = link.entry(InstrumentDescribed(received_at=at(5), instrument=named))
+    await relay.handle([described])
+    told = [
+        change for change in await published(streams, settings) if isinstance(change, changes.PositionChanged)
+    ]
+    assert [change.description for change in told] == ["", "Vodafone"]
+    assert told[1].version > told[0].version
+    (after,) = await rows("SELECT * FROM positions")
+    changing = {"version", "updated_at"}
+    assert {name: after[name] for name in dict(after) if name not in changing} == {
+        name: before[name] for name in dict(before) if name not in changing
+    }
+    await relay.handle([described])
+    assert len(await published(streams, settings)) == len(told) + 2, "the same words again change nothing"
 
 
 async def test_a_resync_that_failed_is_among_the_last_errors(relay: Relay, database: Database) -> None:
