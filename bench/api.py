@@ -1,7 +1,7 @@
 """How many times a second one API process lists 100 positions to 32 connections.
 
 The floor, measured in the same run against the same server program: a bare uvicorn application that reads one
-row by its index with asyncpg for each request. Last line: ``name: value ratio floor``.
+row by its index with asyncpg for each request.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ import asyncpg
 import uvicorn
 from sqlalchemy import insert
 
+from bench.report import figure
 from core.clock import utc_now
+from core.process import collect_rarely
 from core.settings import Settings, load_settings
 from models import tables as t
 from models.migrate import migrate
@@ -186,7 +188,8 @@ async def _bench(settings: Settings) -> None:
         rate, p50, p99 = await _measure(port, "/api/v1/positions?limit=100")
     print(f"floor, one indexed row: {floor:.0f}/s, p50 {floor_p50:.1f} ms, p99 {floor_p99:.1f} ms")
     print(f"GET /positions, {ROWS} rows: {rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    print(f"positions_requests_per_second: {rate:.0f} {rate / floor:.2f} {floor:.0f}")
+    figure("GET /positions, p99", p99, floor_p99, "ms")
+    figure("GET /positions, 100 rows, 32 connections", rate, floor, "requests/s")
 
 
 def _free_port() -> int:
@@ -216,6 +219,7 @@ def _main() -> None:
                 api_port=_free_port(),
                 api_token=TOKEN,
             )
+            collect_rarely()
             uvloop.run(_bench(settings))
 
 

@@ -21,6 +21,7 @@ from bench.report import figure
 from bench.rig import servers
 from core.domain.instruments import Instrument
 from core.events.facts import CommissionReported, ExecutionReported, Fact, FactBatch, encode
+from core.process import collect_rarely
 from core.settings import Settings
 from core.streams.consumer import Consumer
 from core.streams.redis import RedisStreams
@@ -169,4 +170,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     uvloop.run(main())
