@@ -136,7 +136,7 @@ def consume(
         if lot.written:
             lot.written = False
             changed.append(lot)
-        close_fee = share(fee_left, part, left)
+        close_fee = fee_left if part == left else share(fee_left, part, left)
         part_cost = None if lot.unit_cost is None else part * lot.unit_cost
         proceeds = None if unit_value is None else part * unit_value
         gained = (
