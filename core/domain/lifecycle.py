@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from core.domain.fills import Fill
-from core.domain.lots import Lot, consume
+from core.domain.lots import Closing, Disposal, Lot, consume
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit, share
 
@@ -56,8 +56,8 @@ class Event(NamedTuple):
 class Episode:
     """A position from flat to flat.
 
-    ``cost`` and ``realized`` are ``None`` from the moment on that a part of them is unknown. ``events`` and
-    ``lots`` hold only what is not stored yet.
+    ``cost`` and ``realized`` are ``None`` from the moment on that a part of them is unknown. ``events``,
+    ``lots`` and ``disposals`` hold only what is not stored yet.
     """
 
     def __init__(self, account: str, conid: int, ordinal: int, opening: str, opened_at: datetime) -> None:
@@ -77,9 +77,11 @@ class Episode:
         self.estimated = False
         self.event_count = 0
         self.lot_count = 0
+        self.disposal_count = 0
         self.open_lots: deque[Lot] = deque()
         self.events: list[Event] = []
         self.lots: list[Lot] = []
+        self.disposals: list[Disposal] = []
 
     @cached_property
     def id(self) -> uuid.UUID:
@@ -140,7 +142,7 @@ class Ledger:
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             unit_cost, certain = self._opening_cost(anchor, before, quantity)
             episode.estimated = not certain
-            self._grow(episode, None, opened_at, quantity, None, unit_cost, ZERO)
+            self._grow(episode, None, opened_at, quantity, None, unit_cost, ZERO, final=certain)
             self._note(episode, "adjusted", opened_at, quantity, None, None, None, None, "opening_balance")
 
     def _opening_cost(
@@ -180,11 +182,11 @@ class Ledger:
             episode = self.episode
             if episode is None:
                 episode = self._begin(base_id, executed_at, quantity)
-                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee)
+                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
                 self._note(episode, "opened", executed_at, quantity, price, None, commission, exec_id, None)
                 booked[exec_id] = Booked(episode, None)
             elif (quantity > ZERO) is episode.long:
-                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee)
+                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
                 self._note(
                     episode, "increased", executed_at, quantity, price, None, commission, exec_id, None
                 )
@@ -193,7 +195,11 @@ class Ledger:
                 held = episode.quantity
                 after = held + quantity
                 if not after or (after > ZERO) is episode.long:
-                    realized = self._shrink(episode, quantity, unit_value, fee)
+                    realized = self._shrink(
+                        episode,
+                        quantity,
+                        Closing(exec_id, executed_at, price, unit_value, fee, complete),
+                    )
                     kind: EventType = "reduced" if after else "closed"
                     self._note(
                         episode, kind, executed_at, quantity, price, realized, commission, exec_id, None
@@ -225,11 +231,17 @@ class Ledger:
         unit_value = price * self.point_value
         closing_fee = None if commission is None else share(commission, closing, quantity)
         opening_fee = None if commission is None or closing_fee is None else commission - closing_fee
-        realized = self._shrink(ending, closing, unit_value, closing_fee or ZERO)
+        realized = self._shrink(
+            ending,
+            closing,
+            Closing(exec_id, executed_at, price, unit_value, closing_fee or ZERO, complete),
+        )
         self._note(ending, "flipped", executed_at, closing, price, realized, closing_fee, exec_id, None)
         self._end(executed_at)
         episode = self._begin(base_id, executed_at, opening)
-        self._grow(episode, exec_id, executed_at, opening, price, unit_value, opening_fee or ZERO)
+        self._grow(
+            episode, exec_id, executed_at, opening, price, unit_value, opening_fee or ZERO, final=complete
+        )
         self._note(episode, "opened", executed_at, opening, price, None, opening_fee, exec_id, None)
         if not complete:
             episode.missing_commissions += 1
@@ -245,7 +257,7 @@ class Ledger:
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
             episode.estimated = True
-            self._shrink(episode, leaving, None, ZERO)
+            self._shrink(episode, leaving, Closing(None, at, None, None, ZERO, final=False))
             self._note(episode, "adjusted", at, leaving, None, None, None, None, "unexplained")
             if not episode.quantity:
                 self._end(at)
@@ -259,7 +271,7 @@ class Ledger:
         elif unit_cost is not None and episode.cost is not None:
             unit_cost = per_unit(unit_cost * anchor.quantity - episode.cost, delta)
         episode.estimated = True
-        self._grow(episode, None, at, delta, None, unit_cost, ZERO)
+        self._grow(episode, None, at, delta, None, unit_cost, ZERO, final=False)
         self._note(episode, "adjusted", at, delta, None, None, None, None, "unexplained")
 
     def _begin(self, opening: str, at: datetime, quantity: Decimal) -> Episode:
@@ -284,9 +296,11 @@ class Ledger:
         price: Decimal | None,
         unit_cost: Decimal | None,
         fee: Decimal,
+        *,
+        final: bool,
     ) -> None:
         episode.lot_count += 1
-        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, fee)
+        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, fee, not final)
         episode.open_lots.append(lot)
         episode.lots.append(lot)
         episode.quantity = held = episode.quantity + quantity
@@ -298,22 +312,27 @@ class Ledger:
             episode.cost += quantity * unit_cost + fee
 
     @staticmethod
-    def _shrink(
-        episode: Episode, quantity: Decimal, unit_value: Decimal | None, fee: Decimal
-    ) -> Decimal | None:
+    def _shrink(episode: Episode, quantity: Decimal, closing: Closing) -> Decimal | None:
         """Take ``-quantity`` from the lots; returns what that realized, ``None`` when it cannot be known."""
-        cost, opening_fee = consume(episode.open_lots, -quantity, episode.lots)
+        already = len(episode.disposals)
+        cost, opening_fee, realized = consume(
+            episode.open_lots,
+            -quantity,
+            closing,
+            episode.lots,
+            episode.disposals,
+            episode.disposal_count + 1,
+        )
+        episode.disposal_count += len(episode.disposals) - already
         episode.quantity += quantity
-        episode.commission += fee
+        episode.commission += closing.commission
         if cost is None:
             episode.cost = None
         elif episode.cost is not None:
             episode.cost -= cost + opening_fee
-        if cost is None or unit_value is None:
+        if realized is None:
             episode.realized = None
-            return None
-        realized = -quantity * unit_value - cost - opening_fee - fee
-        if episode.realized is not None:
+        elif episode.realized is not None:
             episode.realized += realized
         return realized
 

@@ -4,6 +4,7 @@ Sums, differences and products are exact. Only a division can be inexact: sharin
 average. A share is rounded to ``QUANTUM`` and the last part takes what remains, so that parts add up exactly.
 """
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
 
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
@@ -22,6 +23,23 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     if part == whole or not amount:
         return amount
     return EXACT.quantize(EXACT.divide(EXACT.multiply(amount, abs(part)), abs(whole)), QUANTUM)
+
+
+def shares(amount: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
+    """``amount`` shared out to ``parts`` one after the other; the last takes what remains.
+
+    >>> [str(one) for one in shares(Decimal(1), [Decimal(1), Decimal(1), Decimal(1)])]
+    ['0.3333333333', '0.3333333334', '0.3333333333']
+    """
+    shared: list[Decimal] = []
+    left = Decimal(0)
+    for part in parts:
+        left = EXACT.add(left, part)
+    for part in parts:
+        shared.append(share(amount, part, left))
+        amount = EXACT.subtract(amount, shared[-1])
+        left = EXACT.subtract(left, part)
+    return shared
 
 
 def per_unit(cost: Decimal, quantity: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select, true, tuple_
 
 from models.session import Reader
-from models.tables import commission_reports, executions, instruments
+from models.tables import commission_reports, executions, instruments, position_events
 
 
 class ExecutionKey(NamedTuple):
@@ -49,13 +49,15 @@ async def executions_page(
     since: datetime | None = None,
     until: datetime | None = None,
     corrected: bool = False,
+    position_id: UUID | None = None,
     after: ExecutionKey | None = None,
     limit: int,
 ) -> list[ExecutionRow]:
     """At most ``limit`` executions after ``after``, newest first; from ``since`` on and before ``until``.
 
     A corrected fill is charged by differences: the commissions of its versions add up. With ``corrected`` the
-    replaced versions are listed too, each with its own report.
+    replaced versions are listed too, each with its own report. Those of ``position_id`` are the fills
+    that its events tell of: a fill through zero belongs to two positions.
     """
     fill, described, report = executions.c, instruments.c, commission_reports.c
     version = executions.alias("version")
@@ -108,6 +110,11 @@ async def executions_page(
         None if since is None else fill.executed_at >= since,
         None if until is None else fill.executed_at < until,
         None if corrected else fill.corrected_by.is_(None),
+        None
+        if position_id is None
+        else fill.exec_id.in_(
+            select(position_events.c.exec_id).where(position_events.c.position_id == position_id)
+        ),
         None if after is None else tuple_(fill.executed_at, fill.exec_id) < after,
     ]
     query = query.where(*(condition for condition in conditions if condition is not None))

@@ -70,13 +70,14 @@ _all_unfolded_commissions = text(
 )
 _open_positions = text(
     "SELECT p.id, p.account, p.conid, p.ordinal, p.quantity, p.max_quantity, p.cost_basis, p.realized_pnl, "  # noqa: S608 - no input in it
-    "p.commission, p.opened_at, p.missing_commissions, p.estimated, p.event_count, p.lot_count "
+    "p.commission, p.opened_at, p.missing_commissions, p.estimated, p.event_count, p.lot_count, "
+    "p.disposal_count "
     "FROM positions p WHERE p.status = 'open' "
     f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {_BOOKS})"
 )
 _open_lots = text(
     "SELECT position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost, commission, "
-    "remaining_commission FROM lots WHERE position_id = ANY(:ids) AND remaining <> 0 "
+    "remaining_commission, provisional FROM lots WHERE position_id = ANY(:ids) AND remaining <> 0 "
     "ORDER BY position_id, seq"
 )
 _history = text(
@@ -198,12 +199,22 @@ def _episode(row: Any) -> Episode:
     episode.estimated = row.estimated
     episode.event_count = row.event_count
     episode.lot_count = row.lot_count
+    episode.disposal_count = row.disposal_count
     episode.open_lots = deque()
     return episode
 
 
 def _lot(row: Any) -> Lot:
-    lot = Lot(row.seq, row.exec_id, row.opened_at, row.quantity, row.price, row.unit_cost, row.commission)
+    lot = Lot(
+        row.seq,
+        row.exec_id,
+        row.opened_at,
+        row.quantity,
+        row.price,
+        row.unit_cost,
+        row.commission,
+        row.provisional,
+    )
     lot.remaining = row.remaining
     lot.remaining_commission = row.remaining_commission
     lot.written = True

@@ -4,14 +4,18 @@ Where nothing was built upon the fill yet, the commission changes a few sums and
 keeps its cost independent of how long the position's history is. Everything else is folded anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
 from core.domain.books import BookKey
+from core.domain.pnl import EXACT, shares
 from models.session import Writer
+from models.stores.bulk import BulkUpdate
+from models.tables import lot_disposals
 
 _GIVEN = (
     "unnest(CAST(:exec_ids AS text[]), CAST(CAST(:fees AS text[]) AS numeric[])) AS k(exec_id, fee) "
@@ -28,7 +32,7 @@ _simple = text(
 )
 _lots = text(
     "UPDATE lots l SET commission = trim_scale(k.fee), "  # noqa: S608 - no input in it
-    f"remaining_commission = trim_scale(k.fee) FROM {_GIVEN} "
+    f"remaining_commission = trim_scale(k.fee), provisional = false FROM {_GIVEN} "
     "WHERE l.position_id = v.position_id AND l.exec_id = k.exec_id"
 )
 _positions = text(
@@ -48,6 +52,16 @@ _events = text(
     "UPDATE position_events e SET commission = trim_scale(k.fee), "  # noqa: S608 - no input in it
     f"realized_pnl = trim_scale(e.realized_pnl - k.fee) FROM {_GIVEN} "
     "WHERE e.position_id = v.position_id AND e.seq = v.seq"
+)
+_disposals = text(
+    "SELECT d.position_id, d.lot_seq, d.seq, d.exec_id, d.quantity, d.realized_pnl, l.provisional "
+    "FROM lot_disposals d JOIN lots l ON l.position_id = d.position_id AND l.seq = d.lot_seq "
+    "WHERE d.exec_id = ANY(:exec_ids) ORDER BY d.exec_id, d.seq"
+)
+_update_disposals = BulkUpdate(
+    lot_disposals,
+    ("position_id", "lot_seq", "seq"),
+    ("close_commission", "realized_pnl", "provisional"),
 )
 
 
@@ -73,3 +87,25 @@ async def add_commissions(connection: Writer, late: Sequence[LateCommission]) ->
     # The events last: their type tells the others what to do.
     for statement in (_lots, _positions, _executions, _events):
         await connection.execute(statement, given)
+    await _share_out(connection, {one.exec_id: one.commission for one in late})
+
+
+async def _share_out(connection: Writer, fees: Mapping[str, Decimal]) -> None:
+    """Give each disposal its part of the closing commission, as the fold would have."""
+    rows = await connection.execute(_disposals, {"exec_ids": list(fees)})
+    updated: list[tuple[Any, ...]] = []
+    for exec_id, group in groupby(rows, key=lambda row: row.exec_id):
+        disposals = list(group)
+        parts = shares(fees[exec_id], [one.quantity for one in disposals])
+        updated.extend(
+            (
+                one.position_id,
+                one.lot_seq,
+                one.seq,
+                fee,
+                None if one.realized_pnl is None else EXACT.subtract(one.realized_pnl, fee),
+                one.provisional,
+            )
+            for one, fee in zip(disposals, parts, strict=True)
+        )
+    await _update_disposals(connection, updated)

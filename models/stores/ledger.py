@@ -10,10 +10,18 @@ from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
 from core.domain.lifecycle import Episode
+from core.domain.lots import Disposal
 from core.domain.money import ZERO
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
-from models.tables import ledger_books, lots, position_events, position_statements, positions
+from models.tables import (
+    ledger_books,
+    lot_disposals,
+    lots,
+    position_events,
+    position_statements,
+    positions,
+)
 
 _ensure_books = BulkInsert(ledger_books, ("account", "conid"), conflict="ON CONFLICT DO NOTHING")
 _BOOK_STATE = tuple(name for name in Book._fields if name not in {"account", "conid"})
@@ -66,6 +74,7 @@ _POSITION_COLUMNS = (
     "estimated",
     "event_count",
     "lot_count",
+    "disposal_count",
     "version",
     "updated_at",
 )
@@ -110,10 +119,12 @@ _upsert_lots = BulkInsert(
         "unit_cost",
         "commission",
         "remaining_commission",
+        "provisional",
     ),
     conflict="ON CONFLICT (position_id, seq) DO UPDATE SET remaining = excluded.remaining, "
     "remaining_commission = excluded.remaining_commission",
 )
+_insert_disposals = BulkInsert(lot_disposals, ("position_id", *Disposal._fields))
 
 
 class Statement(NamedTuple):
@@ -175,7 +186,7 @@ async def settle_anchors(connection: Writer, keys: Iterable[BookKey]) -> None:
 
 
 async def delete_episodes(connection: Writer, starts: Iterable[tuple[BookKey, int]]) -> list[RemovedEpisode]:
-    """Delete the episodes of books from an ordinal on, with their events and lots."""
+    """Delete the episodes of books from an ordinal on, with their events, lots and disposals."""
     ordered = sorted(starts)
     rows = await connection.execute(
         _delete_positions,
@@ -189,7 +200,7 @@ async def delete_episodes(connection: Writer, starts: Iterable[tuple[BookKey, in
 
 
 async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, int]], now: datetime) -> None:
-    """Store episodes, each with its book's version, and what is new of their events and lots."""
+    """Store episodes, each with its book's version, and what is new of their events, lots and disposals."""
     rows = [
         (
             episode.id,
@@ -211,6 +222,7 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
             episode.estimated,
             episode.event_count,
             episode.lot_count,
+            episode.disposal_count,
             version,
             now,
         )
@@ -235,10 +247,15 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
                 lot.unit_cost,
                 lot.commission,
                 lot.remaining_commission,
+                lot.provisional,
             )
             for episode, _ in episodes
             for lot in episode.lots
         ],
+    )
+    await _insert_disposals(
+        connection,
+        [(episode.id, *disposal) for episode, _ in episodes for disposal in episode.disposals],
     )
 
 

@@ -11,7 +11,14 @@ from models.tables.accounts import (
     user_sessions,
 )
 from models.tables.executions import commission_reports, executions
-from models.tables.positions import ledger_books, lots, position_events, position_statements, positions
+from models.tables.positions import (
+    ledger_books,
+    lot_disposals,
+    lots,
+    position_events,
+    position_statements,
+    positions,
+)
 from models.tables.sync import (
     broker_links,
     broker_sessions,
@@ -37,6 +44,7 @@ __all__ = [
     "instruments",
     "jobs",
     "ledger_books",
+    "lot_disposals",
     "lots",
     "marks",
     "metadata",

@@ -23,7 +23,17 @@ from services.api.live.hub import Hub, Pace
 from services.api.openapi import document
 from services.api.page import Page
 from services.api.paging import json_response
-from services.api.routers import accounts, executions, health, positions, session, stream, sync
+from services.api.routers import (
+    accounts,
+    executions,
+    health,
+    lots,
+    positions,
+    realized,
+    session,
+    stream,
+    sync,
+)
 from services.api.schemas.common import encode
 from services.api.security.auth import Authenticator
 from services.api.security.guard import Guard
@@ -90,7 +100,7 @@ def create_app(
     app = FastAPI(lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.context = _build_context(settings, clock, streams, pace)
     problems.install(app)
-    for module in (health, session, accounts, positions, executions, sync, stream):
+    for module in (health, session, accounts, positions, lots, executions, realized, sync, stream):
         app.include_router(module.router)
     page = Page(static)
     described: dict[str, Any] = {}

@@ -11,7 +11,9 @@ from services.api.schemas.accounts import AccountPage, Summary
 from services.api.schemas.common import Problem, example_of
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
+from services.api.schemas.lots import LotPage
 from services.api.schemas.positions import Position, PositionEventPage, PositionPage
+from services.api.schemas.realized import RealizedPage
 from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import JobAnswer, SyncReport
 
@@ -22,10 +24,12 @@ ROOTS = (
     Credentials,
     ExecutionPage,
     JobAnswer,
+    LotPage,
     Position,
     PositionEventPage,
     PositionPage,
     Problem,
+    RealizedPage,
     SessionInfo,
     Summary,
     SyncReport,

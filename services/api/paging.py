@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from models.queries.executions import ExecutionKey
 from models.queries.positions import PositionKey
+from models.queries.realized import Grouping, RealizedKey, period_end
 from services.api.problems import ProblemError
 from services.api.schemas.common import encode
 
@@ -42,7 +43,18 @@ class _EventPlace(msgspec.Struct, tag="v", array_like=True):
     seq: int
 
 
-_Place = _PositionPlace | _ExecutionPlace | _EventPlace
+class _LotPlace(msgspec.Struct, tag="l", array_like=True):
+    seq: int
+
+
+class _RealizedPlace(msgspec.Struct, tag="r", array_like=True):
+    grouping: Grouping
+    key: str
+    account: str
+    currency: str
+
+
+_Place = _PositionPlace | _ExecutionPlace | _EventPlace | _LotPlace | _RealizedPlace
 _decode = msgspec.json.Decoder(_Place).decode
 
 
@@ -110,6 +122,41 @@ def event_seq(cursor: str | None) -> int | None:
     if not isinstance(place, _EventPlace):
         raise _foreign()
     return place.seq
+
+
+def lot_cursor(seq: int) -> str:
+    """Where a page of lots ended."""
+    return _write(_LotPlace(seq))
+
+
+def lot_seq(cursor: str | None) -> int | None:
+    """The place a cursor of a lots list stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _LotPlace):
+        raise _foreign()
+    return place.seq
+
+
+def realized_cursor(grouping: Grouping, key: RealizedKey) -> str:
+    """Where a page of realized figures ended."""
+    return _write(_RealizedPlace(grouping, *key))
+
+
+def realized_key(cursor: str | None, grouping: Grouping) -> RealizedKey | None:
+    """The place a cursor of the realized list, grouped in the same way, stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _RealizedPlace) or place.grouping != grouping:
+        raise _foreign()
+    if grouping != "symbol":
+        try:
+            period_end(place.key)
+        except ValueError:
+            raise _foreign() from None
+    return RealizedKey(place.key, place.account, place.currency)
 
 
 def cut(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], Item | None]:

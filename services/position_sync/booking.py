@@ -72,7 +72,8 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
             await queries.instruments_of(connection, {key[1] for key in locked})
         ).items()
     }
-    for key in (*revalued, *arrivals.anew):
+    dirty = [key for key, row in locked.items() if row.dirty]
+    for key in (*revalued, *arrivals.anew, *dirty):
         works[key].fold_from(None)
     for key in renamed:
         works[key].restated = True

@@ -1,4 +1,5 @@
 from typing import Annotated, Literal, cast
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
@@ -7,7 +8,7 @@ from starlette.responses import Response
 from core.domain.executions import Side
 from core.domain.money import plain
 from models.queries.executions import ExecutionKey, ExecutionRow, executions_page
-from services.api.context import Shared
+from services.api.context import Context, Shared
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -18,10 +19,11 @@ from services.api.paging import (
     execution_key,
     json_response,
 )
+from services.api.routers.positions import find_position
 from services.api.schemas.common import encode
 from services.api.schemas.executions import Execution, ExecutionPage
 
-router = APIRouter(prefix="/api/v1/executions", tags=["executions"])
+router = APIRouter(prefix="/api/v1", tags=["executions"])
 
 Moment = AwareDatetime | None
 
@@ -51,7 +53,7 @@ def _execution(row: ExecutionRow) -> Execution:
     )
 
 
-@router.get("", summary="Executions, newest first", responses=answers(ExecutionPage, 400, 404))
+@router.get("/executions", summary="Executions, newest first", responses=answers(ExecutionPage, 400, 404))
 async def list_executions(
     context: Shared,
     account: str | None = None,
@@ -79,6 +81,26 @@ async def list_executions(
             after=after,
             limit=limit + 1,
         )
+    return _page(context, found, limit, account)
+
+
+@router.get(
+    "/positions/{position_id}/executions",
+    summary="A position's executions, newest first",
+    responses=answers(ExecutionPage, 400, 404),
+)
+async def position_executions(
+    context: Shared, position_id: UUID, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Response:
+    """The fills it was made of; one through zero is listed, whole, with both positions it belongs to."""
+    after = execution_key(cursor)
+    position = await find_position(context, position_id)
+    async with context.database.read() as reader:
+        found = await executions_page(reader, position_id=position_id, after=after, limit=limit + 1)
+    return _page(context, found, limit, position.account)
+
+
+def _page(context: Context, found: list[ExecutionRow], limit: int, account: str | None) -> Response:
     rows, last = cut(found, limit)
     next_cursor = None if last is None else execution_cursor(ExecutionKey(last.executed_at, last.exec_id))
     page = ExecutionPage(

@@ -88,11 +88,13 @@ async def _from_database(
     return [held.get(position.id, position) for position in found]
 
 
-def _unknown() -> ProblemError:
+def unknown_position() -> ProblemError:
+    """The answer about a position that there is not."""
     return not_found("position_not_found", "There is no such position. GET /api/v1/positions lists them.")
 
 
-async def _find(context: Context, position_id: UUID) -> PositionChanged:
+async def find_position(context: Context, position_id: UUID) -> PositionChanged:
+    """A position, open or closed; what is open is shown as the picture has it."""
     context.picture_ready()
     held = context.hub.picture.positions.get(str(position_id))
     if held is not None:
@@ -100,14 +102,14 @@ async def _find(context: Context, position_id: UUID) -> PositionChanged:
     async with context.database.read() as reader:
         found = await position_by_id(reader, position_id)
     if found is None:
-        raise _unknown()
+        raise unknown_position()
     return found
 
 
 @router.get("/{position_id}", summary="One position", responses=answers(Position, 404))
 async def one_position(context: Shared, position_id: UUID) -> Response:
     """A position, open or closed."""
-    position = await _find(context, position_id)
+    position = await find_position(context, position_id)
     return json_response(encode(context.hub.feed.position(position, context.hub.judge())))
 
 
@@ -138,7 +140,7 @@ async def position_events(
 ) -> Response:
     """Opened, increased, reduced, closed, flipped, adjusted, corrected."""
     after = event_seq(cursor)
-    position = await _find(context, position_id)
+    position = await find_position(context, position_id)
     async with context.database.read() as reader:
         found = await events_page(reader, position_id, after=after, limit=limit + 1)
     rows, last = cut(found, limit)

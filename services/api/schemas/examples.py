@@ -8,7 +8,9 @@ from msgspec import Struct
 from services.api.schemas.accounts import Account, AccountPage, Summary
 from services.api.schemas.common import Coverage, Freshness, Links
 from services.api.schemas.executions import Execution, ExecutionPage
+from services.api.schemas.lots import Lot, LotDisposal, LotPage
 from services.api.schemas.positions import Position, PositionEvent, PositionEventPage, PositionPage
+from services.api.schemas.realized import Realized, RealizedPage
 from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import (
     DatasetReport,
@@ -112,6 +114,46 @@ _EXECUTION = Execution(
     position_id=_POSITION,
     source="live",
 )
+_LOT = Lot(
+    seq=1,
+    exec_id="0000e0d5.69cbfe2a.01.01",
+    opened_at=_OPENED,
+    quantity="140",
+    remaining="100",
+    price="227.5",
+    unit_cost="227.5",
+    commission="1.4",
+    remaining_commission="1",
+    provisional=False,
+    disposals=(
+        LotDisposal(
+            seq=1,
+            exec_id="0000e0d5.69cc0f11.01.01",
+            closed_at=_AT,
+            holding_seconds=1_578_598,
+            quantity="40",
+            close_price="231.4",
+            cost="9100",
+            proceeds="9256",
+            open_commission="0.4",
+            close_commission="1",
+            realized_pnl="154.6",
+            provisional=False,
+        ),
+    ),
+)
+_REALIZED = Realized(
+    key="2026-11-20",
+    account="U1234567",
+    currency="USD",
+    realized_pnl="154.6",
+    commission="1.4",
+    broker_realized_pnl="154.6",
+    disposals=1,
+    unknown_disposals=0,
+    missing_broker_figures=0,
+    provisional=False,
+)
 _SUMMARY = Summary(
     account="U1234567",
     base_currency="USD",
@@ -187,9 +229,19 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
         Credentials: Credentials(token="the content of the token file"),  # noqa: S106 - says what goes there
         ExecutionPage: ExecutionPage(items=(_EXECUTION,), next_cursor=None, freshness=_LIVE),
         JobAnswer: JobAnswer(job=Job(id=_JOB, kind="resync", status="queued", progress=None, error=None)),
+        LotPage: LotPage(
+            average_entry_price="227.5",
+            average_exit_price="231.4",
+            max_quantity="140",
+            holding_seconds=1_578_598,
+            items=(_LOT,),
+            next_cursor=None,
+            freshness=_LIVE,
+        ),
         Position: _ROW,
         PositionEventPage: PositionEventPage(items=(_EVENT,), next_cursor=None, freshness=_LIVE),
         PositionPage: PositionPage(items=(_ROW,), next_cursor=None, freshness=_LIVE),
+        RealizedPage: RealizedPage(items=(_REALIZED,), next_cursor=None, freshness=_LIVE),
         SessionInfo: SessionInfo(authenticated=True, profile="main", version="0.1.0"),
         Summary: _SUMMARY,
         SyncReport: _SYNC,

@@ -77,6 +77,32 @@ def test_the_oldest_lot_is_consumed_first_and_takes_its_commission_with_it() -> 
     assert episode.average_cost == Decimal("2.1")
 
 
+def test_each_disposal_has_its_part_of_both_commissions_and_the_last_takes_what_remains() -> None:
+    ledger = fold(fill(0, "1", "10", "0.5"), fill(1, "3", "11", "0.9"), fill(2, "-3", "12", "1"))
+    (episode,) = ledger.touched
+    first, second = episode.disposals
+    assert (first.lot_seq, first.quantity, first.cost, first.proceeds) == (1, 1, 10, 12)
+    assert (second.lot_seq, second.quantity, second.cost, second.proceeds) == (2, 2, 22, 24)
+    assert [one.open_commission for one in episode.disposals] == [Decimal("0.5"), Decimal("0.6")]
+    assert [one.close_commission for one in episode.disposals] == [
+        Decimal("0.3333333333"),
+        Decimal("0.6666666667"),
+    ]
+    assert (first.opened_at, first.closed_at, first.open_price, first.close_price) == (at(0), at(2), 10, 12)
+    assert sum(one.realized_pnl or 0 for one in episode.disposals) == episode.realized == Decimal("1.9")
+    assert not first.provisional
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "provisional"), [("1", "1", False), (None, "1", True), ("1", None, True)]
+)
+def test_a_disposal_is_provisional_while_a_commission_of_either_end_is_awaited(
+    opening: str | None, closing: str | None, provisional: bool
+) -> None:
+    (episode,) = fold(fill(0, "1", "10", opening), fill(1, "-1", "12", closing)).touched
+    assert [one.provisional for one in episode.disposals] == [provisional]
+
+
 def test_parts_of_a_commission_that_does_not_divide_still_add_up() -> None:
     sales = [fill(seconds, "-1", "1") for seconds in (1, 2, 3)]
     ledger = fold(fill(0, "3", "1", "1"), *sales)
@@ -170,6 +196,9 @@ def test_an_adjustment_can_close_a_position_and_then_what_it_realized_is_unknown
     assert episode.closed_at == at(10)
     assert episode.realized is None
     assert (episode.quantity, episode.cost) == (0, 0)
+    (disposal,) = episode.disposals
+    assert (disposal.exec_id, disposal.proceeds, disposal.realized_pnl) == (None, None, None)
+    assert (disposal.cost, disposal.provisional) == (100, True)
 
 
 @pytest.mark.parametrize("cost", ["7", None])

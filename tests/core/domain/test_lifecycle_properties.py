@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.domain.fills import Fill
 from core.domain.lifecycle import Episode, Ledger, fold_book
 from core.domain.money import ZERO
+from core.domain.pnl import shares
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 QUANTITIES = st.decimals("-50", "50", places=2).filter(bool)
@@ -44,6 +45,7 @@ def image(episodes: Sequence[Episode]) -> list[tuple[object, ...]]:
                 (lot.seq, lot.exec_id, lot.quantity, lot.remaining, lot.commission, lot.remaining_commission)
                 for lot in sorted(episode.lots, key=lambda lot: lot.seq)
             ),
+            tuple(episode.disposals),
         )
         for episode in episodes
     ]
@@ -79,6 +81,43 @@ def test_quantities_costs_and_commissions_are_conserved(fills: list[Fill]) -> No
         assert sum((lot.remaining for lot in episode.lots), ZERO) == episode.quantity
         assert all((lot.quantity > 0) is episode.long for lot in episode.lots)
         assert episode.realized == sum((event.realized_pnl or ZERO for event in episode.events), ZERO)
+
+
+@given(books())
+def test_the_disposals_of_a_fill_add_up_to_what_it_did_to_the_last_digit(fills: list[Fill]) -> None:
+    ledger = fold_book("DU1", 1, Decimal("0.01"), fills)
+    for episode in ledger.touched:
+        assert [one.seq for one in episode.disposals] == list(range(1, episode.disposal_count + 1))
+        by_fill = {
+            exec_id: list(parts) for exec_id, parts in groupby(episode.disposals, key=lambda one: one.exec_id)
+        }
+        closings = [event for event in episode.events if event.type in {"reduced", "closed", "flipped"}]
+        assert [event.exec_id for event in closings] == list(by_fill)
+        for event in closings:
+            parts = by_fill[event.exec_id]
+            assert sum((one.quantity for one in parts), ZERO) == -event.quantity
+            assert sum((one.realized_pnl or ZERO for one in parts), ZERO) == event.realized_pnl
+            assert sum((one.close_commission for one in parts), ZERO) == (event.commission or ZERO)
+            assert [one.close_commission for one in parts] == shares(
+                event.commission or ZERO, [one.quantity for one in parts]
+            )
+
+
+@given(books())
+def test_what_a_lot_was_is_what_is_left_of_it_and_its_disposals(fills: list[Fill]) -> None:
+    for episode in fold_book("DU1", 1, Decimal(100), fills).touched:
+        for lot in episode.lots:
+            parts = [one for one in episode.disposals if one.lot_seq == lot.seq]
+            assert lot.quantity == sum((one.quantity for one in parts), lot.remaining)
+            assert lot.commission == sum((one.open_commission for one in parts), lot.remaining_commission)
+            for one in parts:
+                assert (
+                    one.cost == one.quantity * lot.unit_cost
+                    if lot.unit_cost is not None
+                    else one.cost is None
+                )
+                assert (one.opened_at, one.open_price) == (lot.opened_at, lot.price)
+                assert one.provisional or not lot.provisional
 
 
 @given(books())

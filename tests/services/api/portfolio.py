@@ -76,6 +76,90 @@ COMMISSIONS = (
     ("0001.ab.01.02", "-0.2", "USD", "3.5"),
     ("0001.ac.01.01", "4.74", "USD", None),
 )
+WON_SALE, AGAIN_SALE, LOST_SALE = "0001.ba.01.01", "0001.bb.01.01", "0001.bc.01.01"
+LOTS: tuple[tuple[Any, ...], ...] = (
+    # position, seq, exec id, opened, quantity, remaining, price, commission, remaining commission
+    ("aapl", 1, "0001.aa.01.01", NOW - timedelta(days=9), "60", "60", "150", "1", "1"),
+    ("aapl", 2, "0001.ab.01.02", NOW - timedelta(days=9, seconds=-5), "40", "40", "150", "1", "1"),
+    ("won", 1, "0001.bd.01.01", NOW - timedelta(days=8), "30", "0", "400", "0.5", "0"),
+    ("won", 2, "0001.be.01.01", NOW - timedelta(days=7), "20", "0", "401", "0.5", "0"),
+)
+DISPOSALS: tuple[tuple[Any, ...], ...] = (
+    # position, lot, seq, exec id, opened, closed, quantity, open price, close price, open and close
+    # commission, realized
+    (
+        "won",
+        1,
+        1,
+        WON_SALE,
+        NOW - timedelta(days=8),
+        NOW - timedelta(days=2),
+        "30",
+        "400",
+        "406",
+        "0.5",
+        "0.6",
+        "178.9",
+    ),
+    (
+        "won",
+        2,
+        2,
+        WON_SALE,
+        NOW - timedelta(days=7),
+        NOW - timedelta(days=2),
+        "20",
+        "401",
+        "406",
+        "0.5",
+        "0.4",
+        "99.1",
+    ),
+    (
+        "again",
+        1,
+        1,
+        AGAIN_SALE,
+        NOW - timedelta(days=2),
+        NOW - timedelta(days=1),
+        "10",
+        "400",
+        "401",
+        "0",
+        "0",
+        "10",
+    ),
+    (
+        "lost",
+        1,
+        1,
+        LOST_SALE,
+        NOW - timedelta(days=7),
+        NOW - timedelta(days=6),
+        "-10",
+        "400",
+        "403",
+        "0",
+        "0.25",
+        "-30.25",
+    ),
+    # An adjustment closed this: nobody knows what it brought.
+    (
+        "lost",
+        2,
+        2,
+        None,
+        NOW - timedelta(days=7),
+        NOW - timedelta(days=6),
+        "-1",
+        "400",
+        None,
+        "0",
+        "0",
+        None,
+    ),
+)
+CLOSING_REPORTS = ((WON_SALE, "1", "USD", "278.01"), (LOST_SALE, "0.25", "USD", "-30.25"))
 VALUES = (
     (USD, "NetLiquidation", "USD", "104230.75"),
     (USD, "TotalCashValue", "USD", "12044.10"),
@@ -137,6 +221,7 @@ async def seed(database: Database, *, now: datetime = NOW) -> None:
             )
         await _seed_positions(writer, now)
         await _seed_executions(writer, now)
+        await _seed_lots(writer)
         for account, key, currency, value in VALUES:
             await writer.execute(
                 insert(t.account_values).values(
@@ -276,7 +361,7 @@ async def _seed_executions(writer: Any, now: datetime) -> None:
                 epoch=EPOCH,
             )
         )
-    for exec_id, commission, currency, realized in COMMISSIONS:
+    for exec_id, commission, currency, realized in (*COMMISSIONS, *CLOSING_REPORTS):
         await writer.execute(
             insert(t.commission_reports).values(
                 exec_id=exec_id,
@@ -285,6 +370,65 @@ async def _seed_executions(writer: Any, now: datetime) -> None:
                 realized_pnl=_decimal(realized),
                 received_at=now,
                 epoch=EPOCH,
+            )
+        )
+
+
+async def _seed_lots(writer: Any) -> None:
+    for name, seq, exec_id, opened, quantity, remaining, price, fee, remaining_fee in LOTS:
+        await writer.execute(
+            insert(t.lots).values(
+                position_id=position_id(name),
+                seq=seq,
+                exec_id=exec_id,
+                opened_at=opened,
+                quantity=Decimal(quantity),
+                remaining=Decimal(remaining),
+                price=Decimal(price),
+                unit_cost=Decimal(price),
+                commission=Decimal(fee),
+                remaining_commission=Decimal(remaining_fee),
+            )
+        )
+    for name, lot, seq, exec_id, opened, closed, quantity, paid, got, fee_in, fee_out, realized in DISPOSALS:
+        part, price = Decimal(quantity), _decimal(got)
+        await writer.execute(
+            insert(t.lot_disposals).values(
+                position_id=position_id(name),
+                lot_seq=lot,
+                seq=seq,
+                exec_id=exec_id,
+                opened_at=opened,
+                closed_at=closed,
+                quantity=part,
+                open_price=Decimal(paid),
+                close_price=price,
+                cost=part * Decimal(paid),
+                proceeds=None if price is None else part * price,
+                open_commission=Decimal(fee_in),
+                close_commission=Decimal(fee_out),
+                realized_pnl=_decimal(realized),
+                provisional=exec_id is None,
+            )
+        )
+    steps = (
+        ("opened", "30", "400", "0001.bd.01.01", 8),
+        ("increased", "20", "401", "0001.be.01.01", 7),
+        ("closed", "-50", "406", WON_SALE, 2),
+    )
+    after = Decimal(0)
+    for seq, (kind, quantity, traded, exec_id, days) in enumerate(steps, start=1):
+        after += Decimal(quantity)
+        await writer.execute(
+            insert(t.position_events).values(
+                position_id=position_id("won"),
+                seq=seq,
+                type=kind,
+                executed_at=NOW - timedelta(days=days),
+                quantity=Decimal(quantity),
+                price=Decimal(traded),
+                position_after=after,
+                exec_id=exec_id,
             )
         )
 

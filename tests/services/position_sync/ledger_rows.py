@@ -9,9 +9,10 @@ from models.session import Database
 QUERIES = {
     "positions": "SELECT id, account, conid, ordinal, status, side, quantity, max_quantity, average_cost, "
     "cost_basis, realized_pnl, commission, opened_at, closed_at, provisional, missing_commissions, "
-    "estimated, event_count, lot_count FROM positions ORDER BY account, conid, ordinal",
+    "estimated, event_count, lot_count, disposal_count FROM positions ORDER BY account, conid, ordinal",
     "position_events": "SELECT e.* FROM position_events e ORDER BY position_id, seq",
     "lots": "SELECT l.* FROM lots l ORDER BY position_id, seq",
+    "lot_disposals": "SELECT d.* FROM lot_disposals d ORDER BY position_id, seq",
     "executions": "SELECT exec_id, quantity, price, corrected_by, position_id, realized_pnl, "
     "commission_folded FROM executions ORDER BY exec_id",
     "commission_reports": "SELECT exec_id, commission, currency, realized_pnl FROM commission_reports "
@@ -35,7 +36,7 @@ async def clear(database: Database) -> None:
         await connection.execute(
             text(
                 "TRUNCATE broker_accounts, instruments, executions, commission_reports, ledger_books, "
-                "position_statements, positions, position_events, lots, sync_datasets, "
+                "position_statements, positions, position_events, lots, lot_disposals, sync_datasets, "
                 "dead_facts, outbox CASCADE"
             )
         )

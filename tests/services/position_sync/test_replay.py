@@ -4,6 +4,7 @@ import random
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from core.events.facts import CommissionReported, ExecutionReported, Fact
 from core.streams.port import Entry
@@ -86,6 +87,41 @@ async def test_fact_by_fact_as_they_come_live_the_rows_are_the_same(relay: Relay
     assert await ledger_rows(database) == expected
 
 
+async def test_a_late_commission_is_shared_out_to_the_lots_it_closed_as_a_fold_does(
+    relay: Relay, database: Database
+) -> None:
+    facts = [
+        *(execution(f"{n}.01", "1", seconds=n) for n in range(7)),
+        *(commission(f"{n}.01", "0.1") for n in range(6)),
+        execution("s.01", "-3", seconds=9),
+        execution("t.01", "-2.5", seconds=10),
+    ]
+    late = [commission("s.01", "1"), commission("t.01", "0.77")]
+    await relay.handle([Link().entry(*facts, *late)])
+    expected = await ledger_rows(database)
+    assert len(expected["lot_disposals"]) == 6
+    await clear(database)
+    link = Link()
+    await relay.handle([link.entry(*facts)])
+    await relay.handle([link.entry(*late)])
+    assert await ledger_rows(database) == expected
+
+
+async def test_a_book_that_waits_to_be_folded_again_is_folded_whole_when_a_fill_comes_first(
+    relay: Relay, database: Database
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(execution("a.01", "5", seconds=0), execution("b.01", "-2", seconds=1))])
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM lot_disposals"))
+        await connection.execute(text("UPDATE positions SET disposal_count = 0"))
+        await connection.execute(text("UPDATE ledger_books SET dirty = true"))
+    await relay.handle([link.entry(execution("c.01", "-1", seconds=2))])
+    told = await ledger_rows(database)
+    assert len(told["lot_disposals"]) == 2
+    assert told["ledger_books"][0][-1] == "False"
+
+
 async def test_a_commission_that_comes_after_its_fill_leaves_the_positions_history_untouched(
     relay: Relay, rows: Rows
 ) -> None:
@@ -111,6 +147,14 @@ async def test_a_commission_that_comes_after_its_fill_leaves_the_positions_histo
         "missing_commissions": 4,
         "version": 3,
     }
+    disposal = "SELECT close_commission, realized_pnl, provisional FROM lot_disposals"
+    # The lot it was taken from has no commission yet.
+    assert await rows(disposal) == [
+        {"close_commission": Decimal("0.5"), "realized_pnl": Decimal("-0.5"), "provisional": True}
+    ]
     await relay.handle([link.entry(commission("0.01", "1"))])
+    assert await rows(disposal) == [
+        {"close_commission": Decimal("0.5"), "realized_pnl": Decimal("-0.9"), "provisional": False}
+    ]
     (stored,) = await rows("SELECT realized_pnl, cost_basis FROM positions")
     assert stored == {"realized_pnl": Decimal("-0.9"), "cost_basis": Decimal("230.7")}

@@ -1,0 +1,119 @@
+"""What the API asks of the ledger is found by an index, however large the tables have grown."""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+
+from models.queries.executions import ExecutionKey, executions_page
+from models.queries.lots import averages_of, disposals_of, lots_page
+from models.queries.realized import RealizedKey, realized_page
+from models.session import Database, Reader
+
+SINCE, UNTIL = datetime(2025, 3, 3, tzinfo=UTC), datetime(2025, 3, 5, tzinfo=UTC)
+# One position a little more than every two hours, for five years.
+GROWN = """
+INSERT INTO broker_accounts (account, paper, first_seen_at, last_seen_at) SELECT 'U' || n, false,
+    now(), now() FROM generate_series(1, 3) n;
+INSERT INTO instruments (conid, symbol, local_symbol, sec_type, currency, multiplier,
+    price_magnifier, exchange, trading_class, expiry, option_right, description, updated_at) SELECT
+    n, 'S' || n, 'S' || n, 'STK', 'USD', 1, 1, 'SMART', 'S', '', '', '', now() FROM
+    generate_series(1, 40) n;
+CREATE TEMPORARY TABLE made AS SELECT n, md5('p' || n)::uuid AS id, 'U' || 1 + n % 3 AS account, 1 +
+    n % 40 AS conid, timestamptz '2021-01-01 00:00Z' + n * interval '131 minutes' AS at FROM
+    generate_series(1, 20000) n;
+INSERT INTO positions (id, account, conid, ordinal, status, side, quantity, max_quantity,
+    realized_pnl, commission, opened_at, closed_at, provisional, missing_commissions, estimated,
+    event_count, lot_count, disposal_count, version, updated_at) SELECT id, account, conid, n,
+    'closed', 'long', 0, 3, 1, 1, at, at, false, 0, false, 4, 3, 3, 1, at FROM made;
+INSERT INTO lots (position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost,
+    commission, remaining_commission) SELECT id, k, 'o' || n || '.' || k, at, 1, 0, 10, 10, 0, 0
+    FROM made, generate_series(1, 3) k;
+INSERT INTO lot_disposals (position_id, lot_seq, seq, exec_id, opened_at, closed_at, quantity,
+    open_price, close_price, cost, proceeds, open_commission, close_commission, realized_pnl,
+    provisional) SELECT id, k, k, 'c' || n, at, at, 1, 10, 11, 10, 11, 0, 0, 1, false FROM made,
+    generate_series(1, 3) k;
+INSERT INTO position_events (position_id, seq, type, executed_at, quantity, price, position_after,
+    exec_id) SELECT id, k, 'increased', at, 1, 10, k, 'o' || n || '.' || k FROM made,
+    generate_series(1, 3) k;
+INSERT INTO position_events (position_id, seq, type, executed_at, quantity, price, position_after,
+    exec_id) SELECT id, 4, 'closed', at, -3, 11, 0, 'c' || n FROM made;
+INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side,
+    quantity, price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code,
+    zone_assumed, source, received_at, epoch) SELECT 'c' || n, 'c' || n, 0, account, conid, at,
+    'SLD', 3, 11, 0, 0, 0, '', '', 0, '', false, 'live', at, 1 FROM made;
+INSERT INTO commission_reports (exec_id, commission, currency, realized_pnl, received_at, epoch)
+    SELECT 'c' || n, 0, 'USD', 3, at, 1 FROM made;
+ANALYZE;
+"""
+GROWN_TABLES = "positions|position_events|lots|lot_disposals|executions|commission_reports"
+
+
+class Explaining:
+    """A reader that keeps the plan of each query it is asked."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.plans: list[str] = []
+
+    async def execute(self, query: Any) -> Any:
+        spelled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+        plan = await self.reader.execute(text("EXPLAIN " + str(spelled).replace(":", r"\:")))
+        self.plans.append("\n".join(plan.scalars()))
+        return await self.reader.execute(query)
+
+
+Ask = Callable[[Reader, uuid.UUID], Awaitable[object]]
+
+
+async def _disposals(reader: Reader, position_id: uuid.UUID) -> object:
+    return await disposals_of(reader, position_id, await lots_page(reader, position_id, limit=2))
+
+
+ASKED: dict[str, Ask] = {
+    "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
+    "disposals": _disposals,
+    "averages": averages_of,
+    "executions of a position": lambda reader, one: executions_page(
+        reader, position_id=one, after=ExecutionKey(datetime(2026, 1, 1, tzinfo=UTC), "x"), limit=101
+    ),
+    "realized by day": lambda reader, _: realized_page(
+        reader, grouping="day", since=SINCE, until=UNTIL, limit=101
+    ),
+    "realized by day, second page": lambda reader, _: realized_page(
+        reader,
+        grouping="day",
+        since=SINCE,
+        account="U1",
+        after=RealizedKey("2025-03-05", "U1", "USD"),
+        limit=2,
+    ),
+    "realized by symbol": lambda reader, _: realized_page(
+        reader, grouping="symbol", account="U1", since=SINCE, until=UNTIL, limit=101
+    ),
+}
+
+
+async def test_no_question_about_the_ledger_reads_a_grown_table_from_end_to_end(database: Database) -> None:
+    async with database.write() as writer:
+        for statement in GROWN.strip().rstrip(";").split(";\n"):
+            await writer.execute(text(statement))
+        grown = (await writer.execute(text("SELECT id FROM made WHERE n = 15000"))).scalar_one()
+    for name, ask in ASKED.items():
+        async with database.read() as reader:
+            explaining = Explaining(reader)
+            found = await ask(cast("Reader", explaining), grown)
+        assert found, name
+        for plan in explaining.plans:
+            assert not re.search(rf"Seq Scan on ({GROWN_TABLES})\b", plan), f"{name}:\n{plan}"
+
+
+async def test_the_plans_are_looked_at(database: Database) -> None:
+    async with database.read() as reader:
+        explaining = Explaining(reader)
+        await realized_page(cast("Reader", explaining), grouping="day", limit=1)
+    assert "lot_disposals" in explaining.plans[0]
