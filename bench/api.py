@@ -5,17 +5,14 @@ row by its index with asyncpg for each request.
 """
 
 import asyncio
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -23,17 +20,16 @@ import uvicorn
 from sqlalchemy import insert
 
 from bench.report import figure
+from bench.rig import TOKEN, servers
 from core.clock import utc_now
 from core.process import collect_rarely
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from models import tables as t
-from models.migrate import migrate
 from models.session import Database
 from services.api.app import create_app
 from services.api.server import listen, server_for
-from services.stack import PostgresServer, RedisServer
+from services.stack.ports import free_port
 
-TOKEN = "bench-token-bench-token"  # noqa: S105 - of a server that lives for seconds
 ROWS = 100
 CONNECTIONS = 32
 SECONDS = 5.0
@@ -172,8 +168,12 @@ async def _measure(port: int, path: str) -> tuple[float, float, float]:
     return float(rate), float(p50), float(p99)
 
 
-async def _bench(settings: Settings) -> None:
-    await migrate(settings.require_database_url(), "main")
+async def _bench() -> None:
+    async with servers(api_port=free_port()) as settings:
+        await _compare(settings)
+
+
+async def _compare(settings: Settings) -> None:
     await _fill(settings)
     raw = settings.require_database_url().replace("+asyncpg", "")
     port = settings.api_port
@@ -192,35 +192,14 @@ async def _bench(settings: Settings) -> None:
     figure("GET /positions, 100 rows, 32 connections", rate, floor, "requests/s")
 
 
-def _free_port() -> int:
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def _main() -> None:
     if sys.argv[1:2] == ["--load"]:
         asyncio.run(_load(int(sys.argv[2]), sys.argv[3]))
         return
     import uvloop  # noqa: PLC0415 - only the server side runs on it
 
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        with (
-            PostgresServer(home / "postgres", durable=False) as postgres,
-            RedisServer(home / "redis", durable=False) as redis,
-        ):
-            settings = load_settings(
-                home=home,
-                database_url=postgres.url,
-                redis_url=redis.url,
-                api_port=_free_port(),
-                api_token=TOKEN,
-            )
-            collect_rarely()
-            uvloop.run(_bench(settings))
+    collect_rarely()
+    uvloop.run(_bench())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ template, and stream keys of its own.
 import asyncio
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from core.streams.redis import RedisStreams
 from models.migrate import migrate
 from models.session import Database
 from services.stack import PostgresServer, RedisServer
+from services.stack.ports import free_port
 
 TOOLS = {
     "browser": ("Chromium", lambda: os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")),
@@ -113,10 +113,7 @@ async def postgres_url(postgres_server: PostgresServer, migrated_template: str) 
 @pytest.fixture
 def unused_port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_port()
 
 
 @pytest.fixture

@@ -28,10 +28,21 @@ async def eventually(
         await asyncio.sleep(_POLL_SECONDS)
 
 
+async def comes(
+    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+) -> Value:
+    """The same for a probe that need not be awaited, while the loop goes on."""
+
+    async def asked() -> Value:
+        return probe()
+
+    return await eventually(asked, holds, seconds=seconds)
+
+
 def eventually_now(
     probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = 20
 ) -> Value:
-    """The same for a probe that does not wait."""
+    """The same where no loop runs."""
     until = time.monotonic() + seconds
     while True:
         value = probe()

@@ -16,14 +16,22 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from models.tables import broker_sessions
 from services.broker import session
+from services.broker.backoff import backoff_seconds
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
-from tests.waiting import eventually
+from tests.waiting import comes, eventually
 
 
 async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
-    settings: Settings, reader: Reader
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    attempts: list[int] = []
+
+    def counted(attempt: int, *rest: object) -> float:
+        attempts.append(attempt)
+        return backoff_seconds(attempt, *rest)
+
+    monkeypatch.setattr(session, "backoff_seconds", counted)
     async with Simulator.start(SMALL) as sim:
         port = sim.port
         await sim.refuse()
@@ -33,7 +41,7 @@ async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
                 assert beat.reason == "gateway_unreachable"
                 assert not beat.complete
                 # Several attempts later it was told once.
-                await asyncio.sleep(1)
+                await comes(lambda: attempts, lambda made: len(made) >= 3)
                 await sim.refuse(False)
                 await reader.until_beat(lambda beat: beat.complete)
         events = Counter(line["event"] for line in logs)
@@ -131,7 +139,7 @@ async def test_a_taken_client_id_is_told_apart(settings: Settings, reader: Reade
     async with Simulator.start(SMALL) as sim:
         other = settings.model_copy(update={"stream_prefix": "other"})
         async with broker_link(quick(other, sim.port)) as first:
-            await eventually(lambda: asyncio.sleep(0, sim.client_ids))
+            await comes(lambda: sim.client_ids)
             async with broker_link(quick(settings, sim.port)):
                 beat = await reader.until_beat(lambda beat: beat.gateway == "down")
                 assert beat.reason == "client_id_in_use"
@@ -178,7 +186,7 @@ async def test_a_gateway_that_hangs_up_on_every_connection_is_given_time(
         sim.drop_every(0.3)
         async with broker_link(quick(settings, sim.port)):
             # Each of these connections was made; none of them lasted.
-            await eventually(lambda: asyncio.sleep(0, waits), lambda told: len(told) >= 3, seconds=15)
+            await comes(lambda: waits, lambda told: len(told) >= 3)
             sim.drop_every(None)
             await reader.until_beat(lambda beat: beat.complete)
     assert waits[:3] == sorted(waits[:3])

@@ -1,14 +1,13 @@
 """Clients for the simulator's tests: a bare one that shows every field, and ib_async as users run it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import ib_async
 
 from services.simulator.wire import FrameReader, frame, split
-from tests.waiting import eventually
 
 Value = TypeVar("Value")
 
@@ -85,12 +84,3 @@ async def ib_connected(port: int, *, client_id: int = 5, **options: Any) -> Asyn
         yield ib
     finally:
         ib.disconnect()
-
-
-async def comes(probe: Callable[[], Value]) -> Value:
-    """Wait until ``probe`` gives something true, and return that."""
-
-    async def asked() -> Value:
-        return probe()
-
-    return await eventually(asked)

@@ -9,7 +9,8 @@ import pytest
 
 from services.simulator import Simulator
 from services.simulator.faults import BAD_FRAMES, TEXTS
-from tests.services.simulator.clients import RawClient, comes, ib_connected
+from tests.services.simulator.clients import RawClient, ib_connected
+from tests.waiting import comes
 
 ONE, AAPL = "DU1000001", 265598
 

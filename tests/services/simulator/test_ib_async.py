@@ -7,7 +7,8 @@ import ib_async
 import pytest
 
 from services.simulator import Simulator
-from tests.services.simulator.clients import comes, ib_connected
+from tests.services.simulator.clients import ib_connected
+from tests.waiting import comes
 
 ONE, TWO, AAPL, ES, FRESH = "DU1000001", "DU1000002", 265598, 700200001, 76792991
 UNSET = 1.7976931348623157e308

@@ -13,7 +13,7 @@ from ibapi.execution import ExecutionFilter
 from ibapi.wrapper import EWrapper
 
 from services.simulator import Simulator
-from tests.services.simulator.clients import comes
+from tests.waiting import comes
 
 ONE, AAPL = "DU1000001", 265598
 UNSET = 1.7976931348623157e308

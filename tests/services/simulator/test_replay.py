@@ -9,7 +9,8 @@ import ib_async
 import pytest
 
 from services.simulator.replay import Recording, RecordingError, Replay, load_recording
-from tests.services.simulator.clients import RawClient, comes, ib_connected
+from tests.services.simulator.clients import RawClient, ib_connected
+from tests.waiting import comes
 
 DATA = Path(__file__).parents[2] / "data" / "wire-rust-ibapi"
 TSLA, AAPL = DATA / "tsla_fill_sequence_sv164.json", DATA / "aapl_fill_sequence_sv173.json"

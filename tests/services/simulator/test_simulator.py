@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from services.simulator import Simulator, session
 from services.simulator.faults import FaultState
-from tests.services.simulator.clients import RawClient, comes, ib_connected
+from tests.services.simulator.clients import RawClient, ib_connected
+from tests.waiting import comes
 
 ONE, AAPL = "DU1000001", 265598
 
