@@ -35,6 +35,8 @@ log = logs.get_logger(__name__)
 
 _JOB_TIMEOUT_SECONDS = 120
 _ALWAYS_AGAIN = 10**9
+_SWALLOWED_SECONDS = 0.2
+"""A cancellation that had no effect for so long was swallowed, and is asked for again."""
 _FINISH_SECONDS = 1.0
 _RETRY_FIRST_SECONDS = 0.2
 _RETRY_MOST_SECONDS = 5.0
@@ -166,14 +168,18 @@ async def run_worker(settings: Settings, database: Database, streams: StreamPort
         redis = connect(settings)
         started = time.monotonic()
         arq_worker = worker(settings, database, streams, redis)
+        running = asyncio.create_task(arq_worker.async_run(), name="arq")
         try:
-            await arq_worker.async_run()
+            # Waited for from outside: redis-py can swallow the cancellation of what runs inside, and whoever
+            # awaited that would never end.
+            await asyncio.wait({running})
+            await running
         except (RedisError, OSError, TimeoutError) as error:
             if not is_down:
                 is_down = True
                 log.warning("jobs_waiting_for_redis", reason=type(error).__name__)
         finally:
-            await _stop(arq_worker)
+            await _stop(arq_worker, running)
             await close(redis)
         if time.monotonic() - started > _RETRY_MOST_SECONDS:
             retry_seconds = _RETRY_FIRST_SECONDS
@@ -182,11 +188,14 @@ async def run_worker(settings: Settings, database: Database, streams: StreamPort
         retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
 
 
-async def _stop(arq_worker: Worker) -> None:
+async def _stop(arq_worker: Worker, running: "asyncio.Task[None]") -> None:
     """Let the jobs under way finish, within reason; a cancelled one runs again."""
     arq_worker.allow_pick_jobs = False
-    if arq_worker.main_task is not None and not arq_worker.main_task.done():
-        arq_worker.main_task.cancel()
+    while not running.done():
+        running.cancel()
+        await asyncio.wait({running}, timeout=_SWALLOWED_SECONDS)
+    if not running.cancelled():
+        running.exception()  # told by whoever awaited it, or of no interest any more
     tasks = [task for task in arq_worker.tasks.values() if not task.done()]
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)

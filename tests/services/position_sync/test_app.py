@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from core.events.facts import LinkBeat, ResyncFenced, TickBatch, encode
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
-from services.position_sync import app
+from services.position_sync import app, jobs
 from services.position_sync.jobs import _times
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, at, commission, execution, position, positions_completed
@@ -139,6 +139,26 @@ async def test_a_resync_that_was_asked_for_is_answered_by_its_fence(
     stored = {row["id"]: (row["status"], row["error"]) for row in await rows("SELECT * FROM jobs")}
     assert stored == {good: ("succeeded", None), bad: ("failed", "refused")}
     assert await count(database, "sync_log", "kind LIKE 'resync%'") == 3
+
+
+async def test_a_cancellation_that_is_swallowed_is_asked_for_again(
+    settings: Settings, streams: RedisStreams, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = asyncio.Event()
+
+    async def deaf(_: jobs.Worker) -> None:
+        with suppress(asyncio.CancelledError):
+            started.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(jobs.Worker, "main", deaf)
+    task = asyncio.create_task(jobs.run_worker(settings, database, streams))
+    await asyncio.wait_for(started.wait(), 20)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=10)
+    assert task in done
+    assert task.cancelled()
 
 
 def test_a_worker_process_ends_cleanly_when_told_to(settings: Settings, tmp_path: Path) -> None:
