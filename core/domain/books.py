@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from core.domain.fills import Key
+from core.domain.lots import CostMethod
 
 BookKey = tuple[str, int]
 """Account and conid."""
@@ -15,6 +16,7 @@ class Book(NamedTuple):
 
     account: str
     conid: int
+    cost_method: CostMethod
     quantity: Decimal
     last_executed_at: datetime | None
     last_exec_base_id: str | None

@@ -5,11 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from core.domain.pnl import EXACT, QUANTUM
+
 
 class Report(NamedTuple):
     """One reported revision of an execution and, where it has come, its commission report.
 
-    ``quantity`` is signed: a sale is negative.
+    ``quantity`` is signed: a sale is negative; a revision with quantity zero cancels the trade. ``rate`` is
+    the recorded value of one unit of the commission's currency in the instrument's, where it needs one.
     """
 
     executed_at: datetime
@@ -20,13 +23,22 @@ class Report(NamedTuple):
     price: Decimal
     commission: Decimal | None
     commission_currency: str | None
+    rate: Decimal | None = None
+
+
+class Replaced(NamedTuple):
+    """A revision that a later one replaced: what it had reported, the quantity signed."""
+
+    exec_id: str
+    quantity: Decimal
+    price: Decimal
 
 
 class Fill(NamedTuple):
     """One execution as it counts, in the order in which a book is folded.
 
     ``commission`` is in the instrument's currency, ``None`` while none is known; ``complete`` says that all
-    of it is.
+    of it is. ``replaced`` are the revisions before the one that counts, oldest first.
     """
 
     executed_at: datetime
@@ -36,6 +48,7 @@ class Fill(NamedTuple):
     price: Decimal
     commission: Decimal | None
     complete: bool
+    replaced: tuple[Replaced, ...] = ()
 
 
 Key = tuple[datetime, str]
@@ -47,7 +60,8 @@ def effective_fills(reports: Iterable[Report], currency: str) -> list[Fill]:
 
     The highest revision gives quantity and price. A correction's commission is a difference, so those of all
     revisions add up. The fill keeps the time of its lowest revision: that is when the trade happened. A
-    commission in another currency is not mixed in; the fill then stays incomplete.
+    commission in another currency is converted with the rate recorded for it; while there is none it is not
+    mixed in, and the fill stays incomplete.
     """
     revisions: dict[str, Report | list[Report]] = {}
     for report in reports:
@@ -67,23 +81,35 @@ def effective_fills(reports: Iterable[Report], currency: str) -> list[Fill]:
 
 
 def _single(report: Report, currency: str) -> Fill:
-    executed_at, base_id, _, exec_id, quantity, price, commission, commission_currency = report
-    complete = commission is not None and commission_currency == currency
-    return Fill(executed_at, base_id, exec_id, quantity, price, commission if complete else None, complete)
+    executed_at, base_id, _, exec_id, quantity, price, commission, commission_currency, _ = report
+    if commission is not None and commission_currency != currency:
+        commission = _converted(report, currency)
+    return Fill(executed_at, base_id, exec_id, quantity, price, commission, commission is not None)
+
+
+def _converted(report: Report, currency: str) -> Decimal | None:
+    """A report's commission in ``currency``; ``None`` while it, or the rate it needs, is not known."""
+    if report.commission is None or report.commission_currency == currency:
+        return report.commission
+    if report.rate is None:
+        return None
+    return EXACT.quantize(EXACT.multiply(report.commission, report.rate), QUANTUM)
 
 
 def _merged(revisions: list[Report], currency: str) -> Fill:
     revisions.sort(key=lambda report: report.revision)
     last = revisions[-1]
     known = [report for report in revisions if report.commission is not None]
-    same = [report.commission for report in known if report.commission_currency == currency]
+    converted = [_converted(report, currency) for report in known]
+    usable = [amount for amount in converted if amount is not None]
     return Fill(
         revisions[0].executed_at,
         last.base_id,
         last.exec_id,
         last.quantity,
         last.price,
-        sum((amount for amount in same if amount is not None), Decimal(0)) if same else None,
+        sum(usable, Decimal(0)) if usable else None,
         # Earlier revisions may never have had a report of their own; the newest one's is awaited.
-        last.commission is not None and len(same) == len(known),
+        last.commission is not None and len(usable) == len(known),
+        tuple(Replaced(one.exec_id, one.quantity, one.price) for one in revisions[:-1]),
     )

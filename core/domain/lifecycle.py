@@ -10,36 +10,59 @@ What always holds:
 """
 
 import uuid
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from core.domain.fills import Fill
-from core.domain.lots import Closing, Disposal, Lot, consume
+from core.domain.fills import Fill, Replaced
+from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit, share
 
 EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
-Cause = Literal["opening_balance", "unexplained"]
+Cause = Literal[
+    "opening_balance",
+    "expiry",
+    "exercise_or_assignment",
+    "split",
+    "transfer",
+    "missed_executions",
+    "unexplained",
+]
+"""Why the ledger was adjusted to what the broker says is held."""
+
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
 """The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
 
 OPENING_BALANCE = "opening_balance"
+_UNCERTAIN = frozenset({"unexplained", "missed_executions"})
 
 
 class Anchor(NamedTuple):
-    """A statement of the broker that the ledger is held to: what was held after all fills up to ``as_of``."""
+    """A statement of the broker that the ledger is held to: what was held after all fills up to ``as_of``.
+
+    ``cause`` says why the ledger lacks what it tells, should it lack anything; ``inferred`` that the cause
+    was concluded from circumstances. ``price`` is what those units were worth, as a quoted price, where that
+    is known; ``carried`` that they took their cost with them.
+    """
 
     as_of: datetime
     quantity: Decimal
     average_cost: Decimal | None
+    cause: Cause | None = None
+    price: Decimal | None = None
+    carried: bool = False
+    inferred: bool = False
 
 
 class Event(NamedTuple):
-    """What happened to an episode. ``quantity`` is the signed change, ``seq`` counts from 1."""
+    """What happened to an episode. ``quantity`` is the signed change, ``seq`` counts from 1.
+
+    A ``corrected`` event stands after the event of the fill that counts: it changes nothing itself (its
+    quantity is zero) and tells what ``exec_id`` had reported before, as ``replaced_quantity`` at ``price``.
+    """
 
     seq: int
     type: EventType
@@ -51,6 +74,8 @@ class Event(NamedTuple):
     commission: Decimal | None
     exec_id: str | None
     cause: Cause | None
+    inferred: bool = False
+    replaced_quantity: Decimal | None = None
 
 
 class Episode:
@@ -60,7 +85,15 @@ class Episode:
     ``lots`` and ``disposals`` hold only what is not stored yet.
     """
 
-    def __init__(self, account: str, conid: int, ordinal: int, opening: str, opened_at: datetime) -> None:
+    def __init__(
+        self,
+        account: str,
+        conid: int,
+        ordinal: int,
+        opening: str,
+        opened_at: datetime,
+        method: CostMethod = "fifo",
+    ) -> None:
         self.account = account
         self.conid = conid
         self.ordinal = ordinal
@@ -73,12 +106,14 @@ class Episode:
         self.cost: Decimal | None = ZERO
         self.realized: Decimal | None = ZERO
         self.commission = ZERO
+        self.open_commission = ZERO
         self.missing_commissions = 0
+        self.provisional_lots = 0
         self.estimated = False
         self.event_count = 0
         self.lot_count = 0
         self.disposal_count = 0
-        self.open_lots: deque[Lot] = deque()
+        self.open_lots = lot_queue(method)
         self.events: list[Event] = []
         self.lots: list[Lot] = []
         self.disposals: list[Disposal] = []
@@ -115,12 +150,14 @@ class Ledger:
         conid: int,
         point_value: Decimal,
         *,
+        method: CostMethod = "fifo",
         episodes: int = 0,
         episode: Episode | None = None,
     ) -> None:
         self.account = account
         self.conid = conid
         self.point_value = point_value
+        self.method = method
         self.episodes = episodes
         self.episode = episode
         self.touched: list[Episode] = [episode] if episode else []
@@ -134,7 +171,7 @@ class Ledger:
     def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
         with localcontext(EXACT):
-            before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
+            before = [fill for fill in fills if fill.quantity and fill.executed_at <= anchor.as_of]
             quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
             if not quantity:
                 return
@@ -143,7 +180,7 @@ class Ledger:
             unit_cost, certain = self._opening_cost(anchor, before, quantity)
             episode.estimated = not certain
             self._grow(episode, None, opened_at, quantity, None, unit_cost, ZERO, final=certain)
-            self._note(episode, "adjusted", opened_at, quantity, None, None, None, None, "opening_balance")
+            self._note(episode, "adjusted", opened_at, quantity, cause="opening_balance")
 
     def _opening_cost(
         self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
@@ -176,20 +213,21 @@ class Ledger:
     def _apply(self, fills: Sequence[Fill]) -> None:
         booked = self.booked
         point_value = self.point_value
-        for executed_at, base_id, exec_id, quantity, price, commission, complete in fills:
+        for executed_at, base_id, exec_id, quantity, price, commission, complete, replaced in fills:
             fee = commission or ZERO
             unit_value = price * point_value
             episode = self.episode
+            if not quantity:
+                self._bust(exec_id, executed_at, fee, replaced)
+                continue
             if episode is None:
                 episode = self._begin(base_id, executed_at, quantity)
                 self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
-                self._note(episode, "opened", executed_at, quantity, price, None, commission, exec_id, None)
+                self._note(episode, "opened", executed_at, quantity, price, None, commission, exec_id)
                 booked[exec_id] = Booked(episode, None)
             elif (quantity > ZERO) is episode.long:
                 self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
-                self._note(
-                    episode, "increased", executed_at, quantity, price, None, commission, exec_id, None
-                )
+                self._note(episode, "increased", executed_at, quantity, price, None, commission, exec_id)
                 booked[exec_id] = Booked(episode, None)
             else:
                 held = episode.quantity
@@ -201,9 +239,7 @@ class Ledger:
                         Closing(exec_id, executed_at, price, unit_value, fee, complete),
                     )
                     kind: EventType = "reduced" if after else "closed"
-                    self._note(
-                        episode, kind, executed_at, quantity, price, realized, commission, exec_id, None
-                    )
+                    self._note(episode, kind, executed_at, quantity, price, realized, commission, exec_id)
                     if not after:
                         self._end(executed_at)
                 else:
@@ -213,6 +249,37 @@ class Ledger:
                 booked[exec_id] = Booked(episode, realized)
             if not complete:
                 episode.missing_commissions += 1
+            if replaced:
+                self._correct(episode, executed_at, replaced)
+
+    def _bust(self, exec_id: str, executed_at: datetime, fee: Decimal, replaced: Sequence[Replaced]) -> None:
+        """A trade that was cancelled counts for nothing; what it still cost belongs to what is open then."""
+        episode = self.episode
+        if episode is None:
+            return
+        if fee:
+            episode.commission += fee
+            if episode.realized is not None:
+                episode.realized -= fee
+            self.booked[exec_id] = Booked(episode, -fee)
+        self._correct(episode, executed_at, replaced, fee)
+
+    def _correct(
+        self, episode: Episode, at: datetime, replaced: Sequence[Replaced], fee: Decimal = ZERO
+    ) -> None:
+        for number, (exec_id, quantity, price) in enumerate(replaced, 1):
+            cost = fee if number == len(replaced) and fee else None
+            self._note(
+                episode,
+                "corrected",
+                at,
+                ZERO,
+                price,
+                None if cost is None else -cost,
+                cost,
+                exec_id,
+                replaced_quantity=quantity,
+            )
 
     def _flip(
         self,
@@ -236,47 +303,77 @@ class Ledger:
             closing,
             Closing(exec_id, executed_at, price, unit_value, closing_fee or ZERO, complete),
         )
-        self._note(ending, "flipped", executed_at, closing, price, realized, closing_fee, exec_id, None)
+        self._note(ending, "flipped", executed_at, closing, price, realized, closing_fee, exec_id)
         self._end(executed_at)
         episode = self._begin(base_id, executed_at, opening)
         self._grow(
             episode, exec_id, executed_at, opening, price, unit_value, opening_fee or ZERO, final=complete
         )
-        self._note(episode, "opened", executed_at, opening, price, None, opening_fee, exec_id, None)
+        self._note(episode, "opened", executed_at, opening, price, None, opening_fee, exec_id)
         if not complete:
             episode.missing_commissions += 1
         return realized
 
     def _hold_to(self, anchor: Anchor) -> None:
-        """Adjust to what the broker held at ``anchor``; nothing explains the difference (yet)."""
+        """Adjust to what the broker held at ``anchor``, as far as no fill explains it."""
         delta = anchor.quantity - self.quantity
         if not delta:
             return
-        at = anchor.as_of
+        at, _, average_cost, named, price, carried, inferred = anchor
+        cause: Cause = named or "unexplained"
+        certain = not inferred and cause not in _UNCERTAIN
         episode = self.episode
+        if cause == "split" and episode is not None and (anchor.quantity > ZERO) is episode.long:
+            episode.estimated = episode.estimated or not certain
+            self._split(episode, anchor.quantity)
+            self._note(episode, "adjusted", at, delta, cause=cause, inferred=inferred)
+            return
+        unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
-            episode.estimated = True
-            self._shrink(episode, leaving, Closing(None, at, None, None, ZERO, final=False))
-            self._note(episode, "adjusted", at, leaving, None, None, None, None, "unexplained")
+            closing = Closing(None, at, price, unit_value, ZERO, certain, carried)
+            realized = self._shrink(episode, leaving, closing)
+            episode.estimated = episode.estimated or not certain or realized is None
+            self._note(
+                episode, "adjusted", at, leaving, price, realized, None, cause=cause, inferred=inferred
+            )
             if not episode.quantity:
                 self._end(at)
             delta -= leaving
             if not delta:
                 return
             episode = self.episode
-        unit_cost = anchor.average_cost
+        unit_cost = average_cost if average_cost is not None else unit_value
         if episode is None:
             episode = self._begin(f"anchor {at.isoformat()}", at, delta)
-        elif unit_cost is not None and episode.cost is not None:
-            unit_cost = per_unit(unit_cost * anchor.quantity - episode.cost, delta)
-        episode.estimated = True
-        self._grow(episode, None, at, delta, None, unit_cost, ZERO, final=False)
-        self._note(episode, "adjusted", at, delta, None, None, None, None, "unexplained")
+        elif average_cost is not None and episode.cost is not None:
+            unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
+        certain = certain and unit_cost is not None
+        episode.estimated = episode.estimated or not certain
+        self._grow(episode, None, at, delta, price, unit_cost, ZERO, final=certain)
+        self._note(episode, "adjusted", at, delta, price, cause=cause, inferred=inferred)
+
+    @staticmethod
+    def _split(episode: Episode, quantity: Decimal) -> None:
+        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
+        held, left = episode.quantity, quantity
+        for lot in sorted(episode.open_lots, key=lambda one: one.seq):
+            remaining = share(left, lot.remaining, held)
+            held -= lot.remaining
+            left -= remaining
+            lot.quantity += remaining - lot.remaining
+            lot.remaining = remaining
+            if lot.remaining_cost is not None:
+                lot.unit_cost = per_unit(lot.remaining_cost, remaining)
+            if lot.written:
+                lot.written = False
+                episode.lots.append(lot)
+        episode.quantity = quantity
+        episode.max_quantity = max(episode.max_quantity, abs(quantity))
 
     def _begin(self, opening: str, at: datetime, quantity: Decimal) -> Episode:
         self.episodes += 1
-        episode = Episode(self.account, self.conid, self.episodes, opening, at)
+        episode = Episode(self.account, self.conid, self.episodes, opening, at, self.method)
         episode.long = quantity > ZERO
         self.episode = episode
         self.touched.append(episode)
@@ -300,21 +397,32 @@ class Ledger:
         final: bool,
     ) -> None:
         episode.lot_count += 1
-        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, fee, not final)
+        cost = None if unit_cost is None else quantity * unit_cost
+        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, cost, fee, not final)
         episode.open_lots.append(lot)
         episode.lots.append(lot)
         episode.quantity = held = episode.quantity + quantity
         episode.max_quantity = max(episode.max_quantity, abs(held))
         episode.commission += fee
-        if unit_cost is None:
+        episode.open_commission += fee
+        if not final:
+            episode.provisional_lots += 1
+        if cost is None:
             episode.cost = None
         elif episode.cost is not None:
-            episode.cost += quantity * unit_cost + fee
+            episode.cost += cost + fee
 
-    @staticmethod
-    def _shrink(episode: Episode, quantity: Decimal, closing: Closing) -> Decimal | None:
+    def _shrink(self, episode: Episode, quantity: Decimal, closing: Closing) -> Decimal | None:
         """Take ``-quantity`` from the lots; returns what that realized, ``None`` when it cannot be known."""
         already = len(episode.disposals)
+        pool: Pool | None = None
+        if self.method == "average":
+            pool = Pool(
+                episode.quantity,
+                None if episode.cost is None else episode.cost - episode.open_commission,
+                episode.open_commission,
+                provisional=episode.provisional_lots > 0,
+            )
         cost, opening_fee, realized = consume(
             episode.open_lots,
             -quantity,
@@ -322,10 +430,12 @@ class Ledger:
             episode.lots,
             episode.disposals,
             episode.disposal_count + 1,
+            pool,
         )
         episode.disposal_count += len(episode.disposals) - already
         episode.quantity += quantity
         episode.commission += closing.commission
+        episode.open_commission -= opening_fee
         if cost is None:
             episode.cost = None
         elif episode.cost is not None:
@@ -342,11 +452,13 @@ class Ledger:
         kind: EventType,
         at: datetime,
         quantity: Decimal,
-        price: Decimal | None,
-        realized: Decimal | None,
-        commission: Decimal | None,
-        exec_id: str | None,
-        cause: Cause | None,
+        price: Decimal | None = None,
+        realized: Decimal | None = None,
+        commission: Decimal | None = None,
+        exec_id: str | None = None,
+        cause: Cause | None = None,
+        inferred: bool = False,
+        replaced_quantity: Decimal | None = None,
     ) -> None:
         episode.event_count += 1
         episode.events.append(
@@ -361,15 +473,23 @@ class Ledger:
                 commission,
                 exec_id,
                 cause,
+                inferred,
+                replaced_quantity,
             )
         )
 
 
 def fold_book(
-    account: str, conid: int, point_value: Decimal, fills: Sequence[Fill], anchors: Sequence[Anchor] = ()
+    account: str,
+    conid: int,
+    point_value: Decimal,
+    fills: Sequence[Fill],
+    anchors: Sequence[Anchor] = (),
+    *,
+    method: CostMethod = "fifo",
 ) -> Ledger:
     """Fold a book from the start: its first anchor gives the opening balance, the others are held to."""
-    ledger = Ledger(account, conid, point_value)
+    ledger = Ledger(account, conid, point_value, method=method)
     if anchors:
         ledger.open_balance(anchors[0], fills)
     ledger.run(fills, anchors)

@@ -1,24 +1,31 @@
-"""Lots: what was opened at one price, and the order in which it is closed (first in, first out)."""
+"""Lots: what was opened at one price, and the order in which it is closed."""
 
 from collections import deque
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from heapq import heappop, heappush
+from typing import Literal, NamedTuple, Protocol
 
 from core.domain.money import ZERO
 from core.domain.pnl import share
+
+CostMethod = Literal["fifo", "lifo", "hifo", "average"]
+"""Which lot a closing fill takes: the oldest, the newest, the dearest; or a part of each at their average."""
 
 
 class Lot:
     """What one fill, or one adjustment, opened. Quantities are signed: a short lot is negative.
 
     ``unit_cost`` is the price with the multiplier, per unit, without commission; for an adjustment it is the
-    broker's average cost, which has the commission in it; ``None`` when nobody told what it cost.
-    ``provisional`` says that its cost or commission may still change.
+    broker's average cost, which has the commission in it; ``None`` when nobody told what it cost. ``cost`` is
+    that of all of it when it was opened, ``remaining_cost`` what is left: exact, also where a split makes
+    ``unit_cost`` a rounded quotient. ``provisional`` says that its cost or commission may still change.
     """
 
     __slots__ = (
         "commission",
+        "cost",
         "exec_id",
         "opened_at",
         "price",
@@ -26,6 +33,7 @@ class Lot:
         "quantity",
         "remaining",
         "remaining_commission",
+        "remaining_cost",
         "seq",
         "unit_cost",
         "written",
@@ -39,6 +47,7 @@ class Lot:
         quantity: Decimal,
         price: Decimal | None,
         unit_cost: Decimal | None,
+        cost: Decimal | None,
         commission: Decimal,
         provisional: bool,
     ) -> None:
@@ -49,18 +58,90 @@ class Lot:
         self.remaining = quantity
         self.price = price
         self.unit_cost = unit_cost
+        self.cost = cost
+        self.remaining_cost = cost
         self.commission = commission
         self.remaining_commission = commission
         self.provisional = provisional
         # Whether the stored row still says the same. A new lot has no row yet.
         self.written = False
 
+    def take_all(self) -> tuple[Decimal | None, Decimal]:
+        """Empty it; returns the cost and the commission that were left."""
+        cost, fee = self.remaining_cost, self.remaining_commission
+        self.remaining = self.remaining_commission = ZERO
+        self.remaining_cost = None if cost is None else ZERO
+        return cost, fee
+
+    def take(self, quantity: Decimal) -> tuple[Decimal | None, Decimal]:
+        """Take out a part; returns its cost and commission."""
+        fee = share(self.remaining_commission, quantity, self.remaining)
+        self.remaining -= quantity
+        self.remaining_commission -= fee
+        if self.unit_cost is None or self.remaining_cost is None:
+            return None, fee
+        cost = quantity * self.unit_cost
+        self.remaining_cost -= cost
+        return cost, fee
+
+
+class LotQueue(Protocol):
+    """Open lots. The first is the next to be closed; iterating gives each once, in no promised order."""
+
+    def __getitem__(self, index: Literal[0], /) -> Lot: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Lot]: ...
+    def append(self, lot: Lot, /) -> None:
+        """Add a lot that is younger than all there are."""
+
+    def popleft(self) -> Lot:
+        """Take out the first."""
+
+
+class _NewestFirst(deque[Lot]):
+    def append(self, lot: Lot, /) -> None:
+        self.appendleft(lot)
+
+
+class _DearestFirst:
+    """By cost per unit before commissions, of equals the oldest; what nobody told the cost of comes last.
+
+    A short's cost is its proceeds: of shorts, too, the one with the highest price comes first. Commissions
+    have no say, so that one that is reported late changes no order.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[bool, Decimal, int, Lot]] = []
+
+    def __getitem__(self, index: Literal[0], /) -> Lot:
+        return self._heap[index][-1]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def __iter__(self) -> Iterator[Lot]:
+        return (entry[-1] for entry in self._heap)
+
+    def append(self, lot: Lot, /) -> None:
+        cost = lot.unit_cost
+        heappush(self._heap, (cost is None, ZERO if cost is None else -cost, lot.seq, lot))
+
+    def popleft(self) -> Lot:
+        return heappop(self._heap)[-1]
+
+
+def lot_queue(method: CostMethod) -> LotQueue:
+    """An empty queue in the order of ``method``; under average cost the oldest units count as sold first."""
+    if method == "lifo":
+        return _NewestFirst()
+    return _DearestFirst() if method == "hifo" else deque()
+
 
 class Closing(NamedTuple):
-    """What closes lots: a fill, or with neither ``exec_id`` nor ``price`` an adjustment.
+    """What closes lots: a fill, or without ``exec_id`` an adjustment.
 
     ``unit_value`` is the price with the multiplier, ``None`` when nobody told what it brought. ``final`` says
-    that its commission is all known.
+    that its commission is all known. ``carried`` units take their cost with them: nothing is realized.
     """
 
     exec_id: str | None
@@ -69,6 +150,7 @@ class Closing(NamedTuple):
     unit_value: Decimal | None
     commission: Decimal
     final: bool
+    carried: bool = False
 
 
 class Disposal(NamedTuple):
@@ -94,6 +176,30 @@ class Disposal(NamedTuple):
     provisional: bool
 
 
+class Pool:
+    """What is held under average cost: one sum, of which each unit has the same share."""
+
+    __slots__ = ("_commission", "_cost", "_quantity", "provisional")
+
+    def __init__(
+        self, quantity: Decimal, cost: Decimal | None, commission: Decimal, *, provisional: bool
+    ) -> None:
+        self._quantity = quantity
+        self._cost = cost
+        self._commission = commission
+        self.provisional = provisional
+
+    def take(self, part: Decimal) -> tuple[Decimal | None, Decimal]:
+        """Cost and commission of ``part``; the last part takes what remains."""
+        cost = None if self._cost is None else share(self._cost, part, self._quantity)
+        commission = share(self._commission, part, self._quantity)
+        if self._cost is not None and cost is not None:
+            self._cost -= cost
+        self._commission -= commission
+        self._quantity -= part
+        return cost, commission
+
+
 class Consumed(NamedTuple):
     """The sum over the disposals of one reduction; ``None`` where one of them is unknown."""
 
@@ -103,19 +209,22 @@ class Consumed(NamedTuple):
 
 
 def consume(
-    open_lots: deque[Lot],
+    open_lots: LotQueue,
     quantity: Decimal,
     closing: Closing,
     changed: list[Lot],
     disposals: list[Disposal],
     seq: int,
+    pool: Pool | None = None,
 ) -> Consumed:
-    """Take ``quantity`` (of the lots' own sign) from the oldest lots on; disposals are numbered from ``seq``.
+    """Take ``quantity`` (of the lots' own sign) from the first lots on; disposals are numbered from ``seq``.
 
     A lot's commission and the closing one go with the quantity, pro rata; the last part takes what remains.
-    Lots whose stored row no longer holds are added to ``changed``.
+    With a ``pool`` the lots tell only how long the units were held, and the pool what they cost. Lots whose
+    stored row no longer holds are added to ``changed``.
     """
-    exec_id, closed_at, price, unit_value, fee_left, final = closing
+    exec_id, closed_at, price, unit_value, fee_left, final, carried = closing
+    final = final and (pool is None or not pool.provisional)
     cost: Decimal | None = ZERO
     realized: Decimal | None = ZERO
     commission = ZERO
@@ -125,20 +234,21 @@ def consume(
         lot = open_lots[0]
         part = lot.remaining
         if abs(part) <= size:
-            open_fee = lot.remaining_commission
-            lot.remaining = lot.remaining_commission = ZERO
+            part_cost, open_fee = lot.take_all()
             open_lots.popleft()
         else:
-            open_fee = share(lot.remaining_commission, left, part)
-            lot.remaining = part - left
-            lot.remaining_commission -= open_fee
             part = left
+            part_cost, open_fee = lot.take(part)
         if lot.written:
             lot.written = False
             changed.append(lot)
+        if pool is not None:
+            part_cost, open_fee = pool.take(part)
         close_fee = fee_left if part == left else share(fee_left, part, left)
-        part_cost = None if lot.unit_cost is None else part * lot.unit_cost
-        proceeds = None if unit_value is None else part * unit_value
+        if carried:
+            proceeds = None if part_cost is None else part_cost + open_fee + close_fee
+        else:
+            proceeds = None if unit_value is None else part * unit_value
         gained = (
             None if part_cost is None or proceeds is None else proceeds - part_cost - open_fee - close_fee
         )

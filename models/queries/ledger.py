@@ -1,7 +1,6 @@
 """What the fold reads: locked books, the state they left off with, and, to fold anew, their history."""
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from core.domain.executions import split_exec_id
 from core.domain.fills import Key, Report
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Anchor, Episode
-from core.domain.lots import Lot
+from core.domain.lots import CostMethod, Lot
 from models.session import Reader, Writer
 
 
@@ -26,6 +25,14 @@ class KnownExecution(NamedTuple):
     conid: int
     executed_at: datetime
     commission_folded: bool
+
+
+class KnownCommission(NamedTuple):
+    """A stored commission report; ``rate`` is its currency's recorded value in the instrument's."""
+
+    commission: Decimal
+    currency: str
+    rate: Decimal | None
 
 
 class SafeStart(NamedTuple):
@@ -57,7 +64,7 @@ _instruments = text(
 )
 _commissions = text(
     "SELECT c.* FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
-    "SELECT exec_id, commission, currency FROM commission_reports WHERE exec_id = k.id OFFSET 0) c"
+    "SELECT exec_id, commission, currency, rate FROM commission_reports WHERE exec_id = k.id OFFSET 0) c"
 )
 _unfolded_commissions = text(
     "SELECT e.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
@@ -70,27 +77,29 @@ _all_unfolded_commissions = text(
 )
 _open_positions = text(
     "SELECT p.id, p.account, p.conid, p.ordinal, p.quantity, p.max_quantity, p.cost_basis, p.realized_pnl, "  # noqa: S608 - no input in it
-    "p.commission, p.opened_at, p.missing_commissions, p.estimated, p.event_count, p.lot_count, "
-    "p.disposal_count "
+    "p.commission, p.open_commission, p.opened_at, p.missing_commissions, p.estimated, p.provisional_lots, "
+    "p.event_count, p.lot_count, p.disposal_count "
     "FROM positions p WHERE p.status = 'open' "
     f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {_BOOKS})"
 )
 _open_lots = text(
     "SELECT position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost, commission, "
-    "remaining_commission, provisional FROM lots WHERE position_id = ANY(:ids) AND remaining <> 0 "
-    "ORDER BY position_id, seq"
+    "remaining_commission, cost, remaining_cost, provisional FROM lots "
+    "WHERE position_id = ANY(:ids) AND remaining <> 0 ORDER BY position_id, seq"
 )
 _history = text(
     # All revisions of whatever has one at or after the start: they count together.
     "SELECT e.account, e.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "
-    "e.price, c.commission, c.currency FROM executions e LEFT JOIN commission_reports c USING (exec_id) "
+    "e.price, c.commission, c.currency, c.rate "
+    "FROM executions e LEFT JOIN commission_reports c USING (exec_id) "
     "WHERE e.exec_base_id IN (SELECT x.exec_base_id FROM "
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
     "AS k(account, conid, since) JOIN executions x ON x.account = k.account AND x.conid = k.conid "
     "AND x.executed_at >= coalesce(k.since, '-infinity'))"
 )
 _anchors = text(
-    "SELECT s.account, s.conid, s.as_of, s.quantity, s.average_cost "  # noqa: S608 - no input in it
+    "SELECT s.account, s.conid, s.as_of, s.quantity, s.average_cost, "  # noqa: S608 - no input in it
+    "s.cause, s.price, s.carried, s.inferred "
     "FROM position_statements s "
     f"JOIN {_BOOKS} USING (account, conid) WHERE s.anchor IS NOT NULL "
     "ORDER BY s.account, s.conid, s.as_of, s.id"
@@ -154,12 +163,10 @@ async def instruments_of(
     }
 
 
-async def commissions_of(
-    connection: Reader | Writer, exec_ids: Iterable[str]
-) -> dict[str, tuple[Decimal, str]]:
-    """Commission and its currency, of those executions that have a report."""
+async def commissions_of(connection: Reader | Writer, exec_ids: Iterable[str]) -> dict[str, KnownCommission]:
+    """Commissions of those executions that have a report."""
     rows = await connection.execute(_commissions, {"exec_ids": sorted(exec_ids)})
-    return {row.exec_id: (row.commission, row.currency) for row in rows}
+    return {row.exec_id: KnownCommission(row.commission, row.currency, row.rate) for row in rows}
 
 
 async def unfolded_commissions(connection: Reader | Writer, exec_ids: Sequence[str] | None) -> list[str]:
@@ -172,11 +179,11 @@ async def unfolded_commissions(connection: Reader | Writer, exec_ids: Sequence[s
 
 
 async def open_episodes(
-    connection: Writer, keys: Iterable[BookKey], *, with_lots: Iterable[BookKey]
+    connection: Writer, methods: Mapping[BookKey, CostMethod], *, with_lots: Iterable[BookKey]
 ) -> dict[BookKey, Episode]:
-    """The open episodes of books; only those in ``with_lots`` can be folded on."""
-    rows = list(await connection.execute(_open_positions, _arrays(keys)))
-    episodes = {row.id: _episode(row) for row in rows}
+    """The open episodes of books with these cost methods; only those in ``with_lots`` can be folded on."""
+    rows = list(await connection.execute(_open_positions, _arrays(methods)))
+    episodes = {row.id: _episode(row, methods[row.account, row.conid]) for row in rows}
     foldable = set(with_lots)
     ids = [row.id for row in rows if (row.account, row.conid) in foldable]
     if ids:
@@ -185,8 +192,8 @@ async def open_episodes(
     return {(episode.account, episode.conid): episode for episode in episodes.values()}
 
 
-def _episode(row: Any) -> Episode:
-    episode = Episode(row.account, row.conid, row.ordinal, "", row.opened_at)
+def _episode(row: Any, method: CostMethod) -> Episode:
+    episode = Episode(row.account, row.conid, row.ordinal, "", row.opened_at, method)
     # The stored id is the truth; what it was made from is not kept.
     episode.__dict__["id"] = row.id
     episode.long = row.quantity > 0
@@ -195,12 +202,13 @@ def _episode(row: Any) -> Episode:
     episode.cost = row.cost_basis
     episode.realized = row.realized_pnl
     episode.commission = row.commission
+    episode.open_commission = row.open_commission
     episode.missing_commissions = row.missing_commissions
     episode.estimated = row.estimated
+    episode.provisional_lots = row.provisional_lots
     episode.event_count = row.event_count
     episode.lot_count = row.lot_count
     episode.disposal_count = row.disposal_count
-    episode.open_lots = deque()
     return episode
 
 
@@ -212,10 +220,12 @@ def _lot(row: Any) -> Lot:
         row.quantity,
         row.price,
         row.unit_cost,
+        row.cost,
         row.commission,
         row.provisional,
     )
     lot.remaining = row.remaining
+    lot.remaining_cost = row.remaining_cost
     lot.remaining_commission = row.remaining_commission
     lot.written = True
     return lot
@@ -246,6 +256,7 @@ async def history(
                 row.price,
                 row.commission,
                 row.currency,
+                row.rate,
             )
         )
     return reports
@@ -255,9 +266,7 @@ async def anchors_of(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKe
     """The statements each book is held to, oldest first."""
     anchors: dict[BookKey, list[Anchor]] = {}
     for row in await connection.execute(_anchors, _arrays(keys)):
-        anchors.setdefault((row.account, row.conid), []).append(
-            Anchor(row.as_of, row.quantity, row.average_cost)
-        )
+        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:]))
     return anchors
 
 

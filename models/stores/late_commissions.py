@@ -24,11 +24,17 @@ _GIVEN = (
 _simple = text(
     # An open position's fill that was no flip, and whose lot, if it opened one, is untouched.
     "SELECT k.id, p.account, p.conid FROM unnest(CAST(:exec_ids AS text[])) AS k(id) "
-    "CROSS JOIN LATERAL (SELECT position_id, type FROM position_events WHERE exec_id = k.id OFFSET 0) v "
-    "JOIN positions p ON p.id = v.position_id WHERE p.status = 'open' "
+    "CROSS JOIN LATERAL (SELECT position_id, seq, type FROM position_events WHERE exec_id = k.id OFFSET 0) v "
+    "JOIN positions p ON p.id = v.position_id JOIN ledger_books b ON b.account = p.account "
+    "AND b.conid = p.conid WHERE p.status = 'open' "
     "AND (v.type = 'reduced' OR (v.type IN ('opened', 'increased') AND EXISTS (SELECT FROM lots l "
     "WHERE l.position_id = v.position_id AND l.exec_id = k.id AND l.remaining = l.quantity))) "
-    "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = k.id AND f.type = 'flipped')"
+    "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = k.id AND f.type = 'flipped') "
+    # Under average cost every later disposal has its part of an opening commission, and is as provisional
+    # as the least certain of all lots.
+    "AND (b.cost_method <> 'average' OR CASE v.type WHEN 'reduced' THEN p.provisional_lots = 0 "
+    "ELSE NOT EXISTS (SELECT FROM position_events n WHERE n.position_id = v.position_id AND n.seq > v.seq "
+    "AND n.type NOT IN ('opened', 'increased', 'corrected')) END)"
 )
 _lots = text(
     "UPDATE lots l SET commission = trim_scale(k.fee), "  # noqa: S608 - no input in it
@@ -37,10 +43,13 @@ _lots = text(
 )
 _positions = text(
     "UPDATE positions p SET commission = trim_scale(p.commission + s.fee), "  # noqa: S608 - no input in it
+    "open_commission = trim_scale(p.open_commission + s.cost), "
+    "provisional_lots = p.provisional_lots - s.lots, "
     "cost_basis = trim_scale(p.cost_basis + s.cost), "
     "realized_pnl = trim_scale(p.realized_pnl - s.fee + s.cost), "
     "missing_commissions = p.missing_commissions - s.number FROM (SELECT v.position_id, sum(k.fee) AS fee, "
-    "coalesce(sum(k.fee) FILTER (WHERE v.type <> 'reduced'), 0) AS cost, count(*) AS number "
+    "coalesce(sum(k.fee) FILTER (WHERE v.type <> 'reduced'), 0) AS cost, count(*) AS number, "
+    "count(*) FILTER (WHERE v.type <> 'reduced') AS lots "
     f"FROM {_GIVEN} GROUP BY v.position_id) s WHERE p.id = s.position_id"
 )
 _executions = text(

@@ -23,7 +23,11 @@ from models.tables import (
     positions,
 )
 
-_ensure_books = BulkInsert(ledger_books, ("account", "conid"), conflict="ON CONFLICT DO NOTHING")
+_ensure_books = text(
+    "INSERT INTO ledger_books (account, conid, cost_method) SELECT k.account, k.conid, a.cost_method FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "JOIN broker_accounts a USING (account) ORDER BY k.account, k.conid ON CONFLICT DO NOTHING"
+)
 _BOOK_STATE = tuple(name for name in Book._fields if name not in {"account", "conid"})
 _update_books = BulkUpdate(ledger_books, ("account", "conid"), _BOOK_STATE)
 
@@ -39,9 +43,11 @@ _insert_statements = BulkInsert(
         "epoch",
         "seq",
         "anchor",
+        "anchored_at",
     ),
     conflict="ON CONFLICT (account, conid, epoch, seq) DO UPDATE "
-    "SET anchor = coalesce(excluded.anchor, position_statements.anchor)",
+    "SET anchor = coalesce(excluded.anchor, position_statements.anchor), "
+    "anchored_at = coalesce(position_statements.anchored_at, excluded.anchored_at)",
 )
 _drop_provisional_anchors = text(
     "UPDATE position_statements s SET anchor = NULL FROM "
@@ -67,11 +73,13 @@ _POSITION_COLUMNS = (
     "cost_basis",
     "realized_pnl",
     "commission",
+    "open_commission",
     "opened_at",
     "closed_at",
     "provisional",
     "missing_commissions",
     "estimated",
+    "provisional_lots",
     "event_count",
     "lot_count",
     "disposal_count",
@@ -104,6 +112,8 @@ _insert_events = BulkInsert(
         "commission",
         "exec_id",
         "cause",
+        "inferred",
+        "replaced_quantity",
     ),
 )
 _upsert_lots = BulkInsert(
@@ -119,10 +129,14 @@ _upsert_lots = BulkInsert(
         "unit_cost",
         "commission",
         "remaining_commission",
+        "cost",
+        "remaining_cost",
         "provisional",
     ),
-    conflict="ON CONFLICT (position_id, seq) DO UPDATE SET remaining = excluded.remaining, "
-    "remaining_commission = excluded.remaining_commission",
+    # A split restates quantity and unit cost.
+    conflict="ON CONFLICT (position_id, seq) DO UPDATE SET quantity = excluded.quantity, "
+    "remaining = excluded.remaining, unit_cost = excluded.unit_cost, "
+    "remaining_commission = excluded.remaining_commission, remaining_cost = excluded.remaining_cost",
 )
 _insert_disposals = BulkInsert(lot_disposals, ("position_id", *Disposal._fields))
 
@@ -139,6 +153,7 @@ class Statement(NamedTuple):
     epoch: int
     seq: int
     anchor: str | None = None
+    anchored_at: datetime | None = None
 
 
 class RemovedEpisode(NamedTuple):
@@ -152,8 +167,11 @@ class RemovedEpisode(NamedTuple):
 
 
 async def ensure_books(connection: Writer, keys: Iterable[BookKey]) -> None:
-    """Make sure that the books exist, so that they can be locked."""
-    await _ensure_books(connection, sorted(keys))
+    """Make sure that the books exist, so that they can be locked; a new one has its account's cost method."""
+    ordered = sorted(keys)
+    await connection.execute(
+        _ensure_books, {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
+    )
 
 
 async def update_books(connection: Writer, books: Iterable[Book]) -> None:
@@ -215,11 +233,13 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
             episode.cost if episode.quantity else _flat_cost(episode),
             episode.realized,
             episode.commission,
+            episode.open_commission,
             episode.opened_at,
             episode.closed_at,
             episode.provisional,
             episode.missing_commissions,
             episode.estimated,
+            episode.provisional_lots,
             episode.event_count,
             episode.lot_count,
             episode.disposal_count,
@@ -247,6 +267,8 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
                 lot.unit_cost,
                 lot.commission,
                 lot.remaining_commission,
+                lot.cost,
+                lot.remaining_cost,
                 lot.provisional,
             )
             for episode, _ in episodes

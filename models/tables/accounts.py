@@ -1,5 +1,8 @@
+from typing import get_args
+
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, func
 
+from core.domain.lots import CostMethod
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 
 installation = Table(
@@ -20,9 +23,17 @@ broker_accounts = Table(
     Column("alias", String),
     Column("base_currency", String, comment="unknown until the first account values"),
     Column("paper", Bool, nullable=False),
+    Column(
+        "cost_method",
+        String,
+        nullable=False,
+        server_default="fifo",
+        comment="which lot a closing fill takes first",
+    ),
     Column("listed", Bool, nullable=False, server_default="true", comment="in the login's last account list"),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
+    CheckConstraint(one_of("cost_method", *get_args(CostMethod)), name="cost_method"),
 )
 
 instruments = Table(

@@ -42,7 +42,7 @@ executions = Table(
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
     CheckConstraint(one_of("side", "BOT", "SLD"), name="side"),
-    CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint("quantity > 0 OR (quantity = 0 AND revision > 1)", name="quantity_positive"),
     CheckConstraint(one_of("source", "live", "flex"), name="source"),
     Index("ix_executions_book", "account", "conid", "executed_at", "exec_id"),
     Index("ix_executions_time", "executed_at", "exec_id"),
@@ -60,6 +60,14 @@ commission_reports = Table(
     Column("commission", Money, nullable=False),
     Column("currency", String, nullable=False),
     Column("realized_pnl", Money, comment="the broker's own; null where it left the figure unset"),
+    Column(
+        "rate",
+        Money,
+        comment="one unit of currency in the instrument's, recorded when it was converted; null: not needed "
+        "or not known",
+    ),
+    Column("rate_as_of", Instant, comment="when the broker said so"),
+    Column("rate_source", String, comment="where the rate came from"),
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
 )

@@ -1,5 +1,9 @@
+from typing import get_args
+
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
 
+from core.domain.lifecycle import Cause
+from core.domain.lots import CostMethod
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 
 ledger_books = Table(
@@ -7,6 +11,13 @@ ledger_books = Table(
     metadata,
     Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
     Column("conid", BigInt, ForeignKey("instruments.conid"), primary_key=True, autoincrement=False),
+    Column(
+        "cost_method",
+        String,
+        nullable=False,
+        server_default="fifo",
+        comment="which lot a closing fill takes first; the account's, when the book was last folded",
+    ),
     Column("quantity", Money, nullable=False, server_default="0", comment="the ledger's, signed"),
     Column("last_executed_at", Instant, comment="of the last execution folded"),
     Column("last_exec_base_id", String, comment="its id up to the last dot"),
@@ -31,6 +42,7 @@ ledger_books = Table(
     Column("broker_sweep", String, nullable=False, server_default=""),
     Column("touched_at", Instant, comment="our clock: the last execution or changed word of the broker"),
     Column("reconciled_at", Instant, comment="when ledger and broker were last found equal"),
+    CheckConstraint(one_of("cost_method", *get_args(CostMethod)), name="cost_method"),
     Index("ix_ledger_books_dirty", "account", "conid", postgresql_where=text("dirty")),
     comment="one row for each account and instrument: the fold's checkpoint and its lock",
 )
@@ -48,7 +60,31 @@ position_statements = Table(
     Column("epoch", BigInt, nullable=False),
     Column("seq", BigInt, nullable=False),
     Column("anchor", String, comment="the ledger is held to this word; provisional: until it has settled"),
+    Column("anchored_at", Instant, comment="our clock: when the ledger was first held to it"),
+    Column(
+        "cause", String, comment="why the ledger lacked what this word tells; null: unexplained or no anchor"
+    ),
+    Column(
+        "price",
+        Money,
+        comment="what the unexplained units were worth, as a quoted price; zero: expired worthless",
+    ),
+    Column(
+        "carried",
+        Bool,
+        nullable=False,
+        server_default="false",
+        comment="those units took their cost with them (exercise, transfer): nothing was realized",
+    ),
+    Column(
+        "inferred",
+        Bool,
+        nullable=False,
+        server_default="false",
+        comment="cause and price were concluded from circumstances, no statement named them",
+    ),
     CheckConstraint(one_of("anchor", "provisional", "settled"), name="anchor"),
+    CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     UniqueConstraint("account", "conid", "epoch", "seq"),
     Index("ix_position_statements_book", "account", "conid", "as_of", "id"),
     Index(
@@ -76,11 +112,25 @@ positions = Table(
     Column("cost_basis", Money),
     Column("realized_pnl", Money, comment="in the instrument's currency, net of commissions"),
     Column("commission", Money, nullable=False),
+    Column(
+        "open_commission",
+        Money,
+        nullable=False,
+        server_default="0",
+        comment="the part of commission that belongs to what is still held",
+    ),
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("provisional", Bool, nullable=False, comment="a commission or an opening cost is not known yet"),
     Column("missing_commissions", Int, nullable=False, comment="fills whose commission is not known"),
     Column("estimated", Bool, nullable=False, comment="a cost or a price was concluded, not reported"),
+    Column(
+        "provisional_lots",
+        Int,
+        nullable=False,
+        server_default="0",
+        comment="lots, open or not, whose cost or commission is not final",
+    ),
     Column("event_count", Int, nullable=False),
     Column("lot_count", Int, nullable=False),
     Column("disposal_count", Int, nullable=False, server_default="0"),
@@ -113,23 +163,17 @@ position_events = Table(
     Column("exec_id", String),
     Column("cause", String),
     Column("inferred", Bool, nullable=False, server_default="false"),
+    Column(
+        "replaced_quantity",
+        Money,
+        comment="of a correction: what exec_id had reported, signed; price is what it had reported, too",
+    ),
     CheckConstraint(
         one_of("type", "opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"),
         name="type",
     ),
-    CheckConstraint(
-        one_of(
-            "cause",
-            "opening_balance",
-            "expiry",
-            "exercise_or_assignment",
-            "split",
-            "transfer",
-            "missed_executions",
-            "unexplained",
-        ),
-        name="cause",
-    ),
+    CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
+    CheckConstraint("(type = 'corrected') = (replaced_quantity IS NOT NULL)", name="corrected"),
     Index("ix_position_events_exec_id", "exec_id"),
 )
 
@@ -156,6 +200,8 @@ lots = Table(
     ),
     Column("commission", Money, nullable=False),
     Column("remaining_commission", Money, nullable=False),
+    Column("cost", Money, comment="of all of it when opened, without commission as unit_cost; null: unknown"),
+    Column("remaining_cost", Money, comment="what is left of cost; null: unknown"),
     Column(
         "provisional",
         Bool,

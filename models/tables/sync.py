@@ -73,6 +73,13 @@ reconciliations = Table(
     Column("trigger", String, nullable=False),
     Column("checked", Int, nullable=False),
     Column("differences", Int, nullable=False),
+    Column(
+        "counts",
+        Json,
+        nullable=False,
+        server_default="{}",
+        comment="books by what comparing them came to: matched, quantity_mismatch, …",
+    ),
     Index("ix_reconciliations_account", "account", "id"),
 )
 
@@ -84,7 +91,8 @@ reconciliation_differences = Table(
     Column("conid", BigInt, ForeignKey("instruments.conid"), nullable=False),
     Column("kind", String, nullable=False),
     Column("cause", String),
-    Column("ours", Money),
+    Column("inferred", Bool, nullable=False, server_default="false", comment="the cause was concluded"),
+    Column("ours", Money, comment="a quantity; of a cost_mismatch or provisional one the average cost"),
     Column("brokers", Money),
     Column("since", Instant, nullable=False),
     Column("resolved_at", Instant),

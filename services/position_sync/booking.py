@@ -3,14 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from core.domain.instruments import Instrument
 from core.events.changes import Change, ExecutionRecorded
 from models.queries import ledger as queries
-from models.queries.ledger import KnownExecution
+from models.queries.ledger import KnownCommission, KnownExecution
 from models.session import Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
@@ -269,7 +268,7 @@ async def _add_simple(
     connection: Writer,
     late: Mapping[str, KnownExecution],
     known: Mapping[str, list[KnownExecution]],
-    commissions: Mapping[str, tuple[Decimal, str]],
+    commissions: Mapping[str, KnownCommission],
     works: Mapping[BookKey, OpenBook],
     instruments: Mapping[int, Instrument],
 ) -> set[str]:
@@ -281,14 +280,15 @@ async def _add_simple(
             continue
         first = work.book.first_anchor_at
         has_no_say_in_the_opening = first is None or one.executed_at > first
-        currency = commissions.get(exec_id, (None, ""))[1]
-        if has_no_say_in_the_opening and currency == instruments[one.conid].currency:
+        report = commissions.get(exec_id)
+        in_same_currency = report is not None and report.currency == instruments[one.conid].currency
+        if has_no_say_in_the_opening and in_same_currency:
             candidates.append(exec_id)
     if not candidates:
         return set()
     simple = await simple_ones(connection, candidates)
     await add_commissions(
-        connection, [LateCommission(exec_id, commissions[exec_id][0]) for exec_id in sorted(simple)]
+        connection, [LateCommission(one, commissions[one].commission) for one in sorted(simple)]
     )
     for key in simple.values():
         works[key].restated = True

@@ -149,6 +149,7 @@ class OpenBook:
                 now,
                 *book.word,
                 kind,
+                now,
             )
         )
         first, last = book.first_anchor_at, book.last_anchor_at

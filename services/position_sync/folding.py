@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
 from core.domain.executions import split_exec_id
@@ -10,6 +9,7 @@ from core.domain.fills import Fill, Report, effective_fills
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Episode, Ledger, fold_book
 from models.queries import ledger as queries
+from models.queries.ledger import KnownCommission
 from models.session import Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
@@ -58,7 +58,9 @@ async def _carry_on(
         return []
     with_fills = [work for work in works if work.executions]
     episodes = await queries.open_episodes(
-        connection, [work.key for work in works], with_lots=[work.key for work in with_fills]
+        connection,
+        {work.key: work.book.cost_method for work in works},
+        with_lots=[work.key for work in with_fills],
     )
     arrived = [received for work in with_fills for received in work.executions]
     commissions = await queries.commissions_of(connection, [one.fact.exec_id for one in arrived])
@@ -69,6 +71,7 @@ async def _carry_on(
         ledger = Ledger(
             *work.key,
             instrument.point_value,
+            method=work.book.cost_method,
             episodes=work.book.episodes,
             episode=episodes.get(work.key),
         )
@@ -106,16 +109,16 @@ async def _fold_anew(
     )
     results: list[tuple[OpenBook, _Result]] = []
     for work in works:
-        key, instrument = work.key, instruments[work.book.conid]
+        key, instrument, method = work.key, instruments[work.book.conid], work.book.cost_method
         told = reports.get(key, [])
         fills = effective_fills(told, instrument.currency)
         held = anchors.get(key, [])
         start = starts.get(key)
         if start is None:
-            ledger = fold_book(*key, instrument.point_value, fills, held)
+            ledger = fold_book(*key, instrument.point_value, fills, held, method=method)
         else:
             fills = [fill for fill in fills if fill[:2] >= start.key]
-            ledger = Ledger(*key, instrument.point_value, episodes=start.ordinal - 1)
+            ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
             ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
         result = _Result(ledger, fills, told)
         results.append((work, result))
@@ -125,10 +128,10 @@ async def _fold_anew(
     return removed, results
 
 
-def _report(received: Received, commissions: Mapping[str, tuple[Decimal, str]]) -> Report:
+def _report(received: Received, commissions: Mapping[str, KnownCommission]) -> Report:
     fact = received.fact
     base_id, revision = split_exec_id(fact.exec_id)
-    commission, currency = commissions.get(fact.exec_id, (None, None))
+    known = commissions.get(fact.exec_id)
     return Report(
         fact.executed_at,
         base_id,
@@ -136,8 +139,7 @@ def _report(received: Received, commissions: Mapping[str, tuple[Decimal, str]]) 
         fact.exec_id,
         fact.quantity if fact.side == "BOT" else -fact.quantity,
         fact.price,
-        commission,
-        currency,
+        *(known or (None, None)),
     )
 
 
@@ -154,7 +156,9 @@ def _places(result: _Result) -> Iterable[tuple[str, Place]]:
             episode, realized = booked[exec_id]
             yield exec_id, Place(None, episode.id, realized, folded)
         else:
-            yield exec_id, Place(counting[report.base_id], None, None, folded)
+            by = counting[report.base_id]
+            # A cancelled trade is nowhere in the ledger, and nothing replaced its cancellation.
+            yield exec_id, Place(by if by != exec_id else None, None, None, folded)
 
 
 def _checkpoint(work: OpenBook, result: _Result, now: datetime) -> None:

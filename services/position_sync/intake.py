@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from core.domain.books import BookKey
+from core.domain.executions import split_exec_id
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.events.facts import (
     AccountsListed,
@@ -32,6 +33,9 @@ from models.stores.sync import DeadFact
 
 _MOST_DIGITS = 30
 """Left and right of the point. More is no amount of anything; it is a fault in what sent it."""
+
+_MOST_AHEAD = timedelta(days=1)
+"""A wrong zone or a wrong clock of ours makes a fill seem to lie ahead by hours, never by more."""
 
 
 class Item(NamedTuple):
@@ -156,10 +160,12 @@ def _fault(fact: Fact) -> str:
         return "a time must carry its zone"
     match fact:
         case ExecutionReported():
-            if fact.quantity <= 0:
+            if fact.quantity < 0 or (fact.quantity == 0 and split_exec_id(fact.exec_id)[1] <= 1):
                 return f"an execution's quantity must be positive, not {fact.quantity}"
             if fact.executed_at.tzinfo is None:
                 return "an execution's time must carry its zone"
+            if fact.executed_at - fact.received_at > _MOST_AHEAD:
+                return f"an execution's time cannot lie in the future: {fact.executed_at.isoformat()}"
             numbers = (fact.quantity, fact.price, fact.cumulative_quantity, fact.average_price)
         case CommissionReported():
             numbers = (fact.commission, fact.realized_pnl)

@@ -127,6 +127,7 @@ async def _settle(connection: Writer, agreeing: Sequence[Book], clock: Clock) ->
             now,
             *one.word,
             "settled",
+            now,
         )
         for one in unchanged
         if one.first_anchor_at is None

@@ -8,8 +8,9 @@ from models.session import Database
 
 QUERIES = {
     "positions": "SELECT id, account, conid, ordinal, status, side, quantity, max_quantity, average_cost, "
-    "cost_basis, realized_pnl, commission, opened_at, closed_at, provisional, missing_commissions, "
-    "estimated, event_count, lot_count, disposal_count FROM positions ORDER BY account, conid, ordinal",
+    "cost_basis, realized_pnl, commission, open_commission, opened_at, closed_at, provisional, "
+    "missing_commissions, estimated, provisional_lots, event_count, lot_count, disposal_count "
+    "FROM positions ORDER BY account, conid, ordinal",
     "position_events": "SELECT e.* FROM position_events e ORDER BY position_id, seq",
     "lots": "SELECT l.* FROM lots l ORDER BY position_id, seq",
     "lot_disposals": "SELECT d.* FROM lot_disposals d ORDER BY position_id, seq",

@@ -14,8 +14,20 @@ from tests.services.position_sync.facts import Link
 from tests.services.position_sync.ledger_rows import ledger_rows
 from tests.services.position_sync.test_replay import script
 
+ADDED_SINCE_THE_FIRST = {
+    "broker_accounts": ["cost_method"],
+    "commission_reports": ["rate", "rate_as_of", "rate_source"],
+    "ledger_books": ["cost_method"],
+    "lots": ["provisional", "cost", "remaining_cost"],
+    "position_events": ["replaced_quantity"],
+    "position_statements": ["anchored_at", "cause", "price", "carried", "inferred"],
+    "positions": ["disposal_count", "open_commission", "provisional_lots"],
+    "reconciliation_differences": ["inferred"],
+    "reconciliations": ["counts"],
+}
 
-async def test_what_was_booked_before_there_were_disposals_has_them_after_the_next_sweep(
+
+async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
     relay: Relay, database: Database, streams: RedisStreams, settings: Settings
 ) -> None:
     facts = script(random.Random(5))  # noqa: S311 - a repeatable script, not a secret
@@ -23,13 +35,13 @@ async def test_what_was_booked_before_there_were_disposals_has_them_after_the_ne
     expected = await ledger_rows(database)
     assert expected["lot_disposals"]
     async with database.write() as connection:
-        for statement in (
-            "DROP TABLE lot_disposals",
-            "ALTER TABLE lots DROP COLUMN provisional",
-            "ALTER TABLE positions DROP COLUMN disposal_count",
-            "UPDATE alembic_version SET version_num = '0001'",
-        ):
-            await connection.execute(text(statement))
+        # The first version told nothing of corrections.
+        await connection.execute(text("DELETE FROM position_events WHERE type = 'corrected'"))
+        for table, columns in ADDED_SINCE_THE_FIRST.items():
+            for column in columns:
+                await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        await connection.execute(text("DROP TABLE lot_disposals"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     url = settings.require_database_url()
     await migrate(url, "main")
     upgraded = Database(url, application="test")
