@@ -1,5 +1,6 @@
 """Executions (fills) and the identity IBKR gives them."""
 
+from decimal import Decimal
 from typing import Literal
 
 Side = Literal["BOT", "SLD"]
@@ -18,3 +19,12 @@ def split_exec_id(exec_id: str) -> tuple[str, int]:
     if not dot or not (revision.isascii() and revision.isdigit()):
         return exec_id, 0
     return base, int(revision)
+
+
+def has_quantity(exec_id: str, quantity: Decimal) -> bool:
+    """Whether an execution may report ``quantity`` (unsigned): zero only as a correction, which cancels it.
+
+    >>> has_quantity("0000e0d5.69cb.01.01", Decimal(0)), has_quantity("0000e0d5.69cb.01.02", Decimal(0))
+    (False, True)
+    """
+    return quantity > 0 or (quantity == 0 and split_exec_id(exec_id)[1] > 1)

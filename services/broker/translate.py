@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 from ib_async import CommissionReport, Contract, ContractDetails, Execution
 
+from core.domain.executions import has_quantity
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.money import UNSET_INTEGER, UNSET_LONG, decimal_from_float, decimal_from_text
 from core.events.facts import (
@@ -107,7 +108,7 @@ def execution(
     """
     quantity = decimal_from_float(fill.shares)
     price = decimal_from_float(fill.price)
-    if quantity is None or quantity <= 0:
+    if quantity is None or not has_quantity(fill.execId, quantity):
         raise UnreadableError("validation", "the execution has no quantity")
     if price is None:
         raise UnreadableError("validation", "the execution has no price")

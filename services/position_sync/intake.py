@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.domain.books import BookKey
-from core.domain.executions import split_exec_id
+from core.domain.executions import has_quantity
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.events.facts import (
     AccountsListed,
@@ -160,7 +160,7 @@ def _fault(fact: Fact) -> str:
         return "a time must carry its zone"
     match fact:
         case ExecutionReported():
-            if fact.quantity < 0 or (fact.quantity == 0 and split_exec_id(fact.exec_id)[1] <= 1):
+            if not has_quantity(fact.exec_id, fact.quantity):
                 return f"an execution's quantity must be positive, not {fact.quantity}"
             if fact.executed_at.tzinfo is None:
                 return "an execution's time must carry its zone"

@@ -63,3 +63,14 @@ async def test_a_fill_that_nobody_announced_arrives_with_its_commission(
         await reader.until(CommissionReported, lambda fact: fact.exec_id == exec_id)
         assert str(fill.quantity) == "2.5"
         assert fill.account == "DU1000002"
+
+
+async def test_a_cancelled_trade_arrives_as_a_correction_to_nothing(
+    settings: Settings, reader: Reader
+) -> None:
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        exec_id = await sim.fill(account="DU1000002", conid=8719, side="BOT", quantity="2.5")
+        busted = await sim.correct(exec_id, quantity=0)
+        fact = await reader.until(ExecutionReported, lambda fact: fact.exec_id == busted)
+        assert fact.quantity == 0
