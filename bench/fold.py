@@ -49,7 +49,7 @@ def bare_fifo(fills: Sequence[Fill]) -> Decimal:
     """Realized profit of one book by a queue of [quantity, price, commission] and nothing else."""
     lots: deque[list[Decimal]] = deque()
     realized = ZERO
-    for _, _, _, quantity, price, fee, _ in fills:
+    for _, _, _, quantity, price, fee, *_ in fills:
         left, fee_left = quantity, fee or ZERO
         while left and lots and (lots[0][0] > ZERO) is not (left > ZERO):
             lot = lots[0]

@@ -16,6 +16,8 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
 from core.domain.money import ZERO
@@ -57,7 +59,7 @@ class Anchor(NamedTuple):
     inferred: bool = False
 
 
-class Event(NamedTuple):
+class Event(Struct, gc=False, frozen=True):
     """What happened to an episode. ``quantity`` is the signed change, ``seq`` counts from 1.
 
     A ``corrected`` event stands after the event of the fill that counts: it changes nothing itself (its
@@ -398,7 +400,20 @@ class Ledger:
     ) -> None:
         episode.lot_count += 1
         cost = None if unit_cost is None else quantity * unit_cost
-        lot = Lot(episode.lot_count, exec_id, at, quantity, price, unit_cost, cost, fee, not final)
+        lot = Lot(
+            episode.lot_count,
+            exec_id,
+            at,
+            quantity,
+            quantity,
+            price,
+            unit_cost,
+            fee,
+            fee,
+            cost,
+            cost,
+            not final,
+        )
         episode.open_lots.append(lot)
         episode.lots.append(lot)
         episode.quantity = held = episode.quantity + quantity

@@ -7,6 +7,8 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from core.domain.money import ZERO
 from core.domain.pnl import share
 
@@ -14,7 +16,7 @@ CostMethod = Literal["fifo", "lifo", "hifo", "average"]
 """Which lot a closing fill takes: the oldest, the newest, the dearest; or a part of each at their average."""
 
 
-class Lot:
+class Lot(Struct, gc=False, eq=False):
     """What one fill, or one adjustment, opened. Quantities are signed: a short lot is negative.
 
     ``unit_cost`` is the price with the multiplier, per unit, without commission; for an adjustment it is the
@@ -23,55 +25,20 @@ class Lot:
     ``unit_cost`` a rounded quotient. ``provisional`` says that its cost or commission may still change.
     """
 
-    __slots__ = (
-        "commission",
-        "cost",
-        "exec_id",
-        "opened_at",
-        "price",
-        "provisional",
-        "quantity",
-        "remaining",
-        "remaining_commission",
-        "remaining_cost",
-        "seq",
-        "unit_cost",
-        "written",
-    )
-
-    def __init__(
-        self,
-        seq: int,
-        exec_id: str | None,
-        opened_at: datetime,
-        quantity: Decimal,
-        price: Decimal | None,
-        unit_cost: Decimal | None,
-        cost: Decimal | None,
-        commission: Decimal,
-        provisional: bool,
-    ) -> None:
-        self.seq = seq
-        self.exec_id = exec_id
-        self.opened_at = opened_at
-        self.quantity = quantity
-        self.remaining = quantity
-        self.price = price
-        self.unit_cost = unit_cost
-        self.cost = cost
-        self.remaining_cost = cost
-        self.commission = commission
-        self.remaining_commission = commission
-        self.provisional = provisional
-        # Whether the stored row still says the same. A new lot has no row yet.
-        self.written = False
-
-    def take_all(self) -> tuple[Decimal | None, Decimal]:
-        """Empty it; returns the cost and the commission that were left."""
-        cost, fee = self.remaining_cost, self.remaining_commission
-        self.remaining = self.remaining_commission = ZERO
-        self.remaining_cost = None if cost is None else ZERO
-        return cost, fee
+    seq: int
+    exec_id: str | None
+    opened_at: datetime
+    quantity: Decimal
+    remaining: Decimal
+    price: Decimal | None
+    unit_cost: Decimal | None
+    commission: Decimal
+    remaining_commission: Decimal
+    cost: Decimal | None
+    remaining_cost: Decimal | None
+    provisional: bool
+    written: bool = False
+    """Whether the stored row still says the same. A new lot has no row yet."""
 
     def take(self, quantity: Decimal) -> tuple[Decimal | None, Decimal]:
         """Take out a part; returns its cost and commission."""
@@ -153,7 +120,7 @@ class Closing(NamedTuple):
     carried: bool = False
 
 
-class Disposal(NamedTuple):
+class Disposal(Struct, gc=False, frozen=True):
     """One lot, or a part of it, consumed by one fill or adjustment. ``seq`` counts from 1 in the episode.
 
     ``quantity`` is signed like the lot. ``cost`` and ``proceeds`` are without commissions, ``None`` when
@@ -200,12 +167,8 @@ class Pool:
         return cost, commission
 
 
-class Consumed(NamedTuple):
-    """The sum over the disposals of one reduction; ``None`` where one of them is unknown."""
-
-    cost: Decimal | None
-    commission: Decimal
-    realized_pnl: Decimal | None
+Consumed = tuple[Decimal | None, Decimal, Decimal | None]
+"""Cost, commission and realized P&L: sums over the disposals of one reduction; ``None``: one is unknown."""
 
 
 def consume(
@@ -221,20 +184,20 @@ def consume(
 
     A lot's commission and the closing one go with the quantity, pro rata; the last part takes what remains.
     With a ``pool`` the lots tell only how long the units were held, and the pool what they cost. Lots whose
-    stored row no longer holds are added to ``changed``.
+    stored row no longer holds are added to ``changed``. To be called in the ``EXACT`` context.
     """
     exec_id, closed_at, price, unit_value, fee_left, final, carried = closing
     final = final and (pool is None or not pool.provisional)
-    cost: Decimal | None = ZERO
-    realized: Decimal | None = ZERO
-    commission = ZERO
+    first = len(disposals)
     left = quantity
-    size = abs(left)
     while left:
         lot = open_lots[0]
         part = lot.remaining
-        if abs(part) <= size:
-            part_cost, open_fee = lot.take_all()
+        if abs(part) <= abs(left):
+            part_cost, open_fee = lot.remaining_cost, lot.remaining_commission
+            lot.remaining = lot.remaining_commission = ZERO
+            if part_cost is not None:
+                lot.remaining_cost = ZERO
             open_lots.popleft()
         else:
             part = left
@@ -244,14 +207,11 @@ def consume(
             changed.append(lot)
         if pool is not None:
             part_cost, open_fee = pool.take(part)
-        close_fee = fee_left if part == left else share(fee_left, part, left)
+        close_fee = share(fee_left, part, left)
         if carried:
             proceeds = None if part_cost is None else part_cost + open_fee + close_fee
         else:
             proceeds = None if unit_value is None else part * unit_value
-        gained = (
-            None if part_cost is None or proceeds is None else proceeds - part_cost - open_fee - close_fee
-        )
         disposals.append(
             Disposal(
                 seq,
@@ -266,15 +226,23 @@ def consume(
                 proceeds,
                 open_fee,
                 close_fee,
-                gained,
+                None
+                if part_cost is None or proceeds is None
+                else proceeds - part_cost - open_fee - close_fee,
                 lot.provisional or not final,
             )
         )
         seq += 1
-        cost = None if cost is None or part_cost is None else cost + part_cost
-        realized = None if realized is None or gained is None else realized + gained
-        commission += open_fee
         fee_left -= close_fee
         left -= part
-        size = abs(left)
-    return Consumed(cost, commission, realized)
+    return _sums(disposals, first)
+
+
+def _sums(disposals: list[Disposal], first: int) -> Consumed:
+    one = disposals[first]
+    cost, commission, realized = one.cost, one.open_commission, one.realized_pnl
+    for one in disposals[first + 1 :]:
+        cost = None if cost is None or one.cost is None else cost + one.cost
+        realized = None if realized is None or one.realized_pnl is None else realized + one.realized_pnl
+        commission += one.open_commission
+    return cost, commission, realized

@@ -5,7 +5,7 @@ average. A share is rounded to ``QUANTUM`` and the last part takes what remains,
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, localcontext
 
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
 """Wide enough that no product of a quantity, a price and a multiplier is ever rounded."""
@@ -15,14 +15,17 @@ QUANTUM = Decimal("1E-10")
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    """The share of ``amount`` that belongs to ``part`` of ``whole`` (signs of the two do not matter).
+    """The share of ``amount`` that belongs to ``part`` of ``whole``, which have the same sign.
 
-    >>> share(Decimal("4.74"), Decimal(1), Decimal(-2)) == Decimal("2.37")
+    To be called in the ``EXACT`` context: the operators are twice as fast as the context's methods.
+
+    >>> with localcontext(EXACT):
+    ...     share(Decimal("4.74"), Decimal(-1), Decimal(-2)) == Decimal("2.37")
     True
     """
-    if part == whole or not amount:
+    if not amount or part == whole:
         return amount
-    return EXACT.quantize(EXACT.divide(EXACT.multiply(amount, abs(part)), abs(whole)), QUANTUM)
+    return (amount * part / whole).quantize(QUANTUM)
 
 
 def shares(amount: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
@@ -32,13 +35,12 @@ def shares(amount: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
     ['0.3333333333', '0.3333333334', '0.3333333333']
     """
     shared: list[Decimal] = []
-    left = Decimal(0)
-    for part in parts:
-        left = EXACT.add(left, part)
-    for part in parts:
-        shared.append(share(amount, part, left))
-        amount = EXACT.subtract(amount, shared[-1])
-        left = EXACT.subtract(left, part)
+    with localcontext(EXACT):
+        left = sum(parts, Decimal(0))
+        for part in parts:
+            shared.append(share(amount, part, left))
+            amount -= shared[-1]
+            left -= part
     return shared
 
 

@@ -213,20 +213,7 @@ def _episode(row: Any, method: CostMethod) -> Episode:
 
 
 def _lot(row: Any) -> Lot:
-    lot = Lot(
-        row.seq,
-        row.exec_id,
-        row.opened_at,
-        row.quantity,
-        row.price,
-        row.unit_cost,
-        row.cost,
-        row.commission,
-        row.provisional,
-    )
-    lot.remaining = row.remaining
-    lot.remaining_cost = row.remaining_cost
-    lot.remaining_commission = row.remaining_commission
+    lot = Lot(*row[1:])
     lot.written = True
     return lot
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec.structs import astuple
 from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
@@ -138,7 +139,7 @@ _upsert_lots = BulkInsert(
     "remaining = excluded.remaining, unit_cost = excluded.unit_cost, "
     "remaining_commission = excluded.remaining_commission, remaining_cost = excluded.remaining_cost",
 )
-_insert_disposals = BulkInsert(lot_disposals, ("position_id", *Disposal._fields))
+_insert_disposals = BulkInsert(lot_disposals, ("position_id", *Disposal.__struct_fields__))
 
 
 class Statement(NamedTuple):
@@ -251,7 +252,7 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
     # A book's episodes close before the next one opens: only one may be open at any moment.
     rows.sort(key=lambda row: (row[1], row[2], row[3]))
     await _upsert_positions(connection, rows)
-    events = [(episode.id, *event) for episode, _ in episodes for event in episode.events]
+    events = [(episode.id, *astuple(event)) for episode, _ in episodes for event in episode.events]
     await _insert_events(connection, events)
     await _upsert_lots(
         connection,
@@ -277,7 +278,7 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
     )
     await _insert_disposals(
         connection,
-        [(episode.id, *disposal) for episode, _ in episodes for disposal in episode.disposals],
+        [(episode.id, *astuple(disposal)) for episode, _ in episodes for disposal in episode.disposals],
     )
 
 
