@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from heapq import heappop, heappush
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -104,7 +104,7 @@ def lot_queue(method: CostMethod) -> LotQueue:
     return _DearestFirst() if method == "hifo" else deque()
 
 
-class Closing(NamedTuple):
+class Closing(Struct, gc=False, frozen=True):
     """What closes lots: a fill, or without ``exec_id`` an adjustment.
 
     ``unit_value`` is the price with the multiplier, ``None`` when nobody told what it brought. ``final`` says
@@ -186,14 +186,16 @@ def consume(
     With a ``pool`` the lots tell only how long the units were held, and the pool what they cost. Lots whose
     stored row no longer holds are added to ``changed``. To be called in the ``EXACT`` context.
     """
-    exec_id, closed_at, price, unit_value, fee_left, final, carried = closing
-    final = final and (pool is None or not pool.provisional)
+    exec_id, closed_at, price = closing.exec_id, closing.closed_at, closing.price
+    unit_value, fee_left = closing.unit_value, closing.commission
+    final = closing.final and (pool is None or not pool.provisional)
     first = len(disposals)
     left = quantity
+    is_long = left > ZERO
     while left:
         lot = open_lots[0]
         part = lot.remaining
-        if abs(part) <= abs(left):
+        if part <= left if is_long else part >= left:
             part_cost, open_fee = lot.remaining_cost, lot.remaining_commission
             lot.remaining = lot.remaining_commission = ZERO
             if part_cost is not None:
@@ -207,11 +209,12 @@ def consume(
             changed.append(lot)
         if pool is not None:
             part_cost, open_fee = pool.take(part)
-        close_fee = share(fee_left, part, left)
-        if carried:
-            proceeds = None if part_cost is None else part_cost + open_fee + close_fee
-        else:
-            proceeds = None if unit_value is None else part * unit_value
+        close_fee = fee_left if part == left else share(fee_left, part, left)
+        proceeds = None
+        if unit_value is not None:
+            proceeds = part * unit_value
+        elif closing.carried and part_cost is not None:
+            proceeds = part_cost + open_fee + close_fee
         disposals.append(
             Disposal(
                 seq,

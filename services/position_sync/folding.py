@@ -153,8 +153,8 @@ def _places(result: _Result) -> Iterable[tuple[str, Place]]:
         if report.base_id not in counting:
             continue  # before the safe start: it stands as it is
         if exec_id in booked:
-            episode, realized = booked[exec_id]
-            yield exec_id, Place(None, episode.id, realized, folded)
+            place = booked[exec_id]
+            yield exec_id, Place(None, place.episode.id, place.realized_pnl, folded)
         else:
             by = counting[report.base_id]
             # A cancelled trade is nowhere in the ledger, and nothing replaced its cancellation.
