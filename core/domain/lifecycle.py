@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
@@ -181,8 +182,18 @@ class Ledger:
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             unit_cost, certain = self._opening_cost(anchor, before, quantity)
             episode.estimated = not certain
-            self._grow(episode, None, opened_at, quantity, None, unit_cost, ZERO, final=certain)
-            self._note(episode, "adjusted", opened_at, quantity, cause="opening_balance")
+            self._grow(
+                episode,
+                "adjusted",
+                None,
+                opened_at,
+                quantity,
+                None,
+                unit_cost,
+                None,
+                certain,
+                OPENING_BALANCE,
+            )
 
     def _opening_cost(
         self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
@@ -216,39 +227,31 @@ class Ledger:
         booked = self.booked
         point_value = self.point_value
         for executed_at, base_id, exec_id, quantity, price, commission, complete, replaced in fills:
-            fee = commission or ZERO
             unit_value = price * point_value
             episode = self.episode
+            kind: EventType = "increased"
+            realized: Decimal | None = None
             if not quantity:
-                self._bust(exec_id, executed_at, fee, replaced)
+                self._bust(exec_id, executed_at, commission or ZERO, replaced)
                 continue
             if episode is None:
                 episode = self._begin(base_id, executed_at, quantity)
-                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
-                self._note(episode, "opened", executed_at, quantity, price, None, commission, exec_id)
-                booked[exec_id] = Booked(episode, None)
-            elif (quantity > ZERO) is episode.long:
-                self._grow(episode, exec_id, executed_at, quantity, price, unit_value, fee, final=complete)
-                self._note(episode, "increased", executed_at, quantity, price, None, commission, exec_id)
-                booked[exec_id] = Booked(episode, None)
+                kind = "opened"
+            if (quantity > ZERO) is episode.long:
+                self._grow(
+                    episode, kind, exec_id, executed_at, quantity, price, unit_value, commission, complete
+                )
             else:
-                held = episode.quantity
-                after = held + quantity
-                if not after or (after > ZERO) is episode.long:
-                    realized = self._shrink(
-                        episode,
-                        quantity,
-                        Closing(exec_id, executed_at, price, unit_value, fee, complete),
-                    )
-                    kind: EventType = "reduced" if after else "closed"
-                    self._note(episode, kind, executed_at, quantity, price, realized, commission, exec_id)
-                    if not after:
-                        self._end(executed_at)
+                closing = Closing(exec_id, executed_at, price, unit_value, commission, complete)
+                after = episode.quantity + quantity
+                if not after:
+                    realized = self._shrink(episode, "closed", quantity, closing)
+                    self._end(executed_at)
+                elif (after > ZERO) is episode.long:
+                    realized = self._shrink(episode, "reduced", quantity, closing)
                 else:
-                    realized = self._flip(
-                        base_id, exec_id, executed_at, quantity, price, commission, complete
-                    )
-                booked[exec_id] = Booked(episode, realized)
+                    realized = self._flip(base_id, quantity, closing)
+            booked[exec_id] = Booked(episode, realized)
             if not complete:
                 episode.missing_commissions += 1
             if replaced:
@@ -283,36 +286,30 @@ class Ledger:
                 replaced_quantity=quantity,
             )
 
-    def _flip(
-        self,
-        base_id: str,
-        exec_id: str,
-        executed_at: datetime,
-        quantity: Decimal,
-        price: Decimal,
-        commission: Decimal | None,
-        complete: bool,
-    ) -> Decimal | None:
+    def _flip(self, base_id: str, quantity: Decimal, closing: Closing) -> Decimal | None:
+        """One fill ends an episode and begins the next; its commission goes with the quantity, pro rata."""
         ending = self.episode
         assert ending is not None  # noqa: S101 - only an open position can flip
-        closing = -ending.quantity
-        opening = quantity - closing
-        unit_value = price * self.point_value
-        closing_fee = None if commission is None else share(commission, closing, quantity)
+        leaving = -ending.quantity
+        opening = quantity - leaving
+        commission, final = closing.commission, closing.final
+        closing_fee = None if commission is None else share(commission, leaving, quantity)
         opening_fee = None if commission is None or closing_fee is None else commission - closing_fee
-        realized = self._shrink(
-            ending,
-            closing,
-            Closing(exec_id, executed_at, price, unit_value, closing_fee or ZERO, complete),
-        )
-        self._note(ending, "flipped", executed_at, closing, price, realized, closing_fee, exec_id)
-        self._end(executed_at)
-        episode = self._begin(base_id, executed_at, opening)
+        realized = self._shrink(ending, "flipped", leaving, replace(closing, commission=closing_fee))
+        self._end(closing.closed_at)
+        episode = self._begin(base_id, closing.closed_at, opening)
         self._grow(
-            episode, exec_id, executed_at, opening, price, unit_value, opening_fee or ZERO, final=complete
+            episode,
+            "opened",
+            closing.exec_id,
+            closing.closed_at,
+            opening,
+            closing.price,
+            closing.unit_value,
+            opening_fee,
+            final,
         )
-        self._note(episode, "opened", executed_at, opening, price, None, opening_fee, exec_id)
-        if not complete:
+        if not final:
             episode.missing_commissions += 1
         return realized
 
@@ -333,12 +330,9 @@ class Ledger:
         unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
-            closing = Closing(None, at, price, unit_value, ZERO, certain, carried)
-            realized = self._shrink(episode, leaving, closing)
+            closing = Closing(None, at, price, unit_value, None, certain, carried)
+            realized = self._shrink(episode, "adjusted", leaving, closing, cause, inferred)
             episode.estimated = episode.estimated or not certain or realized is None
-            self._note(
-                episode, "adjusted", at, leaving, price, realized, None, cause=cause, inferred=inferred
-            )
             if not episode.quantity:
                 self._end(at)
             delta -= leaving
@@ -352,8 +346,7 @@ class Ledger:
             unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
         certain = certain and unit_cost is not None
         episode.estimated = episode.estimated or not certain
-        self._grow(episode, None, at, delta, price, unit_cost, ZERO, final=certain)
-        self._note(episode, "adjusted", at, delta, price, cause=cause, inferred=inferred)
+        self._grow(episode, "adjusted", None, at, delta, price, unit_cost, None, certain, cause, inferred)
 
     @staticmethod
     def _split(episode: Episode, quantity: Decimal) -> None:
@@ -389,31 +382,22 @@ class Ledger:
     @staticmethod
     def _grow(
         episode: Episode,
+        kind: EventType,
         exec_id: str | None,
         at: datetime,
         quantity: Decimal,
         price: Decimal | None,
         unit_cost: Decimal | None,
-        fee: Decimal,
-        *,
+        commission: Decimal | None,
         final: bool,
+        cause: Cause | None = None,
+        inferred: bool = False,
     ) -> None:
-        episode.lot_count += 1
+        """Add a lot, and the event that tells of it."""
+        fee = commission or ZERO
         cost = None if unit_cost is None else quantity * unit_cost
-        lot = Lot(
-            episode.lot_count,
-            exec_id,
-            at,
-            quantity,
-            quantity,
-            price,
-            unit_cost,
-            fee,
-            fee,
-            cost,
-            cost,
-            not final,
-        )
+        number = episode.lot_count = episode.lot_count + 1
+        lot = Lot(number, exec_id, at, quantity, quantity, price, unit_cost, fee, fee, cost, cost, not final)
         episode.open_lots.append(lot)
         episode.lots.append(lot)
         episode.quantity = held = episode.quantity + quantity
@@ -429,30 +413,33 @@ class Ledger:
             episode.cost = None
         elif episode.cost is not None:
             episode.cost += cost + fee
-
-    def _shrink(self, episode: Episode, quantity: Decimal, closing: Closing) -> Decimal | None:
-        """Take ``-quantity`` from the lots; returns what that realized, ``None`` when it cannot be known."""
-        already = len(episode.disposals)
-        pool: Pool | None = None
-        if self.method == "average":
-            pool = Pool(
-                episode.quantity,
-                None if episode.cost is None else episode.cost - episode.open_commission,
-                episode.open_commission,
-                provisional=episode.provisional_lots > 0,
-            )
-        cost, opening_fee, realized = consume(
-            episode.open_lots,
-            -quantity,
-            closing,
-            episode.lots,
-            episode.disposals,
-            episode.disposal_count + 1,
-            pool,
+        number = episode.event_count = episode.event_count + 1
+        episode.events.append(
+            Event(number, kind, at, quantity, price, held, None, commission, exec_id, cause, inferred)
         )
-        episode.disposal_count += len(episode.disposals) - already
-        episode.quantity += quantity
-        episode.commission += closing.commission
+
+    def _shrink(
+        self,
+        episode: Episode,
+        kind: EventType,
+        quantity: Decimal,
+        closing: Closing,
+        cause: Cause | None = None,
+        inferred: bool = False,
+    ) -> Decimal | None:
+        """Take ``-quantity`` from the lots, and tell of it; returns what that realized.
+
+        ``None`` when it cannot be known.
+        """
+        disposals, seq = episode.disposals, episode.disposal_count + 1
+        already = len(disposals)
+        cost, opening_fee, realized = consume(
+            episode.open_lots, -quantity, closing, episode.lots, disposals, seq, self._pool(episode)
+        )
+        episode.disposal_count += len(disposals) - already
+        episode.quantity = held = episode.quantity + quantity
+        if closing.commission:
+            episode.commission += closing.commission
         episode.open_commission -= opening_fee
         if cost is None:
             episode.cost = None
@@ -462,7 +449,20 @@ class Ledger:
             episode.realized = None
         elif episode.realized is not None:
             episode.realized += realized
+        number = episode.event_count = episode.event_count + 1
+        at, price, exec_id = closing.closed_at, closing.price, closing.exec_id
+        commission = closing.commission
+        episode.events.append(
+            Event(number, kind, at, quantity, price, held, realized, commission, exec_id, cause, inferred)
+        )
         return realized
+
+    def _pool(self, episode: Episode) -> Pool | None:
+        if self.method != "average":
+            return None
+        fee = episode.open_commission
+        cost = None if episode.cost is None else episode.cost - fee
+        return Pool(episode.quantity, cost, fee, provisional=episode.provisional_lots > 0)
 
     @staticmethod
     def _note(

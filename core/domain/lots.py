@@ -115,7 +115,7 @@ class Closing(Struct, gc=False, frozen=True):
     closed_at: datetime
     price: Decimal | None
     unit_value: Decimal | None
-    commission: Decimal
+    commission: Decimal | None
     final: bool
     carried: bool = False
 
@@ -187,7 +187,7 @@ def consume(
     stored row no longer holds are added to ``changed``. To be called in the ``EXACT`` context.
     """
     exec_id, closed_at, price = closing.exec_id, closing.closed_at, closing.price
-    unit_value, fee_left = closing.unit_value, closing.commission
+    unit_value, fee_left = closing.unit_value, closing.commission or ZERO
     final = closing.final and (pool is None or not pool.provisional)
     first = len(disposals)
     left = quantity
