@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ Cause = Literal[
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
 """The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
 
-OPENING_BALANCE = "opening_balance"
+OPENING_BALANCE: Final = "opening_balance"
 _UNCERTAIN = frozenset({"unexplained", "missed_executions"})
 
 
