@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.domain.books import Book, BookKey
 from core.domain.executions import split_exec_id
@@ -33,6 +34,14 @@ class KnownCommission(NamedTuple):
     commission: Decimal
     currency: str
     rate: Decimal | None
+
+
+class Expected(NamedTuple):
+    """What comes for a book with this cost method: how much is bought and how much sold, both unsigned."""
+
+    method: CostMethod
+    bought: Decimal
+    sold: Decimal
 
 
 class SafeStart(NamedTuple):
@@ -82,11 +91,21 @@ _open_positions = text(
     "FROM positions p WHERE p.status = 'open' "
     f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {_BOOKS})"
 )
-_open_lots = text(
-    "SELECT position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost, commission, "
-    "remaining_commission, cost, remaining_cost, provisional FROM lots "
-    "WHERE position_id = ANY(:ids) AND remaining <> 0 ORDER BY position_id, seq"
-)
+
+
+def _some_open_lots(beyond: str, order: str) -> TextClause:
+    return text(
+        "SELECT l.* FROM unnest(CAST(:ids AS uuid[]), CAST(:beyond AS integer[])) "  # noqa: S608 - no input in it
+        "AS k(id, beyond) CROSS JOIN LATERAL (SELECT position_id, seq, exec_id, opened_at, quantity, "
+        "remaining, price, unit_cost, commission, remaining_commission, cost, remaining_cost, provisional "
+        "FROM lots WHERE position_id = k.id AND remaining <> 0 "
+        f"AND (k.beyond IS NULL OR seq {beyond} k.beyond) ORDER BY seq {order} LIMIT :most) l"
+    )
+
+
+_oldest_lots = _some_open_lots(">", "ASC")
+_newest_lots = _some_open_lots("<", "DESC")
+_LOTS_AT_FIRST, _LOTS_MORE, _ALL_LOTS = 32, 8, 2**31
 _history = text(
     # All revisions of whatever has one at or after the start: they count together.
     "SELECT e.account, e.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "
@@ -178,18 +197,45 @@ async def unfolded_commissions(connection: Reader | Writer, exec_ids: Sequence[s
     return [row.exec_id for row in rows]
 
 
-async def open_episodes(
-    connection: Writer, methods: Mapping[BookKey, CostMethod], *, with_lots: Iterable[BookKey]
-) -> dict[BookKey, Episode]:
-    """The open episodes of books with these cost methods; only those in ``with_lots`` can be folded on."""
-    rows = list(await connection.execute(_open_positions, _arrays(methods)))
-    episodes = {row.id: _episode(row, methods[row.account, row.conid]) for row in rows}
-    foldable = set(with_lots)
-    ids = [row.id for row in rows if (row.account, row.conid) in foldable]
-    if ids:
-        for lot_row in await connection.execute(_open_lots, {"ids": ids}):
-            episodes[lot_row.position_id].open_lots.append(_lot(lot_row))
-    return {(episode.account, episode.conid): episode for episode in episodes.values()}
+async def open_episodes(connection: Writer, expected: Mapping[BookKey, Expected]) -> dict[BookKey, Episode]:
+    """The open episodes of books, each with as many of its open lots as what is ``expected`` can close.
+
+    So a new fill costs the same however many lots have piled up. Dearest-first alone needs them all.
+    """
+    rows = await connection.execute(_open_positions, _arrays(expected))
+    found = {(row.account, row.conid): _episode(row, expected[row.account, row.conid].method) for row in rows}
+    by_method: dict[CostMethod, list[tuple[Episode, Decimal]]] = {}
+    for key, episode in found.items():
+        method, bought, sold = expected[key]
+        closing = sold if episode.long else bought
+        if closing:
+            by_method.setdefault(method, []).append((episode, closing))
+    for method, wanted in by_method.items():
+        await _load_lots(connection, method, wanted)
+    return found
+
+
+async def _load_lots(
+    connection: Writer, method: CostMethod, wanted: Sequence[tuple[Episode, Decimal]]
+) -> None:
+    """Give each episode the lots that are closed first, until they cover its quantity or none is left."""
+    statement = _newest_lots if method == "lifo" else _oldest_lots
+    most = _ALL_LOTS if method == "hifo" else _LOTS_AT_FIRST
+    loaded: dict[UUID, list[Lot]] = {episode.id: [] for episode, _ in wanted}
+    left = {episode.id: min(size, abs(episode.quantity)) for episode, size in wanted}
+    while left:
+        beyond = [loaded[one][-1].seq if loaded[one] else None for one in left]
+        rows = await connection.execute(statement, {"ids": list(left), "beyond": beyond, "most": most})
+        before = dict(left)
+        for row in rows:
+            loaded[row.position_id].append(_lot(row))
+            left[row.position_id] -= abs(row.remaining)
+        # Whoever got nothing has no more.
+        left = {one: size for one, size in left.items() if size > 0 and size != before[one]}
+        most *= _LOTS_MORE
+    for episode, _ in wanted:
+        for lot in sorted(loaded[episode.id], key=lambda one: one.seq):
+            episode.open_lots.append(lot)
 
 
 def _episode(row: Any, method: CostMethod) -> Episode:

@@ -8,8 +8,9 @@ from core.domain.executions import split_exec_id
 from core.domain.fills import Fill, Report, effective_fills
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Episode, Ledger, fold_book
+from core.domain.money import ZERO
 from models.queries import ledger as queries
-from models.queries.ledger import KnownCommission
+from models.queries.ledger import Expected, KnownCommission
 from models.session import Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
@@ -57,11 +58,7 @@ async def _carry_on(
     if not works:
         return []
     with_fills = [work for work in works if work.executions]
-    episodes = await queries.open_episodes(
-        connection,
-        {work.key: work.book.cost_method for work in works},
-        with_lots=[work.key for work in with_fills],
-    )
+    episodes = await queries.open_episodes(connection, {work.key: _expected(work) for work in works})
     arrived = [received for work in with_fills for received in work.executions]
     commissions = await queries.commissions_of(connection, [one.fact.exec_id for one in arrived])
     results: list[tuple[OpenBook, _Result]] = []
@@ -85,6 +82,13 @@ async def _carry_on(
             places.extend((one, found[one.fact.exec_id]) for one in work.executions)
     await execution_store.insert_executions(connection, places)
     return results
+
+
+def _expected(work: OpenBook) -> Expected:
+    sums = {"BOT": ZERO, "SLD": ZERO}
+    for one in work.executions:
+        sums[one.fact.side] += one.fact.quantity
+    return Expected(work.book.cost_method, sums["BOT"], sums["SLD"])
 
 
 async def _fold_anew(
