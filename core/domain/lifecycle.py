@@ -9,35 +9,21 @@ What always holds:
 - Fills are never invented: what the broker holds and no fill explains is an ``adjusted`` event with a cause.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
-from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.domain.episodes import NAMESPACE, Cause, Episode, Event, EventType
 from core.domain.fills import Fill, Replaced
-from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
+from core.domain.lots import Closing, CostMethod
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit, share
 
-EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
-Cause = Literal[
-    "opening_balance",
-    "expiry",
-    "exercise_or_assignment",
-    "split",
-    "transfer",
-    "missed_executions",
-    "unexplained",
-]
-"""Why the ledger was adjusted to what the broker says is held."""
-
-NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
-"""The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
+__all__ = ["NAMESPACE", "Anchor", "Booked", "Cause", "Episode", "Event", "EventType", "Ledger", "fold_book"]
 
 OPENING_BALANCE: Final = "opening_balance"
 _UNCERTAIN = frozenset({"unexplained", "missed_executions"})
@@ -58,83 +44,6 @@ class Anchor(NamedTuple):
     price: Decimal | None = None
     carried: bool = False
     inferred: bool = False
-
-
-class Event(Struct, gc=False, frozen=True):
-    """What happened to an episode. ``quantity`` is the signed change, ``seq`` counts from 1.
-
-    A ``corrected`` event stands after the event of the fill that counts: it changes nothing itself (its
-    quantity is zero) and tells what ``exec_id`` had reported before, as ``replaced_quantity`` at ``price``.
-    """
-
-    seq: int
-    type: EventType
-    executed_at: datetime
-    quantity: Decimal
-    price: Decimal | None
-    position_after: Decimal
-    realized_pnl: Decimal | None
-    commission: Decimal | None
-    exec_id: str | None
-    cause: Cause | None
-    inferred: bool = False
-    replaced_quantity: Decimal | None = None
-
-
-class Episode:
-    """A position from flat to flat.
-
-    ``cost`` and ``realized`` are ``None`` from the moment on that a part of them is unknown. ``events``,
-    ``lots`` and ``disposals`` hold only what is not stored yet.
-    """
-
-    def __init__(
-        self,
-        account: str,
-        conid: int,
-        ordinal: int,
-        opening: str,
-        opened_at: datetime,
-        method: CostMethod = "fifo",
-    ) -> None:
-        self.account = account
-        self.conid = conid
-        self.ordinal = ordinal
-        self.opening = opening
-        self.opened_at = opened_at
-        self.closed_at: datetime | None = None
-        self.long = True
-        self.quantity = ZERO
-        self.max_quantity = ZERO
-        self.cost: Decimal | None = ZERO
-        self.realized: Decimal | None = ZERO
-        self.commission = ZERO
-        self.open_commission = ZERO
-        self.missing_commissions = 0
-        self.provisional_lots = 0
-        self.estimated = False
-        self.event_count = 0
-        self.lot_count = 0
-        self.disposal_count = 0
-        self.open_lots = lot_queue(method)
-        self.events: list[Event] = []
-        self.lots: list[Lot] = []
-        self.disposals: list[Disposal] = []
-
-    @cached_property
-    def id(self) -> uuid.UUID:
-        """Named by what opened it, so that a replay gives the same id."""
-        return uuid.uuid5(NAMESPACE, f"position/{self.account}/{self.conid}/{self.opening}")
-
-    @property
-    def average_cost(self) -> Decimal | None:
-        """Per unit, with multiplier and commission, as IBKR's; ``None`` when flat or unknown."""
-        return per_unit(self.cost, self.quantity) if self.quantity and self.cost is not None else None
-
-    @property
-    def provisional(self) -> bool:
-        """Whether a figure may still change: a commission is awaited, or a cost was concluded."""
-        return self.estimated or self.missing_commissions > 0
 
 
 class Booked(Struct, gc=False, frozen=True):
@@ -182,8 +91,7 @@ class Ledger:
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             unit_cost, certain = self._opening_cost(anchor, before, quantity)
             episode.estimated = not certain
-            self._grow(
-                episode,
+            episode.grow(
                 "adjusted",
                 None,
                 opened_at,
@@ -238,17 +146,15 @@ class Ledger:
                 episode = self._begin(base_id, executed_at, quantity)
                 kind = "opened"
             if (quantity > ZERO) is episode.long:
-                self._grow(
-                    episode, kind, exec_id, executed_at, quantity, price, unit_value, commission, complete
-                )
+                episode.grow(kind, exec_id, executed_at, quantity, price, unit_value, commission, complete)
             else:
                 closing = Closing(exec_id, executed_at, price, unit_value, commission, complete)
                 after = episode.quantity + quantity
                 if not after:
-                    realized = self._shrink(episode, "closed", quantity, closing)
+                    realized = episode.shrink("closed", quantity, closing)
                     self._end(executed_at)
                 elif (after > ZERO) is episode.long:
-                    realized = self._shrink(episode, "reduced", quantity, closing)
+                    realized = episode.shrink("reduced", quantity, closing)
                 else:
                     realized = self._flip(base_id, quantity, closing)
             booked[exec_id] = Booked(episode, realized)
@@ -274,8 +180,7 @@ class Ledger:
     ) -> None:
         for number, (exec_id, quantity, price) in enumerate(replaced, 1):
             cost = fee if number == len(replaced) and fee else None
-            self._note(
-                episode,
+            episode.note(
                 "corrected",
                 at,
                 ZERO,
@@ -295,11 +200,10 @@ class Ledger:
         commission, final = closing.commission, closing.final
         closing_fee = None if commission is None else share(commission, leaving, quantity)
         opening_fee = None if commission is None or closing_fee is None else commission - closing_fee
-        realized = self._shrink(ending, "flipped", leaving, replace(closing, commission=closing_fee))
+        realized = ending.shrink("flipped", leaving, replace(closing, commission=closing_fee))
         self._end(closing.closed_at)
         episode = self._begin(base_id, closing.closed_at, opening)
-        self._grow(
-            episode,
+        episode.grow(
             "opened",
             closing.exec_id,
             closing.closed_at,
@@ -324,14 +228,14 @@ class Ledger:
         episode = self.episode
         if cause == "split" and episode is not None and (anchor.quantity > ZERO) is episode.long:
             episode.estimated = episode.estimated or not certain
-            self._split(episode, anchor.quantity)
-            self._note(episode, "adjusted", at, delta, cause=cause, inferred=inferred)
+            episode.split(anchor.quantity)
+            episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
             return
         unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
             closing = Closing(None, at, price, unit_value, None, certain, carried)
-            realized = self._shrink(episode, "adjusted", leaving, closing, cause, inferred)
+            realized = episode.shrink("adjusted", leaving, closing, cause, inferred)
             episode.estimated = episode.estimated or not certain or realized is None
             if not episode.quantity:
                 self._end(at)
@@ -346,25 +250,7 @@ class Ledger:
             unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
         certain = certain and unit_cost is not None
         episode.estimated = episode.estimated or not certain
-        self._grow(episode, "adjusted", None, at, delta, price, unit_cost, None, certain, cause, inferred)
-
-    @staticmethod
-    def _split(episode: Episode, quantity: Decimal) -> None:
-        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
-        held, left = episode.quantity, quantity
-        for lot in sorted(episode.open_lots, key=lambda one: one.seq):
-            remaining = share(left, lot.remaining, held)
-            held -= lot.remaining
-            left -= remaining
-            lot.quantity += remaining - lot.remaining
-            lot.remaining = remaining
-            if lot.remaining_cost is not None:
-                lot.unit_cost = per_unit(lot.remaining_cost, remaining)
-            if lot.written:
-                lot.written = False
-                episode.lots.append(lot)
-        episode.quantity = quantity
-        episode.max_quantity = max(episode.max_quantity, abs(quantity))
+        episode.grow("adjusted", None, at, delta, price, unit_cost, None, certain, cause, inferred)
 
     def _begin(self, opening: str, at: datetime, quantity: Decimal) -> Episode:
         self.episodes += 1
@@ -378,123 +264,6 @@ class Ledger:
         if self.episode is not None:
             self.episode.closed_at = at
             self.episode = None
-
-    @staticmethod
-    def _grow(
-        episode: Episode,
-        kind: EventType,
-        exec_id: str | None,
-        at: datetime,
-        quantity: Decimal,
-        price: Decimal | None,
-        unit_cost: Decimal | None,
-        commission: Decimal | None,
-        final: bool,
-        cause: Cause | None = None,
-        inferred: bool = False,
-    ) -> None:
-        """Add a lot, and the event that tells of it."""
-        fee = commission or ZERO
-        cost = None if unit_cost is None else quantity * unit_cost
-        number = episode.lot_count = episode.lot_count + 1
-        lot = Lot(number, exec_id, at, quantity, quantity, price, unit_cost, fee, fee, cost, cost, not final)
-        episode.open_lots.append(lot)
-        episode.lots.append(lot)
-        episode.quantity = held = episode.quantity + quantity
-        size = held if episode.long else -held
-        if size > episode.max_quantity:  # noqa: PLR1730 - max() takes three times as long
-            episode.max_quantity = size
-        if fee:
-            episode.commission += fee
-            episode.open_commission += fee
-        if not final:
-            episode.provisional_lots += 1
-        if cost is None:
-            episode.cost = None
-        elif episode.cost is not None:
-            episode.cost += cost + fee
-        number = episode.event_count = episode.event_count + 1
-        episode.events.append(
-            Event(number, kind, at, quantity, price, held, None, commission, exec_id, cause, inferred)
-        )
-
-    def _shrink(
-        self,
-        episode: Episode,
-        kind: EventType,
-        quantity: Decimal,
-        closing: Closing,
-        cause: Cause | None = None,
-        inferred: bool = False,
-    ) -> Decimal | None:
-        """Take ``-quantity`` from the lots, and tell of it; returns what that realized.
-
-        ``None`` when it cannot be known.
-        """
-        disposals, seq = episode.disposals, episode.disposal_count + 1
-        already = len(disposals)
-        cost, opening_fee, realized = consume(
-            episode.open_lots, -quantity, closing, episode.lots, disposals, seq, self._pool(episode)
-        )
-        episode.disposal_count += len(disposals) - already
-        episode.quantity = held = episode.quantity + quantity
-        if closing.commission:
-            episode.commission += closing.commission
-        episode.open_commission -= opening_fee
-        if cost is None:
-            episode.cost = None
-        elif episode.cost is not None:
-            episode.cost -= cost + opening_fee
-        if realized is None:
-            episode.realized = None
-        elif episode.realized is not None:
-            episode.realized += realized
-        number = episode.event_count = episode.event_count + 1
-        at, price, exec_id = closing.closed_at, closing.price, closing.exec_id
-        commission = closing.commission
-        episode.events.append(
-            Event(number, kind, at, quantity, price, held, realized, commission, exec_id, cause, inferred)
-        )
-        return realized
-
-    def _pool(self, episode: Episode) -> Pool | None:
-        if self.method != "average":
-            return None
-        fee = episode.open_commission
-        cost = None if episode.cost is None else episode.cost - fee
-        return Pool(episode.quantity, cost, fee, provisional=episode.provisional_lots > 0)
-
-    @staticmethod
-    def _note(
-        episode: Episode,
-        kind: EventType,
-        at: datetime,
-        quantity: Decimal,
-        price: Decimal | None = None,
-        realized: Decimal | None = None,
-        commission: Decimal | None = None,
-        exec_id: str | None = None,
-        cause: Cause | None = None,
-        inferred: bool = False,
-        replaced_quantity: Decimal | None = None,
-    ) -> None:
-        episode.event_count += 1
-        episode.events.append(
-            Event(
-                episode.event_count,
-                kind,
-                at,
-                quantity,
-                price,
-                episode.quantity,
-                realized,
-                commission,
-                exec_id,
-                cause,
-                inferred,
-                replaced_quantity,
-            )
-        )
 
 
 def fold_book(
