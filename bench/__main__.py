@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NOT_BENCHMARKS = {"__main__", "report", "rig"}
+NOT_BENCHMARKS = {"__main__", "report", "rig", "seed"}
 
 
 def main() -> int:
