@@ -1,0 +1,1 @@
+"""Statements of the broker: Flex XML to typed rows, and trade rows to what the ledger folds."""

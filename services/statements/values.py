@@ -1,0 +1,174 @@
+"""Texts of a statement to values: numbers, dates and times in every spelling a Flex query can be set to.
+
+Whatever is not stated, spelled as nothing or as ``--``, is ``None``: unknown is not zero.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Final, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from core.domain.money import decimal_from_text
+
+Value = TypeVar("Value")
+
+NOTHING: Final = frozenset({"", "--"})
+"""How Flex spells that there is no value."""
+
+FLEX_ZONE: Final = ZoneInfo("US/Eastern")
+"""The zone of a statement's times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
+
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
+_DATE = r"\d{8}|\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-[A-Za-z]{3}-(?:\d{4}|\d\d)"
+_MOMENT = re.compile(
+    rf"(?P<date>{_DATE})"
+    r"(?:(?:[;,T ] ?)?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:\.\d+)?)?"
+    r"(?: ?(?P<zone>[A-Za-z][A-Za-z_/]*|[+-]\d\d:?\d\d))?)?",
+    re.ASCII,
+)
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)", re.ASCII)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ABBREVIATIONS: Final = {
+    "EST": timezone(timedelta(hours=-5)),
+    "EDT": timezone(timedelta(hours=-4)),
+    "ET": FLEX_ZONE,
+    "Z": UTC,
+}
+_MONTHS_IN_A_YEAR = 12
+_SHORT_YEAR = 2
+
+
+class Moment(NamedTuple):
+    """A time in UTC; ``zone_assumed``: its zone is ours to conclude; ``timed``: the hour was stated, too.
+
+    A date without an hour is the start of that day in Eastern Time.
+    """
+
+    at: datetime
+    zone_assumed: bool
+    timed: bool
+
+
+def read_number(text: str) -> Decimal | None:
+    """A number exactly as it is spelled, thousands commas apart; ``None`` when it is not a number."""
+    if "," in text:
+        if _THOUSANDS.fullmatch(text) is None:
+            return None
+        text = text.replace(",", "")
+    return decimal_from_text(text)
+
+
+def read_whole(text: str) -> int | None:
+    """A whole number; ``None`` when it is none."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def read_codes(text: str) -> tuple[str, ...]:
+    """The codes of a ``notes`` or ``code`` attribute: ``"A;P"`` → ``("A", "P")``."""
+    return tuple(code for code in map(str.strip, re.split("[;,]", text)) if code not in NOTHING)
+
+
+class Calendar:
+    """Reads the dates and times of one file.
+
+    A date with slashes may have the day or the month first, and nothing in it says which. The first that a
+    file has decides where it can (a 13th month there is not); else the month comes first, as is IBKR's way. A
+    later date that contradicts is unreadable rather than wrong.
+    """
+
+    def __init__(self) -> None:
+        self._day_first: bool | None = None
+
+    def read_date(self, text: str) -> date | None:
+        """The date; ``None`` when it is none."""
+        moment = _MOMENT.fullmatch(text)
+        if moment is None:
+            return None
+        try:
+            return self._date(moment["date"])
+        except ValueError:
+            return None
+
+    def read_moment(self, text: str) -> Moment | None:
+        """The time in UTC; ``None`` when it is none, does not exist or is in a zone that nobody knows."""
+        found = _MOMENT.fullmatch(text)
+        if found is None:
+            return None
+        day, hour, minute, second, zone_name = found.groups()
+        zone = FLEX_ZONE if zone_name is None else _zone(zone_name)
+        if zone is None:
+            return None
+        try:
+            on = self._date(day)
+            local = datetime(
+                on.year, on.month, on.day, int(hour or 0), int(minute or 0), int(second or 0), tzinfo=zone
+            )
+            return Moment(local.astimezone(UTC), zone_name is None, hour is not None)
+        except (ValueError, OverflowError):
+            return None
+
+    def _date(self, text: str) -> date:
+        if "/" in text:
+            return self._slashed(*text.split("/"))
+        if text.isdigit():
+            return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        first, second, third = text.split("-")
+        if second.isdigit():
+            return date(int(first), int(second), int(third))
+        return date(_year(third), _MONTHS.index(second.lower()) + 1, int(first))
+
+    def _slashed(self, first: str, second: str, year: str) -> date:
+        if self._day_first is None:
+            self._day_first = int(first) > _MONTHS_IN_A_YEAR
+        day, month = (first, second) if self._day_first else (second, first)
+        return date(_year(year), int(month), int(day))
+
+
+def _year(text: str) -> int:
+    return int(text) + (2000 if len(text) == _SHORT_YEAR else 0)
+
+
+def _zone(name: str) -> tzinfo | None:
+    known = _ABBREVIATIONS.get(name)
+    if known is not None:
+        return known
+    offset = _OFFSET.fullmatch(name)
+    if offset is not None:
+        sign, hours, minutes = offset.groups()
+        east = timedelta(hours=int(hours), minutes=int(minutes))
+        return timezone(-east if sign == "-" else east)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+class Memo(dict[str, Value | None]):
+    """What texts were read as: a statement says the same few thousand over and over.
+
+    A text that is something yet cannot be read is put into ``unreadable`` each time it is met. ``nothing`` is
+    what texts that say nothing stand for.
+    """
+
+    MOST = 8192
+
+    def __init__(
+        self, read: Callable[[str], Value | None], unreadable: list[str], nothing: Value | None = None
+    ) -> None:
+        super().__init__()
+        self._read = read
+        self._unreadable = unreadable
+        self._nothing = nothing
+
+    def __missing__(self, text: str) -> Value | None:
+        bare = text.strip()
+        value = self._nothing if bare in NOTHING else self._read(bare)
+        if value is None and bare not in NOTHING:
+            self._unreadable.append(text)
+            return None
+        if len(self) >= self.MOST:
+            self.clear()
+        self[text] = value
+        return value
