@@ -108,7 +108,10 @@ class Episode:
     def split(self, quantity: Decimal) -> None:
         """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
         held, left = self.quantity, quantity
-        for lot in sorted(self.open_lots, key=lambda one: one.seq):
+        by_age = sorted(self.open_lots, key=lambda one: one.seq)
+        # A queue that goes by what a unit cost must be made anew when that changes.
+        self.open_lots = lot_queue(self.method)
+        for lot in by_age:
             remaining = share(left, lot.remaining, held)
             held -= lot.remaining
             left -= remaining
@@ -116,6 +119,7 @@ class Episode:
             lot.remaining = remaining
             if lot.remaining_cost is not None:
                 lot.unit_cost = per_unit(lot.remaining_cost, remaining)
+            self.open_lots.append(lot)
             if lot.written:
                 lot.written = False
                 self.lots.append(lot)

@@ -140,7 +140,11 @@ class Ledger:
             kind: EventType = "increased"
             realized: Decimal | None = None
             if not quantity:
-                self._bust(exec_id, executed_at, commission or ZERO, replaced)
+                self._bust(
+                    exec_id, executed_at, commission or ZERO, replaced or (Replaced(exec_id, ZERO, price),)
+                )
+                if episode is not None and not complete:
+                    episode.missing_commissions += 1
                 continue
             if episode is None:
                 episode = self._begin(base_id, executed_at, quantity)
@@ -226,7 +230,7 @@ class Ledger:
         cause: Cause = named or "unexplained"
         certain = not inferred and cause not in _UNCERTAIN
         episode = self.episode
-        if cause == "split" and episode is not None and (anchor.quantity > ZERO) is episode.long:
+        if cause == "split" and episode is not None and anchor.quantity * episode.quantity > ZERO:
             episode.estimated = episode.estimated or not certain
             episode.split(anchor.quantity)
             episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
@@ -234,7 +238,9 @@ class Ledger:
         unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
-            closing = Closing(None, at, price, unit_value, None, certain, carried)
+            # What is carried is not sold at any price.
+            worth = (None, None) if carried else (price, unit_value)
+            closing = Closing(None, at, *worth, None, certain, carried)
             realized = episode.shrink("adjusted", leaving, closing, cause, inferred)
             episode.estimated = episode.estimated or not certain or realized is None
             if not episode.quantity:
@@ -248,6 +254,8 @@ class Ledger:
             episode = self._begin(f"anchor {at.isoformat()}", at, delta)
         elif average_cost is not None and episode.cost is not None:
             unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
+        elif average_cost is not None:
+            certain = False  # the average of all, of which nobody knows what the rest had cost
         certain = certain and unit_cost is not None
         episode.estimated = episode.estimated or not certain
         episode.grow("adjusted", None, at, delta, price, unit_cost, None, certain, cause, inferred)

@@ -108,7 +108,8 @@ class Closing(Struct, gc=False, frozen=True):
     """What closes lots: a fill, or without ``exec_id`` an adjustment.
 
     ``unit_value`` is the price with the multiplier, ``None`` when nobody told what it brought. ``final`` says
-    that its commission is all known. ``carried`` units take their cost with them: nothing is realized.
+    that its commission is all known. ``carried`` units take their cost with them, known or not, whatever they
+    were worth: nothing is realized.
     """
 
     exec_id: str | None
@@ -124,7 +125,7 @@ class Disposal(Struct, gc=False, frozen=True):
     """One lot, or a part of it, consumed by one fill or adjustment. ``seq`` counts from 1 in the episode.
 
     ``quantity`` is signed like the lot. ``cost`` and ``proceeds`` are without commissions, ``None`` when
-    nobody told them; then ``realized_pnl`` is unknown, too.
+    nobody told them; then ``realized_pnl`` is unknown, too, unless the units were carried.
     """
 
     seq: int
@@ -210,11 +211,15 @@ def consume(
         if pool is not None:
             part_cost, open_fee = pool.take(part)
         close_fee = fee_left if part == left else share(fee_left, part, left)
-        proceeds = None
-        if unit_value is not None:
+        proceeds = realized = None
+        if closing.carried:
+            realized = ZERO
+            if part_cost is not None:
+                proceeds = part_cost + open_fee + close_fee
+        elif unit_value is not None:
             proceeds = part * unit_value
-        elif closing.carried and part_cost is not None:
-            proceeds = part_cost + open_fee + close_fee
+            if part_cost is not None:
+                realized = proceeds - part_cost - open_fee - close_fee
         disposals.append(
             Disposal(
                 seq,
@@ -229,9 +234,7 @@ def consume(
                 proceeds,
                 open_fee,
                 close_fee,
-                None
-                if part_cost is None or proceeds is None
-                else proceeds - part_cost - open_fee - close_fee,
+                realized,
                 lot.provisional or not final,
             )
         )

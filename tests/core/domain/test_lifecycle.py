@@ -1,37 +1,8 @@
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from core.domain.fills import Fill
-from core.domain.lifecycle import Anchor, Episode, Ledger, fold_book
-
-START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
-ONE = Decimal(1)
-
-
-def at(seconds: int) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def fill(
-    seconds: int, quantity: str, price: str, commission: str | None = "0", *, base: str | None = None
-) -> Fill:
-    base = base or f"e{seconds:04}"
-    known = None if commission is None else Decimal(commission)
-    return Fill(at(seconds), base, f"{base}.01", Decimal(quantity), Decimal(price), known, known is not None)
-
-
-def anchor(seconds: int, quantity: str, average_cost: str | None = None) -> Anchor:
-    return Anchor(at(seconds), Decimal(quantity), None if average_cost is None else Decimal(average_cost))
-
-
-def fold(*fills: Fill, point_value: str = "1", anchors: tuple[Anchor, ...] = ()) -> Ledger:
-    return fold_book("DU1", 1, Decimal(point_value), sorted(fills), anchors)
-
-
-def told(episode: Episode) -> list[tuple[str, Decimal, Decimal | None]]:
-    return [(event.type, event.quantity, event.realized_pnl) for event in episode.events]
+from tests.core.domain.making import anchor, at, fill, fold, told
 
 
 def test_average_cost_has_the_multiplier_and_the_commission_in_it_as_ibkrs_has() -> None:
