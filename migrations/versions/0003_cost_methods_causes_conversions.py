@@ -48,6 +48,29 @@ def upgrade() -> None:
         sa.Column("rate_source", sa.Text(), nullable=True, comment="where the rate came from"),
     )
     op.add_column(
+        "commission_reports",
+        sa.Column(
+            "repeated_at",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when it was last told again; null: it was not",
+        ),
+    )
+    op.alter_column(
+        "commission_reports",
+        "received_at",
+        existing_type=postgresql.TIMESTAMP(timezone=True),
+        comment="when this amount was first told",
+        existing_nullable=False,
+    )
+    op.alter_column(
+        "commission_reports",
+        "epoch",
+        existing_type=sa.BigInteger(),
+        comment="of the last time",
+        existing_nullable=False,
+    )
+    op.add_column(
         "ledger_books",
         sa.Column(
             "cost_method",
@@ -175,6 +198,17 @@ def upgrade() -> None:
             comment="books by what comparing them came to: matched, quantity_mismatch, …",
         ),
     )
+    # What was held at a moment, and what was known by one.
+    op.create_index("ix_positions_opened", "positions", ["opened_at", "id"])
+    op.create_index(
+        "ix_positions_held",
+        "positions",
+        [sa.literal_column("tstzrange(opened_at, closed_at)")],
+        postgresql_using="gist",
+    )
+    op.create_index("ix_executions_received_at", "executions", ["received_at"])
+    op.create_index("ix_commission_reports_received_at", "commission_reports", ["received_at"])
+    op.create_index("ix_position_statements_anchored_at", "position_statements", ["anchored_at"])
     methods = "'fifo', 'lifo', 'hifo', 'average'"
     causes = (
         "'opening_balance', 'expiry', 'exercise_or_assignment', 'split', 'transfer', 'missed_executions', "

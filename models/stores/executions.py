@@ -57,8 +57,13 @@ _upsert_commissions = BulkInsert(
     "currency = excluded.currency, "
     # IBKR's later copies may leave its own figure unset.
     "realized_pnl = coalesce(excluded.realized_pnl, commission_reports.realized_pnl), "
-    "received_at = excluded.received_at, epoch = excluded.epoch "
-    "WHERE (commission_reports.epoch, commission_reports.received_at) "
+    # An amount is known from the first time it was told on: each resync tells all of the day's once more.
+    "received_at = CASE WHEN (commission_reports.commission, commission_reports.currency) "
+    "= (excluded.commission, excluded.currency) "
+    "THEN commission_reports.received_at ELSE excluded.received_at END, "
+    "repeated_at = excluded.received_at, epoch = excluded.epoch "
+    "WHERE (commission_reports.epoch, "
+    "coalesce(commission_reports.repeated_at, commission_reports.received_at)) "
     "< (excluded.epoch, excluded.received_at)",
 )
 

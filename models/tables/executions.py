@@ -49,6 +49,7 @@ executions = Table(
     Index("ix_executions_account_time", "account", "executed_at", "exec_id"),
     Index("uq_executions_exec_base_id_revision", "exec_base_id", "revision", unique=True),
     Index("ix_executions_position_id", "position_id"),
+    Index("ix_executions_received_at", "received_at"),
     Index("ix_executions_awaiting_commission", "exec_id", postgresql_where=text("NOT commission_folded")),
 )
 
@@ -68,6 +69,8 @@ commission_reports = Table(
     ),
     Column("rate_as_of", Instant, comment="when the broker said so"),
     Column("rate_source", String, comment="where the rate came from"),
-    Column("received_at", Instant, nullable=False),
-    Column("epoch", BigInt, nullable=False),
+    Column("received_at", Instant, nullable=False, comment="when this amount was first told"),
+    Column("repeated_at", Instant, comment="when it was last told again; null: it was not"),
+    Column("epoch", BigInt, nullable=False, comment="of the last time"),
+    Index("ix_commission_reports_received_at", "received_at"),
 )

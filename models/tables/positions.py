@@ -94,6 +94,7 @@ position_statements = Table(
         "as_of",
         postgresql_where=text("anchor IS NOT NULL"),
     ),
+    Index("ix_position_statements_anchored_at", "anchored_at"),
     comment="what the broker said is held, each time it changed",
 )
 
@@ -146,6 +147,9 @@ positions = Table(
     ),
     Index("ix_positions_status_opened", "status", "opened_at", "id"),
     Index("ix_positions_account_status", "account", "status", "opened_at", "id"),
+    Index("ix_positions_opened", "opened_at", "id"),
+    # What was held at a moment: few of many, however long the history.
+    Index("ix_positions_held", text("tstzrange(opened_at, closed_at)"), postgresql_using="gist"),
 )
 
 position_events = Table(

@@ -16,7 +16,7 @@ from tests.services.position_sync.test_replay import script
 
 ADDED_SINCE_THE_FIRST = {
     "broker_accounts": ["cost_method"],
-    "commission_reports": ["rate", "rate_as_of", "rate_source"],
+    "commission_reports": ["rate", "rate_as_of", "rate_source", "repeated_at"],
     "ledger_books": ["cost_method"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
@@ -25,6 +25,12 @@ ADDED_SINCE_THE_FIRST = {
     "reconciliation_differences": ["inferred"],
     "reconciliations": ["counts"],
 }
+INDEXED_SINCE_THE_FIRST = (
+    "ix_positions_opened",
+    "ix_positions_held",
+    "ix_executions_received_at",
+    "ix_commission_reports_received_at",
+)  # and those that go with their columns
 
 
 async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
@@ -41,6 +47,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(text("DROP TABLE lot_disposals"))
+        await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     url = settings.require_database_url()
     await migrate(url, "main")
