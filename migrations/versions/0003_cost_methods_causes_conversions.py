@@ -116,6 +116,22 @@ def upgrade() -> None:
     op.add_column(
         "position_statements",
         sa.Column(
+            "prior_as_of",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when the broker last told what it told before; null: not known",
+        ),
+    )
+    op.create_index(
+        "ix_position_events_uncertain",
+        "position_events",
+        ["position_id"],
+        unique=False,
+        postgresql_where=sa.text("cause IN ('unexplained', 'missed_executions')"),
+    )
+    op.add_column(
+        "position_statements",
+        sa.Column(
             "cause",
             sa.Text(),
             nullable=True,
@@ -208,6 +224,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_executions_received_at", "executions", ["received_at"])
     op.create_index("ix_commission_reports_received_at", "commission_reports", ["received_at"])
+    op.create_index(
+        "ix_commission_reports_rate_as_of",
+        "commission_reports",
+        ["rate_as_of"],
+        postgresql_where=sa.text("rate_as_of IS NOT NULL"),
+    )
     op.create_index("ix_position_statements_anchored_at", "position_statements", ["anchored_at"])
     methods = "'fifo', 'lifo', 'hifo', 'average'"
     causes = (

@@ -56,6 +56,7 @@ position_statements = Table(
     Column("quantity", Money, nullable=False),
     Column("average_cost", Money),
     Column("as_of", Instant, nullable=False),
+    Column("prior_as_of", Instant, comment="when the broker last told what it told before; null: not known"),
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
     Column("seq", BigInt, nullable=False),
@@ -179,6 +180,11 @@ position_events = Table(
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     CheckConstraint("(type = 'corrected') = (replaced_quantity IS NOT NULL)", name="corrected"),
     Index("ix_position_events_exec_id", "exec_id"),
+    Index(
+        "ix_position_events_uncertain",
+        "position_id",
+        postgresql_where=text("cause IN ('unexplained', 'missed_executions')"),
+    ),
 )
 
 lots = Table(

@@ -20,7 +20,7 @@ ADDED_SINCE_THE_FIRST = {
     "ledger_books": ["cost_method"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
-    "position_statements": ["anchored_at", "cause", "price", "carried", "inferred"],
+    "position_statements": ["prior_as_of", "anchored_at", "cause", "price", "carried", "inferred"],
     "positions": ["disposal_count", "open_commission", "provisional_lots"],
     "reconciliation_differences": ["inferred"],
     "reconciliations": ["counts"],
@@ -47,6 +47,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(text("DROP TABLE lot_disposals"))
+        await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     url = settings.require_database_url()
