@@ -1,7 +1,7 @@
 """Read a Flex statement row by row: memory stays the same however long the file is.
 
-The parser is expat, of Python's standard library: measured, it is as fast here as libxml2, and it needs no
-dependency. A document type declaration is refused, and with it every entity of the file's own making.
+The parser is expat, of Python's standard library: fast enough, and no dependency. A document type declaration
+is refused, and with it every entity of the file's own making.
 """
 
 from collections import Counter

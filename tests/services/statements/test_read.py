@@ -103,6 +103,22 @@ def test_a_fragment_without_a_statement_is_read_row_by_row() -> None:
     assert row.quantity == 10
 
 
+def test_a_row_after_the_end_of_a_statement_is_of_none() -> None:
+    fragment = f'<Some><FlexStatement accountId="U1" />{trade(accountId="")}</Some>'
+    (row,) = only(Trade, rows_of(fragment))
+    assert row.statement is None
+
+
+@pytest.mark.parametrize("row_type", sorted(set(ROWS.values()), key=lambda kind: kind.__name__))
+def test_what_a_row_does_not_state_is_nothing(row_type: type[Row]) -> None:
+    name = next(element for element, kind in ROWS.items() if kind is row_type)
+    level = 'levelOfDetail="ORDER"' if row_type is Trade else ""
+    (row,) = rows_of(f'<Some><{name} somethingElse="20230103" {level} /></Some>')
+    own = [getattr(row, field) for field in row.__struct_fields__ if field not in Row.__struct_fields__]
+    assert own
+    assert [value for value in own if value not in {"", None, (), "ORDER"}] == []
+
+
 def test_a_trade_is_read_to_the_last_digit() -> None:
     flip = only(Trade, rows_of(DATA / "flex-ib-flex-reader" / "CL_flip_close_open.xml"))[1]
     assert (flip.symbol, flip.conid, flip.asset_category, flip.expiry) == (

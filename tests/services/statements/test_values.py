@@ -68,7 +68,18 @@ def test_a_day_without_an_hour_says_that_it_has_none() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["20230230", "20231301;000000", "20230103;246000", "soon", "20230103;093000 Mars", "0", "03-Foo-23"],
+    [
+        "20230230",
+        "20230103;096000",
+        "20230103;0930aa",
+        "20230230;093000",
+        "20231301;000000",
+        "20230103;246000",
+        "soon",
+        "20230103;093000 Mars",
+        "0",
+        "03-Foo-23",
+    ],
 )
 def test_what_is_no_time_is_none(text: str) -> None:
     assert Calendar().read_moment(text) is None
@@ -80,6 +91,15 @@ def test_every_day_reads_the_same_however_it_is_spelled(day: date) -> None:
     calendar = Calendar()
     assert {calendar.read_date(day.strftime(form)) for form in ("%Y%m%d", "%Y-%m-%d", "%d-%b-%Y")} == {day}
     assert Calendar().read_moment(day.strftime("%Y%m%d;235959")) is not None
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2068, 12, 31)))  # noqa: DTZ001 - local times, to be spelled
+def test_every_time_reads_the_same_however_it_is_spelled(at: datetime) -> None:
+    forms = ("%Y%m%d;%H%M%S", "%Y-%m-%d, %H:%M:%S", "%Y%m%d%H%M%S", "%d-%b-%y %H:%M:%S")
+    calendar = Calendar()
+    moments = {calendar.read_moment(at.strftime(form)) for form in forms}
+    assert len(moments) == 1
+    assert None not in moments
 
 
 def test_slashes_are_read_month_first_unless_the_first_one_says_otherwise() -> None:
