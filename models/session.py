@@ -53,6 +53,14 @@ class Database:
             yield Reader(connection)
 
     @asynccontextmanager
+    async def read_one_moment(self) -> AsyncIterator[Reader]:
+        """A connection on which every query sees the same moment, however much is written meanwhile."""
+        async with self._reading.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield Reader(connection)
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
         """A transaction: commits when the block ends, rolls back when it raises."""
         async with self._writing.begin() as connection:
