@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
 from core.domain.money import ZERO
-from core.domain.pnl import per_unit, share
+from core.domain.pnl import per_unit, shares
 
 EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
 Cause = Literal[
@@ -105,16 +105,18 @@ class Episode:
         """Whether a figure may still change: a commission is awaited, or a cost was concluded."""
         return self.estimated or self.missing_commissions > 0
 
-    def split(self, quantity: Decimal) -> None:
-        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
-        held, left = self.quantity, quantity
+    def split(self, quantity: Decimal) -> bool:
+        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share.
+
+        Does nothing, and says so, where a lot's share is less than can be counted.
+        """
         by_age = sorted(self.open_lots, key=lambda one: one.seq)
+        restated = shares(quantity, [lot.remaining for lot in by_age])
+        if not all(restated):
+            return False
         # A queue that goes by what a unit cost must be made anew when that changes.
         self.open_lots = lot_queue(self.method)
-        for lot in by_age:
-            remaining = share(left, lot.remaining, held)
-            held -= lot.remaining
-            left -= remaining
+        for lot, remaining in zip(by_age, restated, strict=True):
             lot.quantity += remaining - lot.remaining
             lot.remaining = remaining
             if lot.remaining_cost is not None:
@@ -125,6 +127,7 @@ class Episode:
                 self.lots.append(lot)
         self.quantity = quantity
         self.max_quantity = max(self.max_quantity, abs(quantity))
+        return True
 
     def grow(
         self,

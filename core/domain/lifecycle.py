@@ -230,9 +230,9 @@ class Ledger:
         cause: Cause = named or "unexplained"
         certain = not inferred and cause not in _UNCERTAIN
         episode = self.episode
-        if cause == "split" and episode is not None and anchor.quantity * episode.quantity > ZERO:
+        same_side = episode is not None and anchor.quantity * episode.quantity > ZERO
+        if cause == "split" and episode is not None and same_side and episode.split(anchor.quantity):
             episode.estimated = episode.estimated or not certain
-            episode.split(anchor.quantity)
             episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
             return
         unit_value = None if price is None else price * self.point_value

@@ -178,3 +178,10 @@ def test_while_the_commission_of_a_cancellation_is_awaited_the_position_is_provi
 def test_a_cancelled_opening_leaves_no_position() -> None:
     ledger = fold(fill(0, "0", "10", "0", replaced=(("5", "10"),)))
     assert (ledger.touched, ledger.booked, ledger.quantity) == ([], {}, 0)
+
+
+def test_a_split_that_leaves_a_lot_less_than_can_be_counted_is_an_ordinary_adjustment() -> None:
+    lots = (fill(0, "0.0001", "10"), fill(1, "10000", "10"))
+    (episode,) = fold(*lots, anchors=(FLAT, anchor(5, "0.001", cause="split"))).touched
+    assert (episode.quantity, episode.realized) == (Decimal("0.001"), None)
+    assert [one.quantity for one in episode.disposals] == [Decimal("0.0001"), Decimal("9999.999")]
