@@ -73,7 +73,5 @@ commission_reports = Table(
     Column("repeated_at", Instant, comment="when it was last told again; null: it was not"),
     Column("epoch", BigInt, nullable=False, comment="of the last time"),
     Index("ix_commission_reports_received_at", "received_at"),
-    Index(
-        "ix_commission_reports_rate_as_of", "rate_as_of", postgresql_where=text("rate_as_of IS NOT NULL")
-    ),
+    Index("ix_commission_reports_rate_as_of", "rate_as_of", postgresql_where=text("rate_as_of IS NOT NULL")),
 )
