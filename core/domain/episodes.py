@@ -24,8 +24,15 @@ Cause = Literal[
 ]
 """Why the ledger was adjusted to what the broker says is held."""
 
+_UNCERTAIN = frozenset({"unexplained", "missed_executions"})
+
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
 """The root of our deterministic ids (RFC 9562 version 5): the same input gives the same row id."""
+
+
+def is_certain(cause: Cause | None, *, inferred: bool) -> bool:
+    """Whether an adjustment's figures stand; otherwise executions may yet turn up that say otherwise."""
+    return not inferred and cause not in _UNCERTAIN
 
 
 class Event(Struct, gc=False, frozen=True):

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.episodes import NAMESPACE, Cause, Episode, Event, EventType
+from core.domain.episodes import NAMESPACE, Cause, Episode, Event, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod
 from core.domain.money import ZERO
@@ -26,7 +26,6 @@ from core.domain.pnl import EXACT, per_unit, share
 __all__ = ["NAMESPACE", "Anchor", "Booked", "Cause", "Episode", "Event", "EventType", "Ledger", "fold_book"]
 
 OPENING_BALANCE: Final = "opening_balance"
-_UNCERTAIN = frozenset({"unexplained", "missed_executions"})
 
 
 class Anchor(NamedTuple):
@@ -228,13 +227,15 @@ class Ledger:
             return
         at, _, average_cost, named, price, carried, inferred = anchor
         cause: Cause = named or "unexplained"
-        certain = not inferred and cause not in _UNCERTAIN
+        certain = is_certain(cause, inferred=inferred)
         episode = self.episode
         same_side = episode is not None and anchor.quantity * episode.quantity > ZERO
         if cause == "split" and episode is not None and same_side and episode.split(anchor.quantity):
             episode.estimated = episode.estimated or not certain
             episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
             return
+        if cause == "split":
+            cause, certain = "unexplained", False  # it is none: nothing of this side is left to be restated
         unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta

@@ -59,6 +59,7 @@ def test_what_is_called_a_split_but_leaves_nothing_of_a_side_closes_it(held: str
     ledger = fold(fill(0, held, "100"), anchors=(FLAT, anchor(5, left, cause="split")))
     ended = ledger.touched[0]
     assert told(ended)[-1] == ("adjusted", -Decimal(held), None)
+    assert {one.cause for episode in ledger.touched for one in episode.events[-1:]} == {"unexplained"}
     assert ended.closed_at == at(5)
     assert ledger.quantity == Decimal(left)
 
