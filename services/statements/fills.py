@@ -17,6 +17,7 @@ from core.domain.lifecycle import NAMESPACE, Anchor
 from core.domain.money import ZERO, plain
 from core.domain.pnl import EXACT, per_unit
 from services.statements.rows import Trade
+from services.statements.values import Moment
 
 Reason: TypeAlias = Literal[
     "not_an_execution",
@@ -28,14 +29,15 @@ Reason: TypeAlias = Literal[
     "no_multiplier",
     "currency_trade",
     "combo",
-    "cancellation",
+    "cancels_what_is_not_here",
     "repeated",
     "disputed",
 ]
 """Why a row is kept aside.
 
-A currency trade changes balances, not a position with a cost; a combo's legs are the fills; ``disputed`` has
-an id that an earlier row has with other content: the first stays.
+A currency trade changes balances, not a position with a cost; a combo's legs are the fills; a trade that is
+cancelled may be in another statement; ``disputed`` has an id that an earlier row has with other content: the
+first stays.
 """
 
 _CARRYING: Final = frozenset({"A", "Ex", "AEx", "MEx", "GEA"})
@@ -43,7 +45,6 @@ _CARRYING: Final = frozenset({"A", "Ex", "AEx", "MEx", "GEA"})
 
 _OPTIONS: Final = frozenset({"OPT", "FOP", "FSFOP", "WAR", "IOPT"})
 _UNIT_PRICED: Final = frozenset({"STK", "FUND"})
-_CANCELLED: Final = "Ca"
 _MAGNIFIERS: Final = tuple(Decimal(10) ** power for power in range(5))
 
 
@@ -66,6 +67,32 @@ class Carried(NamedTuple):
     row: Trade
 
 
+class Content(NamedTuple):
+    """What a row says, as far as the ledger is concerned."""
+
+    currency: str
+    at: Moment | None
+    quantity: Decimal | None
+    price: Decimal | None
+    multiplier: Decimal | None
+    commission: Decimal | None
+    commission_currency: str
+
+
+class Booking(NamedTuple):
+    """What is remembered of a row that is in a book. ``line`` is where it stands in its file."""
+
+    line: int
+    trade_id: str
+    transaction_id: str
+    content: Content
+    cancelled: bool = False
+
+    def followed_by(self, later: "Booking") -> bool:
+        """Whether ``later``, with the same id, books anew what was cancelled, rather than tells it again."""
+        return self.cancelled and self.transaction_id != later.transaction_id
+
+
 class StatementBook:
     """What the executions of one account in one instrument come to, in the order of the rows."""
 
@@ -78,7 +105,7 @@ class StatementBook:
         self.price_magnifier = price_magnifier(first)
         self.reports: list[Report] = []
         self.carried: list[Carried] = []
-        self.rows: dict[str, Trade] = {}
+        self.bookings: dict[str, Booking] = {}
 
     @property
     def point_value(self) -> Decimal:
@@ -104,18 +131,41 @@ class StatementBooks:
         book = self.books.get((row.account, row.conid))
         if book is None:
             book = self.books[row.account, row.conid] = StatementBook(row.account, row.conid, row)
-        exec_id = row.exec_id or self._id_of(row, book)
-        known = book.rows.get(exec_id)
-        if known is not None:
-            self.aside.append(Aside(row, "repeated" if _same(known, row) else "disputed"))
+        if row.cancels:
+            self._cancel(row, book)
             return
-        book.rows[exec_id] = row
+        exec_id = row.exec_id or self._id_of(row, book)
+        known = book.bookings.get(exec_id)
+        booking = Booking(row.line, row.trade_id, row.transaction_id, _content(row))
+        if known is not None and not known.followed_by(booking):
+            self.aside.append(Aside(row, "repeated" if known.content == booking.content else "disputed"))
+            return
+        book.bookings[exec_id] = booking
         if carries(row):
             assert row.executed_at is not None  # noqa: S101
             assert row.quantity is not None  # noqa: S101
             book.carried.append(Carried(row.executed_at.at, row.quantity, row.cost, row))
         else:
             book.reports.append(report_of(row, exec_id))
+
+    def _cancel(self, row: Trade, book: StatementBook) -> None:
+        """Report what ``row`` takes back as a revision with no quantity; its commission is a difference.
+
+        A booking that follows, with the same id or a correction's, counts.
+        """
+        cancel_id = self._id_of(row, book)
+        if cancel_id in book.bookings:
+            self.aside.append(Aside(row, "repeated"))
+            return
+        exec_id = _cancelled_by(row, book)
+        if exec_id is None:
+            self.aside.append(Aside(row, "cancels_what_is_not_here"))
+            return
+        book.bookings[exec_id] = book.bookings[exec_id]._replace(cancelled=True)
+        book.bookings[cancel_id] = Booking(row.line, "", row.transaction_id, _content(row))
+        base_id, revision = split_exec_id(exec_id)
+        taken_back = report_of(row, cancel_id)
+        book.reports.append(taken_back._replace(base_id=base_id, revision=revision, quantity=ZERO))
 
     def _id_of(self, row: Trade, book: StatementBook) -> str:
         """An id for what the broker booked without one: the same for the same row in whichever statement.
@@ -126,7 +176,8 @@ class StatementBooks:
         twins = self._twins.get(content, 0)
         for ordinal in range(twins):
             exec_id = booked_id(row, ordinal)
-            if row.transaction_id and book.rows[exec_id].transaction_id == row.transaction_id:
+            known = book.bookings.get(exec_id)
+            if row.transaction_id and known and known.transaction_id == row.transaction_id:
                 return exec_id
         self._twins[content] = twins + 1
         return booked_id(row, twins)
@@ -222,7 +273,6 @@ def _not_foldable(row: Trade) -> Reason | None:
         (row.asset_category == "CASH", "currency_trade"),
         (row.conid == COMBO_CONID or row.asset_category == "BAG", "combo"),
         (row.conid is None, "no_instrument"),
-        (_CANCELLED in row.codes or row.transaction_type == "TradeCancel", "cancellation"),
         (row.quantity is None, "no_quantity"),
         (row.price is None, "no_price"),
         (row.executed_at is None, "no_time"),
@@ -231,18 +281,28 @@ def _not_foldable(row: Trade) -> Reason | None:
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def _same(one: Trade, other: Trade) -> bool:
-    """Whether two rows with the same id say the same, as far as the ledger is concerned."""
-    return _content(one) == _content(other)
+def _cancelled_by(row: Trade, book: StatementBook) -> str | None:
+    """The id of what ``row`` takes back.
+
+    It names the trade by its number, which several executions may have: quantity and price must fit, too.
+    """
+    number = row.orig_trade_id or row.trade_id
+    taken = ZERO - (row.quantity or ZERO), row.price
+    for exec_id, booking in book.bookings.items():
+        content = booking.content
+        fits = number and booking.trade_id == number and (content.quantity, content.price) == taken
+        if fits and not booking.cancelled:
+            return exec_id
+    return None
 
 
-def _content(row: Trade) -> tuple[object, ...]:
-    return (
+def _content(row: Trade) -> Content:
+    return Content(
         row.currency,
         row.executed_at,
         row.quantity,
         row.price,
         row.multiplier,
-        row.stated_commission,
+        row.commission,
         row.commission_currency,
     )

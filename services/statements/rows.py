@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from core.domain.money import ZERO
-from services.statements.values import Calendar, Moment
+from services.statements.values import Moment, moment_on
 
 KINDS: Final = (str, Decimal | None, int | None, date | None, Moment | None, tuple[str, ...])
 """The types a field may have, in the order in which a row's fields stand."""
@@ -105,6 +105,7 @@ class Trade(Held, frozen=True, gc=False):
     exec_id: Annotated[str, "ibExecID", "execID"]
     trade_id: Annotated[str, "tradeID"]
     transaction_id: Annotated[str, "transactionID"]
+    orig_trade_id: Annotated[str, "origTradeID"]
     order_id: Annotated[str, "ibOrderID", "orderID"]
     order_reference: Annotated[str, "orderReference"]
     order_type: Annotated[str, "orderType"]
@@ -140,11 +141,16 @@ class Trade(Held, frozen=True, gc=False):
         return _DETAIL_OF_LEVEL.get(self.level_of_detail, "other")
 
     @property
+    def cancels(self) -> bool:
+        """Whether it takes an earlier trade back: ``BUY (Ca.)`` with the quantity of a sale."""
+        return self.transaction_type == "TradeCancel" or self.side.endswith("(Ca.)")
+
+    @property
     def executed_at(self) -> Moment | None:
         """When; of a row without a time of its own the trade date with the trade time, as far as stated."""
         if self.stated_time is not None or self.trade_date is None:
             return self.stated_time
-        return Calendar().read_moment(f"{self.trade_date.isoformat()};{self.trade_time}".rstrip(";"))
+        return moment_on(self.trade_date, self.trade_time)
 
     @property
     def commission(self) -> Decimal | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -171,6 +172,12 @@ class Calendar:
             self._day_first = int(first) > _MONTHS_IN_A_YEAR
         day, month = (first, second) if self._day_first else (second, first)
         return date(_year(year), int(month), int(day))
+
+
+@lru_cache(maxsize=8192)
+def moment_on(day: date, clock: str) -> Moment | None:
+    """The time of a row that states day and hour apart; ``None`` when ``clock`` is neither empty nor one."""
+    return Calendar().read_moment(f"{day.isoformat()};{clock}".rstrip(";"))
 
 
 def _year(text: str) -> int:

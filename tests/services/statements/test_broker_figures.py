@@ -110,7 +110,7 @@ def of_a_trade(path: Path, row: Trade) -> Iterator[tuple[str, Decimal | None]]:
     if row.open_close == "O":
         yield "opened alone", realized(disposals(alone(row)))
     for book in books_of(one for one in rows_of(path) if isinstance(one, Trade)).books.values():
-        exec_id = next((key for key, known in book.rows.items() if known.line == row.line), None)
+        exec_id = next((key for key, known in book.bookings.items() if known.line == row.line), None)
         if exec_id is None or book.carried:
             continue
         ledger = fold_book(

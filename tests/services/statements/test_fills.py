@@ -68,7 +68,6 @@ def test_a_commission_in_another_currency_is_not_mixed_in() -> None:
         ({"assetCategory": "CASH", "conid": "12087792"}, "currency_trade"),
         ({"conid": "28812380"}, "combo"),
         ({"conid": ""}, "no_instrument"),
-        ({"notes": "Ca"}, "cancellation"),
         ({"quantity": ""}, "no_quantity"),
         ({"tradePrice": ""}, "no_price"),
         ({"dateTime": ""}, "no_time"),
@@ -106,6 +105,61 @@ def test_the_same_id_with_other_content_is_disputed_and_the_first_stays(changed:
 def test_one_trade_id_with_two_executions_is_two_fills() -> None:
     books = booked(trade(tradeID="7"), trade(tradeID="7", ibExecID="0000e0d5.63b3a1f1.01.01"))
     assert len(books.books["U1", 265598].reports) == 2
+
+
+CANCELS = {
+    "ibExecID": "",
+    "tradeID": "",
+    "origTradeID": "7",
+    "transactionType": "TradeCancel",
+    "buySell": "BUY (Ca.)",
+    "notes": "Ca",
+    "openCloseIndicator": "",
+}
+
+
+def test_a_trade_that_is_cancelled_counts_for_nothing_and_its_commission_comes_back() -> None:
+    books = booked(trade(tradeID="7"), trade(**CANCELS, quantity="-10", ibCommission="1"))
+    assert books.aside == []
+    (book,) = books.books.values()
+    (fill,) = effective_fills(book.reports, book.currency)
+    assert (fill.quantity, fill.commission) == (0, 0)
+    assert fold_book(book.account, book.conid, book.point_value, [fill]).episodes == 0
+
+
+@pytest.mark.parametrize("again", [EXEC_ID, EXEC_ID[:-1] + "2"], ids=["same id", "correction"])
+def test_a_trade_that_is_cancelled_and_booked_anew_counts_as_it_was_booked_last(again: str) -> None:
+    """As IBKR books a correction: the trade, what takes it back, and the trade with the next id."""
+    books = booked(
+        trade(tradeID="7", quantity="2", ibCommission="-1.3666"),
+        trade(**CANCELS, quantity="-2", ibCommission="0"),
+        trade(tradeID="7", ibExecID=again, quantity="1", ibCommission="0.3333", transactionID="3"),
+    )
+    assert books.aside == []
+    (book,) = books.books.values()
+    (fill,) = effective_fills(book.reports, book.currency)
+    assert (fill.quantity, fill.commission) == (1, Decimal("1.0333"))
+
+
+def test_what_cancels_a_trade_of_another_statement_is_kept_aside() -> None:
+    cancel = trade(**CANCELS, quantity="-10")
+    assert reasons(booked(cancel, trade(tradeID="8"))) == ["cancels_what_is_not_here"]
+    other = trade(tradeID="7", quantity="9")
+    assert reasons(booked(other, cancel)) == ["cancels_what_is_not_here"], "a number alone names no trade"
+    twice = booked(trade(tradeID="7"), cancel, trade(**CANCELS, quantity="-10", transactionID="3"))
+    assert reasons(twice) == ["cancels_what_is_not_here"], "a trade is cancelled once"
+
+
+def test_a_cancelled_trade_that_two_statements_tell_of_is_the_same_as_told_once() -> None:
+    told = [
+        trade(tradeID="7"),
+        trade(**CANCELS, quantity="-10", transactionID="2"),
+        trade(tradeID="7", transactionID="3"),
+    ]
+    for tale in (told, told[:2]):
+        once, twice = booked(*tale), booked(*tale, *tale)
+        assert reasons(twice) == ["repeated"] * len(tale)
+        assert twice.books["U1", 265598].reports == once.books["U1", 265598].reports
 
 
 BOOKED = {"ibExecID": "", "transactionType": "BookTrade", "openCloseIndicator": "C"}
