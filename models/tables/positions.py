@@ -2,8 +2,8 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
 
-from core.domain.lifecycle import Cause
-from core.domain.lots import CostMethod
+from core.domain.lifecycle import Cause, Event
+from core.domain.lots import CostMethod, Disposal, Lot
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 
 ledger_books = Table(
@@ -251,3 +251,14 @@ lot_disposals = Table(
     Index("ix_lot_disposals_closed_at", "closed_at"),
     comment="which lot was closed by which fill, and what that realized",
 )
+
+FOLDED_COLUMNS = {
+    # All but what says when the row was written.
+    "positions": tuple(
+        column.name for column in positions.columns if column.name not in {"version", "updated_at"}
+    ),
+    "position_events": ("position_id", *Event.__struct_fields__),
+    "lots": ("position_id", *(name for name in Lot.__struct_fields__ if name != "written")),
+    "lot_disposals": ("position_id", *Disposal.__struct_fields__),
+}
+"""By table, the columns that a fold determines, in the order of the domain's fields."""

@@ -14,7 +14,7 @@ from core.events.changes import Change, ChangeBatch, PositionChanged, encode
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database, Writer
-from models.stores.ledger import RemovedEpisode
+from models.stores.episodes import RemovedEpisode
 from models.stores.sync import delete_outbox, insert_outbox, take_outbox
 from services.position_sync.folding import Folded
 

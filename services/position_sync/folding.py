@@ -4,18 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
-from core.domain.fills import Fill, Report, effective_fills
+from core.domain.fills import Fill, Key, Report, converted, effective_fills
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Episode, Ledger, fold_book
+from core.domain.lifecycle import Anchor, Episode, Ledger, fold_book
+from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from models.queries import ledger as queries
 from models.queries.ledger import Expected, KnownCommission
 from models.session import Writer
+from models.stores import episodes as episode_store
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
+from models.stores.episodes import RemovedEpisode
 from models.stores.executions import Place, Received
-from models.stores.ledger import RemovedEpisode
 from services.position_sync.books import OpenBook
 
 
@@ -26,10 +29,32 @@ class Folded(NamedTuple):
     removed: list[RemovedEpisode]
 
 
-class _Result(NamedTuple):
+class FoldedBook(NamedTuple):
+    """A fold and what it was made of."""
+
     ledger: Ledger
     fills: Sequence[Fill]
     reports: Sequence[Report]
+    currency: str
+    """The instrument's, which the fold counts in."""
+
+    @property
+    def last_key(self) -> Key | None:
+        """Where its last fill stands."""
+        return self.fills[-1][:2] if self.fills else None
+
+
+def fold_whole(
+    key: BookKey,
+    method: CostMethod,
+    instrument: Instrument,
+    reports: Sequence[Report],
+    anchors: Sequence[Anchor],
+) -> FoldedBook:
+    """Fold a book from the start, of all that is stored about it."""
+    fills = effective_fills(reports, instrument.currency)
+    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method)
+    return FoldedBook(ledger, fills, reports, instrument.currency)
 
 
 async def fold_books(
@@ -45,7 +70,7 @@ async def fold_books(
     for work, result in (*refolded, *carried):
         _checkpoint(work, result, now)
         episodes.extend((episode, work.book.version) for episode in result.ledger.touched)
-    await ledger_store.write_episodes(connection, episodes, now)
+    await episode_store.write_episodes(connection, episodes, now)
     await ledger_store.update_books(connection, [work.book for work in works if work.folds or work.stored])
     kept = {episode.id for episode, _ in episodes}
     return Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
@@ -53,7 +78,7 @@ async def fold_books(
 
 async def _carry_on(
     connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument]
-) -> list[tuple[OpenBook, _Result]]:
+) -> list[tuple[OpenBook, FoldedBook]]:
     """Fold on from the stored state: what a new fill costs does not depend on the history's length."""
     if not works:
         return []
@@ -61,7 +86,7 @@ async def _carry_on(
     episodes = await queries.open_episodes(connection, {work.key: _expected(work) for work in works})
     arrived = [received for work in with_fills for received in work.executions]
     commissions = await queries.commissions_of(connection, [one.fact.exec_id for one in arrived])
-    results: list[tuple[OpenBook, _Result]] = []
+    results: list[tuple[OpenBook, FoldedBook]] = []
     places: list[tuple[Received, Place]] = []
     for work in works:
         instrument = instruments[work.book.conid]
@@ -75,10 +100,10 @@ async def _carry_on(
         reports = [_report(one, commissions) for one in work.executions]
         fills = effective_fills(reports, instrument.currency)
         ledger.run(fills)
-        result = _Result(ledger, fills, reports)
+        result = FoldedBook(ledger, fills, reports, instrument.currency)
         results.append((work, result))
         if work.executions:
-            found = dict(_places(result))
+            found = dict(places_of(result))
             places.extend((one, found[one.fact.exec_id]) for one in work.executions)
     await execution_store.insert_executions(connection, places)
     return results
@@ -93,7 +118,7 @@ def _expected(work: OpenBook) -> Expected:
 
 async def _fold_anew(
     connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument]
-) -> tuple[list[RemovedEpisode], list[tuple[OpenBook, _Result]]]:
+) -> tuple[list[RemovedEpisode], list[tuple[OpenBook, FoldedBook]]]:
     """Fold from the last safe point: the start of an episode that nothing late reaches back before."""
     if not works:
         return [], []
@@ -108,26 +133,24 @@ async def _fold_anew(
         connection, [(key, starts[key].key[0] if key in starts else None) for key in keys]
     )
     anchors = await queries.anchors_of(connection, keys)
-    removed = await ledger_store.delete_episodes(
+    removed = await episode_store.delete_episodes(
         connection, [(key, starts[key].ordinal if key in starts else 1) for key in keys]
     )
-    results: list[tuple[OpenBook, _Result]] = []
+    results: list[tuple[OpenBook, FoldedBook]] = []
     for work in works:
         key, instrument, method = work.key, instruments[work.book.conid], work.book.cost_method
         told = reports.get(key, [])
-        fills = effective_fills(told, instrument.currency)
         held = anchors.get(key, [])
         start = starts.get(key)
         if start is None:
-            ledger = fold_book(*key, instrument.point_value, fills, held, method=method)
-        else:
-            fills = [fill for fill in fills if fill[:2] >= start.key]
-            ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
-            ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
-        result = _Result(ledger, fills, told)
-        results.append((work, result))
+            results.append((work, fold_whole(key, method, instrument, told, held)))
+            continue
+        fills = [fill for fill in effective_fills(told, instrument.currency) if fill[:2] >= start.key]
+        ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
+        ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
+        results.append((work, FoldedBook(ledger, fills, told, instrument.currency)))
     await execution_store.place_executions(
-        connection, [place for _, result in results for place in _places(result)]
+        connection, [place for _, result in results for place in places_of(result)]
     )
     return removed, results
 
@@ -147,12 +170,13 @@ def _report(received: Received, commissions: Mapping[str, KnownCommission]) -> R
     )
 
 
-def _places(result: _Result) -> Iterable[tuple[str, Place]]:
+def places_of(result: FoldedBook) -> Iterable[tuple[str, Place]]:
     """Where each report stands: in the ledger, or replaced by a correction."""
     booked = result.ledger.booked
     counting = {fill.base_id: fill.exec_id for fill in result.fills}
     for report in result.reports:
-        folded = report.commission is not None
+        amount = converted(report.commission, report.commission_currency, report.rate, result.currency)
+        folded = amount is not None
         exec_id = report.exec_id
         if report.base_id not in counting:
             continue  # before the safe start: it stands as it is
@@ -165,9 +189,9 @@ def _places(result: _Result) -> Iterable[tuple[str, Place]]:
             yield exec_id, Place(by if by != exec_id else None, None, None, folded)
 
 
-def _checkpoint(work: OpenBook, result: _Result, now: datetime) -> None:
+def _checkpoint(work: OpenBook, result: FoldedBook, now: datetime) -> None:
     book, ledger = work.book, result.ledger
-    last = result.fills[-1][:2] if result.fills else (None if work.refold else book.last_key)
+    last = result.last_key or (None if work.refold else book.last_key)
     work.book = book._replace(
         quantity=ledger.quantity,
         last_executed_at=last[0] if last else None,
