@@ -1,31 +1,24 @@
 """What was realized, by period or symbol, ours and the broker's."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, select
 
+from models.queries.grouping import GroupKey, in_order, is_period, period_end, period_of, symbol_key
 from models.session import Reader
 from models.tables import commission_reports, instruments, lot_disposals, positions
 
 Grouping = Literal["day", "month", "year", "symbol"]
-_FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
-
-
-class RealizedKey(NamedTuple):
-    """Which group a row is: periods stand newest first, symbols in order."""
-
-    key: str
-    account: str
-    currency: str
 
 
 class RealizedRow(NamedTuple):
     """The disposals of one period or symbol, of one account and currency.
 
     ``realized_pnl`` is ``None`` when one of them is unknown, ``broker_realized_pnl`` when the broker gave no
-    figure for one of the closing fills.
+    figure for one of the closing fills. ``difference`` is ours less the broker's, of the closing fills alone:
+    of an adjustment the broker has no figure.
     """
 
     key: str
@@ -34,59 +27,27 @@ class RealizedRow(NamedTuple):
     realized_pnl: Decimal | None
     commission: Decimal
     broker_realized_pnl: Decimal | None
+    difference: Decimal | None
     disposals: int
     unknown_disposals: int
     missing_broker_figures: int
     provisional: bool
 
 
-def _key(grouping: Grouping, closed_at: ColumnElement[datetime]) -> ColumnElement[str]:
-    if grouping == "symbol":
-        return instruments.c.symbol.collate("C")
-    return func.to_char(func.timezone("UTC", closed_at), _FORMATS[grouping]).collate("C")
+def closing_fills(*bounds: ColumnElement[bool]) -> Subquery:
+    """One row for each closing fill (or, without ``exec_id``, adjustment) whose disposals are in ``bounds``.
 
-
-def period_end(period: str) -> datetime:
-    """When a day, month or year that is spelled so is over. Raises ``ValueError`` for anything else."""
-    year, month, day = (*map(int, period.split("-")), 0, 0)[:3]
-    if day:
-        return datetime.fromordinal(datetime(year, month, day, tzinfo=UTC).toordinal() + 1).replace(
-            tzinfo=UTC
-        )
-    following = (year, month + 1) if 0 < month < 12 else (year + 1, 1)  # noqa: PLR2004 - months a year has
-    return datetime(*following, 1, tzinfo=UTC)
-
-
-async def realized_page(
-    reader: Reader,
-    *,
-    grouping: Grouping,
-    account: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    after: RealizedKey | None = None,
-    limit: int,
-) -> list[RealizedRow]:
-    """At most ``limit`` groups after ``after``, of what was closed from ``since`` on and before ``until``.
-
-    Currency trades are left out: IBKR realizes nothing on them. Days are those of UTC.
+    A fill has several disposals, and the broker's figure once.
     """
-    disposal, position, report = lot_disposals.c, positions.c, commission_reports.c
-    bounds = [] if since is None else [disposal.closed_at >= since]
-    if until is not None:
-        bounds.append(disposal.closed_at < until)
-    if after is not None and grouping != "symbol":
-        # So that a later page does not read what the earlier ones have shown.
-        bounds.append(disposal.closed_at < period_end(after.key))
-    if account is not None:
-        bounds.append(position.account == account)
-    # One row a closing fill first: it has several disposals, and the broker's figure once.
-    closing = (
+    disposal, position = lot_disposals.c, positions.c
+    return (
         select(
+            disposal.position_id,
             position.account,
             position.conid,
             disposal.closed_at,
             disposal.exec_id,
+            # Of no use while one of them is unknown.
             func.sum(disposal.realized_pnl).label("realized"),
             func.sum(disposal.open_commission + disposal.close_commission).label("commission"),
             func.count().label("disposals"),
@@ -100,40 +61,76 @@ async def realized_page(
         )
         .subquery("closing")
     )
-    key = _key(grouping, closing.c.closed_at)
+
+
+def with_broker_figures(closing: Subquery) -> Any:
+    """Closing fills with their instrument and the broker's report, without currency trades."""
+    return closing.join(
+        instruments, and_(instruments.c.conid == closing.c.conid, instruments.c.sec_type != "CASH")
+    ).outerjoin(commission_reports, commission_reports.c.exec_id == closing.c.exec_id)
+
+
+def closed_within(
+    account: str | None, since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    """Bounds for ``closing_fills``: closed from ``since`` on and before ``until``."""
+    bounds: list[ColumnElement[bool]] = [] if since is None else [lot_disposals.c.closed_at >= since]
+    if until is not None:
+        bounds.append(lot_disposals.c.closed_at < until)
+    if account is not None:
+        bounds.append(positions.c.account == account)
+    return bounds
+
+
+async def realized_page(
+    reader: Reader,
+    *,
+    grouping: Grouping,
+    account: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: GroupKey | None = None,
+    limit: int,
+) -> list[RealizedRow]:
+    """At most ``limit`` groups after ``after``, of what was closed from ``since`` on and before ``until``.
+
+    Currency trades are left out: IBKR realizes nothing on them. Days are those of UTC.
+    """
+    report = commission_reports.c
+    bounds = closed_within(account, since, until)
+    if after is not None and is_period(grouping):
+        # So that a later page does not read what the earlier ones have shown.
+        bounds.append(lot_disposals.c.closed_at < period_end(after.key))
+    closing = closing_fills(*bounds)
+    key = period_of(grouping, closing.c.closed_at) if is_period(grouping) else symbol_key()
     unknown = func.sum(closing.c.unknown)
     # An adjustment has no fill, and so no figure of the broker's.
+    is_fill = closing.c.exec_id.is_not(None)
     missing = func.count(closing.c.exec_id).filter(report.realized_pnl.is_(None))
     place = (key, closing.c.account, instruments.c.currency)
     query = (
         select(
-            key,
-            closing.c.account,
-            instruments.c.currency,
+            *place,
             case((unknown == 0, func.sum(closing.c.realized))),
             func.sum(closing.c.commission),
             case((missing == 0, func.sum(report.realized_pnl))),
+            case(
+                (
+                    and_(unknown == 0, missing == 0),
+                    func.sum(closing.c.realized).filter(is_fill) - func.sum(report.realized_pnl),
+                )
+            ),
             func.sum(closing.c.disposals),
             unknown,
             missing,
             func.bool_or(closing.c.provisional),
         )
-        .select_from(
-            closing.join(
-                instruments, and_(instruments.c.conid == closing.c.conid, instruments.c.sec_type != "CASH")
-            ).outerjoin(commission_reports, report.exec_id == closing.c.exec_id)
-        )
+        .select_from(with_broker_figures(closing))
         .group_by(*place)
         .limit(limit)
     )
-    if grouping == "symbol":
-        query = query.order_by(*place)
-    else:
-        query = query.order_by(*(column.desc() for column in place))
-    if after is not None:
-        query = query.where(tuple_(*place) > after if grouping == "symbol" else tuple_(*place) < after)
     return [
         # Sums of counts come as NUMERIC.
-        RealizedRow._make((*row[:6], *map(int, row[6:9]), row[9]))
-        for row in await reader.execute(query)
+        RealizedRow._make((*row[:7], *map(int, row[7:10]), row[10]))
+        for row in await reader.execute(in_order(query, place, grouping, after))
     ]

@@ -13,7 +13,7 @@ from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.positions import Position, PositionEventPage, PositionPage
-from services.api.schemas.realized import RealizedPage
+from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import JobAnswer, SyncReport
 
@@ -29,6 +29,7 @@ ROOTS = (
     PositionEventPage,
     PositionPage,
     Problem,
+    RealizedDifferencePage,
     RealizedPage,
     SessionInfo,
     Summary,

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,8 +13,9 @@ from fastapi import Query
 from starlette.responses import Response
 
 from models.queries.executions import ExecutionKey
+from models.queries.grouping import GroupKey, is_period, period_end
 from models.queries.positions import PositionKey
-from models.queries.realized import Grouping, RealizedKey, period_end
+from models.queries.realized_differences import FillKey
 from services.api.problems import ProblemError
 from services.api.schemas.common import encode
 
@@ -34,6 +35,13 @@ class _PositionPlace(msgspec.Struct, tag="p", array_like=True):
     id: UUID
 
 
+class _PastPlace(msgspec.Struct, tag="a", array_like=True):
+    opened_at: datetime
+    id: UUID
+    as_of: datetime
+    known_by: datetime | None
+
+
 class _ExecutionPlace(msgspec.Struct, tag="e", array_like=True):
     executed_at: datetime
     exec_id: str
@@ -47,14 +55,34 @@ class _LotPlace(msgspec.Struct, tag="l", array_like=True):
     seq: int
 
 
-class _RealizedPlace(msgspec.Struct, tag="r", array_like=True):
-    grouping: Grouping
+class _GroupPlace(msgspec.Struct, tag="r", array_like=True):
+    list: Literal["realized", "statistics"]
+    grouping: str
     key: str
     account: str
     currency: str
 
 
-_Place = _PositionPlace | _ExecutionPlace | _EventPlace | _LotPlace | _RealizedPlace
+class _FillPlace(msgspec.Struct, tag="f", array_like=True):
+    executed_at: datetime
+    exec_id: str
+
+
+class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
+    list: Literal["reconciliations", "differences"]
+    id: int
+
+
+_Place = (
+    _PositionPlace
+    | _PastPlace
+    | _ExecutionPlace
+    | _EventPlace
+    | _LotPlace
+    | _GroupPlace
+    | _FillPlace
+    | _NumberPlace
+)
 _decode = msgspec.json.Decoder(_Place).decode
 
 
@@ -90,6 +118,23 @@ def position_key(cursor: str | None) -> PositionKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _PositionPlace) or place.opened_at.tzinfo is None:
+        raise _foreign()
+    return PositionKey(place.opened_at, place.id)
+
+
+def past_cursor(key: PositionKey, as_of: datetime, known_by: datetime | None) -> str:
+    """Where a page of positions as of a moment ended."""
+    return _write(_PastPlace(key.opened_at, key.id, as_of, known_by))
+
+
+def past_key(cursor: str | None, as_of: datetime, known_by: datetime | None) -> PositionKey | None:
+    """The place a cursor of the positions list, asked for the same moments, stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _PastPlace) or (place.as_of, place.known_by) != (as_of, known_by):
+        raise _foreign()
+    if place.opened_at.tzinfo is None:
         raise _foreign()
     return PositionKey(place.opened_at, place.id)
 
@@ -139,24 +184,54 @@ def lot_seq(cursor: str | None) -> int | None:
     return place.seq
 
 
-def realized_cursor(grouping: Grouping, key: RealizedKey) -> str:
-    """Where a page of realized figures ended."""
-    return _write(_RealizedPlace(grouping, *key))
+def group_cursor(of: Literal["realized", "statistics"], grouping: str, key: GroupKey) -> str:
+    """Where a page of groups ended."""
+    return _write(_GroupPlace(of, grouping, *key))
 
 
-def realized_key(cursor: str | None, grouping: Grouping) -> RealizedKey | None:
-    """The place a cursor of the realized list, grouped in the same way, stands for."""
+def group_key(cursor: str | None, of: Literal["realized", "statistics"], grouping: str) -> GroupKey | None:
+    """The place a cursor of that list, grouped in the same way, stands for."""
     if cursor is None:
         return None
     place = _read(cursor)
-    if not isinstance(place, _RealizedPlace) or place.grouping != grouping:
+    if not isinstance(place, _GroupPlace) or (place.list, place.grouping) != (of, grouping):
         raise _foreign()
-    if grouping != "symbol":
+    if is_period(grouping):
         try:
             period_end(place.key)
         except ValueError:
             raise _foreign() from None
-    return RealizedKey(place.key, place.account, place.currency)
+    return GroupKey(place.key, place.account, place.currency)
+
+
+def fill_cursor(key: FillKey) -> str:
+    """Where a page of closing fills ended."""
+    return _write(_FillPlace(key.executed_at, key.exec_id))
+
+
+def fill_key(cursor: str | None) -> FillKey | None:
+    """The place a cursor of a list of closing fills stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _FillPlace) or place.executed_at.tzinfo is None:
+        raise _foreign()
+    return FillKey(place.executed_at, place.exec_id)
+
+
+def number_cursor(of: Literal["reconciliations", "differences"], number: int) -> str:
+    """Where a page of numbered rows ended."""
+    return _write(_NumberPlace(of, number))
+
+
+def row_number(cursor: str | None, of: Literal["reconciliations", "differences"]) -> int | None:
+    """The place a cursor of that list stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _NumberPlace) or place.list != of or not 0 < place.id < 2**63:
+        raise _foreign()
+    return place.id
 
 
 def cut(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], Item | None]:

@@ -10,8 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from models.queries.executions import ExecutionKey, executions_page
+from models.queries.grouping import GroupKey
 from models.queries.lots import averages_of, disposals_of, lots_page
-from models.queries.realized import RealizedKey, realized_page
+from models.queries.realized import realized_page
+from models.queries.realized_differences import FillKey, differing_fills, realized_totals
 from models.session import Database, Reader
 
 SINCE, UNTIL = datetime(2025, 3, 3, tzinfo=UTC), datetime(2025, 3, 5, tzinfo=UTC)
@@ -47,7 +49,7 @@ INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, execute
     zone_assumed, source, received_at, epoch) SELECT 'c' || n, 'c' || n, 0, account, conid, at,
     'SLD', 3, 11, 0, 0, 0, '', '', 0, '', false, 'live', at, 1 FROM made;
 INSERT INTO commission_reports (exec_id, commission, currency, realized_pnl, received_at, epoch)
-    SELECT 'c' || n, 0, 'USD', 3, at, 1 FROM made;
+    SELECT 'c' || n, 0, 'USD', 3 + (n % 7 = 0)::int, at, 1 FROM made;
 ANALYZE;
 """
 GROWN_TABLES = "positions|position_events|lots|lot_disposals|executions|commission_reports"
@@ -89,12 +91,17 @@ ASKED: dict[str, Ask] = {
         grouping="day",
         since=SINCE,
         account="U1",
-        after=RealizedKey("2025-03-05", "U1", "USD"),
+        after=GroupKey("2025-03-05", "U1", "USD"),
         limit=2,
     ),
     "realized by symbol": lambda reader, _: realized_page(
         reader, grouping="symbol", account="U1", since=SINCE, until=UNTIL, limit=101
     ),
+    "realized differences": lambda reader, _: differing_fills(reader, since=SINCE, until=UNTIL, limit=101),
+    "realized differences, second page": lambda reader, _: differing_fills(
+        reader, since=SINCE, account="U1", after=FillKey(UNTIL, "x"), limit=2
+    ),
+    "realized totals": lambda reader, _: realized_totals(reader, since=SINCE, until=UNTIL),
 }
 
 

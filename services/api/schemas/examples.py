@@ -10,7 +10,13 @@ from services.api.schemas.common import Coverage, Freshness, Links
 from services.api.schemas.executions import Execution, ExecutionPage
 from services.api.schemas.lots import Lot, LotDisposal, LotPage
 from services.api.schemas.positions import Position, PositionEvent, PositionEventPage, PositionPage
-from services.api.schemas.realized import Realized, RealizedPage
+from services.api.schemas.realized import (
+    Realized,
+    RealizedDifference,
+    RealizedDifferencePage,
+    RealizedPage,
+    RealizedTotal,
+)
 from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import (
     DatasetReport,
@@ -149,10 +155,35 @@ _REALIZED = Realized(
     realized_pnl="154.6",
     commission="1.4",
     broker_realized_pnl="154.6",
+    difference="0",
     disposals=1,
     unknown_disposals=0,
     missing_broker_figures=0,
     provisional=False,
+)
+_REALIZED_DIFFERENCE = RealizedDifference(
+    exec_id="0000e0d5.69cc0f11.01.01",
+    account="U1234567",
+    conid=265598,
+    symbol="AAPL",
+    currency="USD",
+    executed_at=_AT,
+    realized_pnl="154.6",
+    broker_realized_pnl="154.2",
+    difference="0.4",
+    provisional=False,
+    position_id=_POSITION,
+)
+_REALIZED_TOTAL = RealizedTotal(
+    account="U1234567",
+    currency="USD",
+    realized_pnl="2180.35",
+    broker_realized_pnl="2179.95",
+    difference="0.4",
+    compared_fills=41,
+    differing_fills=1,
+    missing_broker_figures=2,
+    unknown_fills=0,
 )
 _SUMMARY = Summary(
     account="U1234567",
@@ -241,6 +272,9 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
         Position: _ROW,
         PositionEventPage: PositionEventPage(items=(_EVENT,), next_cursor=None, freshness=_LIVE),
         PositionPage: PositionPage(items=(_ROW,), next_cursor=None, freshness=_LIVE),
+        RealizedDifferencePage: RealizedDifferencePage(
+            items=(_REALIZED_DIFFERENCE,), totals=(_REALIZED_TOTAL,), next_cursor=None, freshness=_LIVE
+        ),
         RealizedPage: RealizedPage(items=(_REALIZED,), next_cursor=None, freshness=_LIVE),
         SessionInfo: SessionInfo(authenticated=True, profile="main", version="0.1.0"),
         Summary: _SUMMARY,

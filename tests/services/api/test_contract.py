@@ -32,6 +32,7 @@ REPLIES = {
     "position-executions": f"/api/v1/positions/{position_id('aapl')}/executions",
     "realized": "/api/v1/realized",
     "realized-by-symbol": "/api/v1/realized?group_by=symbol",
+    "realized-differences": "/api/v1/realized/differences",
     "executions": "/api/v1/executions",
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",

@@ -80,6 +80,7 @@ async def test_the_openapi_document_describes_every_route_with_examples(api: Api
         "/api/v1/positions/{position_id}/executions",
         "/api/v1/executions",
         "/api/v1/realized",
+        "/api/v1/realized/differences",
         "/api/v1/sync",
         "/api/v1/sync/resync",
         "/api/v1/jobs/{job_id}",

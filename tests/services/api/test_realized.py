@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from models import tables as t
-from models.queries.realized import period_end
+from models.queries.grouping import period_end
 from models.session import Database
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import PAPER, USD, VOD, position_id
@@ -110,10 +110,10 @@ def cursor(*place: object) -> str:
         ({"from": "yesterday"}, "validation_failed"),
         ({"group_by": "week"}, "validation_failed"),
         ({"cursor": cursor("v", 1)}, "cursor_invalid"),
-        ({"cursor": cursor("r", "month", "2026-11", USD, "USD")}, "cursor_invalid"),
-        ({"cursor": cursor("r", "day", "2026-11-31", USD, "USD")}, "cursor_invalid"),
-        ({"cursor": cursor("r", "day", "9999-12-31", USD, "USD")}, "cursor_invalid"),
-        ({"cursor": cursor("r", "day", "someday", USD, "USD")}, "cursor_invalid"),
+        ({"cursor": cursor("r", "realized", "month", "2026-11", USD, "USD")}, "cursor_invalid"),
+        ({"cursor": cursor("r", "realized", "day", "2026-11-31", USD, "USD")}, "cursor_invalid"),
+        ({"cursor": cursor("r", "realized", "day", "9999-12-31", USD, "USD")}, "cursor_invalid"),
+        ({"cursor": cursor("r", "realized", "day", "someday", USD, "USD")}, "cursor_invalid"),
         ({"account": "U0"}, "account_not_found"),
     ],
 )
