@@ -8,6 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
+from core.domain.causes import Conclusion
+from core.domain.lifecycle import Cause
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import (
@@ -23,6 +25,9 @@ _ensure_books = text(
 _BOOK_STATE = tuple(name for name in Book._fields if name not in {"account", "conid"})
 _update_books = BulkUpdate(ledger_books, ("account", "conid"), _BOOK_STATE)
 
+_CAUSE = ("cause", "price", "carried", "inferred")
+# What a statement named is never overridden by what was concluded.
+_IS_SAID = "excluded.anchor IS NOT NULL AND (s.cause IS NULL OR s.inferred)"
 _insert_statements = BulkInsert(
     position_statements,
     (
@@ -36,15 +41,43 @@ _insert_statements = BulkInsert(
         "seq",
         "anchor",
         "anchored_at",
+        "cause",
+        "price",
+        "carried",
+        "inferred",
+        "prior_as_of",
     ),
     conflict="ON CONFLICT (account, conid, epoch, seq) DO UPDATE "
-    "SET anchor = coalesce(excluded.anchor, position_statements.anchor), "
-    "anchored_at = coalesce(position_statements.anchored_at, excluded.anchored_at)",
+    "SET anchor = coalesce(excluded.anchor, s.anchor), "
+    "anchored_at = coalesce(s.anchored_at, excluded.anchored_at), "
+    "prior_as_of = coalesce(s.prior_as_of, excluded.prior_as_of), "
+    + ", ".join(f"{name} = CASE WHEN {_IS_SAID} THEN excluded.{name} ELSE s.{name} END" for name in _CAUSE),
+    alias="s",
 )
-_drop_provisional_anchors = text(
-    "UPDATE position_statements s SET anchor = NULL FROM "
+_name_causes = text(
+    "UPDATE position_statements s SET cause = k.cause, price = CAST(k.price AS numeric), "
+    "carried = k.carried, inferred = k.cause IS NOT NULL FROM unnest(CAST(:ids AS bigint[]), "
+    "CAST(:causes AS text[]), CAST(:prices AS text[]), CAST(:carried AS boolean[])) "
+    "AS k(id, cause, price, carried) WHERE s.id = k.id AND (s.cause IS NULL OR s.inferred)"
+)
+# What a correction changed was true to the broker, too, until it was corrected: a word of that time, about
+# that trade, holds no longer.
+_release_anchors = text(
+    "WITH released AS (UPDATE position_statements s SET anchor = NULL, anchored_at = NULL, cause = NULL, "
+    "price = NULL, carried = false, inferred = false FROM "
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
-    "WHERE s.account = k.account AND s.conid = k.conid AND s.anchor = 'provisional'"
+    "WHERE s.account = k.account AND s.conid = k.conid AND (s.anchor = 'provisional' "
+    "OR (s.anchor = 'settled' AND (s.cause IS NULL OR s.inferred) AND EXISTS ("
+    "SELECT FROM executions o JOIN executions x ON x.exec_base_id = o.exec_base_id "
+    "AND x.revision > o.revision AND x.received_at > s.anchored_at "
+    "WHERE o.account = s.account AND o.conid = s.conid AND o.executed_at <= s.as_of "
+    "AND o.received_at <= s.anchored_at))) RETURNING s.id, s.account, s.conid), "
+    "held AS (SELECT r.account, r.conid, min(a.as_of) AS first_at, max(a.as_of) AS last_at "
+    "FROM (SELECT DISTINCT account, conid FROM released) r LEFT JOIN position_statements a "
+    "ON a.account = r.account AND a.conid = r.conid AND a.anchor IS NOT NULL "
+    "AND a.id NOT IN (SELECT id FROM released) GROUP BY r.account, r.conid) "
+    "UPDATE ledger_books b SET first_anchor_at = held.first_at, last_anchor_at = held.last_at, dirty = true "
+    "FROM held WHERE b.account = held.account AND b.conid = held.conid RETURNING b.account, b.conid"
 )
 _settle_anchors = text(
     "UPDATE position_statements s SET anchor = 'settled' FROM "
@@ -66,6 +99,11 @@ class Statement(NamedTuple):
     seq: int
     anchor: str | None = None
     anchored_at: datetime | None = None
+    cause: Cause | None = None
+    price: Decimal | None = None
+    carried: bool = False
+    inferred: bool = False
+    prior_as_of: datetime | None = None
 
 
 async def ensure_books(connection: Writer, keys: Iterable[BookKey]) -> None:
@@ -88,12 +126,31 @@ async def insert_statements(connection: Writer, statements: Sequence[Statement])
     await _insert_statements(connection, [distinct[key] for key in sorted(distinct)])
 
 
-async def drop_provisional_anchors(connection: Writer, keys: Iterable[BookKey]) -> None:
-    """Release books from the words they were held to before those had settled."""
+async def release_anchors(connection: Writer, keys: Iterable[BookKey]) -> set[BookKey]:
+    """Release locked books from words that no longer hold, and have them folded anew; returns which.
+
+    Those are the words they were held to before things had settled, and those that were said of a trade
+    before it was corrected.
+    """
     ordered = sorted(keys)
-    await connection.execute(
-        _drop_provisional_anchors,
+    rows = await connection.execute(
+        _release_anchors,
         {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]},
+    )
+    return {(row.account, row.conid) for row in rows}
+
+
+async def name_causes(connection: Writer, causes: Iterable[tuple[int, Conclusion]]) -> None:
+    """Store what was concluded of anchors, by their ids; what a statement named is left as it is."""
+    ordered = sorted(causes, key=lambda one: one[0])
+    await connection.execute(
+        _name_causes,
+        {
+            "ids": [number for number, _ in ordered],
+            "causes": [conclusion.cause for _, conclusion in ordered],
+            "prices": [None if one.price is None else str(one.price) for _, one in ordered],
+            "carried": [conclusion.carried for _, conclusion in ordered],
+        },
     )
 
 

@@ -9,6 +9,9 @@ POSITIONS_INCOMPLETE = "positions_incomplete"
 FAILURES = (RESYNC_FAILED, POSITIONS_INCOMPLETE)
 """The kinds of log entries that tell of a failure."""
 
+CUT_OFF = "replaced by a newer session"
+"""How a session ended that could not say so: its end was noted by the next one, later than it was."""
+
 broker_sessions = Table(
     "broker_sessions",
     metadata,

@@ -8,6 +8,7 @@ from core import logs
 from core.clock import Clock
 from core.events.facts import DatasetCompleted, ResyncFenced
 from core.settings import Settings
+from models.tables.sync import CUT_OFF
 from services.broker import metrics
 from services.broker.backoff import backoff_seconds
 from services.broker.beat import Link
@@ -61,7 +62,7 @@ class Session:
 
     async def run(self) -> None:
         """Keep the link until cancelled; then say that it is down."""
-        ended = "replaced by a newer session"
+        ended = CUT_OFF
         attempt, down_since = 0, self._clock()
         try:
             while True:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.domain.books import BookKey
+from core.domain.causes import Conclusion
 from core.domain.executions import split_exec_id
 from core.domain.instruments import Instrument
 from core.events.changes import Change, ExecutionRecorded
@@ -35,8 +36,8 @@ class Arrivals:
     """Stored executions that were folded before their commission report was visible."""
     anew: Iterable[BookKey] = ()
     """Books to fold from the start."""
-    anchored: Mapping[BookKey, bool] = field(default_factory=dict)
-    """Books to hold to the broker's last word, and whether that replaces the words they were held to."""
+    anchored: Mapping[BookKey, Conclusion] = field(default_factory=dict)
+    """Books to hold to the broker's last word, and why they may lack what it tells."""
 
 
 @dataclass(slots=True)
@@ -84,8 +85,8 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     await _take_commissions(connection, arrivals, works, known, instruments)
     await _store_combos(connection, arrivals)
     unfinished = [sweep for sweep in arrivals.sweeps if not conclude_sweep(sweep, works, now)]
-    for key, replace in arrivals.anchored.items():
-        works[key].anchor("settled", now, replace=replace)
+    for key, why in arrivals.anchored.items():
+        works[key].anchor("settled", now, why)
     return await _fold(connection, arrivals, list(works.values()), instruments, new, unfinished, now)
 
 
@@ -211,15 +212,19 @@ async def _keys(
 async def _take_words(
     connection: Writer, arrivals: Arrivals, works: Mapping[BookKey, OpenBook], now: datetime
 ) -> None:
+    told: dict[BookKey, datetime] = {}
+    for word in arrivals.words:
+        told.setdefault((word.fact.account, word.fact.instrument.conid), word.fact.as_of)
+    unheard = [work for work in works.values() if work.book.broker_quantity is None]
+    if unheard:
+        complete = await queries.complete_positions(connection, {work.book.account for work in unheard})
+        for work in unheard:
+            answer = complete.get(work.book.account)
+            # A word from before the end of that answer is part of it.
+            if answer is not None and (work.key not in told or told[work.key] > answer[0]):
+                work.assume_flat(*answer, now)
     for word in arrivals.words:
         works[word.fact.account, word.fact.instrument.conid].hear(word, now)
-    unheard = [work for work in works.values() if work.book.broker_quantity is None]
-    if not unheard:
-        return
-    complete = await queries.complete_positions(connection, {work.book.account for work in unheard})
-    for work in unheard:
-        if work.book.account in complete:
-            work.assume_flat(*complete[work.book.account], now)
 
 
 def _take_executions(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.domain.books import Book, BookKey
+from core.domain.causes import UNEXPLAINED, Conclusion
 from core.domain.executions import split_exec_id
 from core.domain.money import ZERO
 from models.queries.ledger import KnownExecution
@@ -30,7 +31,10 @@ class OpenBook:
     word_changed: bool = False
     restated: bool = False
     """Whether its open position was changed by a late commission and is to be written with its averages."""
-    assumed_flat: bool = False
+    flat_since: datetime | None = None
+    """Since when a complete answer surely says flat, of a book that the broker never told of before."""
+    begins_flat: bool = False
+    """Whether it is new besides, so that nothing of it can precede that answer."""
     stored: bool = False
     """Whether ``book`` differs from its row even when nothing is folded."""
 
@@ -92,17 +96,28 @@ class OpenBook:
         self._say(epoch, seq, ZERO, None, fact.as_of, fact.received_at, now)
 
     def assume_flat(self, as_of: datetime, epoch: int, now: datetime) -> None:
-        """A new book that the last complete positions answer did not tell of was flat then."""
+        """A book that the last complete positions answer did not tell of was flat then."""
+        is_new = self.book.version == 0 and self.book.last_executed_at is None
         self._say(epoch, 0, ZERO, None, as_of, as_of, now)
-        self.assumed_flat = True
+        self.flat_since = as_of - _TIME_RESOLUTION
+        self.begins_flat = is_new and self.book.first_anchor_at is None
 
     def anchor_if_flat_before(self, now: datetime) -> None:
-        """Fills from before an answer that says flat add up to nothing: something preceded them."""
-        as_of = self.book.broker_as_of
-        if self.assumed_flat and as_of is not None:
-            surely_before = as_of - _TIME_RESOLUTION
-            if any(received.fact.executed_at < surely_before for received in self.executions):
+        """Hold a book that was flat to that, so that what it has now is not taken for an opening balance.
+
+        Fills from before an answer that says flat add up to nothing: something preceded them.
+        """
+        flat_since = self.flat_since
+        if flat_since is None:
+            return
+        if any(received.fact.executed_at <= flat_since for received in self.executions):
+            if not self.book.broker_quantity:
                 self.anchor("provisional", now)
+        elif self.begins_flat:
+            flat = self.statements[0]
+            self.statements[0] = flat._replace(as_of=flat_since, anchor="settled", anchored_at=now)
+            # Nothing precedes it: what arrived can be folded on.
+            self.book = self.book._replace(first_anchor_at=flat_since, last_anchor_at=flat_since)
 
     def _say(
         self,
@@ -115,6 +130,7 @@ class OpenBook:
         now: datetime,
     ) -> None:
         book = self.book
+        prior_as_of = book.broker_as_of
         changed = (book.broker_quantity, book.broker_average_cost) != (quantity, average_cost)
         self.book = book._replace(
             broker_quantity=quantity,
@@ -128,13 +144,21 @@ class OpenBook:
         if changed:
             self.word_changed = True
             self.statements.append(
-                Statement(book.account, book.conid, quantity, average_cost, as_of, received_at, epoch, seq)
+                Statement(
+                    book.account,
+                    book.conid,
+                    quantity,
+                    average_cost,
+                    as_of,
+                    received_at,
+                    epoch,
+                    seq,
+                    prior_as_of=prior_as_of,
+                )
             )
 
-    def anchor(self, kind: str, now: datetime, *, replace: bool = False) -> None:
-        """Hold the ledger to the broker's last word, besides or instead of those it is held to."""
-        if replace:
-            self.book = self.book._replace(first_anchor_at=None, last_anchor_at=None)
+    def anchor(self, kind: str, now: datetime, why: Conclusion = UNEXPLAINED) -> None:
+        """Hold the ledger to the broker's last word; ``why`` it lacks what that tells, if it does."""
         book = self.book
         as_of = book.broker_as_of
         assert book.broker_quantity is not None  # noqa: S101 - callers look first
@@ -150,6 +174,10 @@ class OpenBook:
                 *book.word,
                 kind,
                 now,
+                why.cause,
+                why.price,
+                why.carried,
+                why.cause is not None,
             )
         )
         first, last = book.first_anchor_at, book.last_anchor_at
@@ -157,6 +185,8 @@ class OpenBook:
         self.book = self.book._replace(
             first_anchor_at=as_of if first is None else min(first, as_of),
             last_anchor_at=as_of if last is None else max(last, as_of),
+            # Held to the broker's word, the book says the same.
+            reconciled_at=now if kind == "settled" else book.reconciled_at,
         )
 
 

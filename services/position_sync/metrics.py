@@ -26,4 +26,6 @@ OUTBOX_LEFT = Counter(
     "lotkeeper_outbox_left_over_total", "Changes published by the sweep, not right after commit"
 )
 RECONCILIATIONS = Counter("lotkeeper_reconciliations_total", "Comparisons with the broker", ["trigger"])
-DIFFERENCES = Gauge("lotkeeper_reconciliation_differences", "Differences from the broker that stand open")
+DIFFERENCES = Gauge(
+    "lotkeeper_reconciliation_differences", "Differences from the broker that stand open, by kind", ["kind"]
+)

@@ -1,19 +1,33 @@
 """Compare an account's books with the broker's last word, and hold the ledger to it where they differ."""
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from core import logs
 from core.clock import Clock, utc_now
 from core.domain.books import Book, BookKey
-from core.domain.reconciliation import Verdict, covers, difference_kind, judge
+from core.domain.causes import UNEXPLAINED, Conclusion
+from core.domain.pnl import per_unit
+from core.domain.reconciliation import (
+    Candidate,
+    Verdict,
+    cost_kind,
+    covers,
+    difference_kind,
+    is_settled,
+    judge,
+)
 from core.events.changes import Change
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import reconciliation as queries
 from models.queries.ledger import lock_books
-from models.session import Database, Writer
+from models.queries.reconciliation import OpenDifference, Standing
+from models.session import Database, Reader, Writer
 from models.stores import ledger as ledger_store
 from models.stores import reconciliation as store
 from models.stores.ledger import Statement
@@ -21,6 +35,7 @@ from models.stores.reconciliation import Difference
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, book
+from services.position_sync.explain import circumstances, note_changed, weigh, weigh_again
 
 log = logs.get_logger(__name__)
 
@@ -31,6 +46,42 @@ class Compared(NamedTuple):
     checked: int
     differences: int
     unsettled: bool
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What an account's books came to, and what is to be done about it."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    differences: dict[int, Difference] = field(default_factory=dict)
+    """By conid: a book has one at most."""
+    hold: list[BookKey] = field(default_factory=list)
+    """Books to be held to the broker's word, once they are locked and still differ."""
+    settle: list[BookKey] = field(default_factory=list)
+    """Books that agree and did not when they were last compared."""
+    untold: set[int] = field(default_factory=set)
+    """Books that cannot be compared now: what is known of them stands."""
+    unsettled: bool = False
+    adjusted: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+    def note(self, difference: Difference) -> None:
+        self.counts[difference.kind] += 1
+        self.differences[difference.conid] = difference
+
+    def news(self, known: Sequence[OpenDifference]) -> list[Difference]:
+        """The differences that are not stored as they are."""
+        stored = {one[:6] for one in known}
+        return [one for one in self.differences.values() if one[1:7] not in stored]
+
+    def gone(self, known: Sequence[OpenDifference]) -> list[tuple[int, str]]:
+        """The differences that stand open and are there no longer, or have turned into another kind."""
+        standing = {(one.conid, one.kind) for one in self.differences.values()}
+        return [
+            (one.conid, one.kind)
+            for one in known
+            if one.conid not in self.untold and (one.conid, one.kind) not in standing
+        ]
 
 
 async def reconcile(
@@ -46,77 +97,138 @@ async def reconcile(
     started_at = clock()
     settle = timedelta(seconds=settings.settle_seconds)
     async with database.read() as reader:
-        books = await queries.books_to_compare(reader, account)
-    verdicts = [(one, judge(one, started_at, settle)) for one in books]
-    agreeing = [one for one, verdict in verdicts if verdict is Verdict.MATCHED]
-    differing = [one.key for one, verdict in verdicts if verdict is Verdict.DIFFERENT]
-    found: list[Difference] = []
-    changes: Sequence[Change] = ()
-    # Each transaction locks books once, in key order: then it cannot deadlock with the relay.
-    if agreeing:
+        found, known = await _look(reader, account, started_at, settle)
+    announcement: Announcement | None = None
+    if found.hold or found.settle or trigger != "change" or found.news(known) or found.gone(known):
         async with database.write() as connection:
-            await _settle(connection, agreeing, clock)
-    async with database.write() as connection:
-        if differing:
-            found, changes = await _hold_to_broker(connection, differing, settle, clock)
-        resolved = await store.resolve_differences(connection, account, clock())
-        if trigger != "change" or found or resolved:
-            await store.record_reconciliation(
-                connection, account, trigger, started_at, clock(), len(books), len(found)
-            )
-        announcement = await Announcement.prepare(connection, changes)
-    await announcement.publish(database, streams, settings)
+            if found.hold or found.settle:
+                await _act(connection, found, settle, clock())
+            news, gone = found.news(known), found.gone(known)
+            if gone:
+                await store.resolve_differences(connection, account, gone, clock())
+            if news:
+                await store.record_differences(connection, news)
+            if trigger != "change" or found.adjusted or news or gone:
+                await store.record_reconciliation(
+                    connection, account, trigger, started_at, clock(), found.counts
+                )
+            announcement = await Announcement.prepare(connection, found.changes)
+    if announcement is not None:
+        await announcement.publish(database, streams, settings)
     metrics.RECONCILIATIONS.labels(trigger).inc()
-    if found:
-        log.warning("ledger_adjusted_to_broker", books=len(found), trigger=trigger)
-    return Compared(len(books), len(found), any(verdict is Verdict.UNSETTLED for _, verdict in verdicts))
+    if found.adjusted:
+        log.warning("ledger_adjusted_to_broker", books=found.adjusted, trigger=trigger)
+    checked = sum(found.counts.values())
+    return Compared(checked, checked - found.counts["matched"], found.unsettled)
 
 
-async def _hold_to_broker(
-    connection: Writer, keys: Iterable[BookKey], settle: timedelta, clock: Clock
-) -> tuple[list[Difference], Sequence[Change]]:
-    """Anchor the books that still differ once they are locked, and fold them anew."""
-    now = clock()
-    locked = await lock_books(connection, keys)
-    differing = [one for one in locked.values() if judge(one, now, settle) is Verdict.DIFFERENT]
-    if not differing:
-        return [], ()
-    early = await queries.provisionally_anchored(connection, [one.key for one in differing])
-    await ledger_store.drop_provisional_anchors(connection, early)
-    booked = await book(connection, Arrivals(anchored={one.key: one.key in early for one in differing}), now)
-    found = [
+async def _look(
+    reader: Reader, account: str, now: datetime, settle: timedelta
+) -> tuple[_Findings, list[OpenDifference]]:
+    """Compare without touching anything; books that agree as they did before are only counted."""
+    known = await queries.open_differences_of(reader, account)
+    standing = {one.conid: one for one in await queries.standing_adjustments(reader, account)}
+    found = _Findings()
+    found.counts["matched"] = await queries.agreeing_books(reader, account, sorted(standing))
+    for candidate in await queries.books_to_compare(reader, account, sorted(standing)):
+        one = candidate.book
+        verdict = judge(one, now, settle)
+        found.unsettled = found.unsettled or verdict is Verdict.UNSETTLED
+        if verdict is Verdict.DIFFERENT:
+            found.hold.append(one.key)
+        elif verdict is Verdict.MATCHED:
+            if not is_settled(one):
+                found.settle.append(one.key)
+            _compare(found, candidate, standing.get(one.conid), now)
+        else:
+            found.untold.add(one.conid)
+    return found, known
+
+
+def _compare(found: _Findings, candidate: Candidate, adjusted: Standing | None, now: datetime) -> None:
+    """Classify a book whose quantity is the broker's, it may be because it was adjusted to it."""
+    one, cost, _ = candidate
+    if adjusted is not None:
+        kind = difference_kind(adjusted.ours, adjusted.brokers)
+        found.note(
+            Difference(
+                one.account,
+                one.conid,
+                kind,
+                adjusted.cause,
+                adjusted.inferred,
+                adjusted.ours,
+                adjusted.brokers,
+                now,
+            )
+        )
+        return
+    by_cost = cost_kind(candidate)
+    if by_cost == "matched" or cost is None:
+        found.counts["matched"] += 1
+        return
+    average = per_unit(cost, one.quantity)
+    found.note(
+        Difference(one.account, one.conid, by_cost, None, False, average, one.broker_average_cost, now)
+    )
+
+
+async def _act(connection: Writer, found: _Findings, settle: timedelta, now: datetime) -> None:
+    """Settle what agrees and hold to the broker what differs, as both are once they are locked.
+
+    A transaction locks books once, in key order: then it cannot deadlock with the relay.
+    """
+    around = await circumstances(connection, found.hold, now) if found.hold else None
+    companions = around.keys if around else set()
+    locked = await lock_books(connection, {*found.hold, *found.settle, *companions})
+    verdicts = {key: judge(one, now, settle) for key, one in locked.items()}
+    await _settle(connection, [locked[key] for key in found.settle if verdicts[key] is Verdict.MATCHED], now)
+    differing = [locked[key] for key in sorted(found.hold) if verdicts[key] is Verdict.DIFFERENT]
+    found.untold.update(key[1] for key in found.hold if verdicts[key] is not Verdict.DIFFERENT)
+    if around is None or not differing:
+        return
+    released = await ledger_store.release_anchors(connection, [one.key for one in differing])
+    # A book's first anchor gives it its opening balance: that is no difference.
+    adjusted = [one for one in differing if one.first_anchor_at is not None and one.key not in released]
+    weighed = await weigh(connection, adjusted, around)
+    await note_changed(connection, weighed)
+    anchored = {one.key: weighed.causes.get(one.key, UNEXPLAINED) for one in differing}
+    booked = await book(connection, Arrivals(anchored=anchored, anew=weighed.anew), now)
+    found.changes.extend(booked.changes)
+    exercised = [key for key, why in anchored.items() if why.cause == "exercise_or_assignment"]
+    if exercised:
+        found.changes.extend(await weigh_again(connection, exercised, now))
+    found.counts["matched"] += len(differing) - len(adjusted)
+    found.adjusted = len(adjusted)
+    for difference in _adjusted(adjusted, weighed.causes, now):
+        found.note(difference)
+
+
+def _adjusted(
+    books: Collection[Book], causes: Mapping[BookKey, Conclusion], now: datetime
+) -> list[Difference]:
+    return [
         Difference(
             one.account,
             one.conid,
-            difference_kind(one.quantity, one.broker_quantity),
-            "unexplained",
+            difference_kind(one.quantity, brokers),
+            causes[one.key].cause or "unexplained",
+            causes[one.key].cause is not None,
             one.quantity,
-            one.broker_quantity,
+            brokers,
             now,
         )
-        for one in differing
-        # A book's first anchor gives it its opening balance: that is no difference.
-        if one.first_anchor_at is not None and one.key not in early and one.broker_quantity is not None
+        for one, brokers in ((one, one.broker_quantity or Decimal(0)) for one in books)
     ]
-    await store.record_differences(connection, found)
-    after = await lock_books(connection, [one.key for one in differing])
-    await store.mark_reconciled(
-        connection,
-        [(one.key, one.version) for one in after.values() if one.quantity == one.broker_quantity],
-        now,
-    )
-    return found, booked.changes
 
 
-async def _settle(connection: Writer, agreeing: Sequence[Book], clock: Clock) -> None:
+async def _settle(connection: Writer, agreeing: Sequence[Book], now: datetime) -> None:
     """Books that agree: what they are held to has proved right. One without an anchor gets its first.
 
     From then on a difference is unexplained, and no longer something that was there before we looked.
     """
-    now = clock()
-    locked = await lock_books(connection, [one.key for one in agreeing])
-    # What was written since it was read is left to the next comparison.
-    unchanged = [one for one in agreeing if locked[one.key].version == one.version]
+    if not agreeing:
+        return
     fresh = [
         Statement(
             one.account,
@@ -129,7 +241,7 @@ async def _settle(connection: Writer, agreeing: Sequence[Book], clock: Clock) ->
             "settled",
             now,
         )
-        for one in unchanged
+        for one in agreeing
         if one.first_anchor_at is None
         and covers(one)
         and one.broker_quantity is not None
@@ -139,7 +251,12 @@ async def _settle(connection: Writer, agreeing: Sequence[Book], clock: Clock) ->
     at = {(one.account, one.conid): one.as_of for one in fresh}
     await ledger_store.update_books(
         connection,
-        [locked[key]._replace(first_anchor_at=as_of, last_anchor_at=as_of) for key, as_of in at.items()],
+        [
+            one._replace(first_anchor_at=at[one.key], last_anchor_at=at[one.key])
+            for one in agreeing
+            if one.key in at
+        ],
     )
-    await ledger_store.settle_anchors(connection, [one.key for one in unchanged])
-    await store.mark_reconciled(connection, [(one.key, one.version) for one in unchanged], now)
+    keys = [one.key for one in agreeing]
+    await ledger_store.settle_anchors(connection, keys)
+    await store.mark_reconciled(connection, keys, now)

@@ -179,7 +179,6 @@ async def store(
 ) -> tuple[Booked, list[Change]]:
     """Everything a batch tells, in one transaction. Tables are written in one order, rows in key order."""
     changes: list[Change] = await _accounts(connection, intake)
-    changes += await _datasets(connection, intake)
     booked = await book(
         connection,
         Arrivals(
@@ -191,7 +190,8 @@ async def store(
         ),
         now,
     )
-    changes += booked.changes
+    # Afterwards: what the ledger goes by is how complete things were before this answer.
+    changes += [*booked.changes, *await _datasets(connection, intake)]
     changes += [
         AccountValueChanged(account=account, key=key, currency=currency, value=value, as_of=as_of)
         for account, key, currency, value, as_of in await account_store.upsert_account_values(

@@ -1,9 +1,11 @@
 """The periodic sweep: whatever was missed while someone was away is found here."""
 
 from datetime import timedelta
+from typing import get_args
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.reconciliation import DifferenceKind
 from core.errors import StreamUnavailableError
 from core.events.changes import JobChanged
 from core.settings import Settings
@@ -38,7 +40,9 @@ async def sweep(
         unsettled = unsettled or compared.unsettled
     await _close_overdue(database, streams, settings, clock)
     async with database.read() as reader:
-        metrics.DIFFERENCES.set(await queries.open_differences(reader))
+        standing = await queries.open_differences(reader)
+    for kind in get_args(DifferenceKind):
+        metrics.DIFFERENCES.labels(kind).set(standing.get(kind, 0))
     try:
         left = await publish_left_over(database, streams, settings)
         metrics.OUTBOX_LEFT.inc(left)
