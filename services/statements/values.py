@@ -21,6 +21,7 @@ NOTHING: Final = frozenset({"", "--"})
 FLEX_ZONE: Final = ZoneInfo("US/Eastern")
 """The zone of a statement's times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
 
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d\d?)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _DATE = r"\d{8}|\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-[A-Za-z]{3}-(?:\d{4}|\d\d)"
 _MOMENT = re.compile(
@@ -38,6 +39,7 @@ _ABBREVIATIONS: Final = {
     "Z": UTC,
 }
 _MONTHS_IN_A_YEAR = 12
+_MOST_DIGITS = 18
 _SHORT_YEAR = 2
 _FIRST_SHORT_YEAR_BEFORE_2000 = 69  # as POSIX has it
 _COMPACT = len("20230103;093000")
@@ -60,12 +62,12 @@ def read_number(text: str) -> Decimal | None:
         if _THOUSANDS.fullmatch(text) is None:
             return None
         text = text.replace(",", "")
-    return decimal_from_text(text)
+    return decimal_from_text(text) if _NUMBER.fullmatch(text) else None
 
 
 def read_whole(text: str) -> int | None:
-    """A whole number; ``None`` when it is none."""
-    return int(text) if text.isascii() and text.isdigit() else None
+    """A whole number of at most 18 digits, as a database can keep; ``None`` when it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def read_codes(text: str) -> tuple[str, ...]:

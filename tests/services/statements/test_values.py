@@ -122,6 +122,9 @@ def test_slashes_are_read_month_first_unless_the_first_one_says_otherwise() -> N
         ("-1,234,567", "-1234567"),
         ("1,5", None),
         ("12,34,567", None),
+        ("1_0", None),
+        ("１２", None),
+        ("1E999999", None),
         ("NaN", None),
         ("N/A", None),
     ],
@@ -141,6 +144,7 @@ def test_no_digit_of_a_number_is_lost(number: Decimal) -> None:
 def test_whole_numbers_and_codes() -> None:
     assert read_whole("265598") == 265598
     assert read_whole("1.5") is None
+    assert read_whole("9" * 5000) is None
     assert read_codes("A;P") == ("A", "P")
     assert read_codes("C; Ep") == ("C", "Ep")
     assert read_codes("--") == ()
