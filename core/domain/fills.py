@@ -82,26 +82,31 @@ def effective_fills(reports: Iterable[Report], currency: str) -> list[Fill]:
 
 def _single(report: Report, currency: str) -> Fill:
     executed_at, base_id, _, exec_id, quantity, price, commission, commission_currency, _ = report
-    if commission is not None and commission_currency != currency:
-        commission = _converted(report, currency)
+    if commission is not None and (commission_currency != currency or not currency):
+        commission = converted(commission, commission_currency, report.rate, currency)
     return Fill(executed_at, base_id, exec_id, quantity, price, commission, commission is not None)
 
 
-def _converted(report: Report, currency: str) -> Decimal | None:
-    """A report's commission in ``currency``; ``None`` while it, or the rate it needs, is not known."""
-    if report.commission is None or report.commission_currency == currency:
-        return report.commission
-    if report.rate is None:
+def converted(
+    commission: Decimal | None, currency: str | None, rate: Decimal | None, into: str
+) -> Decimal | None:
+    """A commission in the currency ``into``, rounded to ten decimal places where a ``rate`` is needed.
+
+    ``None`` while it, a currency or that rate is not known: an empty currency is not the same as another.
+    """
+    if commission is None or not currency or not into:
         return None
-    return EXACT.quantize(EXACT.multiply(report.commission, report.rate), QUANTUM)
+    if currency == into:
+        return commission
+    return None if rate is None else EXACT.quantize(EXACT.multiply(commission, rate), QUANTUM)
 
 
 def _merged(revisions: list[Report], currency: str) -> Fill:
     revisions.sort(key=lambda report: report.revision)
     last = revisions[-1]
     known = [report for report in revisions if report.commission is not None]
-    converted = [_converted(report, currency) for report in known]
-    usable = [amount for amount in converted if amount is not None]
+    amounts = [converted(one.commission, one.commission_currency, one.rate, currency) for one in known]
+    usable = [amount for amount in amounts if amount is not None]
     return Fill(
         revisions[0].executed_at,
         last.base_id,

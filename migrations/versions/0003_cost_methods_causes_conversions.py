@@ -70,6 +70,13 @@ def upgrade() -> None:
         comment="of the last time",
         existing_nullable=False,
     )
+    op.alter_column(
+        "executions",
+        "commission_folded",
+        existing_type=sa.Boolean(),
+        comment="the fold knows its commission, in the instrument's currency",
+        existing_nullable=False,
+    )
     op.add_column(
         "ledger_books",
         sa.Column(

@@ -14,6 +14,7 @@ from core.domain.fills import Key, Report
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Anchor, Episode
 from core.domain.lots import CostMethod, Lot
+from core.domain.rates import EXCHANGE_RATE
 from models.session import Reader, Writer
 
 
@@ -25,6 +26,9 @@ class KnownExecution(NamedTuple):
     account: str
     conid: int
     executed_at: datetime
+    side: str
+    quantity: Decimal
+    price: Decimal
     commission_folded: bool
 
 
@@ -63,7 +67,8 @@ _lock_books = text(
 # in a first resync or a rebuild, it takes a growing table for a small one.
 _known_executions = text(
     "SELECT e.* FROM unnest(CAST(:ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
-    "SELECT exec_id, exec_base_id, account, conid, executed_at, commission_folded FROM executions "
+    "SELECT exec_id, exec_base_id, account, conid, executed_at, side, quantity, price, commission_folded "
+    "FROM executions "
     "WHERE exec_base_id = k.id OFFSET 0) e"
 )
 _instruments = text(
@@ -75,14 +80,28 @@ _commissions = text(
     "SELECT c.* FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
     "SELECT exec_id, commission, currency, rate FROM commission_reports WHERE exec_id = k.id OFFSET 0) c"
 )
+_unconverted = text(
+    "SELECT k.id, c.currency FROM unnest(CAST(:exec_ids AS text[]), CAST(:currencies AS text[])) "
+    "AS k(id, currency) CROSS JOIN LATERAL (SELECT currency FROM commission_reports "
+    "WHERE exec_id = k.id AND rate IS NULL OFFSET 0) c WHERE c.currency <> k.currency"
+)
+# A report can be folded if its commission is in the instrument's currency, or has a recorded rate, or its
+# account was told what both currencies are worth.
+_CAN_BE_FOLDED = (
+    "CROSS JOIN LATERAL (SELECT currency, rate FROM commission_reports "  # noqa: S608 - no input in it
+    "WHERE exec_id = e.exec_id OFFSET 0) c JOIN instruments i ON i.conid = e.conid "
+    "WHERE c.currency <> '' AND i.currency <> '' AND (c.currency = i.currency OR c.rate IS NOT NULL "
+    "OR (SELECT count(*) FROM (SELECT currency FROM account_values WHERE account = e.account "
+    f"AND key = '{EXCHANGE_RATE}' UNION SELECT base_currency FROM broker_accounts WHERE account = e.account) "
+    "AS r(currency) WHERE r.currency IN (c.currency, i.currency)) = 2)"
+)
 _unfolded_commissions = text(
-    "SELECT e.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
-    "SELECT exec_id FROM executions WHERE exec_id = k.id AND NOT commission_folded OFFSET 0) e "
-    "WHERE EXISTS (SELECT FROM commission_reports c WHERE c.exec_id = e.exec_id)"
+    "SELECT e.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(id) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
+    "SELECT exec_id, account, conid FROM executions WHERE exec_id = k.id AND NOT commission_folded OFFSET 0) "
+    f"e {_CAN_BE_FOLDED}"
 )
 _all_unfolded_commissions = text(
-    "SELECT e.exec_id FROM executions e JOIN commission_reports c USING (exec_id) "
-    "WHERE NOT e.commission_folded LIMIT 10000"
+    f"SELECT e.exec_id FROM executions e {_CAN_BE_FOLDED} AND NOT e.commission_folded LIMIT 10000"  # noqa: S608 - no input in it
 )
 _open_positions = text(
     "SELECT p.id, p.account, p.conid, p.ordinal, p.quantity, p.max_quantity, p.cost_basis, p.realized_pnl, "  # noqa: S608 - no input in it
@@ -188,8 +207,18 @@ async def commissions_of(connection: Reader | Writer, exec_ids: Iterable[str]) -
     return {row.exec_id: KnownCommission(row.commission, row.currency, row.rate) for row in rows}
 
 
+async def unconverted(connection: Reader | Writer, currencies: Mapping[str, str]) -> dict[str, str]:
+    """The currencies of those commissions that are not in these, their instruments', and have no rate yet."""
+    ordered = sorted(currencies.items())
+    rows = await connection.execute(
+        _unconverted,
+        {"exec_ids": [one for one, _ in ordered], "currencies": [currency for _, currency in ordered]},
+    )
+    return {row.id: row.currency for row in rows}
+
+
 async def unfolded_commissions(connection: Reader | Writer, exec_ids: Sequence[str] | None) -> list[str]:
-    """Executions (of these, or all) that were folded before their commission report was visible."""
+    """Executions (of these, or all) folded before their commission, or the rate it needs, was visible."""
     if exec_ids is None:
         rows = await connection.execute(_all_unfolded_commissions)
     else:

@@ -6,6 +6,10 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+from sqlalchemy import text
+
+from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from core.events.facts import CommissionReported, ExecutionReported
 from models.session import Writer
@@ -50,21 +54,35 @@ _replace = BulkUpdate(
     "(r.corrected_by, CAST(r.position_id AS uuid), r.commission_folded) "
     "OR t.realized_pnl IS DISTINCT FROM CAST(r.realized_pnl AS numeric)",
 )
+_RATE = ("rate", "rate_as_of", "rate_source")
 _upsert_commissions = BulkInsert(
     commission_reports,
-    ("exec_id", "commission", "currency", "realized_pnl", "received_at", "epoch"),
+    ("exec_id", "commission", "currency", "realized_pnl", "received_at", "repeated_at", "epoch"),
     conflict="ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
     "currency = excluded.currency, "
+    # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
+    + "".join(
+        f"{name} = CASE WHEN commission_reports.currency = excluded.currency "
+        f"THEN commission_reports.{name} END, "
+        for name in _RATE
+    )
+    +
     # IBKR's later copies may leave its own figure unset.
     "realized_pnl = coalesce(excluded.realized_pnl, commission_reports.realized_pnl), "
     # An amount is known from the first time it was told on: each resync tells all of the day's once more.
     "received_at = CASE WHEN (commission_reports.commission, commission_reports.currency) "
     "= (excluded.commission, excluded.currency) "
     "THEN commission_reports.received_at ELSE excluded.received_at END, "
-    "repeated_at = excluded.received_at, epoch = excluded.epoch "
+    "repeated_at = coalesce(excluded.repeated_at, excluded.received_at), epoch = excluded.epoch "
     "WHERE (commission_reports.epoch, "
     "coalesce(commission_reports.repeated_at, commission_reports.received_at)) "
-    "< (excluded.epoch, excluded.received_at)",
+    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
+)
+_record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
+_forget_rates = text(
+    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "
+    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
 )
 
 
@@ -85,15 +103,39 @@ class Received(NamedTuple):
 
 
 class ReceivedCommission(NamedTuple):
-    """A commission fact and the epoch of the connection that brought it."""
+    """A commission fact and the epoch of the connection that brought it.
+
+    ``first_at`` is when this amount was first told, where that was earlier in the same batch.
+    """
 
     fact: CommissionReported
     epoch: int
+    first_at: datetime | None = None
 
     @property
     def order(self) -> tuple[int, datetime]:
         """The later of two reports of one execution counts."""
         return self.epoch, self.fact.received_at
+
+    def after(self, earlier: "ReceivedCommission") -> "ReceivedCommission":
+        """This report, with what the earlier one of the same execution tells besides."""
+        fact, known = self.fact, earlier.fact
+        if fact.realized_pnl is None and known.realized_pnl is not None:
+            fact = replace(fact, realized_pnl=known.realized_pnl)
+        is_repeat = (fact.commission, fact.currency) == (known.commission, known.currency)
+        return ReceivedCommission(
+            fact, self.epoch, (earlier.first_at or known.received_at) if is_repeat else None
+        )
+
+
+class RecordedRate(NamedTuple):
+    """What one unit of a commission's currency is worth in its instrument's, and who said so when."""
+
+    exec_id: str
+    currency: str
+    rate: Decimal
+    as_of: datetime
+    source: str
 
 
 async def insert_executions(connection: Writer, received: Iterable[tuple[Received, Place]]) -> None:
@@ -138,8 +180,30 @@ async def place_executions(connection: Writer, places: Sequence[tuple[str, Place
 async def upsert_commissions(connection: Writer, reports: Iterable[ReceivedCommission]) -> None:
     """Store commission reports; of two for one execution the later counts."""
     rows = [
-        (fact.exec_id, fact.commission, fact.currency, fact.realized_pnl, fact.received_at, epoch)
-        for fact, epoch in reports
+        (
+            fact.exec_id,
+            fact.commission,
+            fact.currency,
+            fact.realized_pnl,
+            first_at or fact.received_at,
+            None if first_at is None else fact.received_at,
+            epoch,
+        )
+        for fact, epoch, first_at in reports
     ]
     rows.sort(key=lambda row: row[0])
     await _upsert_commissions(connection, rows)
+
+
+async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> None:
+    """Store the rates that commissions are converted with. One that is recorded stays as it is."""
+    await _record_rates(connection, sorted(rates))
+
+
+async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:
+    """Drop the rates of these books: their instrument's currency turned out to be another."""
+    ordered = sorted(books)
+    await connection.execute(
+        _forget_rates,
+        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]},
+    )

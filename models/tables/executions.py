@@ -37,7 +37,7 @@ executions = Table(
         Bool,
         nullable=False,
         server_default="false",
-        comment="the fold has seen its commission report",
+        comment="the fold knows its commission, in the instrument's currency",
     ),
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
