@@ -229,6 +229,13 @@ def upgrade() -> None:
         [sa.literal_column("tstzrange(opened_at, closed_at)")],
         postgresql_using="gist",
     )
+    op.create_index(
+        "ix_positions_closed",
+        "positions",
+        ["closed_at"],
+        postgresql_where=sa.text("status = 'closed'"),
+    )
+    op.create_index("ix_reconciliation_differences_account", "reconciliation_differences", ["account", "id"])
     op.create_index("ix_executions_received_at", "executions", ["received_at"])
     op.create_index("ix_commission_reports_received_at", "commission_reports", ["received_at"])
     op.create_index(

@@ -149,6 +149,7 @@ positions = Table(
     Index("ix_positions_status_opened", "status", "opened_at", "id"),
     Index("ix_positions_account_status", "account", "status", "opened_at", "id"),
     Index("ix_positions_opened", "opened_at", "id"),
+    Index("ix_positions_closed", "closed_at", postgresql_where=text("status = 'closed'")),
     # What was held at a moment: few of many, however long the history.
     Index("ix_positions_held", text("tstzrange(opened_at, closed_at)"), postgresql_using="gist"),
 )

@@ -113,6 +113,7 @@ reconciliation_differences = Table(
         unique=True,
         postgresql_where=text("resolved_at IS NULL"),
     ),
+    Index("ix_reconciliation_differences_account", "account", "id"),
 )
 
 outbox = Table(

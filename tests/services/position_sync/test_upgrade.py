@@ -28,6 +28,8 @@ ADDED_SINCE_THE_FIRST = {
 INDEXED_SINCE_THE_FIRST = (
     "ix_positions_opened",
     "ix_positions_held",
+    "ix_positions_closed",
+    "ix_reconciliation_differences_account",
     "ix_executions_received_at",
     "ix_commission_reports_received_at",
 )  # and those that go with their columns
