@@ -10,17 +10,17 @@ from core.domain.executions import split_exec_id
 from core.domain.instruments import Instrument
 from core.events.changes import Change, ExecutionRecorded
 from models.queries import ledger as queries
-from models.queries.ledger import KnownCommission, KnownExecution
+from models.queries.ledger import KnownExecution
 from models.session import Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.accounts import Described, upsert_instruments
 from models.stores.executions import Place, Received, ReceivedCommission
-from models.stores.late_commissions import LateCommission, add_commissions, simple_ones
 from services.position_sync.announce import position_changes
 from services.position_sync.books import OpenBook, conclude_sweep
+from services.position_sync.commissions import take_commissions
 from services.position_sync.folding import fold_books
-from services.position_sync.intake import Sweep, Word, book_of
+from services.position_sync.intake import Sweep, Word, book_of, is_same
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class Arrivals:
     commissions: Mapping[str, ReceivedCommission] = field(default_factory=dict)
     words: Iterable[Word] = ()
     sweeps: Iterable[Sweep] = ()
-    unfolded: Iterable[str] = ()
-    """Stored executions that were folded before their commission report was visible."""
+    unfolded: Collection[str] = ()
+    """Stored executions that were folded before their commission, or the rate it needs, was visible."""
     anew: Iterable[BookKey] = ()
     """Books to fold from the start."""
     anchored: Mapping[BookKey, Conclusion] = field(default_factory=dict)
@@ -50,6 +50,8 @@ class Booked:
     """Accounts whose books or broker's words changed: they want comparing."""
     unfinished: list[Sweep] = field(default_factory=list)
     """Positions answers of which not everything has arrived yet."""
+    contradicting: list[Received] = field(default_factory=list)
+    """Executions that tell something else than what is stored under their id; they are not booked."""
 
 
 async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
@@ -60,9 +62,12 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     early = await _executions_of(connection, homeless)
     keys = await _keys(connection, arrivals, early, revalued | renamed)
     if not keys:  # commissions that came before their executions, or combos only
+        _, contradicting = _take_executions(
+            arrivals, {}, await _executions_of(connection, arrivals.executions)
+        )
         await execution_store.upsert_commissions(connection, arrivals.commissions.values())
         await _store_combos(connection, arrivals)
-        return Booked(_recorded(arrivals, []))
+        return Booked(_recorded(arrivals, []), contradicting=contradicting)
     await ledger_store.ensure_books(connection, _told_of(arrivals))
     locked = await queries.lock_books(connection, keys)
     works = {key: OpenBook(row) for key, row in locked.items()}
@@ -79,15 +84,19 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
         works[key].restated = True
     known = await _executions_of(connection, homeless | set(arrivals.executions))
     await _take_words(connection, arrivals, works, now)
-    new = _take_executions(arrivals, works, known)
+    new, contradicting = _take_executions(arrivals, works, known)
     for work in works.values():
         work.anchor_if_flat_before(now)
-    await _take_commissions(connection, arrivals, works, known, instruments)
+    await take_commissions(
+        connection, arrivals.commissions, arrivals.unfolded, new, known, works, instruments
+    )
     await _store_combos(connection, arrivals)
     unfinished = [sweep for sweep in arrivals.sweeps if not conclude_sweep(sweep, works, now)]
     for key, why in arrivals.anchored.items():
         works[key].anchor("settled", now, why)
-    return await _fold(connection, arrivals, list(works.values()), instruments, new, unfinished, now)
+    booked = await _fold(connection, arrivals, list(works.values()), instruments, new, now)
+    booked.unfinished, booked.contradicting = unfinished, contradicting
+    return booked
 
 
 async def _fold(
@@ -96,7 +105,6 @@ async def _fold(
     works: list[OpenBook],
     instruments: Mapping[int, Instrument],
     new: list[Received],
-    unfinished: list[Sweep],
     now: datetime,
 ) -> Booked:
     folded = await fold_books(connection, works, instruments, now)
@@ -107,7 +115,6 @@ async def _fold(
         changes,
         len(new),
         {work.book.account for work in works if work.folds or work.word_changed or work.restated},
-        unfinished,
     )
 
 
@@ -133,6 +140,7 @@ async def _store_instruments(
     stored = await queries.instruments_of(connection, told)
     fresh: list[Described] = []
     revalued: set[int] = set()
+    recoined: set[int] = set()
     renamed: set[int] = set()
     for conid, described in told.items():
         known = stored.get(conid)
@@ -140,18 +148,22 @@ async def _store_instruments(
         if merged is None:
             continue
         fresh.append(merged)
-        if known is not None and (
-            known[0].point_value != merged.instrument.point_value
-            or known[0].currency != merged.instrument.currency
-        ):
+        if known is not None and known[0].currency != merged.instrument.currency:
+            recoined.add(conid)
+        elif known is not None and known[0].point_value != merged.instrument.point_value:
             revalued.add(conid)
         elif known is not None and known[0].description != merged.instrument.description:
             renamed.add(conid)
     await upsert_instruments(connection, fresh, now)
-    touched = (
-        await queries.books_of_instruments(connection, revalued | renamed) if revalued | renamed else set()
+    touched = set(
+        await queries.books_of_instruments(connection, revalued | recoined | renamed)
+        if revalued | recoined | renamed
+        else ()
     )
-    return {key for key in touched if key[1] in revalued}, {key for key in touched if key[1] in renamed}
+    if recoined:
+        await execution_store.forget_rates(connection, [key for key in touched if key[1] in recoined])
+    renamed_books = {key for key in touched if key[1] in renamed}
+    return touched - renamed_books, renamed_books
 
 
 def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
@@ -229,75 +241,21 @@ async def _take_words(
 
 def _take_executions(
     arrivals: Arrivals, works: Mapping[BookKey, OpenBook], known: Mapping[str, list[KnownExecution]]
-) -> list[Received]:
-    """Hand each execution that is not stored yet to its book; returns them."""
+) -> tuple[list[Received], list[Received]]:
+    """Hand each execution that is not stored yet to its book; returns them, and those that contradict."""
     new: list[Received] = []
+    contradicting: list[Received] = []
     for exec_id, received in arrivals.executions.items():
-        key = book_of(received)
         revisions = known.get(split_exec_id(exec_id)[0], ())
-        if key is None or any(one.exec_id == exec_id for one in revisions):
-            continue
-        works[key].add(received, revisions)
-        new.append(received)
-    return new
-
-
-async def _take_commissions(
-    connection: Writer,
-    arrivals: Arrivals,
-    works: Mapping[BookKey, OpenBook],
-    known: Mapping[str, list[KnownExecution]],
-    instruments: Mapping[int, Instrument],
-) -> None:
-    """Store commission reports; a fill that was folded with another commission, or none, is folded anew."""
-    late = {
-        one.exec_id: one
-        for revisions in known.values()
-        for one in revisions
-        if one.exec_id in arrivals.commissions or one.exec_id in arrivals.unfolded
-    }
-    before = await queries.commissions_of(connection, late) if late else {}
-    await execution_store.upsert_commissions(connection, arrivals.commissions.values())
-    after = await queries.commissions_of(connection, late) if late else {}
-    added = await _add_simple(connection, late, known, after, works, instruments)
-    for exec_id, one in late.items():
-        if exec_id in added or (one.commission_folded and before.get(exec_id) == after.get(exec_id)):
-            continue
-        work = works.get((one.account, one.conid))
-        if work is not None:
-            revisions = known[one.base_id]
-            work.fold_from(min(revision.executed_at for revision in revisions))
-
-
-async def _add_simple(
-    connection: Writer,
-    late: Mapping[str, KnownExecution],
-    known: Mapping[str, list[KnownExecution]],
-    commissions: Mapping[str, KnownCommission],
-    works: Mapping[BookKey, OpenBook],
-    instruments: Mapping[int, Instrument],
-) -> set[str]:
-    """Add first commissions to fills that nothing was built upon; returns those fills."""
-    candidates: list[str] = []
-    for exec_id, one in late.items():
-        work = works.get((one.account, one.conid))
-        if work is None or work.refold or one.commission_folded or len(known[one.base_id]) > 1:
-            continue
-        first = work.book.first_anchor_at
-        has_no_say_in_the_opening = first is None or one.executed_at > first
-        report = commissions.get(exec_id)
-        in_same_currency = report is not None and report.currency == instruments[one.conid].currency
-        if has_no_say_in_the_opening and in_same_currency:
-            candidates.append(exec_id)
-    if not candidates:
-        return set()
-    simple = await simple_ones(connection, candidates)
-    await add_commissions(
-        connection, [LateCommission(one, commissions[one].commission) for one in sorted(simple)]
-    )
-    for key in simple.values():
-        works[key].restated = True
-    return set(simple)
+        stored = next((one for one in revisions if one.exec_id == exec_id), None)
+        key = book_of(received)
+        if stored is not None:
+            if not is_same(received.fact, stored):
+                contradicting.append(received)
+        elif key is not None:
+            works[key].add(received, revisions)
+            new.append(received)
+    return new, contradicting
 
 
 async def _store_combos(connection: Writer, arrivals: Arrivals) -> None:

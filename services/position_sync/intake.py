@@ -27,12 +27,15 @@ from core.events.facts import (
     decode_facts,
 )
 from core.streams.port import Entry
+from models.queries.ledger import KnownExecution
 from models.stores.accounts import Described
 from models.stores.executions import Received, ReceivedCommission
 from models.stores.sync import DeadFact
 
-_MOST_DIGITS = 30
-"""Left and right of the point. More is no amount of anything; it is a fault in what sent it."""
+_MOST_DIGITS = 25
+_MOST_BEFORE_THE_POINT = 18
+_MOST_BEHIND_IT = 30
+"""More is no amount of anything; it is a fault in what sent it. Up to here, products of three are exact."""
 
 _MOST_AHEAD = timedelta(days=1)
 """A wrong zone or a wrong clock of ours makes a fill seem to lie ahead by hours, never by more."""
@@ -44,6 +47,11 @@ class Item(NamedTuple):
     epoch: int
     seq: int
     fact: Fact
+
+    @property
+    def told(self) -> tuple[Fact, int]:
+        """The fact and its epoch."""
+        return self.fact, self.epoch
 
 
 class Word(NamedTuple):
@@ -90,6 +98,9 @@ class Intake:
     links: list[tuple[int, LinkChanged]] = field(default_factory=list)
     fences: list[tuple[int, ResyncFenced]] = field(default_factory=list)
     unreadable: list[DeadFact] = field(default_factory=list)
+    """What is kept aside: frames that could not be read, and what contradicts what is known."""
+    contradicting: list[Received] = field(default_factory=list)
+    """Executions that tell something else under an id that another in the same batch has."""
 
 
 def decode_entries(entries: Iterable[Entry], now: datetime) -> tuple[list[Item], list[DeadFact]]:
@@ -127,51 +138,89 @@ def _decode_leniently(entry: Entry, now: datetime, items: list[Item], dead: list
 def _admit(item: Item, now: datetime, items: list[Item], dead: list[DeadFact]) -> None:
     fault = _fault(item.fact)
     if fault:
-        dead.append(as_dead(item, "validation", fault, now))
+        dead.append(as_dead(*item.told, "validation", fault, now))
     else:
         items.append(item)
 
 
-def as_dead(item: Item, category: str, reason: str, now: datetime) -> DeadFact:
-    """A fact that was read and cannot be applied."""
-    return DeadFact(
-        category,
-        reason,
-        msgspec.json.encode(item.fact).decode(),
-        "facts",
-        now,
-        getattr(item.fact, "account", None),
-        item.epoch,
+def as_dead(fact: Fact, epoch: int, category: str, reason: str, now: datetime) -> DeadFact:
+    """A fact that was read and cannot be applied.
+
+    Its payload leaves out when we were told, so that the same told in every resync is kept once.
+    """
+    told = msgspec.to_builtins(fact, str_keys=True)
+    del told["received_at"]
+    payload = msgspec.json.encode(told).decode()
+    return DeadFact(category, reason, payload, "facts", now, getattr(fact, "account", None), epoch)
+
+
+def as_contradicting(received: Received, now: datetime) -> DeadFact:
+    """An execution that tells something else than what is known under its id."""
+    reason = "an execution with this id and other content is known already; the first one counts"
+    return as_dead(received.fact, received.epoch, "validation", reason, now)
+
+
+def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution) -> bool:
+    """Whether two executions with one id tell the same trade."""
+    conid = other.instrument.conid if isinstance(other, ExecutionReported) else other.conid
+    return (one.account, one.instrument.conid, one.side, one.quantity, one.price) == (
+        other.account,
+        conid,
+        other.side,
+        other.quantity,
+        other.price,
     )
 
 
 def _sane(number: Decimal | None) -> bool:
-    return number is None or (
-        number.is_finite()
-        and number.adjusted() < _MOST_DIGITS
-        and int(number.as_tuple().exponent) > -_MOST_DIGITS
+    if number is None:
+        return True
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.as_tuple()
+    return (
+        len(digits) <= _MOST_DIGITS
+        and number.adjusted() < _MOST_BEFORE_THE_POINT
+        and int(exponent) >= -_MOST_BEHIND_IT
     )
 
 
 def _fault(fact: Fact) -> str:
     """What is wrong with a fact's figures; empty when nothing is."""
-    numbers: tuple[Decimal | None, ...] = ()
     if fact.received_at.tzinfo is None:
         return "a time must carry its zone"
+    fault = ""
+    numbers: tuple[Decimal | None, ...] = ()
     match fact:
         case ExecutionReported():
-            if not has_quantity(fact.exec_id, fact.quantity):
-                return f"an execution's quantity must be positive, not {fact.quantity}"
-            if fact.executed_at.tzinfo is None:
-                return "an execution's time must carry its zone"
-            if fact.executed_at - fact.received_at > _MOST_AHEAD:
-                return f"an execution's time cannot lie in the future: {fact.executed_at.isoformat()}"
+            fault = _execution_fault(fact) or _instrument_fault(fact.instrument)
             numbers = (fact.quantity, fact.price, fact.cumulative_quantity, fact.average_price)
         case CommissionReported():
             numbers = (fact.commission, fact.realized_pnl)
         case PositionReported():
+            fault = _instrument_fault(fact.instrument)
             numbers = (fact.quantity, fact.average_cost)
-    return "" if all(map(_sane, numbers)) else "a figure is not a usable number"
+        case InstrumentDescribed():
+            fault = _instrument_fault(fact.instrument)
+    return fault or ("" if all(map(_sane, numbers)) else "a figure is not a usable number")
+
+
+def _execution_fault(fact: ExecutionReported) -> str:
+    if not fact.account or not fact.exec_id:
+        return "an execution must have an id and name its account"
+    if not has_quantity(fact.exec_id, fact.quantity):
+        return f"an execution's quantity must be positive, not {fact.quantity}"
+    if fact.executed_at.tzinfo is None:
+        return "an execution's time must carry its zone"
+    if fact.executed_at - fact.received_at > _MOST_AHEAD:
+        return f"an execution's time cannot lie in the future: {fact.executed_at.isoformat()}"
+    return ""
+
+
+def _instrument_fault(instrument: Instrument) -> str:
+    if not (_sane(instrument.multiplier) and instrument.multiplier > 0 and instrument.price_magnifier > 0):
+        return f"an instrument's multiplier and magnifier must be positive, not {instrument.multiplier}"
+    return "" if _sane(instrument.strike) else "an instrument's strike is not a usable number"
 
 
 def sort_facts(items: Sequence[Item]) -> Intake:
@@ -180,14 +229,22 @@ def sort_facts(items: Sequence[Item]) -> Intake:
     for epoch, seq, fact in sorted(items, key=lambda item: item[:2]):
         match fact:
             case ExecutionReported():
+                first = intake.executions.get(fact.exec_id)
+                if first is not None:
+                    if not is_same(fact, first.fact):
+                        intake.contradicting.append(Received(fact, epoch))
+                    continue
                 intake.accounts.setdefault(fact.account, fact.received_at)
                 _describe(intake, fact.instrument, None)
-                intake.executions.setdefault(fact.exec_id, Received(fact, epoch))
+                intake.executions[fact.exec_id] = Received(fact, epoch)
             case CommissionReported():
                 report = ReceivedCommission(fact, epoch)
                 known = intake.commissions.get(fact.exec_id)
-                if known is None or known.order <= report.order:
+                if known is None:
                     intake.commissions[fact.exec_id] = report
+                else:
+                    earlier, later = sorted((known, report), key=lambda one: one.order)
+                    intake.commissions[fact.exec_id] = later.after(earlier)
             case PositionReported():
                 intake.accounts.setdefault(fact.account, fact.received_at)
                 if not is_combo(fact.instrument):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.rates import EXCHANGE_RATE
 from core.errors import DatabaseUnavailableError
 from core.events.changes import AccountsRecorded, AccountValueChanged, Change, DatasetRecorded, JobChanged
 from core.settings import Settings
@@ -26,7 +27,15 @@ from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, Booked, book
-from services.position_sync.intake import Intake, Item, Sweep, as_dead, decode_entries, sort_facts
+from services.position_sync.intake import (
+    Intake,
+    Item,
+    Sweep,
+    as_contradicting,
+    as_dead,
+    decode_entries,
+    sort_facts,
+)
 
 log = logs.get_logger(__name__)
 
@@ -101,7 +110,7 @@ class Relay:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
             reason = (str(cause).splitlines() or [type(cause).__name__])[0]
             log.warning("fact_kept_aside", kind=type(items[0].fact).__name__, error=type(cause).__name__)
-            await self._commit([], [*dead, as_dead(items[0], "database", reason, self._clock())])
+            await self._commit([], [*dead, as_dead(*items[0].told, "database", reason, self._clock())])
             return
         middle = len(items) // 2
         await self._apply(items[:middle], dead)
@@ -139,15 +148,17 @@ class Relay:
             await sync_store.append_log(connection, [entry])
 
     async def _fold_stragglers(self, items: Sequence[Item]) -> None:
-        """Fold commissions that another worker committed while their executions were in our hands.
+        """Fold commissions that another worker committed while their executions, or rates, were in our hands.
 
         Neither transaction saw the other's row. Each looks again after its own commit: the later finds it.
         """
         exec_ids = {getattr(item.fact, "exec_id", "") for item in items} - {""}
-        if not exec_ids:
+        # A rate may be what an earlier commission has waited for, whichever that was.
+        rates_told = any(getattr(item.fact, "key", "") == EXCHANGE_RATE for item in items)
+        if not exec_ids and not rates_told:
             return
         async with self._database.read() as reader:
-            unfolded = await unfolded_commissions(reader, sorted(exec_ids))
+            unfolded = await unfolded_commissions(reader, None if rates_told else sorted(exec_ids))
         if unfolded:
             await fold_commissions(self._database, self._streams, self._settings, unfolded, self._clock())
 
@@ -199,6 +210,8 @@ async def store(
         )
     ]
     changes += await _links_and_fences(connection, intake, now)
+    contradicting = (*intake.contradicting, *booked.contradicting)
+    intake.unreadable.extend(as_contradicting(one, now) for one in contradicting)
     await sync_store.bury(connection, [*intake.unreadable, *dead])
     return booked, changes
 

@@ -55,16 +55,18 @@ async def sweep(
 
 async def _fold_left_over(database: Database, streams: StreamPort, settings: Settings, clock: Clock) -> None:
     async with database.read() as reader:
-        exec_ids = await unfolded_commissions(reader, None)
         dirty = await dirty_books(reader, 10_000)
-    for start in range(0, len(exec_ids), _EXECUTIONS_AT_ONCE):
-        part = exec_ids[start : start + _EXECUTIONS_AT_ONCE]
-        await fold_commissions(database, streams, settings, part, clock())
     for start in range(0, len(dirty), _BOOKS_AT_ONCE):
         async with database.write() as connection:
             booked = await book(connection, Arrivals(anew=dirty[start : start + _BOOKS_AT_ONCE]), clock())
             announcement = await Announcement.prepare(connection, booked.changes)
         await announcement.publish(database, streams, settings)
+    # Afterwards: folding anew tells which commissions still lack what they need.
+    async with database.read() as reader:
+        exec_ids = await unfolded_commissions(reader, None)
+    for start in range(0, len(exec_ids), _EXECUTIONS_AT_ONCE):
+        part = exec_ids[start : start + _EXECUTIONS_AT_ONCE]
+        await fold_commissions(database, streams, settings, part, clock())
 
 
 async def _close_overdue(database: Database, streams: StreamPort, settings: Settings, clock: Clock) -> None:
