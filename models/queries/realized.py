@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, select
 
+from core.domain.lots import CostMethod
 from models.queries.grouping import GroupKey, in_order, is_period, period_end, period_of, symbol_key
 from models.session import Reader
-from models.tables import commission_reports, instruments, lot_disposals, positions
+from models.tables import commission_reports, instruments, ledger_books, lot_disposals, positions
 
 Grouping = Literal["day", "month", "year", "symbol"]
 
@@ -18,7 +19,7 @@ class RealizedRow(NamedTuple):
 
     ``realized_pnl`` is ``None`` when one of them is unknown, ``broker_realized_pnl`` when the broker gave no
     figure for one of the closing fills. ``difference`` is ours less the broker's, of the closing fills alone:
-    of an adjustment the broker has no figure.
+    of an adjustment the broker has no figure. ``method`` chose the lots, ``None`` where several did.
     """
 
     key: str
@@ -32,6 +33,7 @@ class RealizedRow(NamedTuple):
     unknown_disposals: int
     missing_broker_figures: int
     provisional: bool
+    method: CostMethod | None
 
 
 def closing_fills(*bounds: ColumnElement[bool]) -> Subquery:
@@ -96,7 +98,7 @@ async def realized_page(
 
     Currency trades are left out: IBKR realizes nothing on them. Days are those of UTC.
     """
-    report = commission_reports.c
+    report, book = commission_reports.c, ledger_books.c
     bounds = closed_within(account, since, until)
     if after is not None and is_period(grouping):
         # So that a later page does not read what the earlier ones have shown.
@@ -124,13 +126,18 @@ async def realized_page(
             unknown,
             missing,
             func.bool_or(closing.c.provisional),
+            case((func.min(book.cost_method) == func.max(book.cost_method), func.min(book.cost_method))),
         )
-        .select_from(with_broker_figures(closing))
+        .select_from(
+            with_broker_figures(closing).outerjoin(
+                ledger_books, and_(book.account == closing.c.account, book.conid == closing.c.conid)
+            )
+        )
         .group_by(*place)
         .limit(limit)
     )
     return [
         # Sums of counts come as NUMERIC.
-        RealizedRow._make((*row[:7], *map(int, row[7:10]), row[10]))
+        RealizedRow._make((*row[:7], *map(int, row[7:10]), *row[10:]))
         for row in await reader.execute(in_order(query, place, grouping, after))
     ]

@@ -25,6 +25,7 @@ from services.api.page import Page
 from services.api.paging import json_response
 from services.api.routers import (
     accounts,
+    comparison,
     executions,
     health,
     lots,
@@ -100,7 +101,18 @@ def create_app(
     app = FastAPI(lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.context = _build_context(settings, clock, streams, pace)
     problems.install(app)
-    for module in (health, session, accounts, positions, lots, executions, realized, sync, stream):
+    for module in (
+        health,
+        session,
+        accounts,
+        positions,
+        lots,
+        comparison,
+        executions,
+        realized,
+        sync,
+        stream,
+    ):
         app.include_router(module.router)
     page = Page(static)
     described: dict[str, Any] = {}

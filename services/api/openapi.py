@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from services.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from services.api.schemas.accounts import AccountPage, Summary
 from services.api.schemas.common import Problem, example_of
+from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.lots import LotPage
@@ -25,6 +26,7 @@ ROOTS = (
     ExecutionPage,
     JobAnswer,
     LotPage,
+    MethodComparison,
     Position,
     PositionEventPage,
     PositionPage,

@@ -1,9 +1,11 @@
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from core.domain.lots import CostMethod
 from core.domain.money import plain
 from models.queries.grouping import GroupKey
 from models.queries.realized import Grouping, RealizedRow, realized_page
@@ -14,6 +16,7 @@ from models.queries.realized_differences import (
     differing_fills,
     realized_totals,
 )
+from services.api.comparison import realized_by_method
 from services.api.context import Shared
 from services.api.openapi import answers
 from services.api.paging import (
@@ -34,10 +37,14 @@ from services.api.schemas.realized import Realized, RealizedDifference, Realized
 router = APIRouter(prefix="/api/v1/realized", tags=["realized"])
 
 Since = Annotated[AwareDatetime | None, Query(alias="from", description="closed at or after")]
+Method = Annotated[
+    CostMethod | None,
+    Query(description="as if this cost method had chosen the lots; without it each account's own has"),
+]
 Until = Annotated[AwareDatetime | None, Query(alias="to", description="closed before")]
 
 
-def _realized(row: RealizedRow) -> Realized:
+def _realized(row: RealizedRow, difference_from_own: Decimal | None = None) -> Realized:
     ours, theirs = row.realized_pnl, row.broker_realized_pnl
     return Realized(
         key=row.key,
@@ -51,6 +58,8 @@ def _realized(row: RealizedRow) -> Realized:
         unknown_disposals=row.unknown_disposals,
         missing_broker_figures=row.missing_broker_figures,
         provisional=row.provisional,
+        method=row.method,
+        difference_from_own=None if difference_from_own is None else plain(difference_from_own),
     )
 
 
@@ -63,6 +72,7 @@ async def list_realized(
     since: Since = None,
     until: Until = None,
     group_by: Annotated[Grouping, Query(description="periods are UTC's, newest first")] = "day",
+    method: Method = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -70,9 +80,22 @@ async def list_realized(
     after = group_key(cursor, "realized", group_by)
     if account is not None:
         context.known_account(account)
-    async with context.database.read() as reader:
-        found = await realized_page(
-            reader,
+    if method is None:
+        async with context.database.read() as reader:
+            found = await realized_page(
+                reader,
+                grouping=group_by,
+                account=account,
+                since=since,
+                until=until,
+                after=after,
+                limit=limit + 1,
+            )
+        items = [_realized(row) for row in found]
+    else:
+        matched = await realized_by_method(
+            context,
+            method,
             grouping=group_by,
             account=account,
             since=since,
@@ -80,12 +103,13 @@ async def list_realized(
             after=after,
             limit=limit + 1,
         )
-    rows, last = cut(found, limit)
+        items = [_realized(*one) for one in matched]
+    rows, last = cut(items, limit)
     next_cursor = None
     if last is not None:
         next_cursor = group_cursor("realized", group_by, GroupKey(last.key, last.account, last.currency))
     page = RealizedPage(
-        items=tuple(_realized(row) for row in rows),
+        items=tuple(rows),
         next_cursor=next_cursor,
         freshness=context.hub.feed.dataset_freshness("executions", context.hub.judge(), account),
     )

@@ -7,6 +7,13 @@ from msgspec import Struct
 
 from services.api.schemas.accounts import Account, AccountPage, Summary
 from services.api.schemas.common import Coverage, Freshness, Links
+from services.api.schemas.comparison import (
+    MethodClosing,
+    MethodComparison,
+    MethodDisposal,
+    MethodFigure,
+    MethodTotal,
+)
 from services.api.schemas.executions import Execution, ExecutionPage
 from services.api.schemas.lots import Lot, LotDisposal, LotPage
 from services.api.schemas.positions import Position, PositionEvent, PositionEventPage, PositionPage
@@ -148,6 +155,46 @@ _LOT = Lot(
         ),
     ),
 )
+_METHOD_DISPOSAL = MethodDisposal(
+    lot_seq=1,
+    opened_at=_OPENED,
+    quantity="40",
+    open_price="227.5",
+    cost="9100",
+    proceeds="9256",
+    open_commission="0.4",
+    close_commission="1",
+    realized_pnl="154.6",
+    provisional=False,
+)
+_METHOD_CLOSING = MethodClosing(
+    seq=3,
+    type="reduced",
+    executed_at=_AT,
+    exec_id="0000e0d5.69cc0f11.01.01",
+    quantity="-40",
+    price="231.4",
+    methods=(
+        MethodFigure(
+            method="fifo",
+            realized_pnl="154.6",
+            difference_from_own="0",
+            commission="1.4",
+            provisional=False,
+            disposals=(_METHOD_DISPOSAL,),
+        ),
+    ),
+)
+_METHOD_TOTAL = MethodTotal(
+    method="fifo",
+    realized_pnl="154.6",
+    difference_from_own="0",
+    commission="1.4",
+    closings=1,
+    disposals=1,
+    unknown_disposals=0,
+    provisional=False,
+)
 _REALIZED = Realized(
     key="2026-11-20",
     account="U1234567",
@@ -160,6 +207,8 @@ _REALIZED = Realized(
     unknown_disposals=0,
     missing_broker_figures=0,
     provisional=False,
+    method="fifo",
+    difference_from_own=None,
 )
 _REALIZED_DIFFERENCE = RealizedDifference(
     exec_id="0000e0d5.69cc0f11.01.01",
@@ -260,6 +309,14 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
         Credentials: Credentials(token="the content of the token file"),  # noqa: S106 - says what goes there
         ExecutionPage: ExecutionPage(items=(_EXECUTION,), next_cursor=None, freshness=_LIVE),
         JobAnswer: JobAnswer(job=Job(id=_JOB, kind="resync", status="queued", progress=None, error=None)),
+        MethodComparison: MethodComparison(
+            position_id=_POSITION,
+            method="fifo",
+            totals=(_METHOD_TOTAL,),
+            items=(_METHOD_CLOSING,),
+            next_cursor=None,
+            freshness=_LIVE,
+        ),
         LotPage: LotPage(
             average_entry_price="227.5",
             average_exit_price="231.4",

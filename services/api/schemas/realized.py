@@ -1,5 +1,6 @@
 from msgspec import Struct
 
+from core.domain.lots import CostMethod
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -10,6 +11,9 @@ class Realized(Struct, frozen=True, kw_only=True):
     ``broker_realized_pnl`` is the sum of the broker's own figures for the same closing fills, null while it
     gave none for one of them (``missing_broker_figures``). ``difference`` is ours less the broker's, of the
     closing fills alone (of an adjustment the broker has no figure), null when either side is.
+
+    ``method`` is the cost method that chose the lots, null where several did. ``difference_from_own`` is what
+    it makes more than the accounts' own, null unless a method was asked for and both are known.
     """
 
     key: str
@@ -23,6 +27,8 @@ class Realized(Struct, frozen=True, kw_only=True):
     unknown_disposals: int
     missing_broker_figures: int
     provisional: bool
+    method: CostMethod | None
+    difference_from_own: Amount | None
 
 
 class RealizedPage(Struct, frozen=True, kw_only=True):

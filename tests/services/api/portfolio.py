@@ -386,6 +386,7 @@ async def _seed_lots(writer: Any) -> None:
                 remaining=Decimal(remaining),
                 price=Decimal(price),
                 unit_cost=Decimal(price),
+                cost=Decimal(quantity) * Decimal(price),
                 commission=Decimal(fee),
                 remaining_commission=Decimal(remaining_fee),
             )
@@ -412,12 +413,12 @@ async def _seed_lots(writer: Any) -> None:
             )
         )
     steps = (
-        ("opened", "30", "400", "0001.bd.01.01", 8),
-        ("increased", "20", "401", "0001.be.01.01", 7),
-        ("closed", "-50", "406", WON_SALE, 2),
+        ("opened", "30", "400", "0.5", "0001.bd.01.01", 8),
+        ("increased", "20", "401", "0.5", "0001.be.01.01", 7),
+        ("closed", "-50", "406", "1", WON_SALE, 2),
     )
     after = Decimal(0)
-    for seq, (kind, quantity, traded, exec_id, days) in enumerate(steps, start=1):
+    for seq, (kind, quantity, traded, fee, exec_id, days) in enumerate(steps, start=1):
         after += Decimal(quantity)
         await writer.execute(
             insert(t.position_events).values(
@@ -428,6 +429,7 @@ async def _seed_lots(writer: Any) -> None:
                 quantity=Decimal(quantity),
                 price=Decimal(traded),
                 position_after=after,
+                commission=Decimal(fee),
                 exec_id=exec_id,
             )
         )
