@@ -227,14 +227,22 @@ async def _take_words(
     told: dict[BookKey, datetime] = {}
     for word in arrivals.words:
         told.setdefault((word.fact.account, word.fact.instrument.conid), word.fact.as_of)
-    unheard = [work for work in works.values() if work.book.broker_quantity is None]
-    if unheard:
-        complete = await queries.complete_positions(connection, {work.book.account for work in unheard})
-        for work in unheard:
+    absent = [
+        work
+        for work in works.values()
+        if work.book.broker_quantity is None or (not work.book.broker_quantity and work.key in told)
+    ]
+    if absent:
+        complete = await queries.complete_positions(connection, {work.book.account for work in absent})
+        for work in absent:
             answer = complete.get(work.book.account)
             # A word from before the end of that answer is part of it.
-            if answer is not None and (work.key not in told or told[work.key] > answer[0]):
+            if answer is None or (work.key in told and told[work.key] <= answer[0]):
+                continue
+            if work.book.broker_quantity is None:
                 work.assume_flat(*answer, now)
+            else:
+                work.stay_flat(answer[0])
     for word in arrivals.words:
         works[word.fact.account, word.fact.instrument.conid].hear(word, now)
 

@@ -102,6 +102,12 @@ class OpenBook:
         self.flat_since = as_of - _TIME_RESOLUTION
         self.begins_flat = is_new and self.book.first_anchor_at is None
 
+    def stay_flat(self, as_of: datetime) -> None:
+        """The last complete positions answer left out a book that was flat: it still was."""
+        if self.book.broker_as_of is not None and self.book.broker_as_of < as_of:
+            self.book = self.book._replace(broker_as_of=as_of)
+            self.stored = True
+
     def anchor_if_flat_before(self, now: datetime) -> None:
         """Hold a book that was flat to that, so that what it has now is not taken for an opening balance.
 
@@ -214,7 +220,7 @@ def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetim
         if book.account not in fact.accounts:
             continue
         if book.broker_sweep != fact.sweep:
-            if book.word < began and book.broker_quantity != ZERO:
+            if book.word < began and (book.broker_quantity != ZERO or book.quantity or work.executions):
                 work.hear_absence(sweep, now)
         elif book.first_anchor_at is None and book.last_executed_at is None and book.broker_quantity:
             work.anchor("provisional", now)
