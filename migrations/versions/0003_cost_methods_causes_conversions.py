@@ -139,6 +139,24 @@ def upgrade() -> None:
     op.add_column(
         "position_statements",
         sa.Column(
+            "held_from",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when the ledger was held to it before it was released",
+        ),
+    )
+    op.add_column(
+        "position_statements",
+        sa.Column(
+            "held_until",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when it was last released; null: it never was",
+        ),
+    )
+    op.add_column(
+        "position_statements",
+        sa.Column(
             "cause",
             sa.Text(),
             nullable=True,

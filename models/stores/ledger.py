@@ -63,9 +63,9 @@ _name_causes = text(
 # What a correction changed was true to the broker, too, until it was corrected: a word of that time, about
 # that trade, holds no longer.
 _release_anchors = text(
-    "WITH released AS (UPDATE position_statements s SET anchor = NULL, anchored_at = NULL, cause = NULL, "
-    "price = NULL, carried = false, inferred = false FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "WITH released AS (UPDATE position_statements s SET anchor = NULL, held_from = s.anchored_at, "
+    "held_until = :now, anchored_at = NULL, cause = NULL, price = NULL, carried = false, inferred = false "
+    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
     "WHERE s.account = k.account AND s.conid = k.conid AND (s.anchor = 'provisional' "
     "OR (s.anchor = 'settled' AND (s.cause IS NULL OR s.inferred) AND EXISTS ("
     "SELECT FROM executions o JOIN executions x ON x.exec_base_id = o.exec_base_id "
@@ -126,7 +126,7 @@ async def insert_statements(connection: Writer, statements: Sequence[Statement])
     await _insert_statements(connection, [distinct[key] for key in sorted(distinct)])
 
 
-async def release_anchors(connection: Writer, keys: Iterable[BookKey]) -> set[BookKey]:
+async def release_anchors(connection: Writer, keys: Iterable[BookKey], now: datetime) -> set[BookKey]:
     """Release locked books from words that no longer hold, and have them folded anew; returns which.
 
     Those are the words they were held to before things had settled, and those that were said of a trade
@@ -135,7 +135,7 @@ async def release_anchors(connection: Writer, keys: Iterable[BookKey]) -> set[Bo
     ordered = sorted(keys)
     rows = await connection.execute(
         _release_anchors,
-        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]},
+        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered], "now": now},
     )
     return {(row.account, row.conid) for row in rows}
 

@@ -62,6 +62,8 @@ position_statements = Table(
     Column("seq", BigInt, nullable=False),
     Column("anchor", String, comment="the ledger is held to this word; provisional: until it has settled"),
     Column("anchored_at", Instant, comment="our clock: when the ledger was first held to it"),
+    Column("held_from", Instant, comment="when the ledger was held to it before it was released"),
+    Column("held_until", Instant, comment="when it was last released; null: it never was"),
     Column(
         "cause", String, comment="why the ledger lacked what this word tells; null: unexplained or no anchor"
     ),

@@ -187,7 +187,7 @@ async def _act(connection: Writer, found: _Findings, settle: timedelta, now: dat
     found.untold.update(key[1] for key in found.hold if verdicts[key] is not Verdict.DIFFERENT)
     if around is None or not differing:
         return
-    released = await ledger_store.release_anchors(connection, [one.key for one in differing])
+    released = await ledger_store.release_anchors(connection, [one.key for one in differing], now)
     # A book's first anchor gives it its opening balance: that is no difference.
     adjusted = [one for one in differing if one.first_anchor_at is not None and one.key not in released]
     weighed = await weigh(connection, adjusted, around)
