@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
 from models.queries.lots import averages_of, disposals_of, lots_page
@@ -32,6 +33,7 @@ INSERT INTO positions (id, account, conid, ordinal, status, side, quantity, max_
     realized_pnl, commission, opened_at, closed_at, provisional, missing_commissions, estimated,
     event_count, lot_count, disposal_count, version, updated_at) SELECT id, account, conid, n,
     'closed', 'long', 0, 3, 1, 1, at, at, false, 0, false, 4, 3, 3, 1, at FROM made;
+INSERT INTO ledger_books (account, conid) SELECT DISTINCT account, conid FROM made;
 INSERT INTO lots (position_id, seq, exec_id, opened_at, quantity, remaining, price, unit_cost,
     commission, remaining_commission) SELECT id, k, 'o' || n || '.' || k, at, 1, 0, 10, 10, 0, 0
     FROM made, generate_series(1, 3) k;
@@ -76,6 +78,16 @@ async def _disposals(reader: Reader, position_id: uuid.UUID) -> object:
     return await disposals_of(reader, position_id, await lots_page(reader, position_id, limit=2))
 
 
+async def _stored(reader: Reader, position_id: uuid.UUID) -> object:
+    one = await closed_position(reader, position_id)
+    return None if one is None else all(await stored_of(reader, [one]))
+
+
+async def _keys(reader: Reader, _: object) -> object:
+    chosen = await closed_positions(reader, account=None, since=SINCE, until=UNTIL)
+    return await closing_keys(reader, chosen[:20], grouping="day", since=SINCE, until=UNTIL)
+
+
 ASKED: dict[str, Ask] = {
     "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
     "disposals": _disposals,
@@ -83,6 +95,8 @@ ASKED: dict[str, Ask] = {
     "executions of a position": lambda reader, one: executions_page(
         reader, position_id=one, after=ExecutionKey(datetime(2026, 1, 1, tzinfo=UTC), "x"), limit=101
     ),
+    "a position under every method": _stored,
+    "closings to match again": _keys,
     "realized by day": lambda reader, _: realized_page(
         reader, grouping="day", since=SINCE, until=UNTIL, limit=101
     ),
