@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from core.domain.instruments import Instrument
+from core.domain.rates import EXCHANGE_RATE
 from core.events.facts import (
+    AccountValueReported,
     CommissionReported,
     DatasetCompleted,
     ExecutionReported,
@@ -38,6 +40,7 @@ def execution(
     account: str = ACCOUNT,
     instrument: Instrument = ACME,
 ) -> ExecutionReported:
+    """``-0`` is a sale that is cancelled, ``0`` a purchase."""
     signed = Decimal(quantity)
     return ExecutionReported(
         received_at=at(seconds + 0.1),
@@ -45,7 +48,7 @@ def execution(
         instrument=instrument,
         exec_id=exec_id,
         executed_at=at(seconds),
-        side="BOT" if signed > 0 else "SLD",
+        side="SLD" if signed.is_signed() else "BOT",
         quantity=abs(signed),
         price=Decimal(price),
     )
@@ -60,6 +63,15 @@ def commission(
         commission=Decimal(amount),
         currency=currency,
         realized_pnl=None if realized is None else Decimal(realized),
+    )
+
+
+def exchange_rate(
+    currency: str, value: str, *, seconds: float = 0, account: str = ACCOUNT
+) -> AccountValueReported:
+    """What one unit of a currency is worth in the account's base currency."""
+    return AccountValueReported(
+        received_at=at(seconds), account=account, key=EXCHANGE_RATE, value=value, currency=currency
     )
 
 

@@ -16,7 +16,7 @@ QUERIES = {
     "lot_disposals": "SELECT d.* FROM lot_disposals d ORDER BY position_id, seq",
     "executions": "SELECT exec_id, quantity, price, corrected_by, position_id, realized_pnl, "
     "commission_folded FROM executions ORDER BY exec_id",
-    "commission_reports": "SELECT exec_id, commission, currency, realized_pnl FROM commission_reports "
+    "commission_reports": "SELECT exec_id, commission, currency, realized_pnl, rate FROM commission_reports "
     "ORDER BY exec_id",
     "ledger_books": "SELECT account, conid, quantity, last_executed_at, last_exec_base_id, episodes, dirty "
     "FROM ledger_books ORDER BY account, conid",

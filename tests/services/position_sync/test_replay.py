@@ -2,22 +2,46 @@
 
 import random
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from sqlalchemy import text
 
+from core.domain.lots import CostMethod
 from core.events.facts import CommissionReported, ExecutionReported, Fact
+from core.settings import Settings
 from core.streams.port import Entry
+from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.relay import Relay
+from services.position_sync.sweep import sweep
 from tests.services.position_sync.conftest import Rows
-from tests.services.position_sync.facts import ACME, GOLD, Link, commission, execution
+from tests.services.position_sync.facts import (
+    ACCOUNT,
+    ACME,
+    GOLD,
+    Link,
+    commission,
+    exchange_rate,
+    execution,
+)
 from tests.services.position_sync.ledger_rows import clear, ledger_rows
+
+METHODS = get_args(CostMethod)
+RATES = (exchange_rate("USD", "1"), exchange_rate("EUR", "1.0837215"), exchange_rate("GBP", "1.2531"))
 
 
 def script(chance: random.Random) -> list[Fact]:
-    """A day of fills in two books: both directions, flips, corrections, commissions that never come."""
-    facts: list[Fact] = []
+    """A day of fills in two books: both directions, flips, corrections, commissions that never come.
+
+    Some trades are cancelled, and some commissions come in other currencies: of yen no rate is ever told.
+    """
+    facts: list[Fact] = [*RATES]
+
+    def charge(exec_id: str, amount: str) -> CommissionReported:
+        currency = chance.choice(("USD", "USD", "USD", "EUR", "GBP", "JPY"))
+        return commission(exec_id, amount, currency=currency)
+
     for number in range(40):
         instrument = chance.choice((ACME, GOLD))
         quantity = chance.choice(("1", "2", "3.5", "-1", "-2", "-4.25"))
@@ -26,14 +50,14 @@ def script(chance: random.Random) -> list[Fact]:
         base = f"0000e{number:03}.{chance.randrange(10)}"
         facts.append(execution(f"{base}.01", quantity, price, seconds=second, instrument=instrument))
         if chance.random() < 0.85:
-            facts.append(commission(f"{base}.01", str(Decimal(chance.randrange(-50, 500)) / 100)))
-        if chance.random() < 0.15:
-            sign = "-" if quantity.startswith("-") else ""
+            facts.append(charge(f"{base}.01", str(Decimal(chance.randrange(-50, 500)) / 100)))
+        if chance.random() < 0.2:
+            sign, size = "-" if quantity.startswith("-") else "", chance.choice(("1.5", "0"))
             facts.append(
-                execution(f"{base}.02", f"{sign}1.5", price, seconds=second + 1, instrument=instrument)
+                execution(f"{base}.02", f"{sign}{size}", price, seconds=second + 1, instrument=instrument)
             )
             if chance.random() < 0.7:
-                facts.append(commission(f"{base}.02", "0.3333"))
+                facts.append(charge(f"{base}.02", chance.choice(("0.3333", "-0.25"))))
     return facts
 
 
@@ -55,24 +79,63 @@ def disturbed(facts: list[Fact], chance: random.Random) -> list[list[Entry]]:
     return batches
 
 
-@pytest.mark.parametrize("seed", range(12))
+async def begin(database: Database, method: str) -> None:
+    """An account whose owner has chosen a cost method, and nothing else."""
+    await clear(database)
+    async with database.write() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO broker_accounts (account, paper, cost_method, first_seen_at, last_seen_at) "
+                "VALUES (:account, true, :method, now(), now())"
+            ),
+            {"account": ACCOUNT, "method": method},
+        )
+
+
+async def fold_all_from_scratch(database: Database, streams: RedisStreams, settings: Settings) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE ledger_books SET dirty = true"))
+    await sweep(database, streams, settings)
+
+
+@pytest.mark.parametrize(("seed", "method"), [(seed, METHODS[seed % 4]) for seed in range(16)])
 async def test_however_the_facts_arrive_the_rows_are_those_of_one_fold_from_scratch(
-    seed: int, relay: Relay, database: Database
+    seed: int, method: str, relay: Relay, database: Database, streams: RedisStreams, settings: Settings
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - a repeatable script, not a secret
     facts = script(chance)
+    await begin(database, method)
     await relay.handle([Link().entry(*facts)])
+    await fold_all_from_scratch(database, streams, settings)
     expected = await ledger_rows(database)
     assert len(expected["executions"]) == len({f.exec_id for f in facts if isinstance(f, ExecutionReported)})
     assert len(expected["commission_reports"]) == len(
         {fact.exec_id for fact in facts if isinstance(fact, CommissionReported)}
     )
-    await clear(database)
+    await begin(database, method)
     for batch in disturbed(facts, chance):
         await relay.handle(batch)
         if chance.random() < 0.2:
             await relay.handle(batch)  # the worker died between commit and acknowledgement
     assert await ledger_rows(database) == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_while_rates_move_each_commission_keeps_the_one_it_was_booked_with(
+    method: str, relay: Relay, database: Database, streams: RedisStreams, settings: Settings
+) -> None:
+    chance = random.Random(f"rates {method}")  # noqa: S311 - a repeatable script, not a secret
+    link = Link()
+    await begin(database, method)
+    facts = [fact for fact in script(chance) if fact not in RATES]
+    for number, fact in enumerate(facts):
+        moved = exchange_rate("EUR", str(Decimal(chance.randrange(9000, 12000)) / 10000), seconds=number)
+        told = [RATES[0], moved] if number > len(facts) // 3 else []
+        await relay.handle([link.entry(*told, fact)])
+    live = await ledger_rows(database)
+    assert len({row[-1] for row in live["commission_reports"]}) > 3
+    await fold_all_from_scratch(database, streams, settings)
+    assert await ledger_rows(database) == live
 
 
 async def test_fact_by_fact_as_they_come_live_the_rows_are_the_same(relay: Relay, database: Database) -> None:
