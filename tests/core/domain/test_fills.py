@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from core.domain.fills import Report, effective_fills
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
@@ -14,6 +16,7 @@ def report(
     *,
     seconds: int = 0,
     currency: str = "USD",
+    rate: str | None = None,
 ) -> Report:
     return Report(
         START + timedelta(seconds=seconds),
@@ -24,6 +27,7 @@ def report(
         Decimal(10),
         None if commission is None else Decimal(commission),
         None if commission is None else currency,
+        None if rate is None else Decimal(rate),
     )
 
 
@@ -49,6 +53,33 @@ def test_a_commission_in_another_currency_is_not_mixed_in() -> None:
     assert (fill.commission, fill.complete) == (None, False)
     (fill,) = effective_fills([report("a", 1, "2", "1", currency="EUR"), report("a", 2, "2", "0.5")], "USD")
     assert (fill.commission, fill.complete) == (Decimal("0.5"), False)
+
+
+def test_a_commission_in_another_currency_counts_with_its_recorded_rate_rounded_to_ten_places() -> None:
+    (fill,) = effective_fills([report("a", 1, "2", "1.5", currency="EUR", rate="1.0837215333")], "USD")
+    assert (fill.commission, fill.complete) == (Decimal("1.6255823000"), True)
+    (rebate,) = effective_fills([report("a", 1, "2", "-0.33", currency="EUR", rate="1.1")], "USD")
+    assert rebate.commission == Decimal("-0.363")
+
+
+def test_a_corrections_difference_is_converted_with_the_rate_of_its_own() -> None:
+    revisions = [
+        report("a", 1, "2", "1", currency="EUR", rate="1.1"),
+        report("a", 2, "2", "-0.5", currency="EUR", rate="1.2"),
+        report("a", 3, "2", "0.25"),
+    ]
+    (fill,) = effective_fills(revisions, "USD")
+    assert (fill.commission, fill.complete) == (Decimal("0.75"), True)
+
+
+@pytest.mark.parametrize(
+    ("charged_in", "traded_in", "rate"), [("", "USD", None), ("USD", "", None), ("", "", None), ("", "", "1")]
+)
+def test_an_empty_currency_is_not_the_same_as_any_other(
+    charged_in: str, traded_in: str, rate: str | None
+) -> None:
+    (fill,) = effective_fills([report("a", 1, "2", "1", currency=charged_in, rate=rate)], traded_in)
+    assert (fill.commission, fill.complete) == (None, False)
 
 
 def test_fills_stand_in_order_of_time_then_id() -> None:
