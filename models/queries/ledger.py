@@ -324,7 +324,7 @@ async def history(
     return reports
 
 
-async def anchors_of(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, list[Anchor]]:
+async def anchors_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, list[Anchor]]:
     """The statements each book is held to, oldest first."""
     anchors: dict[BookKey, list[Anchor]] = {}
     for row in await connection.execute(_anchors, _arrays(keys)):

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import Select, Subquery, and_, func, select, tuple_
 
+from models.queries.grouping import period_of
 from models.queries.realized import closed_within, closing_fills, with_broker_figures
 from models.session import Reader
 from models.tables import commission_reports, instruments, lot_disposals
@@ -117,13 +118,21 @@ async def realized_totals(
     until: datetime | None = None,
 ) -> list[RealizedTotal]:
     """Ours against the broker's in total, by account and currency, of fills in the same bounds."""
-    return [RealizedTotal._make(row) for row in await reader.execute(_totals(account, since, until))]
-
-
-def _totals(
-    account: str | None, since: datetime | None, until: datetime | None
-) -> Select[tuple[str, str, Decimal, Decimal, Decimal, int, int, int, int]]:
     closing = closing_fills(*closed_within(account, since, until), lot_disposals.c.exec_id.is_not(None))
+    return [RealizedTotal._make(row) for row in await reader.execute(_totals(closing))]
+
+
+async def realized_days(reader: Reader, *, account: str | None = None) -> list[tuple[str, RealizedTotal]]:
+    """The same for each day by UTC, newest first."""
+    closing = closing_fills(*closed_within(account, None, None), lot_disposals.c.exec_id.is_not(None))
+    day = period_of("day", closing.c.closed_at)
+    totals = _totals(closing)
+    ordered = totals.order_by(None).order_by(day.desc(), *totals.selected_columns[:2])
+    rows = await reader.execute(ordered.group_by(day).add_columns(day))
+    return [(row[-1], RealizedTotal._make(row[:-1])) for row in rows]
+
+
+def _totals(closing: Subquery) -> Select[tuple[str, str, Decimal, Decimal, Decimal, int, int, int, int]]:
     ours, theirs = closing.c.realized, commission_reports.c.realized_pnl
     known = closing.c.unknown == 0
     compared = and_(known, theirs.is_not(None))

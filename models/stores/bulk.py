@@ -124,8 +124,10 @@ class BulkUpdate:
 
 _NULL = "\\N"
 _LINES_A_CHUNK = 1_000
-_needs_escape = re.compile(r"[\\\t\n\r]").search
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_needs_escape = re.compile(r"[\\\t\n\r\b\f\v]").search
+_ESCAPES = str.maketrans(
+    {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
+)
 
 
 def _copy_number(value: Decimal) -> str:

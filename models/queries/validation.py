@@ -1,0 +1,48 @@
+"""What has to be true of what is stored, beside the ledger itself."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from models.session import Reader
+
+_awaited = text(
+    # Neither a combo's own execution nor one that was replaced or cancelled has a commission of its own.
+    "SELECT e.account, count(*) AS executions, min(e.executed_at) AS oldest FROM executions e "
+    "JOIN instruments i USING (conid) WHERE NOT EXISTS (SELECT FROM commission_reports c "
+    "WHERE c.exec_id = e.exec_id) AND e.corrected_by IS NULL AND e.quantity <> 0 AND i.sec_type <> 'BAG' "
+    "AND (CAST(:account AS text) IS NULL OR e.account = :account) GROUP BY e.account ORDER BY e.account"
+)
+_open_by_kind = text(
+    "SELECT account, kind, count(*) AS books, min(since) AS since FROM reconciliation_differences "
+    "WHERE resolved_at IS NULL AND (CAST(:account AS text) IS NULL OR account = :account) "
+    "GROUP BY account, kind ORDER BY account, kind"
+)
+
+
+class Awaited(NamedTuple):
+    """An account's executions that no commission report has come for."""
+
+    account: str
+    executions: int
+    oldest: datetime
+
+
+class StandingOpen(NamedTuple):
+    """Differences of one kind from what the broker says an account holds, and since when there is one."""
+
+    account: str
+    kind: str
+    books: int
+    since: datetime
+
+
+async def awaited_commissions(reader: Reader, account: str | None = None) -> list[Awaited]:
+    """Executions that count and whose commission nobody told."""
+    return [Awaited._make(row) for row in await reader.execute(_awaited, {"account": account})]
+
+
+async def open_by_kind(reader: Reader, account: str | None = None) -> list[StandingOpen]:
+    """Differences that stand open."""
+    return [StandingOpen._make(row) for row in await reader.execute(_open_by_kind, {"account": account})]

@@ -1,0 +1,245 @@
+"""Fold whole books afresh and lay the rows that are stored beside what that gives."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
+from uuid import UUID
+
+from core.domain.books import Book, BookKey
+from core.domain.instruments import Instrument
+from core.domain.lifecycle import Anchor, Episode
+from core.domain.lots import CostMethod
+from core.domain.money import ZERO, plain
+from models.queries import ledger as queries
+from models.queries import stored_ledger
+from models.queries.stored_ledger import NULL, PLACE, StoredBook
+from models.session import Reader, Writer
+from models.stores.episodes import Lines, lines_of
+from models.stores.executions import Place
+from models.tables.positions import FOLDED_COLUMNS
+from services.position_sync.folding import FoldedBook, fold_whole, places_of
+
+_KEY_FIELDS = {"positions": 1, "position_events": 2, "lots": 2, "lot_disposals": 2}
+"""How many of a table's first columns name a row."""
+_ID_LENGTH = 36
+_BOOK_FIELDS = (
+    *("cost_method", "quantity", "last_executed_at", "last_exec_base_id"),
+    *("first_anchor_at", "last_anchor_at", "episodes"),
+)
+"""What a fold determines of a book's own row."""
+
+
+class RowDifference(NamedTuple):
+    """A stored field that is not what a fresh fold gives; both as PostgreSQL spells them, ``None`` for null.
+
+    ``key`` names the row in its table. Without ``field`` it is the row itself that is ``present`` or
+    ``absent``.
+    """
+
+    account: str
+    conid: int
+    table: str
+    key: str
+    field: str | None
+    stored: str | None
+    fresh: str | None
+
+
+class PlaceDifference(NamedTuple):
+    """An execution that stands elsewhere than it should."""
+
+    key: BookKey
+    exec_id: str
+    stored: list[str]
+    fresh: list[str]
+    place: Place
+
+
+@dataclass
+class Examined:
+    """Some books: what is stored of them, and what it should be."""
+
+    stored_books: dict[BookKey, Book]
+    books: dict[BookKey, Book]
+    """With what a fold determines; ``version`` as stored."""
+    episodes: list[Episode]
+    """In the order of the lines of ``positions``."""
+    stored: Lines
+    fresh: Lines
+    places: list[PlaceDifference]
+    waiting: set[BookKey]
+    """Books that are to be folded again anyhow: what differs there is not wrong yet."""
+    instruments: dict[int, Instrument]
+    executions: int
+
+    @cached_property
+    def changed_positions(self) -> set[str]:
+        """The ids of positions of which any row differs."""
+        changed: set[str] = set()
+        for table, fresh in self.fresh.items():
+            stored = self.stored[table]
+            if stored != fresh:
+                lines: Iterable[str] = {*stored}.symmetric_difference(fresh) if stored else fresh
+                changed.update(line[:_ID_LENGTH] for line in lines)
+        return changed
+
+    def changed_books(self) -> set[BookKey]:
+        """Books whose own row differs."""
+        return {
+            key
+            for key, book in self.books.items()
+            if key not in self.stored_books or any(_book_fields(self.stored_books[key], book))
+        }
+
+    def differences(self) -> Iterator[RowDifference]:
+        """Everything that differs, field by field."""
+        for key in sorted(self.changed_books()):
+            stored = self.stored_books.get(key)
+            if stored is None:
+                yield RowDifference(*key, "ledger_books", f"{key[0]} {key[1]}", None, "absent", "present")
+            else:
+                for name, was, now in _book_fields(stored, self.books[key]):
+                    yield RowDifference(*key, "ledger_books", f"{key[0]} {key[1]}", name, was, now)
+        owners = self.owners()
+        for table, fresh in self.fresh.items():
+            yield from _row_differences(table, self.stored[table], fresh, owners)
+        for place in self.places:
+            for name, was, now in zip(PLACE, place.stored, place.fresh, strict=True):
+                if was != now:
+                    yield RowDifference(*place.key, "executions", place.exec_id, name, _told(was), _told(now))
+
+    def owners(self) -> dict[str, BookKey]:
+        """The book of each position, by its id as text."""
+        owners: dict[str, BookKey] = {}
+        for line in chain(self.stored["positions"], self.fresh["positions"]):
+            name, account, conid, _ = line.split("\t", 3)
+            owners[name] = (account, int(conid))
+        return owners
+
+
+async def examine(
+    connection: Reader | Writer, keys: Sequence[BookKey], stored_books: dict[BookKey, Book]
+) -> Examined:
+    """Fold these books from all that is stored about them, within a transaction that sees one moment.
+
+    A writer has locked them. The method is that of their accounts.
+    """
+    methods = await stored_ledger.cost_methods(connection)
+    instruments = {
+        conid: instrument
+        for conid, (instrument, _) in (
+            await queries.instruments_of(connection, {key[1] for key in keys})
+        ).items()
+    }
+    anchors = await queries.anchors_of(connection, keys)
+    facts = await stored_ledger.facts_of(connection, keys)
+    stored = await stored_ledger.rows_of(connection, keys)
+    books: dict[BookKey, Book] = {}
+    episodes: list[Episode] = []
+    places: list[PlaceDifference] = []
+    waiting = {key for key, book in stored_books.items() if book.dirty}
+    for key in keys:
+        told, held, method = facts[key], anchors.get(key, []), methods[key[0]]
+        result = fold_whole(key, method, instruments[key[1]], told.reports, held)
+        books[key] = _book(stored_books.get(key), key, method, result, held)
+        episodes.extend(result.ledger.touched)
+        places.extend(_places(key, result, told))
+        if _has_unfolded_commission(told):
+            waiting.add(key)
+    episodes.sort(key=lambda one: one.id)
+    executions = sum(len(one.reports) for one in facts.values())
+    return Examined(
+        stored_books, books, episodes, stored, lines_of(episodes), places, waiting, instruments, executions
+    )
+
+
+def _book(
+    stored: Book | None, key: BookKey, method: CostMethod, result: FoldedBook, anchors: Sequence[Anchor]
+) -> Book:
+    last = result.last_key
+    base = stored or Book(
+        *key, method, ZERO, None, None, None, None, 0, 0, False, None, None, None, None, None, "", None, None
+    )
+    return base._replace(
+        cost_method=method,
+        quantity=result.ledger.quantity,
+        last_executed_at=last[0] if last else None,
+        last_exec_base_id=last[1] if last else None,
+        first_anchor_at=anchors[0].as_of if anchors else None,
+        last_anchor_at=anchors[-1].as_of if anchors else None,
+        episodes=result.ledger.episodes,
+        dirty=False,
+    )
+
+
+def _book_fields(stored: Book, fresh: Book) -> list[tuple[str, str | None, str | None]]:
+    """Those that differ, with what they are and what they should be."""
+    found: list[tuple[str, str | None, str | None]] = []
+    for name in _BOOK_FIELDS:
+        was, now = getattr(stored, name), getattr(fresh, name)
+        if name == "quantity":
+            was, now = format(was, "f"), plain(now)
+        if was != now:
+            found.append((name, None if was is None else str(was), None if now is None else str(now)))
+    return found
+
+
+def _has_unfolded_commission(told: StoredBook) -> bool:
+    return any(
+        report.commission is not None and place[-1] == "f"
+        for report, place in zip(told.reports, told.places, strict=True)
+    )
+
+
+def _places(key: BookKey, result: FoldedBook, told: StoredBook) -> Iterator[PlaceDifference]:
+    fresh = dict(places_of(result))
+    names: dict[int, str] = {}
+    for report, stored in zip(told.reports, told.places, strict=True):
+        place = fresh[report.exec_id]
+        spelled = [
+            place.corrected_by or NULL,
+            NULL if place.position_id is None else _spelled(place.position_id, names),
+            NULL if place.realized_pnl is None else plain(place.realized_pnl),
+            "t" if place.commission_folded else "f",
+        ]
+        if spelled != stored:
+            yield PlaceDifference(key, report.exec_id, stored, spelled, place)
+
+
+def _spelled(position_id: UUID, names: dict[int, str]) -> str:
+    # By the object: spelling an id, or hashing it, costs more than all the rest of a place.
+    name = names.get(id(position_id))
+    if name is None:
+        name = names[id(position_id)] = str(position_id)
+    return name
+
+
+def _row_differences(
+    table: str, stored: Sequence[str], fresh: Sequence[str], owners: Mapping[str, BookKey]
+) -> Iterator[RowDifference]:
+    if stored == fresh:
+        return
+    odd = {*stored}.symmetric_difference(fresh)
+    was = {_row_key(table, line): line for line in stored if line in odd}
+    now = {_row_key(table, line): line for line in fresh if line in odd}
+    for key in sorted(was.keys() | now.keys()):
+        book, name = owners[key[0]], " ".join(key)
+        if key not in was or key not in now:
+            there = ("present", "absent") if key in was else ("absent", "present")
+            yield RowDifference(*book, table, name, None, *there)
+            continue
+        for column, one, other in zip(
+            FOLDED_COLUMNS[table], was[key].split("\t"), now[key].split("\t"), strict=True
+        ):
+            if one != other:
+                yield RowDifference(*book, table, name, column, _told(one), _told(other))
+
+
+def _row_key(table: str, line: str) -> tuple[str, ...]:
+    return tuple(line.split("\t", _KEY_FIELDS[table])[: _KEY_FIELDS[table]])
+
+
+def _told(spelled: str) -> str | None:
+    return None if spelled == NULL else spelled
