@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, select, tuple_
 
 from core.domain.comparison import History
 from core.domain.episodes import Event
@@ -26,6 +26,8 @@ from models.tables import (
 )
 
 _LOT_FIELDS = tuple(name for name in Lot.__struct_fields__ if name != "written")
+_ROWS_AT_ONCE = 2_000
+"""So that one long history does not keep the event loop from everything else."""
 
 
 class ClosedPosition(NamedTuple):
@@ -125,11 +127,21 @@ async def stored_of(reader: Reader, chosen: Sequence[ClosedPosition]) -> Stored:
         select(event.position_id, *(event[name] for name in Event.__struct_fields__)),
         select(disposal.position_id, *(disposal[name] for name in Disposal.__struct_fields__)),
     )
-    found: list[Sequence[Sequence[Any]]] = []
-    for query, table in zip(queries, (lot, event, disposal), strict=True):
-        ordered = query.where(table.position_id.in_(ids)).order_by(table.position_id, table.seq)
-        found.append((await reader.execute(ordered)).all())
+    found = [await _some_at_a_time(reader, query, ids) for query in queries]
     return Stored(chosen, *found)
+
+
+async def _some_at_a_time(reader: Reader, query: Select[Any], ids: Sequence[UUID]) -> list[Sequence[Any]]:
+    position_id, seq = tuple(query.selected_columns)[:2]
+    ordered = query.where(position_id.in_(ids)).order_by(position_id, seq).limit(_ROWS_AT_ONCE)
+    found: list[Sequence[Any]] = []
+    rows = (await reader.execute(ordered)).all()
+    found.extend(rows)
+    while len(rows) == _ROWS_AT_ONCE:
+        following = ordered.where(tuple_(position_id, seq) > tuple(rows[-1][:2]))
+        rows = (await reader.execute(following)).all()
+        found.extend(rows)
+    return found
 
 
 async def closing_keys(

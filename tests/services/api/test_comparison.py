@@ -11,6 +11,7 @@ from core.domain.lifecycle import Anchor, Episode, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import plain
 from models import tables as t
+from models.queries import comparison as queries
 from models.session import Database
 from models.stores.episodes import write_episodes
 from services.api import comparison
@@ -95,7 +96,8 @@ async def groups(api: Api, **query: str) -> list[dict[str, Any]]:
 async def test_realized_under_a_method_is_what_books_folded_with_it_tell(
     api: Api, seeded: Database, method: CostMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(comparison, "_EVENTS_AT_ONCE", 30)
+    monkeypatch.setattr(queries, "_ROWS_AT_ONCE", 8)
     await store(seeded, method)
     expected = await groups(api)
     await store(seeded, "lifo" if method == "fifo" else "fifo")
