@@ -24,12 +24,16 @@ _GIVEN = (
 _simple = text(
     # An open position's fill that was no flip, and whose lot, if it opened one, is untouched.
     "SELECT k.id, p.account, p.conid FROM unnest(CAST(:exec_ids AS text[])) AS k(id) "
-    "CROSS JOIN LATERAL (SELECT position_id, seq, type FROM position_events WHERE exec_id = k.id OFFSET 0) v "
+    "CROSS JOIN LATERAL (SELECT position_id, seq, type, executed_at FROM position_events "
+    "WHERE exec_id = k.id OFFSET 0) v "
     "JOIN positions p ON p.id = v.position_id JOIN ledger_books b ON b.account = p.account "
     "AND b.conid = p.conid WHERE p.status = 'open' "
     "AND (v.type = 'reduced' OR (v.type IN ('opened', 'increased') AND EXISTS (SELECT FROM lots l "
     "WHERE l.position_id = v.position_id AND l.exec_id = k.id AND l.remaining = l.quantity))) "
     "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = k.id AND f.type = 'flipped') "
+    # What the ledger is held to says what everything up to then had cost, commissions and all: of that, an
+    # adjustment has what the others leave.
+    "AND v.executed_at > coalesce(b.last_anchor_at, '-infinity') "
     # Under average cost every later disposal has its part of an opening commission, and is as provisional
     # as the least certain of all lots.
     "AND (b.cost_method <> 'average' OR CASE v.type WHEN 'reduced' THEN p.provisional_lots = 0 "

@@ -144,3 +144,22 @@ async def test_a_position_the_broker_no_longer_has_is_closed_with_what_it_realiz
     assert (stored["status"], stored["realized_pnl"], stored["cost_basis"]) == ("closed", None, Decimal(0))
     (found,) = await rows("SELECT kind FROM reconciliation_differences")
     assert found["kind"] == "missing_broker"
+
+
+@pytest.mark.parametrize("already", [True, False])
+async def test_a_commission_that_comes_after_an_adjustment_leaves_the_cost_the_broker_told(
+    already: bool, relay: Relay, rows: Rows, clock: Hand, compare: Compare
+) -> None:
+    """Whether the commission came before or after: what the broker says all of it had cost has it in it."""
+    link = Link()
+    await bought(relay, link)
+    clock.forward(1)
+    await compare()
+    late = commission("b.01", "3")
+    told = [execution("b.01", "2", "15", seconds=50), position("14", "11", seconds=100)]
+    await relay.handle([link.entry(*told, *([late] if already else []))])
+    clock.forward(1)
+    await compare()
+    await relay.handle([link.entry(late)])
+    (stored,) = await rows("SELECT quantity, cost_basis, average_cost, commission FROM positions")
+    assert [str(stored[name].normalize()) for name in stored] == ["14", "154", "11", "4"]
