@@ -1,13 +1,14 @@
 """What is known of the accounts: who they are, what they are worth, how their closed positions ended."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from core.domain.lots import CostMethod
 from core.events.changes import AccountValueChanged
 from core.events.facts import PnlReported
+from models.queries.statistics import CLOSED, DECIDED, WON, counted_positions
 from models.session import Reader
 from models.tables import account_pnl, account_values, broker_accounts, executions, positions
 
@@ -21,6 +22,7 @@ class AccountRow(NamedTuple):
     paper: bool
     listed: bool
     last_seen_at: datetime
+    cost_method: CostMethod
 
 
 class TradeFigures(NamedTuple):
@@ -34,11 +36,7 @@ class TradeFigures(NamedTuple):
 async def accounts(reader: Reader) -> list[AccountRow]:
     """Every account, in the order of their numbers."""
     table = broker_accounts.c
-    rows = await reader.execute(
-        select(
-            table.account, table.alias, table.base_currency, table.paper, table.listed, table.last_seen_at
-        ).order_by(table.account)
-    )
+    rows = await reader.execute(select(*(table[name] for name in AccountRow._fields)).order_by(table.account))
     return [AccountRow(*row) for row in rows]
 
 
@@ -72,15 +70,14 @@ async def latest_pnl(reader: Reader) -> list[PnlReported]:
 
 
 async def trade_figures(reader: Reader) -> dict[str, TradeFigures]:
-    """Counts per account, for the win rate and the number of trades. A corrected execution counts once."""
-    realized = positions.c.realized_pnl
+    """Counts per account, for the win rate and the number of trades. A corrected execution counts once.
+
+    Which positions are decided and which are won is what the statistics say.
+    """
     closed = await reader.execute(
-        select(
-            positions.c.account,
-            func.count(realized).label("decided"),
-            func.count().filter(realized > Decimal(0)).label("won"),
-        )
-        .where(positions.c.status == "closed")
+        select(positions.c.account, DECIDED.label("decided"), func.count().filter(WON).label("won"))
+        .select_from(counted_positions())
+        .where(CLOSED)
         .group_by(positions.c.account)
     )
     found = {row.account: TradeFigures(decided=row.decided, won=row.won) for row in closed}

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, select
 
 from core.domain.pnl import per_unit
 from models.session import Reader
@@ -46,7 +46,10 @@ class DisposalRow(NamedTuple):
 
 
 class Averages(NamedTuple):
-    """Of a whole episode. A price is ``None`` when a part of it has none, or there is no part."""
+    """Of a whole episode. A price is ``None`` when a part of it has none, or there is no part.
+
+    A split leaves both unknown: what was traded before it was counted in other units.
+    """
 
     entry_price: Decimal | None
     exit_price: Decimal | None
@@ -94,6 +97,9 @@ async def averages_of(reader: Reader, position_id: UUID) -> Averages | None:
     grows = (event.quantity > 0) == (position.side == "long")
     value = func.abs(event.quantity) * event.price
     size = func.abs(event.quantity)
+    one_unit = func.bool_and(event.cause.is_distinct_from("split"))
+    # A correction traded nothing.
+    counts = and_(event.position_id == position.id, event.type != "corrected")
     query = (
         select(
             position.max_quantity,
@@ -103,13 +109,16 @@ async def averages_of(reader: Reader, position_id: UUID) -> Averages | None:
                 for total in (
                     # One part without a price leaves the average unknown.
                     case(
-                        (func.bool_and(event.price.is_not(None)).filter(part), func.sum(value).filter(part))
+                        (
+                            and_(one_unit, func.bool_and(event.price.is_not(None)).filter(part)),
+                            func.sum(value).filter(part),
+                        )
                     ),
                     func.sum(size).filter(part),
                 )
             ),
         )
-        .select_from(positions.outerjoin(position_events, event.position_id == position.id))
+        .select_from(positions.outerjoin(position_events, counts))
         .where(position.id == position_id)
         .group_by(position.id)
     )

@@ -38,6 +38,7 @@ class EventRow(NamedTuple):
     exec_id: str | None
     cause: str | None
     inferred: bool
+    replaced_quantity: Decimal | None
 
 
 def _described() -> Select[Any]:

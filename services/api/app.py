@@ -31,7 +31,9 @@ from services.api.routers import (
     lots,
     positions,
     realized,
+    reconciliations,
     session,
+    statistics,
     stream,
     sync,
 )
@@ -110,6 +112,8 @@ def create_app(
         comparison,
         executions,
         realized,
+        statistics,
+        reconciliations,
         sync,
         stream,
     ):

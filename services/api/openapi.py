@@ -15,7 +15,9 @@ from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.positions import Position, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
+from services.api.schemas.reconciliations import DifferencePage, ReconciliationPage
 from services.api.schemas.session import Credentials, SessionInfo
+from services.api.schemas.statistics import StatisticsPage
 from services.api.schemas.sync import JobAnswer, SyncReport
 
 Responses = dict[int | str, dict[str, Any]]
@@ -23,6 +25,7 @@ Responses = dict[int | str, dict[str, Any]]
 ROOTS = (
     AccountPage,
     Credentials,
+    DifferencePage,
     ExecutionPage,
     JobAnswer,
     LotPage,
@@ -33,7 +36,9 @@ ROOTS = (
     Problem,
     RealizedDifferencePage,
     RealizedPage,
+    ReconciliationPage,
     SessionInfo,
+    StatisticsPage,
     Summary,
     SyncReport,
 )

@@ -10,11 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
+from models.queries.differences import comparisons_page, differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
 from models.queries.lots import averages_of, disposals_of, lots_page
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
+from models.queries.statistics import statistics_page
 from models.session import Database, Reader
 
 SINCE, UNTIL = datetime(2025, 3, 3, tzinfo=UTC), datetime(2025, 3, 5, tzinfo=UTC)
@@ -52,9 +54,18 @@ INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, execute
     'SLD', 3, 11, 0, 0, 0, '', '', 0, '', false, 'live', at, 1 FROM made;
 INSERT INTO commission_reports (exec_id, commission, currency, realized_pnl, received_at, epoch)
     SELECT 'c' || n, 0, 'USD', 3 + (n % 7 = 0)::int, at, 1 FROM made;
+INSERT INTO reconciliations (account, started_at, finished_at, trigger, checked, differences) SELECT
+    account, at, at, 'sweep', 9, 0 FROM made;
+INSERT INTO reconciliation_differences (account, conid, kind, cause, ours, brokers, since,
+    resolved_at) SELECT account, conid, 'quantity_mismatch', 'expiry', 1, 0, at, at FROM made;
+INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
+    'quantity_mismatch', 1, 0, now());
 ANALYZE;
 """
-GROWN_TABLES = "positions|position_events|lots|lot_disposals|executions|commission_reports"
+GROWN_TABLES = (
+    "positions|position_events|lots|lot_disposals|executions|commission_reports|"
+    "reconciliations|reconciliation_differences"
+)
 
 
 class Explaining:
@@ -116,6 +127,34 @@ ASKED: dict[str, Ask] = {
         reader, since=SINCE, account="U1", after=FillKey(UNTIL, "x"), limit=2
     ),
     "realized totals": lambda reader, _: realized_totals(reader, since=SINCE, until=UNTIL),
+    "statistics by day": lambda reader, _: statistics_page(
+        reader, grouping="day", since=SINCE, until=UNTIL, limit=101
+    ),
+    "statistics by day, second page": lambda reader, _: statistics_page(
+        reader,
+        grouping="day",
+        since=SINCE,
+        account="U1",
+        after=GroupKey("2025-03-05", "U1", "USD"),
+        limit=2,
+    ),
+    "statistics by account": lambda reader, _: statistics_page(
+        reader, grouping="account", since=SINCE, until=UNTIL, limit=101
+    ),
+    "comparisons": lambda reader, _: comparisons_page(reader, limit=101),
+    "comparisons of an account": lambda reader, _: comparisons_page(
+        reader, account="U1", after=15000, limit=101
+    ),
+    "open differences": lambda reader, _: differences_page(
+        reader, status="open", account="U1", symbol="S3", kind="quantity_mismatch", limit=101
+    ),
+    "open differences of all": lambda reader, _: differences_page(reader, status="open", limit=101),
+    "resolved differences": lambda reader, _: differences_page(
+        reader, status="resolved", after=15000, limit=101
+    ),
+    "all differences of an account": lambda reader, _: differences_page(
+        reader, status="all", account="U2", symbol="S3", limit=101
+    ),
 }
 
 

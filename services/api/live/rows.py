@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from core.domain import statistics
+from core.domain.lots import CostMethod
 from core.domain.money import plain
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported, PnlReported
@@ -17,7 +19,6 @@ NET_LIQUIDATION = "NetLiquidation"
 TOTAL_CASH = "TotalCashValue"
 GROSS_POSITION_VALUE = "GrossPositionValue"
 VALUE_KEYS = (NET_LIQUIDATION, TOTAL_CASH, GROSS_POSITION_VALUE)
-_RATE_STEP = Decimal("0.0001")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class AccountState:
     alias: str | None = None
     base_currency: str | None = None
     paper: bool = False
+    cost_method: CostMethod = "fifo"
     values: dict[str, Decimal | None] = field(default_factory=dict)
     values_as_of: dict[str, datetime] = field(default_factory=dict)
     pnl: PnlReported | None = None
@@ -147,15 +149,14 @@ def account_row(state: AccountState, freshness: Freshness) -> Account:
         alias=state.alias,
         base_currency=state.base_currency,
         paper=state.paper,
+        cost_method=state.cost_method,
         freshness=freshness,
     )
 
 
 def win_rate(figures: TradeFigures) -> str | None:
-    """The fraction of decided positions that were won, to four digits; ``None`` before the first."""
-    if not figures.decided:
-        return None
-    return plain((Decimal(figures.won) / figures.decided).quantize(_RATE_STEP))
+    """As the statistics have it."""
+    return _text(statistics.win_rate(figures.won, figures.decided))
 
 
 def summary_row(state: AccountState, coverage: Coverage, freshness: Freshness) -> Summary:

@@ -127,6 +127,7 @@ def _event(row: EventRow) -> PositionEvent:
         exec_id=row.exec_id,
         cause=row.cause,
         inferred=row.inferred,
+        replaced_quantity=None if row.replaced_quantity is None else plain(row.replaced_quantity),
     )
 
 

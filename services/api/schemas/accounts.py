@@ -1,5 +1,6 @@
 from msgspec import Struct
 
+from core.domain.lots import CostMethod
 from services.api.schemas.common import Amount, Coverage, Freshness
 
 ALL_ACCOUNTS = "ALL"
@@ -7,12 +8,17 @@ ALL_ACCOUNTS = "ALL"
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account of the login. Paper accounts are labelled."""
+    """An account of the login. Paper accounts are labelled.
+
+    ``cost_method`` says which lot a closing fill takes first: the oldest, the newest, the dearest, or a part
+    of each at their average. A book that was begun under another one keeps it until it is folded anew.
+    """
 
     account: str
     alias: str | None
     base_currency: str | None
     paper: bool
+    cost_method: CostMethod
     freshness: Freshness
 
 

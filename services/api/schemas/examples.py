@@ -24,7 +24,14 @@ from services.api.schemas.realized import (
     RealizedPage,
     RealizedTotal,
 )
+from services.api.schemas.reconciliations import (
+    Difference,
+    DifferencePage,
+    Reconciliation,
+    ReconciliationPage,
+)
 from services.api.schemas.session import Credentials, SessionInfo
+from services.api.schemas.statistics import Statistics, StatisticsPage
 from services.api.schemas.sync import (
     DatasetReport,
     DeadReport,
@@ -104,6 +111,7 @@ _EVENT = PositionEvent(
     exec_id="0000e0d5.69cbfe2a.01.01",
     cause=None,
     inferred=False,
+    replaced_quantity=None,
 )
 _EXECUTION = Execution(
     exec_id="0000e0d5.69cbfe2a.01.01",
@@ -234,6 +242,59 @@ _REALIZED_TOTAL = RealizedTotal(
     missing_broker_figures=2,
     unknown_fills=0,
 )
+_RECONCILIATION = Reconciliation(
+    id=4711,
+    account="U1234567",
+    started_at=_AT,
+    finished_at=_AT,
+    trigger="sweep",
+    checked=18,
+    differences=1,
+    counts={"matched": 17, "quantity_mismatch": 1},
+)
+_DIFFERENCE = Difference(
+    id=12,
+    account="U1234567",
+    conid=265598,
+    symbol="AAPL",
+    local_symbol="AAPL",
+    sec_type="STK",
+    currency="USD",
+    kind="quantity_mismatch",
+    cause="missed_executions",
+    inferred=True,
+    ours="100",
+    brokers="120",
+    since=_AT,
+    resolved_at=None,
+    position_id=_POSITION,
+)
+_STATISTICS = Statistics(
+    key="U1234567",
+    account="U1234567",
+    currency="USD",
+    closed=9,
+    decided=8,
+    won=5,
+    lost=2,
+    even=1,
+    unknown=1,
+    provisional=1,
+    win_rate="0.625",
+    gross_profit="1410.5",
+    gross_loss="-402",
+    profit_factor="3.5087",
+    average_win="282.1",
+    average_loss="-201",
+    largest_win="800.25",
+    largest_loss="-310.4",
+    expectancy="126.0625",
+    realized_pnl=None,
+    commission="18.2",
+    average_holding_seconds=183_600,
+    average_winner_holding_seconds=201_240,
+    average_loser_holding_seconds=90_000,
+)
 _SUMMARY = Summary(
     account="U1234567",
     base_currency="USD",
@@ -301,7 +362,14 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     {
         AccountPage: AccountPage(
             items=(
-                Account(account="DU1234567", alias=None, base_currency="USD", paper=True, freshness=_LIVE),
+                Account(
+                    account="DU1234567",
+                    alias=None,
+                    base_currency="USD",
+                    paper=True,
+                    cost_method="fifo",
+                    freshness=_LIVE,
+                ),
             ),
             next_cursor=None,
             freshness=_LIVE,
@@ -326,6 +394,7 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
             next_cursor=None,
             freshness=_LIVE,
         ),
+        DifferencePage: DifferencePage(items=(_DIFFERENCE,), next_cursor=None, freshness=_LIVE),
         Position: _ROW,
         PositionEventPage: PositionEventPage(items=(_EVENT,), next_cursor=None, freshness=_LIVE),
         PositionPage: PositionPage(items=(_ROW,), next_cursor=None, freshness=_LIVE),
@@ -333,6 +402,8 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
             items=(_REALIZED_DIFFERENCE,), totals=(_REALIZED_TOTAL,), next_cursor=None, freshness=_LIVE
         ),
         RealizedPage: RealizedPage(items=(_REALIZED,), next_cursor=None, freshness=_LIVE),
+        ReconciliationPage: ReconciliationPage(items=(_RECONCILIATION,), next_cursor=None, freshness=_LIVE),
+        StatisticsPage: StatisticsPage(items=(_STATISTICS,), next_cursor=None, freshness=_LIVE),
         SessionInfo: SessionInfo(authenticated=True, profile="main", version="0.1.0"),
         Summary: _SUMMARY,
         SyncReport: _SYNC,

@@ -51,7 +51,13 @@ class PositionPage(Struct, frozen=True, kw_only=True):
 
 
 class PositionEvent(Struct, frozen=True, kw_only=True):
-    """One step of a position's life. ``quantity`` is the signed change."""
+    """One step of a position's life. ``quantity`` is the signed change.
+
+    ``cause`` says why the ledger was adjusted; ``inferred``: that was concluded from circumstances. A
+    ``corrected`` event changes nothing itself (its quantity is zero): it tells what ``exec_id`` had reported
+    before it was corrected or cancelled, as ``replaced_quantity``, signed, at ``price``. Other events have
+    null there.
+    """
 
     id: str
     position_id: str
@@ -65,6 +71,7 @@ class PositionEvent(Struct, frozen=True, kw_only=True):
     exec_id: str | None
     cause: str | None
     inferred: bool
+    replaced_quantity: Amount | None
 
 
 class PositionEventPage(Struct, frozen=True, kw_only=True):

@@ -316,6 +316,20 @@ async def _seed_positions(writer: Any, now: datetime) -> None:
                 exec_id=exec_id,
             )
         )
+    # The second fill had been reported as fifty.
+    await writer.execute(
+        insert(t.position_events).values(
+            position_id=position_id("aapl"),
+            seq=3,
+            type="corrected",
+            executed_at=NOW - timedelta(days=9),
+            quantity=Decimal(0),
+            price=Decimal(150),
+            position_after=Decimal(100),
+            exec_id="0001.ab.01.01",
+            replaced_quantity=Decimal(50),
+        )
+    )
     for account, conid, quantity, price, value, daily, unrealized, realized in MARKS:
         await writer.execute(
             insert(t.marks).values(
@@ -433,6 +447,48 @@ async def _seed_lots(writer: Any) -> None:
                 exec_id=exec_id,
             )
         )
+
+
+async def seed_comparisons(database: Database) -> None:
+    """Three comparisons with the broker and what they found: open, resolved, and of what was never held."""
+    hour = timedelta(hours=1)
+    comparisons: tuple[tuple[str, str, dict[str, int]], ...] = (
+        (USD, "sweep", {"matched": 3}),
+        (PAPER, "sweep", {}),
+        (USD, "change", {"matched": 1, "quantity_mismatch": 1, "cost_mismatch": 1}),
+    )
+    async with database.write() as writer:
+        for hours, (account, trigger, counts) in zip((3, 2, 1), comparisons, strict=True):
+            await writer.execute(
+                insert(t.reconciliations).values(
+                    account=account,
+                    started_at=NOW - hours * hour,
+                    finished_at=NOW - hours * hour + timedelta(seconds=1),
+                    trigger=trigger,
+                    checked=sum(counts.values()),
+                    differences=sum(counts.values()) - counts.get("matched", 0),
+                    counts=counts,
+                )
+            )
+        for account, conid, kind, cause, inferred, ours, brokers, resolved_at in (
+            (USD, MSFT, "missing_broker", "expiry", True, "10", "0", NOW - hour),
+            (USD, AAPL, "quantity_mismatch", "unexplained", False, "90.50", "100", None),
+            (USD, AAPL, "cost_mismatch", None, False, "150.01", "150.04", None),
+            (PAPER, ESZ6, "missing_local", "missed_executions", True, "0", "-2", None),
+        ):
+            await writer.execute(
+                insert(t.reconciliation_differences).values(
+                    account=account,
+                    conid=conid,
+                    kind=kind,
+                    cause=cause,
+                    inferred=inferred,
+                    ours=Decimal(ours),
+                    brokers=Decimal(brokers),
+                    since=NOW - 2 * hour,
+                    resolved_at=resolved_at,
+                )
+            )
 
 
 def changed(name: str = "aapl", **fields: Any) -> changes.PositionChanged:

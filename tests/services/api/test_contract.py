@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from tests.services.api.conftest import QUICK, Api, Start
-from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, tick
+from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, seed_comparisons, tick
 
 FILES = Path(__file__).parents[2] / "data" / "contract"
 AT = NOW + timedelta(seconds=2)
@@ -35,6 +35,10 @@ REPLIES = {
     "realized-by-symbol": "/api/v1/realized?group_by=symbol",
     "realized-average": "/api/v1/realized?method=average",
     "realized-differences": "/api/v1/realized/differences",
+    "statistics": "/api/v1/statistics",
+    "statistics-by-day": "/api/v1/statistics?group_by=day",
+    "reconciliations": "/api/v1/reconciliations",
+    "differences": "/api/v1/reconciliations/differences?status=all",
     "executions": "/api/v1/executions",
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",
@@ -49,7 +53,7 @@ REPLIES = {
 @pytest.fixture
 async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     """An API whose clock stands still two seconds after the broker last spoke."""
-    assert seeded
+    await seed_comparisons(seeded)
 
     def clock() -> datetime:
         return AT

@@ -1,7 +1,12 @@
 import uuid
 
+import pytest
+from sqlalchemy import insert, update
+
+from models import tables as t
+from models.session import Database
 from tests.services.api.conftest import Api
-from tests.services.api.portfolio import position_id
+from tests.services.api.portfolio import NOW, position_id
 
 WON = f"/api/v1/positions/{position_id('won')}"
 AAPL = f"/api/v1/positions/{position_id('aapl')}"
@@ -29,6 +34,34 @@ async def test_the_averages_are_those_of_the_whole_position_on_every_page(api: A
     assert following["next_cursor"] is None
     still_held = await api.get(f"{AAPL}/lots")
     assert (still_held["average_entry_price"], still_held["average_exit_price"]) == ("150", None)
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+async def test_a_correction_has_no_part_in_the_averages(api: Api, seeded: Database, side: str) -> None:
+    async with seeded.write() as writer:
+        await writer.execute(
+            update(t.positions).where(t.positions.c.id == position_id("aapl")).values(side=side)
+        )
+    page = await api.get(f"{AAPL}/lots")
+    prices = (page["average_entry_price"], page["average_exit_price"])
+    assert prices == (("150", None) if side == "long" else (None, "150"))
+
+
+async def test_a_split_leaves_the_averages_unknown(api: Api, seeded: Database) -> None:
+    async with seeded.write() as writer:
+        await writer.execute(
+            insert(t.position_events).values(
+                position_id=position_id("won"),
+                seq=4,
+                type="adjusted",
+                executed_at=NOW,
+                quantity=-25,
+                position_after=25,
+                cause="split",
+            )
+        )
+    page = await api.get(f"{WON}/lots")
+    assert (page["average_entry_price"], page["average_exit_price"]) == (None, None)
 
 
 async def test_a_positions_executions_are_those_its_events_tell_of(api: Api) -> None:

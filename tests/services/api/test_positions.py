@@ -82,13 +82,16 @@ async def test_one_position_reads_the_same_alone_as_in_the_list(api: Api) -> Non
 
 async def test_a_position_tells_its_story_page_by_page(api: Api) -> None:
     path = f"/api/v1/positions/{position_id('aapl')}/events"
-    first = await api.get(path, limit=1)
+    first = await api.get(path, limit=2)
     second = await api.get(path, limit=1, cursor=first["next_cursor"])
     told = [*first["items"], *second["items"]]
     assert [(event["type"], event["quantity"], event["position_after"]) for event in told] == [
         ("opened", "60", "60"),
         ("increased", "40", "100"),
+        ("corrected", "0", "100"),
     ]
+    assert [event["replaced_quantity"] for event in told] == [None, None, "50"]
+    assert (told[2]["exec_id"], told[2]["price"]) == ("0001.ab.01.01", "150")
     assert told[0]["id"] == f"{position_id('aapl')}:1"
     assert second["next_cursor"] is None
     assert first["freshness"]["as_of"] == "2026-11-20T15:00:00Z"

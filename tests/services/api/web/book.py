@@ -114,7 +114,13 @@ def fill(replay: Replay, count: int = 45) -> Replay:
         figures = {"net_liquidation": value, "daily_pnl": gain, "open_positions": count // 3}
         replay.rows["summary"][name] = summary(name, **figures)
         replay.accounts.append(
-            {"account": name, "alias": ACCOUNTS[name], "base_currency": "USD", "paper": True}
+            {
+                "account": name,
+                "alias": ACCOUNTS[name],
+                "base_currency": "USD",
+                "paper": True,
+                "cost_method": "fifo",
+            }
             | {"freshness": freshness()}
         )
     replay.rows["summary"]["ALL"] = summary(
@@ -123,6 +129,7 @@ def fill(replay: Replay, count: int = 45) -> Replay:
     opened = {"id": "e-1", "position_id": "p-0", "type": "opened", "quantity": "100", "price": "231.1"}
     added = {"id": "e-2", "position_id": "p-0", "type": "increased", "quantity": "50", "price": "239.85"}
     common: Row = {"realized_pnl": None, "commission": "1.02", "cause": None, "inferred": False}
+    common["replaced_quantity"] = None
     replay.events["p-0"] = [
         opened
         | common

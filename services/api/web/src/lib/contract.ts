@@ -37,6 +37,7 @@ export interface Account {
 	alias: string | null;
 	base_currency: string | null;
 	paper: boolean;
+	cost_method: 'fifo' | 'lifo' | 'hifo' | 'average';
 	freshness?: Freshness;
 }
 
@@ -105,6 +106,8 @@ export interface PositionEvent {
 	exec_id: string | null;
 	cause: string | null;
 	inferred: boolean;
+	/** Of a `corrected` event: what the fill had reported before, at `price`. */
+	replaced_quantity: Decimal | null;
 }
 
 export interface Page<T> {

@@ -1,0 +1,64 @@
+from msgspec import Struct
+
+from core.domain.lifecycle import Cause
+from core.domain.reconciliation import ComparisonKind, DifferenceKind
+from services.api.schemas.common import Amount, Freshness, Moment
+
+
+class Reconciliation(Struct, frozen=True, kw_only=True):
+    """One comparison of an account with what the broker says is held.
+
+    ``trigger`` is what it was done for. ``checked`` books were looked at, ``differences`` of them differed;
+    ``counts`` says how many came to what, and is empty where that was not recorded.
+    """
+
+    id: int
+    account: str
+    started_at: Moment
+    finished_at: Moment | None
+    trigger: str
+    checked: int
+    differences: int
+    counts: dict[ComparisonKind, int]
+
+
+class ReconciliationPage(Struct, frozen=True, kw_only=True):
+    """Comparisons, newest first."""
+
+    items: tuple[Reconciliation, ...]
+    next_cursor: str | None
+    freshness: Freshness
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """Something in which our ledger and the broker did not agree, and do not until ``resolved_at``.
+
+    ``ours`` and ``brokers`` are quantities; of a ``cost_mismatch`` or a ``provisional`` one average costs, in
+    ``currency`` per unit. ``cause`` is null while nobody looked for one; ``inferred``: it was concluded from
+    circumstances. ``position_id`` is the open, or else the last position in this instrument, null where there
+    never was one.
+    """
+
+    id: int
+    account: str
+    conid: int
+    symbol: str
+    local_symbol: str
+    sec_type: str
+    currency: str
+    kind: DifferenceKind
+    cause: Cause | None
+    inferred: bool
+    ours: Amount | None
+    brokers: Amount | None
+    since: Moment
+    resolved_at: Moment | None
+    position_id: str | None
+
+
+class DifferencePage(Struct, frozen=True, kw_only=True):
+    """Differences from the broker, newest first."""
+
+    items: tuple[Difference, ...]
+    next_cursor: str | None
+    freshness: Freshness
