@@ -5,9 +5,10 @@ execution (IBKR's statements book them without an execution id). What can be see
 statement that names the cause overrides it.
 """
 
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -32,7 +33,6 @@ _US_CLOSE = time(20, tzinfo=UTC)
 """16:00 in New York in summer: the latest that a contract of the day trades and is not yet decided."""
 _DATE_LENGTH = len("20261218")
 _MONTH_LENGTH = len("202612")
-_DECEMBER = 12
 _SMALL_TERM, _LARGE_TERM = 20, 1000
 """Splits are 2 for 1, 3 for 2, 1 for 25 or, as a stock dividend of 5 %, 21 for 20."""
 _MOST_LEGS = 12
@@ -122,24 +122,20 @@ def is_split(one: Adjustment) -> bool:
 
 
 def has_expired(instrument: Instrument, at: datetime) -> bool:
-    """Whether ``at`` lies after the last day of a contract, or on it after New York's close.
+    """Whether ``at`` lies after the last day of a contract, or on it after New York's close."""
+    last = _last_day(instrument.expiry)
+    return last is not None and at >= datetime.combine(last, _US_CLOSE)
 
-    ``expiry`` is a day (``20261218``) or, of some futures, a month: then its last day counts.
-    """
-    text = instrument.expiry
-    if not (text.isascii() and text.isdigit()):
-        return False
-    if len(text) == _DATE_LENGTH:
-        year, month, day = int(text[:4]), int(text[4:6]), int(text[6:])
-    elif len(text) == _MONTH_LENGTH:
-        year, month, day = int(text[:4]) + (text[4:] == "12"), int(text[4:]) % _DECEMBER + 1, 0
-    else:
-        return False
+
+def _last_day(expiry: str) -> date | None:
+    """Of a day (``20261218``) or, as of some futures, a month: then its last day counts."""
+    if len(expiry) not in {_DATE_LENGTH, _MONTH_LENGTH} or not (expiry.isascii() and expiry.isdigit()):
+        return None
+    year, month = int(expiry[:4]), int(expiry[4:6])
     try:
-        last = datetime(year, month, max(day, 1), tzinfo=UTC) - timedelta(days=not day)
+        return date(year, month, int(expiry[6:]) if expiry[6:] else monthrange(year, month)[1])
     except ValueError:
-        return False
-    return at >= datetime.combine(last.date(), _US_CLOSE)
+        return None
 
 
 def _exercises(adjustments: Sequence[Adjustment], taken: Iterable[int]) -> dict[int, Conclusion]:

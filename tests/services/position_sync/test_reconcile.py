@@ -2,15 +2,20 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
+from core.domain.instruments import Instrument
+from core.domain.reconciliation import cost_kind, is_settled
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries import reconciliation as queries
 from models.session import Database
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
+    GOLD,
     Link,
     commission,
     execution,
@@ -23,6 +28,30 @@ EVENTS = (
     "SELECT e.type, e.cause, e.quantity FROM position_events e JOIN positions p ON p.id = e.position_id "
     "ORDER BY p.ordinal, e.seq"
 )
+# Every combination of what may differ, many times over.
+RANDOM_BOOKS = """
+WITH a AS (INSERT INTO broker_accounts (account, paper, first_seen_at, last_seen_at)
+    VALUES (:account, true, now(), now())), i AS (
+INSERT INTO instruments (conid, symbol, local_symbol, sec_type, currency, multiplier, exchange, trading_class,
+    expiry, option_right, updated_at) SELECT n, 'S', '', 'STK', 'USD', 1, '', '', '', '', now()
+    FROM generate_series(1, 2000) n), b AS (
+INSERT INTO ledger_books (account, conid, quantity, broker_quantity, broker_average_cost, broker_as_of,
+    last_executed_at, first_anchor_at, touched_at, reconciled_at)
+    SELECT :account, n, q, CASE WHEN random() < 0.1 THEN q + 1 WHEN random() < 0.95 THEN q END,
+        CASE WHEN random() < 0.9 THEN 10 END, now(),
+        CASE WHEN random() < 0.9 THEN now() - (random() - 0.2) * interval '1 hour' END,
+        CASE WHEN random() < 0.9 THEN now() END,
+        CASE WHEN random() < 0.9 THEN now() - random() * interval '1 hour' END,
+        CASE WHEN random() < 0.9 THEN now() - random() * interval '10 minutes' END
+    FROM (SELECT n, floor(random() * 5 - 1) AS q FROM generate_series(1, 2000) n) r
+    RETURNING conid, quantity)
+INSERT INTO positions (id, account, conid, ordinal, status, side, quantity, max_quantity, cost_basis,
+    commission, opened_at, provisional, missing_commissions, estimated, event_count, lot_count, version,
+    updated_at) SELECT gen_random_uuid(), :account, conid, 1, 'open', 'long', quantity, 3,
+    CASE WHEN random() < 0.9 THEN 10 * quantity + floor(random() * 5) / 100 - 0.02 END,
+    0, now(), random() < 0.5, 0, false, 1, 1, 1, now() FROM b WHERE quantity <> 0
+"""
+DAY = 86_400
 Compare = Callable[[], Awaitable[Compared]]
 
 
@@ -163,3 +192,84 @@ async def test_a_commission_that_comes_after_an_adjustment_leaves_the_cost_the_b
     await relay.handle([link.entry(late)])
     (stored,) = await rows("SELECT quantity, cost_basis, average_cost, commission FROM positions")
     assert [str(stored[name].normalize()) for name in stored] == ["14", "154", "11", "4"]
+
+
+async def test_a_cause_that_a_statement_named_is_not_overridden_by_what_turns_up_later(
+    relay: Relay, rows: Rows, clock: Hand, database: Database, compare: Compare
+) -> None:
+    link = Link()
+    call = Instrument(
+        conid=701,
+        symbol="ACME",
+        sec_type="OPT",
+        currency="USD",
+        multiplier=Decimal(100),
+        expiry="20261120",
+        strike=Decimal(50),
+        right="C",
+    )
+    gold = position("1", "147000", sweep="s1", instrument=GOLD)
+    await relay.handle([link.entry(gold, positions_completed("s1", 1))])
+    await relay.handle(
+        [link.entry(execution("a.01", "1", "2", seconds=9, instrument=call), commission("a.01"))]
+    )
+    clock.forward(DAY)
+    await relay.handle([link.entry(position("0", None, seconds=DAY, instrument=call))])
+    clock.forward(1)
+    await compare()
+    async with database.write() as connection:
+        await connection.execute(
+            text("UPDATE position_statements SET cause = 'expiry', inferred = false WHERE cause = 'expiry'")
+        )
+    await relay.handle([link.entry(position("100", "52.01", seconds=DAY + 60))])
+    clock.forward(100)
+    await compare()
+    causes = await rows(
+        "SELECT e.cause, e.inferred FROM position_events e JOIN positions p ON p.id = e.position_id "
+        "WHERE e.type = 'adjusted' AND p.conid <> :gold ORDER BY p.conid",
+        gold=GOLD.conid,
+    )
+    assert causes == [{"cause": "expiry", "inferred": True}, {"cause": "unexplained", "inferred": False}]
+    # Its event is written anew with the next fold; the statement's word stands.
+    named = await rows("SELECT inferred FROM position_statements WHERE cause = 'expiry'")
+    assert named == [{"inferred": False}]
+
+
+async def test_each_comparison_counts_its_books_by_what_they_came_to(
+    relay: Relay, rows: Rows, clock: Hand, compare: Compare
+) -> None:
+    link = Link()
+    await bought(relay, link)
+    clock.forward(1)
+    await compare()
+    await relay.handle([link.entry(position("12", "11", seconds=100))])
+    clock.forward(1)
+    await compare()
+    counted = await rows("SELECT checked, differences, counts FROM reconciliations ORDER BY id")
+    assert counted == [
+        {"checked": 1, "differences": 0, "counts": {"matched": 1}},
+        {"checked": 1, "differences": 1, "counts": {"matched": 0, "quantity_mismatch": 1}},
+    ]
+
+
+async def test_the_database_counts_as_agreeing_just_what_the_domain_finds_to_agree(
+    database: Database,
+) -> None:
+    async with database.write() as connection:
+        await connection.execute(text(RANDOM_BOOKS), {"account": ACCOUNT})
+    async with database.read() as reader:
+        everything = await queries.books_to_compare(reader, ACCOUNT, range(1, 2001))
+        others = await queries.books_to_compare(reader, ACCOUNT, [7])
+        agreeing = await queries.agreeing_books(reader, ACCOUNT, [7])
+    assert len(everything) == 2000
+    to_look_at = {
+        one.book.conid
+        for one in everything
+        if one.book.conid == 7
+        or one.book.quantity != one.book.broker_quantity
+        or not is_settled(one.book)
+        or cost_kind(one) != "matched"
+    }
+    assert {one.book.conid for one in others} == to_look_at
+    assert agreeing == sum(1 for one in everything if one.book.conid not in to_look_at and one.book.quantity)
+    assert 100 < agreeing < 1900
