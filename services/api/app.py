@@ -23,6 +23,7 @@ from services.api.live.hub import Hub, Pace
 from services.api.openapi import document
 from services.api.page import Page
 from services.api.paging import json_response
+from services.api.realized_totals import RealizedTotals
 from services.api.routers import (
     accounts,
     comparison,
@@ -66,6 +67,7 @@ def _build_context(
         database=database,
         streams=connected,
         hub=Hub(settings, database, connected, clock=clock, pace=pace),
+        realized=RealizedTotals(database),
         auth=Authenticator(settings, database, clock),
         hosts=HostList(settings),
     )
@@ -83,6 +85,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await checking
         await context.hub.stop()
+        await context.realized.close()
         await context.streams.close()
         await context.database.close()
 

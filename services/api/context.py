@@ -13,6 +13,7 @@ from models.session import Database
 from services.api.live.client import Client
 from services.api.live.hub import Hub
 from services.api.problems import ProblemError, database_unavailable
+from services.api.realized_totals import RealizedTotals
 from services.api.security.auth import Authenticator, Identity
 from services.api.security.origin import HostList
 
@@ -27,6 +28,7 @@ class Context:
     database: Database
     streams: StreamPort
     hub: Hub
+    realized: RealizedTotals
     auth: Authenticator
     hosts: HostList
     auth_seconds: float = 5.0

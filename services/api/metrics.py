@@ -55,7 +55,7 @@ class _Read(Collector):
 
 
 def gauge(
-    name: str, description: str, values: Iterable[tuple[tuple[str, ...], int | None]], *labels: str
+    name: str, description: str, values: Iterable[tuple[tuple[str, ...], float | None]], *labels: str
 ) -> GaugeMetricFamily:
     """A gauge of ``lotkeeper_<name>``; what is not known is left out."""
     family = GaugeMetricFamily(f"lotkeeper_{name}", description, labels=labels)

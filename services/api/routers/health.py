@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from decimal import Decimal
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
 from models.migrate import current_revision, head_revision
+from models.queries.realized_differences import RealizedTotal
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
 from services.api import metrics
 from services.api.context import Context, Shared
@@ -135,6 +137,30 @@ def _from_streams(reports: tuple[StreamReport, ...] | None) -> Iterable[GaugeMet
     )
 
 
+def _from_ledger(totals: list[RealizedTotal] | None) -> Iterable[GaugeMetricFamily]:
+    if totals is None:
+        return
+    by_currency: dict[str, Decimal] = {}
+    for total in totals:
+        by_currency[total.currency] = by_currency.get(total.currency, Decimal(0)) + total.difference
+    yield metrics.gauge(
+        "realized_compared_fills",
+        "Closing fills of which both our realized figure and the broker's are known.",
+        [((), sum(total.compared for total in totals))],
+    )
+    yield metrics.gauge(
+        "realized_differing_fills",
+        "Of these, fills on which the two are more than half a cent apart.",
+        [((), sum(total.differing for total in totals))],
+    )
+    yield metrics.gauge(
+        "realized_difference",
+        "What we say the compared fills realized less what the broker says.",
+        [((currency,), float(difference)) for currency, difference in sorted(by_currency.items())],
+        "currency",
+    )
+
+
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def prometheus(context: Shared) -> Response:
     """Answers also while database or Redis are away, and says so."""
@@ -142,6 +168,7 @@ async def prometheus(context: Shared) -> Response:
     families = [
         *_from_picture(context),
         *_from_database(counted),
+        *_from_ledger(context.realized.latest()),
         *_from_streams(await stream_reports(context)),
     ]
     return Response(metrics.render(families), media_type=CONTENT_TYPE_LATEST)

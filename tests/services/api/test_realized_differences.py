@@ -5,8 +5,10 @@ from sqlalchemy import text, update
 
 from models import tables as t
 from models.session import Database
+from services.api.realized_totals import RealizedTotals
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import AGAIN_SALE, LOST_SALE, MSFT, PAPER, USD, VOD, WON_SALE, position_id
+from tests.waiting import eventually
 
 PATH = "/api/v1/realized/differences"
 
@@ -156,6 +158,41 @@ async def test_a_realized_row_has_the_difference_while_both_sides_are_known(
         "-30.25",
         "0",
     )
+
+
+async def scraped(api: Api, name: str) -> list[str]:
+    lines = (await api.http.get("/metrics")).text.splitlines()
+    return sorted(line for line in lines if line.startswith(f"lotkeeper_realized_{name}"))
+
+
+async def test_the_figures_for_prometheus_are_by_currency_and_name_no_account(
+    api: Api, seeded: Database
+) -> None:
+    await broker_says(seeded, won="270", again="12", lost="-30")
+    async with seeded.write() as writer:
+        await writer.execute(
+            update(t.positions).where(t.positions.c.id == position_id("again")).values(conid=VOD)
+        )
+    assert await scraped(api, "") == [], "nobody has looked yet, and unknown is not zero"
+    await eventually(lambda: scraped(api, "compared"), lambda told: told != [])
+    assert await scraped(api, "") == [
+        "lotkeeper_realized_compared_fills 3.0",
+        'lotkeeper_realized_difference{currency="GBP"} -2.0',
+        'lotkeeper_realized_difference{currency="USD"} 7.75',
+        "lotkeeper_realized_differing_fills 3.0",
+    ]
+
+
+async def test_the_ledger_is_not_gone_through_for_each_scrape(api: Api, seeded: Database) -> None:
+    first = await eventually(lambda: scraped(api, "differing"), lambda told: told != [])
+    await broker_says(seeded, won="278")
+    for _ in range(5):
+        assert await scraped(api, "differing") == first == ["lotkeeper_realized_differing_fills 1.0"]
+    api.context.realized = RealizedTotals(seeded, seconds=0)
+    await eventually(
+        lambda: scraped(api, "differing"), lambda told: told == ["lotkeeper_realized_differing_fills 0.0"]
+    )
+    await api.context.realized.close()
 
 
 @pytest.mark.parametrize(
