@@ -97,8 +97,8 @@ class Described(NamedTuple):
 
 
 async def ensure_accounts(connection: Writer, seen: Mapping[str, datetime]) -> list[str]:
-    """Make sure that the accounts exist; returns the new ones."""
-    rows = [(name, name.startswith(_PAPER_PREFIX), True, at, at) for name, at in sorted(seen.items())]
+    """Make sure that the accounts exist, unlisted until a list names them; returns the new ones."""
+    rows = [(name, name.startswith(_PAPER_PREFIX), False, at, at) for name, at in sorted(seen.items())]
     return [row.account for row in await _insert_accounts(connection, rows)]
 
 

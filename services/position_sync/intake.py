@@ -189,20 +189,21 @@ def _fault(fact: Fact) -> str:
     """What is wrong with a fact's figures; empty when nothing is."""
     if fact.received_at.tzinfo is None:
         return "a time must carry its zone"
-    fault = ""
     numbers: tuple[Decimal | None, ...] = ()
     match fact:
         case ExecutionReported():
-            fault = _execution_fault(fact) or _instrument_fault(fact.instrument)
             numbers = (fact.quantity, fact.price, fact.cumulative_quantity, fact.average_price)
         case CommissionReported():
             numbers = (fact.commission, fact.realized_pnl)
         case PositionReported():
-            fault = _instrument_fault(fact.instrument)
             numbers = (fact.quantity, fact.average_cost)
-        case InstrumentDescribed():
-            fault = _instrument_fault(fact.instrument)
-    return fault or ("" if all(map(_sane, numbers)) else "a figure is not a usable number")
+    if not all(map(_sane, numbers)):
+        return "a figure is not a usable number"
+    if isinstance(fact, ExecutionReported):
+        return _execution_fault(fact) or _instrument_fault(fact.instrument)
+    if isinstance(fact, PositionReported | InstrumentDescribed):
+        return _instrument_fault(fact.instrument)
+    return ""
 
 
 def _execution_fault(fact: ExecutionReported) -> str:
