@@ -1,5 +1,6 @@
 """What the parts of one API process share."""
 
+import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
@@ -20,7 +21,10 @@ from services.api.security.origin import HostList
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """The process's parts. ``sockets`` are the WebSocket clients that are signed in, and who they are."""
+    """The process's parts. ``sockets`` are the WebSocket clients that are signed in, and who they are.
+
+    ``folding`` is held by whoever folds the past: one at a time, so that the present is never kept waiting.
+    """
 
     settings: Settings
     version: str
@@ -34,6 +38,7 @@ class Context:
     auth_seconds: float = 5.0
     queue_frames: int = 256
     sockets: dict[Client, Identity] = field(default_factory=dict)
+    folding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def picture_ready(self) -> None:
         """Refuse politely while nothing could be loaded yet.

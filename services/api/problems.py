@@ -31,6 +31,7 @@ TITLES = {
     "job_not_found": "Unknown job",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
+    "time_invalid": "The time is not one that can be asked about",
     "validation_failed": "The request is not valid",
     "database_unavailable": "The database cannot be reached",
     "stream_unavailable": "Redis cannot be reached",

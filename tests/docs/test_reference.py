@@ -44,7 +44,7 @@ Every answer and every WebSocket message about data carries
 `source` is `live` only while the links are up, the download is complete and the value is younger than its
 cadence allows. `reason` says why it is not: `not_yet_synced`, `broker_link_down`, `gateway_unreachable`,
 `gateway_not_answering`, `gateway_silent`, `ib_1100`, `needs_login`, `client_id_in_use`, `stream_down`,
-`worker_down`, `incomplete` or `old`.
+`worker_down`, `incomplete` or `old`; or `as_of`, of an answer about a moment that has passed.
 
 ## WebSocket `/api/v1/stream`
 

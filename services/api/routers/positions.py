@@ -1,38 +1,69 @@
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from msgspec.structs import asdict
 from starlette.responses import Response
 
 from core.domain.money import plain
 from core.events.changes import PositionChanged
+from models.queries.differences import DifferenceRow, differences_page
+from models.queries.lots import averages_of
 from models.queries.positions import (
     EventRow,
     PositionKey,
     Status,
+    book_of,
     events_page,
     position_by_id,
     positions_page,
 )
+from services.api.as_of import Question, moments, past_freshness, past_positions
 from services.api.context import Context, Shared
 from services.api.live.feed import place_of
+from services.api.live.rows import position_row
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
+    MAX_LIMIT,
     Cursor,
     Limit,
     cut,
     event_cursor,
     event_seq,
     json_response,
+    past_cursor,
+    past_key,
     position_cursor,
     position_key,
 )
 from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
-from services.api.schemas.positions import Position, PositionEvent, PositionEventPage, PositionPage
+from services.api.schemas.positions import (
+    PositionDetail,
+    PositionDifference,
+    PositionEvent,
+    PositionEventPage,
+    PositionPage,
+)
 
 router = APIRouter(prefix="/api/v1/positions", tags=["positions"])
+
+AsOf = Annotated[
+    datetime | None,
+    Query(
+        description="what was held then: executions up to this moment, by what is known now, with what later "
+        "corrections and commissions have made of them; ISO 8601 with a zone, not in the future"
+    ),
+]
+KnownAt = Annotated[
+    datetime | None,
+    Query(
+        description="what was known then: only what had been received by this moment has a say, as if "
+        "nothing had come since; without as_of, what was held at this moment"
+    ),
+]
 
 
 @router.get("", summary="Positions, newest first", responses=answers(PositionPage, 400, 404))
@@ -43,12 +74,23 @@ async def list_positions(
     symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
 ) -> Response:
-    """Open positions come from the same picture as the WebSocket's rows; closed ones from the database."""
-    after = position_key(cursor)
+    """Open ones as the WebSocket has them; with `as_of` or `known_at` what was held, or known, at that time.
+
+    Open positions come from the same picture as the WebSocket's rows; closed ones from the database. With
+    `as_of`, `known_at` or both it is what was held at a moment that has passed, `status` being what it was
+    then. Market figures are null, and nothing is known from before the first execution or opening balance.
+    Each page repeats the moments, which its cursor carries.
+    """
+    asked = moments(as_of, known_at, context.clock())
+    after = position_key(cursor) if asked is None else past_key(cursor, *asked)
     context.picture_ready()
     if account is not None:
         context.known_account(account)
+    if asked is not None:
+        return await _past(context, Question(asked, status, account, symbol, after, limit))
     judged, feed = context.hub.judge(), context.hub.feed
     question = (account, symbol, limit, after)
     if status == "open":
@@ -69,6 +111,19 @@ async def list_positions(
     if status == "open":
         feed.keep_page(question, judged, body)
     return json_response(body)
+
+
+async def _past(context: Context, question: Question) -> Response:
+    judged = context.hub.judge()
+    block = past_freshness(question.moments, judged)
+    found = await past_positions(context, question._replace(limit=question.limit + 1))
+    rows, last = cut(found, question.limit)
+    page = PositionPage(
+        items=tuple(position_row(position, None, block, question.moments.as_of) for position in rows),
+        next_cursor=None if last is None else past_cursor(place_of(last), *question.moments),
+        freshness=block,
+    )
+    return json_response(encode(page))
 
 
 async def _from_database(
@@ -106,11 +161,40 @@ async def find_position(context: Context, position_id: UUID) -> PositionChanged:
     return found
 
 
-@router.get("/{position_id}", summary="One position", responses=answers(Position, 404))
+def _difference(row: DifferenceRow) -> PositionDifference:
+    return PositionDifference(
+        id=row.id,
+        kind=row.kind,
+        cause=row.cause,
+        inferred=row.inferred,
+        ours=None if row.ours is None else plain(row.ours),
+        brokers=None if row.brokers is None else plain(row.brokers),
+        since=row.since,
+    )
+
+
+@router.get("/{position_id}", summary="One position", responses=answers(PositionDetail, 404))
 async def one_position(context: Shared, position_id: UUID) -> Response:
-    """A position, open or closed."""
+    """A position, open or closed, with its average prices, how it is reckoned and where the broker differs."""
     position = await find_position(context, position_id)
-    return json_response(encode(context.hub.feed.position(position, context.hub.judge())))
+    async with context.database.read() as reader:
+        averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)
+        differing = await differences_page(
+            reader, status="open", account=position.account, conid=position.conid, limit=MAX_LIMIT
+        )
+    if averages is None or book is None:  # folded anew under another id a moment ago
+        raise unknown_position()
+    entry, leaving, said = averages.entry_price, averages.exit_price, book.broker_average_cost
+    detail = PositionDetail(
+        **asdict(context.hub.feed.position(position, context.hub.judge())),
+        average_entry_price=None if entry is None else plain(entry),
+        average_exit_price=None if leaving is None else plain(leaving),
+        max_quantity=plain(averages.max_quantity),
+        cost_method=book.cost_method,
+        broker_average_cost=None if said is None else plain(said),
+        differences=tuple(_difference(row) for row in differing if row.position_id == position_id),
+    )
+    return json_response(encode(detail))
 
 
 def _event(row: EventRow) -> PositionEvent:

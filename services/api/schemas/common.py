@@ -31,7 +31,7 @@ class Freshness(Struct, frozen=True, kw_only=True):
     """How far the values beside it can be trusted as current.
 
     ``as_of`` is the broker's time where it gives one; ``age_seconds`` is counted from it. ``reason`` says why
-    the source is not live.
+    the source is not live; ``as_of`` that a moment was asked for which has passed.
     """
 
     source: Source

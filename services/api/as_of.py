@@ -1,0 +1,195 @@
+"""Positions of the past: what was held at a moment, and what was known of it by another.
+
+What is known now is read from the stored ledger. What was known is folded anew, in memory, from the facts
+that had been received by then; of books that nothing was learnt of since, the stored ledger says the same.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from heapq import nlargest
+from http import HTTPStatus
+from itertools import islice
+from typing import NamedTuple
+
+from core.domain.as_of import standing
+from core.domain.books import BookKey
+from core.domain.fills import Report, effective_fills
+from core.domain.instruments import Instrument
+from core.domain.lifecycle import fold_book
+from core.domain.lots import CostMethod
+from core.domain.money import ZERO
+from core.events.changes import PositionChanged
+from models.queries.as_of import DESCRIBED, positions_as_of, stood_as
+from models.queries.known_at import Word, books_told_of_since, reports_known_by, words_known_by
+from models.queries.ledger import instruments_of
+from models.queries.positions import PositionKey, Status
+from models.session import Reader
+from services.api.context import Context
+from services.api.freshness import whole_age
+from services.api.live.feed import Judged, place_of
+from services.api.problems import ProblemError
+from services.api.schemas.common import Freshness
+
+_BOOKS_AT_ONCE = 20
+
+
+class Moments(NamedTuple):
+    """``as_of``: when it was held. ``known_by``: facts received later have no say; ``None``: all have."""
+
+    as_of: datetime
+    known_by: datetime | None
+
+
+class Question(NamedTuple):
+    """A page of positions of the past: at most ``limit`` after ``after``."""
+
+    moments: Moments
+    status: Status
+    account: str | None
+    symbol: str | None
+    after: PositionKey | None
+    limit: int
+
+
+class _Book(NamedTuple):
+    """What was known of a book."""
+
+    key: BookKey
+    method: CostMethod
+    instrument: Instrument
+    reports: Sequence[Report]
+    words: Sequence[Word]
+
+
+def moments(as_of: datetime | None, known_at: datetime | None, now: datetime) -> Moments | None:
+    """The moments a request asks for, ``None`` when it asks for none; ``known_at`` alone is both.
+
+    Raises:
+        ProblemError: 400, a time without a zone or in the future.
+    """
+    held, known = _moment("as_of", as_of, now), _moment("known_at", known_at, now)
+    at = held or known
+    return None if at is None else Moments(at, known)
+
+
+def _moment(name: str, value: datetime | None, now: datetime) -> datetime | None:
+    if value is None:
+        return None
+    wrong = None
+    if value.tzinfo is None:
+        wrong = "has no zone: end it in Z for UTC, or in an offset such as -05:00"
+    else:
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            wrong = "is before the first day there is"
+        else:
+            if value > now:
+                wrong = "is in the future: ask for a moment that has passed, or leave it out"
+    if wrong is not None:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "time_invalid", f"{name} {wrong}.")
+    return value
+
+
+def past_freshness(asked: Moments, judged: Judged) -> Freshness:
+    """What is asked of the past is never live, whatever the links say."""
+    return Freshness(
+        source="last_known",
+        as_of=asked.as_of,
+        received_at=asked.known_by,
+        age_seconds=whole_age(asked.as_of, judged.now),
+        stale=True,
+        reason="as_of",
+        links=judged.verdict.links,
+    )
+
+
+async def past_positions(context: Context, question: Question) -> list[PositionChanged]:
+    """The positions, newest first."""
+    _, status, account, symbol, after, limit = question
+    at, known_by = question.moments
+    if known_by is None:
+        async with context.database.read() as reader:
+            return await positions_as_of(
+                reader, at, status=status, account=account, symbol=symbol, after=after, limit=limit
+            )
+    # One at a time, before it takes a connection: folding is work, and others wait for both.
+    async with context.folding, context.database.read_one_moment() as reader:
+        since = await books_told_of_since(reader, known_by, account=account, symbol=symbol)
+        found = await positions_as_of(
+            reader,
+            at,
+            status=status,
+            account=account,
+            symbol=symbol,
+            after=after,
+            limit=limit,
+            apart=sorted(since),
+            known_by=known_by,
+        )
+        described = await instruments_of(reader, {conid for _, conid in since})
+        instruments = {conid: instrument for conid, (instrument, _) in described.items()}
+        books = iter(sorted(since.items()))
+        while some := dict(islice(books, _BOOKS_AT_ONCE)):
+            known = await _known(reader, some, instruments, known_by)
+            found += await asyncio.to_thread(_fold, known, question)
+            found = nlargest(limit, found, key=place_of)
+    return found
+
+
+async def _known(
+    reader: Reader,
+    methods: Mapping[BookKey, CostMethod],
+    instruments: Mapping[int, Instrument],
+    known_by: datetime,
+) -> list[_Book]:
+    reports = await reports_known_by(reader, methods, known_by)
+    words = await words_known_by(reader, methods, known_by)
+    return [
+        _Book(key, method, instruments[key[1]], reports[key], words.get(key, ()))
+        for key, method in methods.items()
+    ]
+
+
+def _fold(books: Sequence[_Book], question: Question) -> list[PositionChanged]:
+    """The newest positions of these books that the question asks for."""
+    found = (position for book in books for position in _fold_one(book, question.moments.as_of))
+    asked = (
+        position
+        for position in found
+        if question.status in {"all", position.status}
+        and (question.after is None or place_of(position) < question.after)
+    )
+    return nlargest(question.limit, asked, key=place_of)
+
+
+def _fold_one(book: _Book, at: datetime) -> Iterator[PositionChanged]:
+    instrument = book.instrument
+    ledger = fold_book(
+        *book.key,
+        instrument.point_value,
+        effective_fills(book.reports, instrument.currency),
+        [word.anchor for word in book.words if word.anchor is not None],
+        method=book.method,
+    )
+    described = {name: getattr(instrument, name) for name in DESCRIBED}
+    told: Decimal | None = None
+    for word in book.words:
+        if word.as_of <= at:
+            told = word.quantity
+    begun = [(episode, stood) for episode in ledger.touched if (stood := standing(episode, at)) is not None]
+    held = begun[-1][1].quantity if begun else ZERO
+    for episode, stood in begun:
+        yield stood_as(
+            stood,
+            described,
+            position_id=episode.id,
+            key=book.key,
+            long=episode.long,
+            opened_at=episode.opened_at,
+            held=held,
+            broker_quantity=told,
+            provisional=episode.provisional,
+        )

@@ -1,0 +1,114 @@
+"""What the API asks of the past is found by an index, however long the past has grown."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import ClauseElement, Executable, text
+from sqlalchemy.ext.compiler import compiles
+
+from core.domain.books import BookKey
+from models.queries.as_of import positions_as_of
+from models.queries.known_at import books_told_of_since, reports_known_by, words_known_by
+from models.session import Database, Reader
+from tests.models.test_query_plans import GROWN
+
+# Twenty thousand positions of three hours each, the broker's words about them, and the books they are in.
+LONGER = """
+UPDATE positions SET closed_at = opened_at + interval '3 hours', ordinal = 1 + ordinal / 120;
+INSERT INTO ledger_books (account, conid, episodes) SELECT DISTINCT account, conid, 167 FROM made
+    ON CONFLICT DO NOTHING;
+INSERT INTO position_statements (account, conid, quantity, as_of, received_at, epoch, seq, anchor,
+    anchored_at) SELECT account, conid, 3, at, at, 1, n, 'settled', at FROM made;
+ANALYZE;
+"""
+TABLES = "positions|position_events|lots|lot_disposals|executions|commission_reports|position_statements"
+AT = datetime(2025, 3, 3, 12, tzinfo=UTC)
+LATELY = datetime(2025, 12, 20, tzinfo=UTC)
+KEY: BookKey = ("U1", 1)
+
+
+@pytest.fixture
+async def grown(database: Database) -> Database:
+    async with database.write() as writer:
+        for statement in (GROWN + LONGER).strip().rstrip(";").split(";\n"):
+            await writer.execute(text(statement))
+    return database
+
+
+class Plan(Executable, ClauseElement):
+    """What PostgreSQL would do for a query, with the values that it is asked with."""
+
+    inherit_cache = False
+
+    def __init__(self, query: Any) -> None:
+        self.query = query
+
+
+@compiles(Plan)
+def _explain(plan: Plan, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN {compiler.process(plan.query, **options)}"
+
+
+class Explaining:
+    """A reader that keeps the plan of each query it is asked."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.plans: list[str] = []
+
+    async def execute(self, query: Any) -> Any:
+        plan = await self.reader.execute(Plan(query))
+        self.plans.append("\n".join(row[0] for row in plan))
+        return await self.reader.execute(query)
+
+
+async def _plans(database: Database, ask: Any) -> tuple[Any, list[str]]:
+    async with database.read() as reader:
+        explaining = Explaining(reader)
+        found = await ask(cast("Reader", explaining))
+    assert explaining.plans
+    for plan in explaining.plans:
+        assert not re.search(rf"Seq Scan on ({TABLES})\b", plan), plan
+    return found, explaining.plans
+
+
+@pytest.mark.parametrize("account", [None, "U2"])
+@pytest.mark.parametrize("status", ["open", "closed", "all"])
+async def test_what_was_held_is_found_without_reading_a_grown_table_from_end_to_end(
+    status: Any, account: str | None, grown: Database
+) -> None:
+    found, _ = await _plans(
+        grown,
+        lambda reader: positions_as_of(
+            reader, AT, status=status, account=account, limit=101, apart=[KEY, ("U2", 2)], known_by=LATELY
+        ),
+    )
+    assert found
+
+
+async def test_what_was_held_is_found_by_the_moment_and_not_by_going_through_what_came_before(
+    grown: Database,
+) -> None:
+    found, plans = await _plans(grown, lambda reader: positions_as_of(reader, AT, status="open", limit=101))
+    assert len(found) in {1, 2}
+    assert all(one.opened_at <= AT < one.opened_at + timedelta(hours=3) for one in found)
+    assert "ix_positions_held" in plans[0]
+
+
+async def test_what_came_to_be_known_since_is_found_by_when_it_was_received(grown: Database) -> None:
+    found, _ = await _plans(
+        grown, lambda reader: books_told_of_since(reader, LATELY, account="U1", symbol="S1")
+    )
+    assert set(found) <= {KEY}
+
+
+async def test_what_was_known_of_a_book_is_read_in_portions_by_its_key(grown: Database) -> None:
+    found, plans = await _plans(grown, lambda reader: reports_known_by(reader, [KEY], LATELY, most=50))
+    times = [one.executed_at for one in found[KEY]]
+    assert len(times) > 100
+    assert times == sorted(times)
+    assert len(plans) == len(times) // 50 + 1
+    words, _ = await _plans(grown, lambda reader: words_known_by(reader, [KEY], LATELY))
+    assert len(words[KEY]) == len(times)
