@@ -45,6 +45,12 @@ class StreamUnavailableError(LotkeeperError):
     exit_code = 3
 
 
+class LedgerUnfoldedError(LotkeeperError):
+    """Stored rows of a position are still those of an older version, until the worker has folded them."""
+
+    code = "ledger_unfolded"
+
+
 class StackError(LotkeeperError):
     """An embedded server or a child process could not be started."""
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from core.domain.episodes import Episode, Event, is_certain
 from core.domain.lots import Closing, CostMethod, Disposal, Lot
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
+from core.errors import LedgerUnfoldedError
+
+Row = TypeVar("Row")
 
 
 class History(NamedTuple):
@@ -41,7 +44,11 @@ class Totals(NamedTuple):
 
 
 def as_matched(history: History) -> list[Closed]:
-    """The closings of an episode with their disposals as they are stored."""
+    """The closings of an episode with their disposals as they are stored.
+
+    Raises:
+        LedgerUnfoldedError: the rows do not belong together.
+    """
     long = history.events[0].quantity > ZERO if history.events else True
     disposals = iter(history.disposals)
     return [Closed(event, _taken(disposals, event)) for event in history.events if _closes(event, long=long)]
@@ -53,6 +60,9 @@ def rematch(history: History, method: CostMethod) -> list[Closed]:
     What was opened, when and for how much, does not depend on the method, with one exception: what an
     adjustment cost, where that was concluded from the broker's average of all, stays as it was concluded. A
     disposal may be called provisional that a fold would know to be final, never the other way round.
+
+    Raises:
+        LedgerUnfoldedError: the rows do not belong together.
     """
     if not history.events:
         return []
@@ -65,15 +75,15 @@ def rematch(history: History, method: CostMethod) -> list[Closed]:
         for event, stored in _with_stored(history):
             if not event.quantity:
                 continue  # a correction tells of what no longer counts
-            if event.cause == "split" and episode.split(event.position_after):
-                continue
-            if _closes(event, long=long):
+            if event.cause == "split":
+                episode.split(event.position_after)
+            elif _closes(event, long=long):
                 already = len(episode.disposals)
                 closing = _closing(event, stored, history)
                 episode.shrink(event.type, event.quantity, closing, event.cause, event.inferred)
                 matched.append(Closed(event, tuple(episode.disposals[already:])))
             else:
-                _open(episode, event, next(lots))
+                _open(episode, event, _next(lots))
     return matched
 
 
@@ -94,11 +104,20 @@ def _closes(event: Event, *, long: bool) -> bool:
     return event.cause != "split" and (event.quantity < ZERO if long else event.quantity > ZERO)
 
 
+def _next(rows: Iterator[Row]) -> Row:
+    for row in rows:
+        return row
+    raise LedgerUnfoldedError(
+        "The stored lots of a position do not fit its events: the worker has still to fold it anew after an "
+        "update. Start the worker, or wait a little, and ask again."
+    )
+
+
 def _taken(disposals: Iterator[Disposal], event: Event) -> tuple[Disposal, ...]:
     left = -event.quantity
     taken: list[Disposal] = []
     while left:
-        taken.append(next(disposals))
+        taken.append(_next(disposals))
         left = EXACT.subtract(left, taken[-1].quantity)
     return tuple(taken)
 

@@ -1,8 +1,9 @@
 """Episodes: a position from flat to flat, and the ways in which it changes."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from functools import cached_property
 from typing import Literal
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
 from core.domain.money import ZERO
-from core.domain.pnl import per_unit, shares
+from core.domain.pnl import EXACT, per_unit, shares
 
 EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
 Cause = Literal[
@@ -24,6 +25,7 @@ Cause = Literal[
 ]
 """Why the ledger was adjusted to what the broker says is held."""
 
+_FINER = Context(prec=28)
 _UNCERTAIN = frozenset({"unexplained", "missed_executions"})
 
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
@@ -112,15 +114,10 @@ class Episode:
         """Whether a figure may still change: a commission is awaited, or a cost was concluded."""
         return self.estimated or self.missing_commissions > 0
 
-    def split(self, quantity: Decimal) -> bool:
-        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share.
-
-        Does nothing, and says so, where a lot's share is less than can be counted.
-        """
+    def split(self, quantity: Decimal) -> None:
+        """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
         by_age = sorted(self.open_lots, key=lambda one: one.seq)
-        restated = shares(quantity, [lot.remaining for lot in by_age])
-        if not all(restated):
-            return False
+        restated = _restated(quantity, [lot.remaining for lot in by_age])
         # A queue that goes by what a unit cost must be made anew when that changes.
         self.open_lots = lot_queue(self.method)
         for lot, remaining in zip(by_age, restated, strict=True):
@@ -134,7 +131,6 @@ class Episode:
                 self.lots.append(lot)
         self.quantity = quantity
         self.max_quantity = max(self.max_quantity, abs(quantity))
-        return True
 
     def grow(
         self,
@@ -250,3 +246,14 @@ class Episode:
                 replaced_quantity,
             )
         )
+
+
+def _restated(quantity: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
+    restated = shares(quantity, parts)
+    if all(restated):
+        return restated
+    # A lot too small for the quantum must not vanish: its cost would have nothing left to belong to.
+    with localcontext(EXACT):
+        whole = sum(parts, ZERO)
+        finer = [_FINER.divide(quantity * part, whole) for part in parts[:-1]]
+        return [*finer, quantity - sum(finer, ZERO)]

@@ -230,7 +230,8 @@ class Ledger:
         certain = is_certain(cause, inferred=inferred)
         episode = self.episode
         same_side = episode is not None and anchor.quantity * episode.quantity > ZERO
-        if cause == "split" and episode is not None and same_side and episode.split(anchor.quantity):
+        if cause == "split" and episode is not None and same_side:
+            episode.split(anchor.quantity)
             episode.estimated = episode.estimated or not certain
             episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
             return

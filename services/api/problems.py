@@ -9,7 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from core import logs
-from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
+from core.errors import (
+    DatabaseUnavailableError,
+    LedgerUnfoldedError,
+    LotkeeperError,
+    StreamUnavailableError,
+)
 from services.api import failures
 from services.api.live.load import database_is_away
 from services.api.schemas.common import FieldError, Problem, encode
@@ -35,6 +40,7 @@ TITLES = {
     "validation_failed": "The request is not valid",
     "database_unavailable": "The database cannot be reached",
     "stream_unavailable": "Redis cannot be reached",
+    "ledger_unfolded": "The ledger is still to be folded",
     "page_not_built": "The dashboard has not been built",
     "internal_error": "Something went wrong on the server",
 }
@@ -116,7 +122,7 @@ def _known(error: BaseException) -> ProblemError | None:
         problem = _validation(error)
     elif isinstance(error, HTTPException):
         problem = _http(error)
-    elif isinstance(error, StreamUnavailableError):
+    elif isinstance(error, StreamUnavailableError | LedgerUnfoldedError):
         problem = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))
     elif isinstance(error, DatabaseUnavailableError) or database_is_away(error):
         log.warning("request_without_database", reason=error.__class__.__name__)

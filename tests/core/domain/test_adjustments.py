@@ -181,8 +181,10 @@ def test_a_cancelled_opening_leaves_no_position() -> None:
     assert (ledger.touched, ledger.booked, ledger.quantity) == ([], {}, 0)
 
 
-def test_a_split_that_leaves_a_lot_less_than_can_be_counted_is_an_ordinary_adjustment() -> None:
+def test_a_split_makes_no_lot_vanish_however_little_it_leaves_of_it() -> None:
     lots = (fill(0, "0.0001", "10"), fill(1, "10000", "10"))
     (episode,) = fold(*lots, anchors=(FLAT, anchor(5, "0.001", cause="split"))).touched
-    assert (episode.quantity, episode.realized) == (Decimal("0.001"), None)
-    assert [one.quantity for one in episode.disposals] == [Decimal("0.0001"), Decimal("9999.999")]
+    small, large = episode.lots
+    assert 0 < small.remaining < Decimal("1E-10")
+    assert small.remaining + large.remaining == episode.quantity == Decimal("0.001")
+    assert (small.remaining_cost, large.remaining_cost) == (Decimal("0.001"), 100_000)

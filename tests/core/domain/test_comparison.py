@@ -9,6 +9,7 @@ from core.domain.comparison import Closed, History, as_matched, rematch, totals
 from core.domain.episodes import Episode
 from core.domain.lifecycle import Anchor, Ledger
 from core.domain.lots import CostMethod, Disposal
+from core.errors import LedgerUnfoldedError
 from tests.core.domain.facts import POINT_VALUE, Fact, Kept, facts
 from tests.core.domain.making import anchor, fill, fold
 
@@ -101,3 +102,14 @@ def test_totals_of_what_is_partly_unknown_are_unknown_and_counted() -> None:
     (closed,) = as_matched(stored(episode))
     assert totals(closed.disposals) == (None, 1, 2, 1, True)
     assert totals(()) == (0, 0, 0, 0, False)
+
+
+def test_rows_that_do_not_belong_together_are_refused_and_not_summed() -> None:
+    (episode,) = fold(fill(0, "2", "5"), fill(1, "-2", "8")).touched
+    whole = stored(episode)
+    for torn in (whole._replace(disposals=()), whole._replace(disposals=(), lots=())):
+        for matching in (as_matched, lambda history: rematch(history, "lifo")):
+            with pytest.raises(LedgerUnfoldedError, match="ask again"):
+                matching(torn)
+    with pytest.raises(LedgerUnfoldedError):
+        rematch(whole._replace(lots=()), "lifo")

@@ -215,3 +215,12 @@ async def test_a_position_that_is_not_there_or_a_method_that_is_none_is_a_proble
     assert (answer.status_code, answer.json()["code"]) == (404, "position_not_found")
     answer = await api.http.get("/api/v1/realized", params={"method": "cheapest"})
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+
+
+async def test_rows_of_an_older_version_are_to_be_folded_first(api: Api, seeded: Database) -> None:
+    episode = max(await store(seeded, "fifo"), key=lambda one: one.disposal_count)
+    async with seeded.write() as writer:
+        await writer.execute(delete(t.lot_disposals).where(t.lot_disposals.c.seq > 1))
+    for path in (f"/api/v1/positions/{episode.id}/methods", "/api/v1/realized?method=lifo") * 2:
+        answer = await api.http.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unfolded")
