@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.domain.books import BookKey
+from core.domain.books import Book, BookKey
 from core.domain.causes import Conclusion
 from core.domain.executions import split_exec_id
 from core.domain.instruments import Instrument
@@ -38,6 +38,8 @@ class Arrivals:
     """Books to fold from the start."""
     anchored: Mapping[BookKey, Conclusion] = field(default_factory=dict)
     """Books to hold to the broker's last word, and why they may lack what it tells."""
+    locked: Mapping[BookKey, Book] = field(default_factory=dict)
+    """Books that this transaction has locked already, as they are."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
         await _store_combos(connection, arrivals)
         return Booked(_recorded(arrivals, []), contradicting=contradicting)
     await ledger_store.ensure_books(connection, _told_of(arrivals))
-    locked = await queries.lock_books(connection, keys)
+    locked = {**arrivals.locked, **await queries.lock_books(connection, keys - set(arrivals.locked))}
     works = {key: OpenBook(row) for key, row in locked.items()}
     instruments = {
         conid: instrument

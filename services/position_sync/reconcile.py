@@ -193,7 +193,8 @@ async def _act(connection: Writer, found: _Findings, settle: timedelta, now: dat
     weighed = await weigh(connection, adjusted, around)
     await note_changed(connection, weighed)
     anchored = {one.key: weighed.causes.get(one.key, UNEXPLAINED) for one in differing}
-    booked = await book(connection, Arrivals(anchored=anchored, anew=weighed.anew), now)
+    as_locked = {key: locked[key] for key in {*anchored, *weighed.anew} - released}
+    booked = await book(connection, Arrivals(anchored=anchored, anew=weighed.anew, locked=as_locked), now)
     found.changes.extend(booked.changes)
     exercised = [key for key, why in anchored.items() if why.cause == "exercise_or_assignment"]
     if exercised:
