@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, case, false, func, select, tuple_
 
+from core.domain.lots import CostMethod
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported
 from models.session import Reader
@@ -39,6 +40,13 @@ class EventRow(NamedTuple):
     cause: str | None
     inferred: bool
     replaced_quantity: Decimal | None
+
+
+class BookWords(NamedTuple):
+    """What a position's book is reckoned by, and the broker's average cost of what is held in it now."""
+
+    cost_method: CostMethod
+    broker_average_cost: Decimal | None
 
 
 def _described() -> Select[Any]:
@@ -115,6 +123,21 @@ async def position_by_id(reader: Reader, position_id: UUID) -> PositionChanged |
     """One position, or ``None``."""
     row = (await reader.execute(_described().where(positions.c.id == position_id))).one_or_none()
     return None if row is None else _position(row)
+
+
+async def book_of(reader: Reader, position_id: UUID) -> BookWords | None:
+    """The words of a position's book; ``None`` without such a position."""
+    ledger, book = positions.c, ledger_books.c
+    query = (
+        # As its quantity: of an episode that is over the broker says nothing.
+        select(book.cost_method, case((ledger.status == "open", book.broker_average_cost)))
+        .select_from(
+            positions.join(ledger_books, and_(book.account == ledger.account, book.conid == ledger.conid))
+        )
+        .where(ledger.id == position_id)
+    )
+    row = (await reader.execute(query)).one_or_none()
+    return None if row is None else BookWords._make(row)
 
 
 async def events_page(

@@ -13,7 +13,7 @@ from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.lots import LotPage
-from services.api.schemas.positions import Position, PositionEventPage, PositionPage
+from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.reconciliations import DifferencePage, ReconciliationPage
 from services.api.schemas.session import Credentials, SessionInfo
@@ -31,6 +31,7 @@ ROOTS = (
     LotPage,
     MethodComparison,
     Position,
+    PositionDetail,
     PositionEventPage,
     PositionPage,
     Problem,

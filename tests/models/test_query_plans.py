@@ -14,6 +14,7 @@ from models.queries.differences import comparisons_page, differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
 from models.queries.lots import averages_of, disposals_of, lots_page
+from models.queries.positions import book_of
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
 from models.queries.statistics import statistics_page
@@ -103,6 +104,7 @@ ASKED: dict[str, Ask] = {
     "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
     "disposals": _disposals,
     "averages": averages_of,
+    "book of a position": book_of,
     "executions of a position": lambda reader, one: executions_page(
         reader, position_id=one, after=ExecutionKey(datetime(2026, 1, 1, tzinfo=UTC), "x"), limit=101
     ),
@@ -147,6 +149,9 @@ ASKED: dict[str, Ask] = {
     ),
     "open differences": lambda reader, _: differences_page(
         reader, status="open", account="U1", symbol="S3", kind="quantity_mismatch", limit=101
+    ),
+    "open differences of a book": lambda reader, _: differences_page(
+        reader, status="open", account="U1", conid=3, limit=101
     ),
     "open differences of all": lambda reader, _: differences_page(reader, status="open", limit=101),
     "resolved differences": lambda reader, _: differences_page(

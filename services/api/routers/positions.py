@@ -175,7 +175,7 @@ def _difference(row: DifferenceRow) -> PositionDifference:
 
 @router.get("/{position_id}", summary="One position", responses=answers(PositionDetail, 404))
 async def one_position(context: Shared, position_id: UUID) -> Response:
-    """A position, open or closed, with its average prices, how it is reckoned and where the broker differs."""
+    """Open or closed, with its average prices, its cost method and what the broker has otherwise."""
     position = await find_position(context, position_id)
     async with context.database.read() as reader:
         averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from services.api.schemas.accounts import Account, AccountPage, Summary
 from services.api.schemas.common import Coverage, Freshness, Links
@@ -16,7 +17,14 @@ from services.api.schemas.comparison import (
 )
 from services.api.schemas.executions import Execution, ExecutionPage
 from services.api.schemas.lots import Lot, LotDisposal, LotPage
-from services.api.schemas.positions import Position, PositionEvent, PositionEventPage, PositionPage
+from services.api.schemas.positions import (
+    Position,
+    PositionDetail,
+    PositionDifference,
+    PositionEvent,
+    PositionEventPage,
+    PositionPage,
+)
 from services.api.schemas.realized import (
     Realized,
     RealizedDifference,
@@ -97,6 +105,25 @@ _ROW = Position(
     reconciled=True,
     provisional=False,
     freshness=_LIVE,
+)
+_DETAIL = PositionDetail(
+    **asdict(_ROW),
+    average_entry_price="227.5",
+    average_exit_price="231.4",
+    max_quantity="140",
+    cost_method="fifo",
+    broker_average_cost="227.53",
+    differences=(
+        PositionDifference(
+            id=13,
+            kind="cost_mismatch",
+            cause=None,
+            inferred=False,
+            ours="227.51",
+            brokers="227.53",
+            since=_AT,
+        ),
+    ),
 )
 _EVENT = PositionEvent(
     id=f"{_POSITION}:1",
@@ -396,6 +423,7 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
         ),
         DifferencePage: DifferencePage(items=(_DIFFERENCE,), next_cursor=None, freshness=_LIVE),
         Position: _ROW,
+        PositionDetail: _DETAIL,
         PositionEventPage: PositionEventPage(items=(_EVENT,), next_cursor=None, freshness=_LIVE),
         PositionPage: PositionPage(items=(_ROW,), next_cursor=None, freshness=_LIVE),
         RealizedDifferencePage: RealizedDifferencePage(

@@ -2,6 +2,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from core.domain.lifecycle import Cause
+from core.domain.lots import CostMethod
+from core.domain.reconciliation import DifferenceKind
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -40,6 +43,35 @@ class Position(Struct, frozen=True, kw_only=True):
     reconciled: bool
     provisional: bool
     freshness: Freshness
+
+
+class PositionDifference(Struct, frozen=True, kw_only=True):
+    """Something in which ledger and broker do not agree, as ``/reconciliations/differences`` has it."""
+
+    id: int
+    kind: DifferenceKind
+    cause: Cause | None
+    inferred: bool
+    ours: Amount | None
+    brokers: Amount | None
+    since: Moment
+
+
+class PositionDetail(Position, frozen=True, kw_only=True):
+    """A position with what its own page shows beyond the row of a list.
+
+    Average prices are as traded, without commission, over the whole life; null when a part of the position
+    has no price or was split. ``max_quantity`` is its largest size, unsigned. ``cost_method`` is what it was
+    reckoned by. ``broker_average_cost`` is the broker's last word on the average cost, null of a closed one.
+    ``differences`` stand open now; they are listed with the newest position of their instrument only.
+    """
+
+    average_entry_price: Amount | None
+    average_exit_price: Amount | None
+    max_quantity: Amount
+    cost_method: CostMethod
+    broker_average_cost: Amount | None
+    differences: tuple[PositionDifference, ...]
 
 
 class PositionPage(Struct, frozen=True, kw_only=True):

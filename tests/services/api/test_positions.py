@@ -1,12 +1,16 @@
 import uuid
+from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
 
 from core.clock import utc_now
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models import tables as t
+from models.session import Database
 from tests.services.api.conftest import Api
-from tests.services.api.portfolio import PAPER, USD, beat, mark, position_id, tick
+from tests.services.api.portfolio import PAPER, USD, beat, mark, position_id, seed_comparisons, tick
 from tests.waiting import eventually
 
 NAMES = {str(position_id(name)): name for name in ("aapl", "es", "vod", "won", "lost", "again")}
@@ -77,7 +81,42 @@ async def test_one_position_reads_the_same_alone_as_in_the_list(api: Api) -> Non
         for row in (alone, *listed):
             row["freshness"].pop("age_seconds")
             row.pop("holding_seconds")
-        assert listed == [alone]
+        assert [row.items() <= alone.items() for row in listed] == [True]
+
+
+async def test_one_position_says_what_its_page_shows_beyond_the_list(api: Api, seeded: Database) -> None:
+    await seed_comparisons(seeded)
+    async with seeded.write() as writer:
+        await writer.execute(
+            update(t.ledger_books).values(cost_method="hifo", broker_average_cost=Decimal("150.040"))
+        )
+    names = ("average_entry_price", "average_exit_price", "max_quantity", "cost_method")
+    row = await api.get(f"/api/v1/positions/{position_id('aapl')}")
+    assert [row[name] for name in names] == ["150", None, "100", "hifo"]
+    assert row["broker_average_cost"] == "150.04"
+    assert [(one["kind"], one["cause"], one["ours"], one["brokers"]) for one in row["differences"]] == [
+        ("cost_mismatch", None, "150.01", "150.04"),
+        ("quantity_mismatch", "unexplained", "90.5", "100"),
+    ]
+    assert {one["since"] for one in row["differences"]} == {"2026-11-20T13:00:00Z"}
+    over = await api.get(f"/api/v1/positions/{position_id('won')}")
+    assert [over[name] for name in names] == ["400.4", "406", "10", "hifo"]
+    assert (over["broker_average_cost"], over["differences"]) == (None, [])
+
+
+async def test_a_difference_stands_with_the_newest_position_of_its_instrument_alone(
+    api: Api, seeded: Database
+) -> None:
+    await seed_comparisons(seeded)
+    async with seeded.write() as writer:
+        await writer.execute(update(t.reconciliation_differences).values(resolved_at=None))
+    found = {
+        name: [
+            one["kind"] for one in (await api.get(f"/api/v1/positions/{position_id(name)}"))["differences"]
+        ]
+        for name in ("won", "again", "lost")
+    }
+    assert found == {"won": [], "again": ["missing_broker"], "lost": []}
 
 
 async def test_a_position_tells_its_story_page_by_page(api: Api) -> None:
