@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from core.domain.pnl import EXACT, QUANTUM
@@ -90,7 +90,7 @@ def _single(report: Report, currency: str) -> Fill:
 def converted(
     commission: Decimal | None, currency: str | None, rate: Decimal | None, into: str
 ) -> Decimal | None:
-    """A commission in the currency ``into``, rounded to ten decimal places where a ``rate`` is needed.
+    """A commission in the currency ``into``, where a ``rate`` is needed rounded to ten places, half up.
 
     ``None`` while it, a currency or that rate is not known: an empty currency is not the same as another.
     """
@@ -98,7 +98,10 @@ def converted(
         return None
     if currency == into:
         return commission
-    return None if rate is None else EXACT.quantize(EXACT.multiply(commission, rate), QUANTUM)
+    if rate is None:
+        return None
+    # Half up, as PostgreSQL rounds.
+    return EXACT.multiply(commission, rate).quantize(QUANTUM, ROUND_HALF_UP, EXACT)
 
 
 def _merged(revisions: list[Report], currency: str) -> Fill:

@@ -83,7 +83,7 @@ async def trade_figures(reader: Reader) -> dict[str, TradeFigures]:
     found = {row.account: TradeFigures(decided=row.decided, won=row.won) for row in closed}
     traded = await reader.execute(
         select(executions.c.account, func.count().label("trades"))
-        .where(executions.c.corrected_by.is_(None))
+        .where(executions.c.corrected_by.is_(None), executions.c.quantity != 0)
         .group_by(executions.c.account)
     )
     for row in traded:

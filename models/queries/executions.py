@@ -3,8 +3,9 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, true, tuple_
 
+from core.domain.pnl import QUANTUM
 from models.session import Reader
 from models.tables import commission_reports, executions, instruments, position_events
 
@@ -32,6 +33,7 @@ class ExecutionRow(NamedTuple):
     price: Decimal
     commission: Decimal | None
     commission_currency: str | None
+    commission_rate: Decimal | None
     realized_pnl: Decimal | None
     broker_realized_pnl: Decimal | None
     currency: str
@@ -39,6 +41,17 @@ class ExecutionRow(NamedTuple):
     corrected_by: str | None
     position_id: UUID | None
     source: str
+
+
+def _converted(into: ColumnElement[str]) -> ColumnElement[Decimal]:
+    """A commission in ``into``, rounded as the ledger rounds it; null where it needs a rate and has none."""
+    report = commission_reports.c
+    places = -int(QUANTUM.as_tuple().exponent)
+    return case(
+        (or_(report.currency == "", into == ""), null()),
+        (report.currency == into, report.commission),
+        else_=func.trim_scale(func.round(report.commission * report.rate, places)),
+    )
 
 
 async def executions_page(
@@ -55,24 +68,35 @@ async def executions_page(
 ) -> list[ExecutionRow]:
     """At most ``limit`` executions after ``after``, newest first; from ``since`` on and before ``until``.
 
-    A corrected fill is charged by differences: the commissions of its versions add up. With ``corrected`` the
-    replaced versions are listed too, each with its own report. Those of ``position_id`` are the fills
-    that its events tell of: a fill through zero belongs to two positions.
+    A corrected fill is charged by differences: the commissions of its versions add up. Where those were
+    charged in several currencies they are converted, and unknown while one of them cannot be. With
+    ``corrected`` the replaced versions and the cancellations are listed too, each with its own report. Those
+    of ``position_id`` are the fills that its events tell of: a fill through zero belongs to two positions.
     """
     fill, described, report = executions.c, instruments.c, commission_reports.c
     version = executions.alias("version")
     same_fill = (
         version.c.exec_id == fill.exec_id if corrected else version.c.exec_base_id == fill.exec_base_id
     )
+    one_currency = func.count(report.currency.distinct()) == 1
+    converted = func.count(_converted(described.currency))
+    all_converted = and_(converted > 0, converted == func.count())
+    one_rate = and_(func.count() == func.count(report.rate), func.count(report.rate.distinct()) == 1)
     charged = (
         select(
-            func.sum(report.commission).label("commission"),
-            func.min(report.currency).label("currency"),
+            case(
+                (one_currency, func.sum(report.commission)),
+                (all_converted, func.sum(_converted(described.currency))),
+            ).label("commission"),
+            case((one_currency, func.min(report.currency)), (all_converted, described.currency)).label(
+                "currency"
+            ),
+            case((and_(one_currency, one_rate), func.min(report.rate))).label("rate"),
             func.max(report.realized_pnl).filter(report.exec_id == fill.exec_id).label("broker_realized_pnl"),
         )
         .select_from(version.join(commission_reports, report.exec_id == version.c.exec_id))
         .where(same_fill)
-        .correlate(executions)
+        .correlate(executions, instruments)
         .lateral("charged")
     )
     query = (
@@ -90,6 +114,7 @@ async def executions_page(
             fill.price,
             charged.c.commission,
             charged.c.currency,
+            charged.c.rate,
             fill.realized_pnl,
             charged.c.broker_realized_pnl,
             described.currency,
@@ -109,7 +134,7 @@ async def executions_page(
         None if symbol is None else described.symbol == symbol,
         None if since is None else fill.executed_at >= since,
         None if until is None else fill.executed_at < until,
-        None if corrected else fill.corrected_by.is_(None),
+        None if corrected else and_(fill.corrected_by.is_(None), fill.quantity != 0),
         None
         if position_id is None
         else fill.exec_id.in_(

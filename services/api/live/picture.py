@@ -259,7 +259,8 @@ class Picture:
         state = self._account(row.account)
         if (state.alias, state.paper) != (row.alias, row.paper):
             self.dirty.accounts.add(row.account)
-        state.alias, state.paper, state.cost_method = row.alias, row.paper, row.cost_method
+        state.alias, state.paper, state.listed = row.alias, row.paper, row.listed
+        state.cost_method = row.cost_method
         state.base_currency = row.base_currency or state.base_currency
 
     def take_figures(self, figures: dict[str, TradeFigures], datasets: list[DatasetRow]) -> None:

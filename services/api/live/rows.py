@@ -29,6 +29,7 @@ class AccountState:
     alias: str | None = None
     base_currency: str | None = None
     paper: bool = False
+    listed: bool = True
     cost_method: CostMethod = "fifo"
     values: dict[str, Decimal | None] = field(default_factory=dict)
     values_as_of: dict[str, datetime] = field(default_factory=dict)
@@ -149,6 +150,7 @@ def account_row(state: AccountState, freshness: Freshness) -> Account:
         alias=state.alias,
         base_currency=state.base_currency,
         paper=state.paper,
+        listed=state.listed,
         cost_method=state.cost_method,
         freshness=freshness,
     )

@@ -43,6 +43,7 @@ def _execution(row: ExecutionRow) -> Execution:
         price=plain(row.price),
         commission=None if row.commission is None else plain(row.commission),
         commission_currency=row.commission_currency,
+        commission_rate=None if row.commission_rate is None else plain(row.commission_rate),
         realized_pnl=None if row.realized_pnl is None else plain(row.realized_pnl),
         broker_realized_pnl=None if row.broker_realized_pnl is None else plain(row.broker_realized_pnl),
         currency=row.currency,
@@ -61,12 +62,16 @@ async def list_executions(
     since: Annotated[Moment, Query(alias="from", description="executed at or after")] = None,
     until: Annotated[Moment, Query(alias="to", description="executed before")] = None,
     include: Annotated[
-        Literal["corrected"] | None, Query(description="list replaced versions too, each with its own charge")
+        Literal["corrected"] | None,
+        Query(description="list replaced versions and cancellations, too, each with its own charge"),
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """A corrected execution is listed once, as its newest version, with what all versions were charged."""
+    """A corrected execution is listed once, as its newest version, with what all versions were charged.
+
+    One that was cancelled is no trade, and is not listed.
+    """
     after = execution_key(cursor)
     if account is not None:
         context.known_account(account)

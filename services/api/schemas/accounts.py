@@ -8,7 +8,7 @@ ALL_ACCOUNTS = "ALL"
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account of the login. Paper accounts are labelled.
+    """An account of the login. Paper accounts are labelled, and so is what the login's last list lacks.
 
     ``cost_method`` says which lot a closing fill takes first: the oldest, the newest, the dearest, or a part
     of each at their average. A book that was begun under another one keeps it until it is folded anew.
@@ -18,6 +18,7 @@ class Account(Struct, frozen=True, kw_only=True):
     alias: str | None
     base_currency: str | None
     paper: bool
+    listed: bool
     cost_method: CostMethod
     freshness: Freshness
 

@@ -6,9 +6,12 @@ from services.api.schemas.common import Amount, Freshness, Moment
 
 
 class Execution(Struct, frozen=True, kw_only=True):
-    """A fill. ``quantity`` is positive; ``side`` carries the direction.
+    """A fill. ``quantity`` is positive, of a cancellation zero; ``side`` carries the direction.
 
-    The commission of a corrected fill is what its versions were charged together.
+    The commission is as charged, in ``commission_currency``; ``commission_rate`` is the recorded value of one
+    unit of that in ``currency``, null where none is needed or none is known yet. A corrected fill's is what
+    its versions were charged together: converted where they were charged in several currencies, and null
+    while one of those cannot be converted; their rate is null where they have several.
     """
 
     exec_id: str
@@ -24,6 +27,7 @@ class Execution(Struct, frozen=True, kw_only=True):
     price: Amount
     commission: Amount | None
     commission_currency: str | None
+    commission_rate: Amount | None
     realized_pnl: Amount | None
     broker_realized_pnl: Amount | None
     currency: str

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, literal, select, update
 
 from core.clock import utc_now
 from core.events.changes import AccountsRecorded, AccountValueChanged, ExecutionRecorded
@@ -22,6 +22,46 @@ async def test_accounts_are_listed_and_paper_is_labelled(api: Api) -> None:
     ]
     assert page["next_cursor"] is None
     assert page["freshness"]["as_of"] == "2026-11-20T15:00:00Z"
+
+
+async def test_an_account_that_is_in_no_list_is_said_to_be_unlisted(
+    api: Api, database: Database, streams: RedisStreams
+) -> None:
+    async with database.write() as writer:
+        await writer.execute(
+            insert(t.broker_accounts).values(
+                account="DU9", paper=True, listed=False, first_seen_at=NOW, last_seen_at=NOW
+            )
+        )
+
+    async def listed() -> dict[str, bool]:
+        rows = (await api.get("/api/v1/accounts"))["items"]
+        return {row["account"]: row["listed"] for row in rows}
+
+    await publish(streams, api.settings, AccountsRecorded(accounts=("DU9",)))
+    await eventually(listed, lambda accounts: accounts == {"DU9": False, PAPER: True, USD: True})
+
+
+async def test_a_cancelled_trade_is_no_trade(api: Api, database: Database, streams: RedisStreams) -> None:
+    before = (await api.get(f"/api/v1/accounts/{USD}/summary"))["total_trades"]
+    async with database.write() as writer:
+        first = t.executions.c.exec_id == "0001.aa.01.01"
+        columns = [column.name for column in t.executions.c if column.name not in {"exec_id", "revision"}]
+        kept = [t.executions.c[name] for name in columns if name != "quantity"]
+        bust = select(literal("0001.aa.01.02"), literal(2), literal(0), *kept).where(first)
+        names = ["exec_id", "revision", "quantity", *(name for name in columns if name != "quantity")]
+        await writer.execute(insert(t.executions).from_select(names, bust))
+        await writer.execute(update(t.executions).where(first).values(corrected_by="0001.aa.01.02"))
+    await publish(streams, api.settings, ExecutionRecorded(exec_id="0001.aa.01.02", account=USD, conid=AAPL))
+
+    async def trades() -> int:
+        return int((await api.get(f"/api/v1/accounts/{USD}/summary"))["total_trades"])
+
+    await eventually(trades, lambda number: number == before - 1)
+    plain = [row["exec_id"] for row in (await api.get("/api/v1/executions"))["items"]]
+    assert not {"0001.aa.01.01", "0001.aa.01.02"} & set(plain)
+    shown = (await api.get("/api/v1/executions", include="corrected"))["items"]
+    assert {row["exec_id"]: row["quantity"] for row in shown}["0001.aa.01.02"] == "0"
 
 
 async def test_a_summary_has_the_last_known_figures(api: Api) -> None:

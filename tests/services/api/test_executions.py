@@ -1,5 +1,10 @@
-import pytest
+from decimal import Decimal
 
+import pytest
+from sqlalchemy import update
+
+from models.session import Database
+from models.tables import commission_reports
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import PAPER, USD
 
@@ -41,6 +46,41 @@ async def test_listed_apart_each_version_has_its_own_charge(api: Api) -> None:
     rows = {row["exec_id"]: row for row in page["items"]}
     assert (rows[AB1]["commission"], rows[AB2]["commission"]) == ("1.2", "-0.2")
     assert (rows[AB1]["corrected_by"], rows[AB2]["corrected_by"]) == (AB2, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (("USD", None), ("USD", None), ("1", "USD", None)),
+        (("EUR", "1.25"), ("EUR", "1.25"), ("1", "EUR", "1.25")),
+        (("EUR", "1.25"), ("EUR", "1.2"), ("1", "EUR", None)),
+        (("EUR", None), ("EUR", None), ("1", "EUR", None)),
+        (("EUR", "1.25"), ("USD", None), ("1.3", "USD", None)),
+        (("EUR", None), ("USD", None), (None, None, None)),
+        (("", None), ("USD", None), (None, None, None)),
+    ],
+)
+async def test_charges_in_several_currencies_are_converted_and_never_mixed(
+    first: tuple[str, str | None],
+    second: tuple[str, str | None],
+    together: tuple[str | None, ...],
+    api: Api,
+    database: Database,
+) -> None:
+    """The first version was charged 1.2, the second gave 0.2 back."""
+    report = commission_reports
+    async with database.write() as writer:
+        for exec_id, (currency, rate) in ((AB1, first), (AB2, second)):
+            told = {"currency": currency, "rate": None if rate is None else Decimal(rate)}
+            await writer.execute(update(report).where(report.c.exec_id == exec_id).values(told))
+    names = ("commission", "commission_currency", "commission_rate")
+    rows = {row["exec_id"]: row for row in (await api.get("/api/v1/executions"))["items"]}
+    assert tuple(rows[AB2][name] for name in names) == together
+    rows = {
+        row["exec_id"]: row for row in (await api.get("/api/v1/executions", include="corrected"))["items"]
+    }
+    assert tuple(rows[AB1][name] for name in names) == ("1.2", *first)
+    assert tuple(rows[AB2][name] for name in names) == ("-0.2", *second)
 
 
 async def test_pages_follow_each_other_without_a_gap_or_a_double(api: Api) -> None:
