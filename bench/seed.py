@@ -1,11 +1,16 @@
-"""A long history as raw facts in the database: executions and commissions, nothing folded yet."""
+"""A long history as raw facts in the database: executions and commissions, nothing folded yet.
 
+``python -m bench.seed DATABASE_URL EXECUTIONS BOOKS``, so that whoever is measured does not hold it, too.
+"""
+
+import asyncio
+import sys
 from datetime import UTC, datetime
 
 import asyncpg
 
 from bench.fold import history
-from core.settings import Settings
+from core.settings import Settings, load_settings
 
 ACCOUNT = "DU0"
 FIRST_CONID = 1000
@@ -65,3 +70,8 @@ async def seed(settings: Settings, executions: int, books: int) -> None:
         )
     await connection.execute("ANALYZE")
     await connection.close()
+
+
+if __name__ == "__main__":
+    url, executions, books = sys.argv[1:]
+    asyncio.run(seed(load_settings(database_url=url), int(executions), int(books)))

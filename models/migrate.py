@@ -44,7 +44,8 @@ async def current_revision(connection: AsyncConnection) -> str | None:
 
 
 @contextmanager
-def _sentence_for_disconnects() -> Iterator[None]:
+def sentence_for_disconnects() -> Iterator[None]:
+    """Turn a lost or refused connection into ``DatabaseUnavailableError`` and its sentence."""
     try:
         yield
     except Exception as error:
@@ -74,7 +75,7 @@ async def migrate(database_url: str, profile: str) -> None:
     """
     engine = create_async_engine(database_url, connect_args={"timeout": 5}, hide_parameters=True)
     try:
-        with _sentence_for_disconnects():
+        with sentence_for_disconnects():
             async with engine.connect() as guard:
                 await guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
                 try:
@@ -87,11 +88,37 @@ async def migrate(database_url: str, profile: str) -> None:
         await engine.dispose()
 
 
+async def require_current(database_url: str, profile: str) -> None:
+    """Make sure that the database is at the newest revision and belongs to the profile.
+
+    Raises:
+        DatabaseUnavailableError: PostgreSQL cannot be reached, or the schema is another version's.
+        ProfileMismatchError: the database keeps the other profile's portfolio.
+    """
+    engine = create_async_engine(database_url, connect_args={"timeout": 5}, hide_parameters=True)
+    try:
+        with sentence_for_disconnects():
+            async with engine.connect() as connection:
+                revision = await current_revision(connection)
+                if revision != head_revision():
+                    raise DatabaseUnavailableError(
+                        f"The database is at schema {revision or 'nothing'}, and this version of Lotkeeper "
+                        f"needs {head_revision()}. Run: lotkeeper migrate"
+                    )
+                await _require_profile(connection, profile)
+    finally:
+        await engine.dispose()
+
+
 async def _claim_profile(connection: AsyncConnection, profile: str) -> None:
     statement = text(
         "INSERT INTO installation (id, profile) VALUES (1, :profile) ON CONFLICT (id) DO NOTHING"
     )
     await connection.execute(statement, {"profile": profile})
+    await _require_profile(connection, profile)
+
+
+async def _require_profile(connection: AsyncConnection, profile: str) -> None:
     kept = (await connection.execute(text("SELECT profile FROM installation"))).scalar_one()
     if kept != profile:
         raise ProfileMismatchError(

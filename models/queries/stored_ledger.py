@@ -122,7 +122,7 @@ async def facts_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict
     for line in await _copied(connection, _facts, keys):
         fields = line.split("\t")
         if "\\" in line:
-            fields = [_read_text(value) for value in fields]
+            fields = [read_text(value) for value in fields]
         account, conid, at, base_id, revision, exec_id, side, quantity, price, fee, currency, rate = fields[
             :12
         ]
@@ -172,7 +172,7 @@ async def _copied(connection: Reader | Writer, query: str, keys: Sequence[BookKe
 _ESCAPED = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 
 
-def _read_text(value: str) -> str:
+def read_text(value: str) -> str:
     """A field of COPY as it was before it was escaped; what is absent stays ``NULL``."""
     if value == NULL or "\\" not in value:
         return value

@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from core.errors import LotkeeperError
+from services.cli.ledger_commands import ledger, validate
+from services.cli.options import AsJson, WhichProfile
 
 INTERRUPTED = 130
 DEFAULT_SCENARIO = "default"
@@ -21,16 +23,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 WebPort = Annotated[
     int | None,
     typer.Option("--port", min=1, max=65535, help="Port of the web page and the API. [default: 8321]"),
 ]
-WhichProfile = Annotated[
-    Literal["main", "demo"] | None,
-    typer.Option("--profile", help="Which portfolio. [default: the one that is running]"),
-]
 START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
+TRUST = "Prove and mend the ledger"
+app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
+app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,7 +31,7 @@ def status(found: dict[str, Any]) -> None:
 
 
 def _processes(processes: list[dict[str, Any]]) -> Table:
-    table = _table("Processes", "name", "process", "state", "restarts")
+    table = new_table("Processes", "name", "process", "state", "restarts")
     for process in processes:
         state = "[green]running[/]" if process["running"] else "[red]not running[/]"
         table.add_row(process["name"], str(process["pid"] or "–"), state, str(process["restarts"]))
@@ -41,14 +41,14 @@ def _processes(processes: list[dict[str, Any]]) -> Table:
 def _sync(console: Console, sync: dict[str, Any]) -> None:
     console.print(_links(sync))
     if sync.get("datasets"):
-        table = _table("Data of the broker", "account", "what", "as of", "age", "complete")
+        table = new_table("Data of the broker", "account", "what", "as of", "age", "complete")
         for row in sync["datasets"]:
             complete = "yes" if row.get("complete") else f"[yellow]no[/] {escape(row.get('error') or '')}"
             age = _age(row.get("age_seconds"))
             table.add_row(row["account"], row["dataset"], str(row.get("as_of") or "–"), age, complete)
         console.print(table)
     if sync.get("streams"):
-        table = _table("Streams", "stream", "entries", "group", "waiting", "not acknowledged")
+        table = new_table("Streams", "stream", "entries", "group", "waiting", "not acknowledged")
         for stream in sync["streams"]:
             for group in stream.get("groups") or [{}]:
                 lag, pending = group.get("lag_entries"), group.get("pending_entries")
@@ -58,7 +58,7 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
                 )
         console.print(table)
     if sync.get("jobs"):
-        table = _table("Last jobs", "job", "kind", "status", "asked for")
+        table = new_table("Last jobs", "job", "kind", "status", "asked for")
         for job in sync["jobs"][:SHOWN_JOBS]:
             table.add_row(job["id"], job["kind"], job["status"], str(job.get("created_at") or "–"))
         console.print(table)
@@ -86,7 +86,8 @@ def _states(links: dict[str, Any]) -> list[tuple[str, str]]:
     return [("gateway", str(links.get("gateway"))), ("IBKR", str(links.get("ibkr")))]
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """An empty table in the style of them all."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column)

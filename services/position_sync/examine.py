@@ -14,7 +14,7 @@ from core.domain.lots import CostMethod
 from core.domain.money import ZERO, plain
 from models.queries import ledger as queries
 from models.queries import stored_ledger
-from models.queries.stored_ledger import NULL, PLACE, StoredBook
+from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of
 from models.stores.executions import Place
@@ -108,14 +108,14 @@ class Examined:
         for place in self.places:
             for name, was, now in zip(PLACE, place.stored, place.fresh, strict=True):
                 if was != now:
-                    yield RowDifference(*place.key, "executions", place.exec_id, name, _told(was), _told(now))
+                    yield RowDifference(*place.key, "executions", place.exec_id, name, _set(was), _set(now))
 
     def owners(self) -> dict[str, BookKey]:
         """The book of each position, by its id as text."""
         owners: dict[str, BookKey] = {}
         for line in chain(self.stored["positions"], self.fresh["positions"]):
             name, account, conid, _ = line.split("\t", 3)
-            owners[name] = (account, int(conid))
+            owners[name] = (read_text(account), int(conid))
         return owners
 
 
@@ -145,8 +145,10 @@ async def examine(
         result = fold_whole(key, method, instruments[key[1]], told.reports, held)
         books[key] = _book(stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)
-        places.extend(_places(key, result, told))
-        if _has_unfolded_commission(told):
+        misplaced = list(_places(key, result, told))
+        places.extend(misplaced)
+        if any(one.place.commission_folded and one.stored[-1] == "f" for one in misplaced):
+            # A commission that another worker had in hand: whoever commits last folds it, or the sweep.
             waiting.add(key)
     episodes.sort(key=lambda one: one.id)
     executions = sum(len(one.reports) for one in facts.values())
@@ -184,13 +186,6 @@ def _book_fields(stored: Book, fresh: Book) -> list[tuple[str, str | None, str |
         if was != now:
             found.append((name, None if was is None else str(was), None if now is None else str(now)))
     return found
-
-
-def _has_unfolded_commission(told: StoredBook) -> bool:
-    return any(
-        report.commission is not None and place[-1] == "f"
-        for report, place in zip(told.reports, told.places, strict=True)
-    )
 
 
 def _places(key: BookKey, result: FoldedBook, told: StoredBook) -> Iterator[PlaceDifference]:
@@ -242,4 +237,8 @@ def _row_key(table: str, line: str) -> tuple[str, ...]:
 
 
 def _told(spelled: str) -> str | None:
-    return None if spelled == NULL else spelled
+    return None if spelled == NULL else read_text(spelled)
+
+
+def _set(value: str) -> str | None:
+    return None if value == NULL else value

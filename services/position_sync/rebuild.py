@@ -67,6 +67,13 @@ class Rebuilt:
     """By currency. Currency trades are left out: IBKR realizes nothing on them."""
     after: dict[str, Realized] = field(default_factory=dict)
 
+    def by_currency(self) -> list[tuple[str, Realized, Realized]]:
+        """Realized figures before and after."""
+        return [
+            (one, self.before.get(one, Realized()), self.after.get(one, Realized()))
+            for one in sorted(self.before.keys() | self.after.keys())
+        ]
+
     def count(self, examined: Examined) -> None:
         """Count in what was read."""
         self.books += len(examined.books)

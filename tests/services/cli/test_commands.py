@@ -10,7 +10,10 @@ from services.cli import commands
 from tests.services.cli.conftest import Said
 
 Run = Callable[..., Said]
-COMMANDS = ("demo", "up", "simulator", "broker", "worker", "api", "migrate", "status", "resync")
+COMMANDS = (
+    *("demo", "up", "simulator", "broker", "worker", "api", "migrate", "status", "resync"),
+    *("ledger", "validate"),
+)
 
 
 def test_help_names_every_command_in_words(lotkeeper: Run) -> None:

@@ -1,0 +1,70 @@
+"""``ledger …`` and ``validate …``. What they need is imported when they run, as in ``commands``."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from services.cli.options import AsJson, OneAccount, WhichProfile
+
+ledger = typer.Typer(no_args_is_help=True, help="Fold the ledger anew, or set an account's cost method.")
+validate = typer.Typer(
+    invoke_without_command=True,
+    help="Prove the ledger, and compare it with the broker's own figures. Exit code 5 if something differs.",
+)
+
+
+@ledger.command()
+def rebuild(
+    account: OneAccount = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would change; nothing is written.")
+    ] = False,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fold every book from the stored executions and write what differs. Workers may go on meanwhile."""
+    from services.cli.rebuilding import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account, dry_run=dry_run, as_json=as_json)
+
+
+@ledger.command()
+def method(
+    account: str,
+    chosen: Annotated[
+        Literal["fifo", "lifo", "hifo", "average"] | None,
+        typer.Argument(metavar="[METHOD]", help="Which lot a fill closes: fifo, lifo, hifo or average."),
+    ] = None,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an account's cost method, or set it and fold the account's books anew."""
+    from services.cli.rebuilding import run_method  # noqa: PLC0415 - takes a while, not needed for help
+
+    run_method(profile, account, chosen, as_json=as_json)
+
+
+@validate.callback()
+def everything(
+    context: typer.Context,
+    account: OneAccount = None,
+    days: Annotated[bool, typer.Option("--days", help="Also compare realized figures day by day.")] = False,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the ledger, and compare it with the broker's own figures. Exit code 5 if something differs."""
+    if context.invoked_subcommand is not None:
+        if account or days or profile or as_json:
+            raise typer.BadParameter(f"Put the options after `{context.invoked_subcommand}`.")
+        return
+    from services.cli.validating import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account, days=days, as_json=as_json)
+
+
+@validate.command("ledger")
+def ledger_only(account: OneAccount = None, profile: WhichProfile = None, as_json: AsJson = False) -> None:
+    """Prove that every stored row equals a fresh fold. Exit code 5, and the differences, if one does not."""
+    from services.cli.validating import run_ledger  # noqa: PLC0415 - takes a while, not needed for help
+
+    run_ledger(profile, account, as_json=as_json)

@@ -1,0 +1,126 @@
+"""Commands that work on the database itself: which one, whether it fits, and how far they have come."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from core.errors import DatabaseUnavailableError, LotkeeperError
+from core.process import collect_rarely
+from core.settings import Profile, Settings, load_settings
+from models.migrate import require_current, sentence_for_disconnects
+from models.queries.stored_ledger import cost_methods
+from models.session import Database
+from services.cli.target import running_stack
+from services.position_sync.examine import RowDifference
+from services.position_sync.rebuild import Progress
+
+Answer = TypeVar("Answer")
+
+KEPT_DIFFERENCES = 10_000
+"""So that a ledger that is wrong everywhere fills no memory: the rest is counted."""
+
+
+class UnknownAccountError(LotkeeperError):
+    """No such account was ever seen."""
+
+    code = "unknown_account"
+    exit_code = 2
+
+
+def settings_with_servers(profile: Profile | None) -> Settings:
+    """The settings; without a database of their own, those of the stack that runs on this machine.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings() if profile is None else load_settings(profile=profile)
+    if settings.database_url is not None:
+        return settings
+    stack = running_stack(settings, profile)
+    if stack is None:
+        return settings
+    return settings.model_copy(
+        update={
+            "database_url": SecretStr(stack.database_url),
+            "redis_url": SecretStr(stack.redis_url),
+            "profile": stack.profile,
+        }
+    )
+
+
+def on_database(
+    profile: Profile | None,
+    account: str | None,
+    work: Callable[[Database, Settings], Awaitable[Answer]],
+) -> Answer:
+    """Do ``work`` on the database, which must be of this version and profile and know ``account``.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be reached, or is not of this version.
+        ProfileMismatchError: it belongs to another profile.
+        UnknownAccountError: it knows no such account.
+    """
+    settings = settings_with_servers(profile)
+
+    async def main() -> Answer:
+        await require_current(settings.require_database_url(), settings.profile)
+        database = Database(settings.require_database_url(), application="cli")
+        try:
+            with sentence_for_disconnects():
+                await _require_account(database, account)
+                return await work(database, settings)
+        except PoolTimeoutError as error:
+            raise DatabaseUnavailableError("PostgreSQL has no connection to spare. Try again.") from error
+        finally:
+            await database.close()
+
+    collect_rarely()
+    return asyncio.run(main())
+
+
+async def _require_account(database: Database, account: str | None) -> None:
+    if account is None:
+        return
+    async with database.read() as reader:
+        known = await cost_methods(reader)
+    if account not in known:
+        names = ", ".join(sorted(known)) or "none yet"
+        raise UnknownAccountError(f"There is no account {account} here. Known accounts: {names}.")
+
+
+def progress_line() -> Progress | None:
+    """A line on standard error that says how far it has come, where a person looks on."""
+    if not sys.stderr.isatty():
+        return None
+
+    def tell(done: int, total: int) -> None:
+        end = "\n" if done >= total else ""
+        sys.stderr.write(f"\r{done:,} of {total:,} executions{end}")
+        sys.stderr.flush()
+
+    return tell
+
+
+class Differences:
+    """The first differences, and how many there were."""
+
+    def __init__(self) -> None:
+        self.kept: list[RowDifference] = []
+        self.count = 0
+
+    def __call__(self, one: RowDifference) -> None:
+        """Take one in."""
+        self.count += 1
+        if len(self.kept) < KEPT_DIFFERENCES:
+            self.kept.append(one)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs: what was kept, and how many were not."""
+        return {
+            "differences": [one._asdict() for one in self.kept],
+            "differences_left_out": self.count - len(self.kept),
+        }
