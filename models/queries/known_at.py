@@ -15,7 +15,7 @@ from models.session import Reader
 from models.tables import commission_reports, executions, instruments, ledger_books, position_statements
 from models.types import BigInt, Instant, Int, String
 
-MOST_ROWS = 4000
+MOST_ROWS = 1000
 """How many executions one query brings: reading them must not hold up whoever else waits for an answer."""
 
 
