@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 from core.domain.books import Book, BookKey
 from core.domain.executions import split_exec_id
 from core.domain.fills import Key, Report
-from core.domain.instruments import Instrument
+from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.lifecycle import Anchor, Episode
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
@@ -90,7 +90,8 @@ _unconverted = text(
 _CAN_BE_FOLDED = (
     "CROSS JOIN LATERAL (SELECT currency, rate FROM commission_reports "  # noqa: S608 - no input in it
     "WHERE exec_id = e.exec_id OFFSET 0) c JOIN instruments i ON i.conid = e.conid "
-    "WHERE c.currency <> '' AND i.currency <> '' AND (c.currency = i.currency OR c.rate IS NOT NULL "
+    f"WHERE i.conid <> {COMBO_CONID} AND i.sec_type <> 'BAG' "  # of combos only the legs are folded
+    "AND c.currency <> '' AND i.currency <> '' AND (c.currency = i.currency OR c.rate IS NOT NULL "
     "OR (SELECT count(*) FROM (SELECT currency FROM account_values WHERE account = e.account "
     f"AND key = '{EXCHANGE_RATE}' UNION SELECT base_currency FROM broker_accounts WHERE account = e.account) "
     "AS r(currency) WHERE r.currency IN (c.currency, i.currency)) = 2)"

@@ -66,6 +66,8 @@ async def _record_rates(
     connection: Writer, owners: Mapping[str, BookKey], instruments: Mapping[int, Instrument]
 ) -> None:
     """Record a rate for each of these executions that needs one, has none, and whose account was told it."""
+    if not owners:
+        return
     into = {exec_id: instruments[conid].currency for exec_id, (_, conid) in owners.items()}
     foreign = await queries.unconverted(connection, into)
     if not foreign:

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from core.domain.instruments import Instrument
 from core.events.facts import InstrumentDescribed
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries.ledger import unfolded_commissions
 from models.session import Database
 from services.position_sync.relay import Relay
 from services.position_sync.sweep import sweep
@@ -114,6 +116,14 @@ async def test_a_recorded_rate_stays_whatever_is_told_later(
         {"commission": 2, "currency": "USD", "rate": None, "rate_as_of": None, "rate_source": None}
     ]
     assert (await rows(POSITION))[0]["commission"] == 2
+
+
+async def test_the_commission_of_a_combo_is_waited_for_by_nobody(relay: Relay, database: Database) -> None:
+    combo = Instrument(conid=28812380, symbol="X", sec_type="BAG", currency="USD")
+    await relay.handle([Link().entry(execution("a.01", "1", instrument=combo), commission("a.01"))])
+    async with database.read() as reader:
+        assert await unfolded_commissions(reader, None) == []
+        assert await unfolded_commissions(reader, ["a.01"]) == []
 
 
 async def test_another_accounts_rates_are_not_taken(relay: Relay, rows: Rows) -> None:
