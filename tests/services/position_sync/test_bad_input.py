@@ -146,7 +146,8 @@ async def test_an_account_that_was_never_listed_is_booked_and_said_to_be_unliste
 ) -> None:
     listed = "SELECT account, listed FROM broker_accounts ORDER BY account"
     accounts = AccountsListed(received_at=at(0), accounts=(ACCOUNT,))
-    await tell(accounts, execution("a.01", "5", account="DU9"))
+    await tell(accounts)
+    await tell(execution("a.01", "5", account="DU9"))
     assert await rows(listed) == [
         {"account": ACCOUNT, "listed": True},
         {"account": "DU9", "listed": False},
