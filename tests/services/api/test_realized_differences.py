@@ -7,7 +7,17 @@ from models import tables as t
 from models.session import Database
 from services.api.realized_totals import RealizedTotals
 from tests.services.api.conftest import Api
-from tests.services.api.portfolio import AGAIN_SALE, LOST_SALE, MSFT, PAPER, USD, VOD, WON_SALE, position_id
+from tests.services.api.portfolio import (
+    AGAIN_SALE,
+    LOST_SALE,
+    MSFT,
+    NOW,
+    PAPER,
+    USD,
+    VOD,
+    WON_SALE,
+    position_id,
+)
 from tests.waiting import eventually
 
 PATH = "/api/v1/realized/differences"
@@ -93,9 +103,16 @@ async def test_totals_are_of_fills_of_which_both_figures_are_known_and_count_the
     assert totals(await api.get(PATH))[PAPER, "USD"] == ["0", "0", "0", 0, 0, 0, 1]
 
 
-async def test_fills_are_newest_first_and_pages_follow_each_other(api: Api, seeded: Database) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_fills_are_newest_first_and_pages_follow_each_other(
+    api: Api, seeded: Database, at_once: bool
+) -> None:
     await broker_says(seeded, won="270", again="12", lost="-30")
     expected = [(AGAIN_SALE, "-2"), (WON_SALE, "8"), (LOST_SALE, "-0.25")]
+    if at_once:
+        expected = [(LOST_SALE, "-0.25"), (AGAIN_SALE, "-2"), (WON_SALE, "8")]
+        async with seeded.write() as writer:
+            await writer.execute(update(t.lot_disposals).values(closed_at=NOW))
     assert listed(await api.get(PATH)) == expected
     paged: list[tuple[str, str]] = []
     query: dict[str, object] = {"limit": 1}
