@@ -121,7 +121,7 @@ async def facts_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict
     times: dict[str, datetime] = {}
     for line in await _copied(connection, _facts, keys):
         fields = line.split("\t")
-        if "\\" in line:
+        if line.count("\\") != line.count(NULL):
             fields = [read_text(value) for value in fields]
         account, conid, at, base_id, revision, exec_id, side, quantity, price, fee, currency, rate = fields[
             :12

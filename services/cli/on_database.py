@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import DatabaseUnavailableError, LotkeeperError
@@ -17,6 +18,7 @@ from models.session import Database
 from services.cli.target import running_stack
 from services.position_sync.examine import RowDifference
 from services.position_sync.rebuild import Progress
+from services.position_sync.relay import is_passing
 
 Answer = TypeVar("Answer")
 
@@ -73,8 +75,13 @@ def on_database(
             with sentence_for_disconnects():
                 await _require_account(database, account)
                 return await work(database, settings)
-        except PoolTimeoutError as error:
-            raise DatabaseUnavailableError("PostgreSQL has no connection to spare. Try again.") from error
+        except (DBAPIError, PoolTimeoutError) as error:
+            if not is_passing(error):
+                raise
+            raise DatabaseUnavailableError(
+                f"PostgreSQL could not go on just then ({type(error).__name__}). What was done stands: run "
+                "the same again."
+            ) from error
         finally:
             await database.close()
 
