@@ -1,17 +1,20 @@
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
-from core.domain.reconciliation import cost_kind, is_settled
+from core.domain.reconciliation import DifferenceKind, cost_kind, is_settled
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries import reconciliation as queries
 from models.session import Database
+from services.position_sync import metrics
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
+from services.position_sync.sweep import sweep
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -250,6 +253,30 @@ async def test_each_comparison_counts_its_books_by_what_they_came_to(
         {"checked": 1, "differences": 0, "counts": {"matched": 1}},
         {"checked": 1, "differences": 1, "counts": {"matched": 0, "quantity_mismatch": 1}},
     ]
+
+
+async def test_the_sweep_counts_the_differences_that_stand_open_by_kind(
+    relay: Relay,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+    compare: Compare,
+) -> None:
+    link = Link()
+    await bought(relay, link)
+    clock.forward(1)
+    await compare()
+    await relay.handle([link.entry(position("12", "11", seconds=100))])
+    clock.forward(1)
+    await sweep(database, streams, settings, clock=clock)
+    counted = {
+        sample.labels["kind"]: sample.value
+        for metric in metrics.DIFFERENCES.collect()
+        for sample in metric.samples
+    }
+    assert counted.pop("quantity_mismatch") == 1
+    assert counted == dict.fromkeys(set(get_args(DifferenceKind)) - {"quantity_mismatch"}, 0)
 
 
 async def test_the_database_counts_as_agreeing_just_what_the_domain_finds_to_agree(

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from models.tables import broker_sessions
+from models.tables.sync import CUT_OFF
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
@@ -125,8 +126,8 @@ class World:
             told.append(commission(name, fee))
         await self.tell(*told)
 
-    async def listened(self, *spans: tuple[float, float | None]) -> None:
-        """The connections there were."""
+    async def listened(self, *spans: tuple[float, float | None], reason: str = "gateway_silent") -> None:
+        """The connections there were, and why they ended."""
         async with self.database.write() as connection:
             for since, until in spans:
                 await connection.execute(
@@ -135,7 +136,7 @@ class World:
                         started_at=at(since),
                         connected_at=at(since),
                         ended_at=None if until is None else at(until),
-                        end_reason=None if until is None else "gateway_silent",
+                        end_reason=None if until is None else reason,
                         time_zone="America/New_York",
                     )
                 )
@@ -357,6 +358,18 @@ async def missed_overnight(world: World) -> None:
     await world.bought()
     await world.answer(7000, HELD, (ACME, "10", "10"))
     await world.compare()
+    await world.answer(DAY + 5, HELD, (ACME, "12", "11"))
+    await world.compare()
+
+
+@scenario
+async def cut_off_overnight(world: World) -> None:
+    # The process was killed; when, only what it had told last can say.
+    await world.listened((-3600, DAY), (DAY, None), reason=CUT_OFF)
+    await world.bought()
+    await world.answer(7000, HELD, (ACME, "10", "10"))
+    await world.compare()
+    world.link = Link(epoch=2)
     await world.answer(DAY + 5, HELD, (ACME, "12", "11"))
     await world.compare()
 
