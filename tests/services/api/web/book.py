@@ -119,6 +119,7 @@ def fill(replay: Replay, count: int = 45) -> Replay:
                 "alias": ACCOUNTS[name],
                 "base_currency": "USD",
                 "paper": True,
+                "listed": True,
                 "cost_method": "fifo",
             }
             | {"freshness": freshness()}

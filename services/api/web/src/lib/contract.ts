@@ -37,6 +37,8 @@ export interface Account {
 	alias: string | null;
 	base_currency: string | null;
 	paper: boolean;
+	/** In the login's last account list. */
+	listed: boolean;
 	cost_method: 'fifo' | 'lifo' | 'hifo' | 'average';
 	freshness?: Freshness;
 }
