@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.statistics import Outcomes, average, win_rate
@@ -64,6 +64,7 @@ def test_nothing_decided_has_no_average() -> None:
     assert (outcomes(None).expectancy, average(Decimal(0), 0)) == (None, None)
 
 
+@settings(deadline=None)  # how fast it is depends on what else runs
 @given(st.lists(st.decimals(-(10**12), 10**12, places=8), min_size=1))
 def test_gross_profit_and_loss_are_the_whole_and_the_average_stays_within(results: list[Decimal]) -> None:
     found = outcomes(*(str(one) for one in results))
