@@ -47,13 +47,15 @@ async def take_commissions(
     amounts = {exec_id: _amount(after.get(exec_id), currencies[exec_id]) for exec_id in late}
     added = await _add_simple(connection, late, known, amounts, works)
     for exec_id, one in late.items():
-        amount = amounts[exec_id]
-        was_folded_so = one.commission_folded is (amount is not None)
+        amount, revisions = amounts[exec_id], known[one.base_id]
+        # Of several revisions one with a charge that nothing converts leaves the fill incomplete; before it
+        # was told, only that of the newest was awaited.
+        is_news = len(revisions) > 1 and (exec_id in before) is not (exec_id in after)
+        was_folded_so = one.commission_folded is (amount is not None) and not is_news
         if exec_id in added or (
             was_folded_so and _amount(before.get(exec_id), currencies[exec_id]) == amount
         ):
             continue
-        revisions = known[one.base_id]
         works[one.account, one.conid].fold_from(min(revision.executed_at for revision in revisions))
 
 

@@ -27,7 +27,7 @@ from tests.services.position_sync.facts import (
     exchange_rate,
     execution,
 )
-from tests.services.position_sync.ledger_rows import ledger_rows
+from tests.services.position_sync.ledger_rows import clear, ledger_rows
 from tests.services.position_sync.test_app import running
 from tests.waiting import eventually
 
@@ -204,6 +204,28 @@ async def test_told_twice_a_commission_is_known_from_the_first_time_and_keeps_th
     assert await rows(stored) == [{**known, "repeated_at": at(120.2)}]
     await relay.handle([link.entry(commission("a.01", "3", seconds=180))])
     assert await rows(stored) == [{**known, "received_at": at(180.2), "repeated_at": at(180.2)}]
+
+
+@pytest.mark.parametrize("corrected", ["3", "0"])
+async def test_a_replaced_revisions_charge_that_nothing_converts_leaves_the_fill_provisional_however_late(
+    corrected: str, relay: Relay, database: Database, rows: Rows
+) -> None:
+    facts = [
+        execution("a.01", "9"),
+        execution("b.01", "5", seconds=1),
+        execution("b.02", corrected, seconds=1),
+        commission("a.01"),
+        commission("b.02"),
+    ]
+    late = commission("b.01", "2", currency="JPY")
+    await relay.handle([Link().entry(*facts, late)])
+    expected = await ledger_rows(database)
+    assert await rows("SELECT missing_commissions FROM positions") == [{"missing_commissions": 1}]
+    await clear(database)
+    link = Link()
+    await relay.handle([link.entry(*facts)])
+    await relay.handle([link.entry(late)])
+    assert await ledger_rows(database) == expected
 
 
 POUNDS: dict[str, Any] = {
