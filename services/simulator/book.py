@@ -223,7 +223,8 @@ class Book:
         old = self.executions[exec_id]
         if old.corrected_by is not None:
             raise KeyError(exec_id)
-        commission, _ = commission_for(self.instruments[old.conid], quantity, price)
+        # What was cancelled costs nothing: the difference gives back all that was charged.
+        commission = commission_for(self.instruments[old.conid], quantity, price)[0] if quantity else ZERO
         corrected = Execution(
             exec_id=next_revision(exec_id),
             account=old.account,

@@ -403,8 +403,10 @@ async def test_a_correction_never_turns_a_fill_around(sim: Simulator) -> None:
     before = sim.book.position((ONE, AAPL)).quantity
     with pytest.raises(ValueError, match="never negative"):
         await sim.correct(exec_id, quantity=-5)
-    await sim.correct(exec_id, quantity=0)
+    cancelled = await sim.correct(exec_id, quantity=0)
     assert sim.book.position((ONE, AAPL)).quantity == before - 5
+    charged = sim.book.executions[exec_id].commission
+    assert sim.book.executions[cancelled].commission == -charged < 0
 
 
 async def test_a_fill_of_nothing_known_is_refused(sim: Simulator) -> None:
