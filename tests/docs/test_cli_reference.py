@@ -62,7 +62,8 @@ def test_the_page_of_commands_lists_every_command() -> None:
     assert PAGE.read_text(encoding="utf-8") == cli_page(), "run `UPDATE_DOCS=1 pytest tests/docs`"
 
 
-def test_every_exit_code_is_explained() -> None:
+async def test_every_exit_code_is_explained() -> None:
+    # Within a loop: what ib_async stands on asks for one when it is imported.
     for module in walk_packages(services.__path__, "services."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
