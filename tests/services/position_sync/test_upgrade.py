@@ -60,6 +60,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
         await connection.execute(text("DROP TABLE lot_disposals"))
         await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
+        # What the third version dropped.
+        await connection.execute(text("CREATE INDEX ix_executions_position_id ON executions (position_id)"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     url = settings.require_database_url()
     await migrate(url, "main")
