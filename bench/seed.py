@@ -18,7 +18,7 @@ _NOW = datetime(2026, 11, 20, tzinfo=UTC)
 _EXECUTION_COLUMNS = (
     *("exec_id", "exec_base_id", "revision", "account", "conid", "executed_at", "side", "quantity", "price"),
     *("order_id", "perm_id", "client_id", "order_ref", "exchange", "liquidity", "model_code"),
-    *("zone_assumed", "source", "received_at", "epoch"),
+    *("zone_assumed", "source", "received_at", "epoch", "commission_folded"),
 )
 
 
@@ -58,7 +58,7 @@ async def seed(settings: Settings, executions: int, books: int) -> None:
                 (
                     *(fill.exec_id, fill.base_id, 1, ACCOUNT, conid, fill.executed_at),
                     *("BOT" if fill.quantity > 0 else "SLD", abs(fill.quantity), fill.price),
-                    *(0, 0, 0, "", "SMART", 0, "", False, "live", fill.executed_at, 1),
+                    *(0, 0, 0, "", "SMART", 0, "", False, "live", fill.executed_at, 1, True),
                 )
                 for fill in fills
             ],
