@@ -41,7 +41,12 @@ class Lot(Struct, gc=False, eq=False):
     """Whether the stored row still says the same. A new lot has no row yet."""
 
     def take(self, quantity: Decimal) -> tuple[Decimal | None, Decimal]:
-        """Take out a part; returns its cost and commission."""
+        """Take out a part; returns its cost and commission.
+
+        An adjustment is one lot at the broker's average cost where the broker has, it may be, several: what a
+        part of it cost is an estimate, and so is what the rest did.
+        """
+        self.provisional = self.provisional or self.exec_id is None
         fee = share(self.remaining_commission, quantity, self.remaining)
         self.remaining -= quantity
         self.remaining_commission -= fee
@@ -235,7 +240,7 @@ def consume(
                 open_fee,
                 close_fee,
                 realized,
-                lot.provisional or not final,
+                not final or (pool is None and lot.provisional),
             )
         )
         seq += 1

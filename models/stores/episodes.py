@@ -40,7 +40,7 @@ _upsert_lots = BulkInsert(
     FOLDED_COLUMNS["lots"],
     # A split restates quantity and unit cost.
     conflict="ON CONFLICT (position_id, seq) DO UPDATE SET quantity = excluded.quantity, "
-    "remaining = excluded.remaining, unit_cost = excluded.unit_cost, "
+    "remaining = excluded.remaining, unit_cost = excluded.unit_cost, provisional = excluded.provisional, "
     "remaining_commission = excluded.remaining_commission, remaining_cost = excluded.remaining_cost",
 )
 _insert_disposals = BulkInsert(lot_disposals, FOLDED_COLUMNS["lot_disposals"])

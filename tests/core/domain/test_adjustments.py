@@ -188,3 +188,19 @@ def test_a_split_makes_no_lot_vanish_however_little_it_leaves_of_it() -> None:
     assert 0 < small.remaining < Decimal("1E-10")
     assert small.remaining + large.remaining == episode.quantity == Decimal("0.001")
     assert (small.remaining_cost, large.remaining_cost) == (Decimal("0.001"), 100_000)
+
+
+@pytest.mark.parametrize(
+    ("method", "estimated"), [("fifo", True), ("lifo", True), ("hifo", True), ("average", False)]
+)
+def test_what_a_part_of_an_opening_balance_cost_is_an_estimate(method: CostMethod, estimated: bool) -> None:
+    fills = [fill(10, "-4", "12"), fill(20, "-6", "13")]
+    (episode,) = fold(*fills, anchors=(anchor(0, "10", "11"),), method=method).touched
+    assert [one.provisional for one in episode.disposals] == [estimated, estimated]
+    assert episode.realized == 4 * (12 - 11) + 6 * (13 - 11)
+    assert not episode.provisional
+
+
+def test_all_of_an_opening_balance_at_once_is_certain() -> None:
+    (episode,) = fold(fill(10, "-10", "12"), anchors=(anchor(0, "10", "11"),)).touched
+    assert [one.provisional for one in episode.disposals] == [False]
