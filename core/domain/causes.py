@@ -8,11 +8,12 @@ statement that names the cause overrides it.
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import combinations, pairwise
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from core.domain.episodes import Cause
 from core.domain.instruments import Instrument
@@ -29,8 +30,8 @@ RECENT = timedelta(days=7)
 _UNDERLYING = {"OPT": "STK", "FOP": "FUT"}
 _WORTHLESS_AT_EXPIRY = frozenset({"OPT", "FOP", "WAR", "IOPT"})
 _EXPIRING = _WORTHLESS_AT_EXPIRY | {"FUT"}
-_US_CLOSE = time(20, tzinfo=UTC)
-"""16:00 in New York in summer: the latest that a contract of the day trades and is not yet decided."""
+_CLOSED = time(16, 15, tzinfo=ZoneInfo("America/New_York"))
+"""Options on shares trade until 16:00 in New York, those on broad indices and funds of them until 16:15."""
 _DATE_LENGTH = len("20261218")
 _MONTH_LENGTH = len("202612")
 _SMALL_TERM, _LARGE_TERM = 20, 1000
@@ -124,7 +125,7 @@ def is_split(one: Adjustment) -> bool:
 def has_expired(instrument: Instrument, at: datetime) -> bool:
     """Whether ``at`` lies after the last day of a contract, or on it after New York's close."""
     last = _last_day(instrument.expiry)
-    return last is not None and at >= datetime.combine(last, _US_CLOSE)
+    return last is not None and at >= datetime.combine(last, _CLOSED)
 
 
 def _last_day(expiry: str) -> date | None:

@@ -39,11 +39,12 @@ class Verdict(Enum):
 
 
 class Candidate(NamedTuple):
-    """A book to compare, and what its open position cost: the total, and whether it may still change."""
+    """A book to compare, what its open position cost in all, whether that may still change, and of what."""
 
     book: Book
     cost: Decimal | None
     provisional: bool
+    sec_type: str
 
 
 def judge(book: Book, now: datetime, settle: timedelta) -> Verdict:
@@ -92,9 +93,12 @@ def costs_agree(quantity: Decimal, cost: Decimal, average_cost: Decimal) -> bool
 def cost_kind(candidate: Candidate) -> Literal["matched", "cost_mismatch", "provisional"]:
     """What comparing the costs of a book whose quantity is the broker's comes to.
 
-    They are compared only where both are known and the broker spoke after the last fill.
+    They are compared only where both are known and the broker spoke after the last fill. Of a currency they
+    are never: IBKR realizes nothing on one, and charges in another currency than the trade's.
     """
-    book, cost, provisional = candidate
+    book, cost, provisional, sec_type = candidate
+    if sec_type == "CASH":
+        return "matched"
     if cost is None or book.broker_average_cost is None or not book.quantity or not covers(book):
         return "matched"
     if costs_agree(book.quantity, cost, book.broker_average_cost):

@@ -20,7 +20,7 @@ _NOT_ENDED = datetime.max.replace(tzinfo=UTC)
 _COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
 _KEYS = "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid)"
 # Books that hold something, or are not known to agree. Most agree and have since they were last touched:
-# those are counted, the others are looked at. Says the same as is_settled and costs_agree of the domain.
+# those are counted, the others are looked at. Says the same as is_settled and cost_kind of the domain.
 _COMPARED = (
     "FROM ledger_books b LEFT JOIN positions p "
     "ON p.account = b.account AND p.conid = b.conid AND p.status = 'open' "
@@ -33,11 +33,14 @@ _AGREES = (
     "AND b.reconciled_at >= coalesce(b.touched_at, b.reconciled_at) AND NOT b.conid = ANY(:adjusted) "
     "AND (b.quantity = 0 OR p.cost_basis IS NULL OR b.broker_average_cost IS NULL "
     "OR b.last_executed_at > b.broker_as_of OR abs(p.cost_basis - b.broker_average_cost * b.quantity) "
-    f"<= {COST_LEEWAY:f} + {UNIT_COST_LEEWAY:f} * abs(b.quantity))"
+    f"<= {COST_LEEWAY:f} + {UNIT_COST_LEEWAY:f} * abs(b.quantity) "
+    "OR EXISTS (SELECT FROM instruments i WHERE i.conid = b.conid AND i.sec_type = 'CASH'))"
 )
 _agreeing = text(f"SELECT count(*) {_COMPARED} AND {_AGREES}")
 _candidates = text(
-    f"SELECT p.cost_basis, coalesce(p.provisional, false), {_COLUMNS} {_COMPARED} AND ({_AGREES}) IS NOT TRUE"
+    "SELECT p.cost_basis, coalesce(p.provisional, false), "  # noqa: S608 - no input in it
+    f"(SELECT i.sec_type FROM instruments i WHERE i.conid = b.conid), {_COLUMNS} "
+    f"{_COMPARED} AND ({_AGREES}) IS NOT TRUE"
 )
 _standing = text(
     "SELECT DISTINCT ON (p.conid) p.conid, e.cause, e.inferred, "
@@ -97,7 +100,7 @@ _open_differences = text(
 )
 
 
-class Standing(NamedTuple):
+class StandingAdjustment(NamedTuple):
     """The newest adjustment of a book that nothing explains: quantities before and after it."""
 
     conid: int
@@ -142,9 +145,9 @@ class Adjusted(NamedTuple):
     cost: Decimal | None
 
 
-async def standing_adjustments(connection: Reader, account: str) -> list[Standing]:
+async def standing_adjustments(connection: Reader, account: str) -> list[StandingAdjustment]:
     """The books of an account in which an adjustment is unexplained, by conid."""
-    return [Standing(*row) for row in await connection.execute(_standing, {"account": account})]
+    return [StandingAdjustment(*row) for row in await connection.execute(_standing, {"account": account})]
 
 
 async def agreeing_books(connection: Reader, account: str, adjusted: Sequence[int]) -> int:
@@ -159,7 +162,7 @@ async def agreeing_books(connection: Reader, account: str, adjusted: Sequence[in
 async def books_to_compare(connection: Reader, account: str, adjusted: Sequence[int]) -> list[Candidate]:
     """An account's other books that hold something, or are not known to agree."""
     rows = await connection.execute(_candidates, {"account": account, "adjusted": list(adjusted)})
-    return [Candidate(Book(*row[2:]), row[0], row[1]) for row in rows]
+    return [Candidate(Book(*row[3:]), *row[:3]) for row in rows]
 
 
 async def open_differences_of(connection: Reader, account: str) -> list[OpenDifference]:

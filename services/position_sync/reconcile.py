@@ -26,7 +26,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import reconciliation as queries
 from models.queries.ledger import lock_books
-from models.queries.reconciliation import OpenDifference, Standing
+from models.queries.reconciliation import OpenDifference, StandingAdjustment
 from models.session import Database, Reader, Writer
 from models.stores import ledger as ledger_store
 from models.stores import reconciliation as store
@@ -145,9 +145,11 @@ async def _look(
     return found, known
 
 
-def _compare(found: _Findings, candidate: Candidate, adjusted: Standing | None, now: datetime) -> None:
+def _compare(
+    found: _Findings, candidate: Candidate, adjusted: StandingAdjustment | None, now: datetime
+) -> None:
     """Classify a book whose quantity is the broker's, it may be because it was adjusted to it."""
-    one, cost, _ = candidate
+    one, cost = candidate[:2]
     if adjusted is not None:
         kind = difference_kind(adjusted.ours, adjusted.brokers)
         found.note(

@@ -94,7 +94,12 @@ def test_costs_are_compared_on_the_whole_position_where_both_are_known(
     cost: str | None, provisional: bool, said: dict[str, object], kind: str
 ) -> None:
     known = None if cost is None else Decimal(cost)
-    assert cost_kind(Candidate(book(**said), known, provisional)) == kind
+    assert cost_kind(Candidate(book(**said), known, provisional, "STK")) == kind
+
+
+def test_what_a_held_currency_cost_is_not_compared() -> None:
+    told = Candidate(book(), Decimal(105), provisional=False, sec_type="CASH")
+    assert [cost_kind(told), cost_kind(told._replace(sec_type="STK"))] == ["matched", "cost_mismatch"]
 
 
 @given(

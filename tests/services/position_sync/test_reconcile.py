@@ -36,8 +36,8 @@ RANDOM_BOOKS = """
 WITH a AS (INSERT INTO broker_accounts (account, paper, first_seen_at, last_seen_at)
     VALUES (:account, true, now(), now())), i AS (
 INSERT INTO instruments (conid, symbol, local_symbol, sec_type, currency, multiplier, exchange, trading_class,
-    expiry, option_right, updated_at) SELECT n, 'S', '', 'STK', 'USD', 1, '', '', '', '', now()
-    FROM generate_series(1, 2000) n), b AS (
+    expiry, option_right, updated_at) SELECT n, 'S', '', CASE WHEN random() < 0.1 THEN 'CASH' ELSE 'STK' END,
+    'USD', 1, '', '', '', '', now() FROM generate_series(1, 2000) n), b AS (
 INSERT INTO ledger_books (account, conid, quantity, broker_quantity, broker_average_cost, broker_as_of,
     last_executed_at, first_anchor_at, touched_at, reconciled_at)
     SELECT :account, n, q, CASE WHEN random() < 0.1 THEN q + 1 WHEN random() < 0.95 THEN q END,

@@ -13,6 +13,8 @@ from core.domain.money import plain
 from core.events.facts import Fact
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries.differences import differences_page
+from models.queries.reconciliation import open_differences_of
 from models.session import Database
 from models.tables import broker_sessions
 from models.tables.sync import CUT_OFF
@@ -65,6 +67,7 @@ FUTURE = Instrument(
     multiplier=Decimal(100),
     expiry="20261120",
 )
+EURO = Instrument(conid=704, symbol="EUR", sec_type="CASH", currency="GBP", exchange="IDEALPRO")
 COMBO = Instrument(conid=COMBO_CONID, symbol="ACME", sec_type="BAG", currency="USD")
 
 
@@ -77,6 +80,8 @@ class World:
         self.relay, self.clock, self.database = relay, clock, database
         self._streams, self._settings = streams, settings
         self.link = Link()
+        self.standing: set[str] = set()
+        """Kinds of differences that stood open after the first look."""
         self._sweeps = 0
 
     async def tell(self, *facts: Fact) -> None:
@@ -101,6 +106,8 @@ class World:
         """Compare once things have settled, and once more, as the regular sweep does."""
         self.clock.forward(10)
         found = await self.compare_once(account)
+        async with self.database.read() as reader:
+            self.standing = {one.kind for one in await open_differences_of(reader, account)}
         self.clock.forward(10)
         await self.compare_once(account)
         return found
@@ -226,6 +233,13 @@ async def cost_mismatch(world: World) -> None:
     await world.bought()
     await world.answer(60, HELD, (ACME, "10", "10.002"))
     await world.compare()
+
+
+@scenario
+async def cost_of_a_currency(world: World) -> None:
+    await world.bought("10000", "0.87", fee="2", instrument=EURO)
+    await world.answer(60, HELD, (EURO, "10000", "0.9"))
+    assert await world.compare() == Compared(2, 0, False)
 
 
 @scenario
@@ -515,6 +529,25 @@ async def happened(rows: Rows) -> list[str]:
         or "none",
         "; ".join(map(number, realized.values())) or "0",
     ]
+
+
+@pytest.mark.parametrize("name", ["short-put-assigned", "split", "future-expired"])
+async def test_a_difference_whose_cause_is_concluded_stands_open_until_the_next_comparison(
+    name: str,
+    relay: Relay,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+) -> None:
+    world = World(relay, database, streams, settings, clock)
+    await SCENARIOS[name](world)
+    async with database.read() as reader:
+        resolved = await differences_page(reader, status="resolved", limit=5)
+        standing = await differences_page(reader, status="open", limit=5)
+    assert world.standing
+    assert {one.kind for one in resolved} == world.standing
+    assert standing == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
