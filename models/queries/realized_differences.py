@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Select, Subquery, and_, func, select, tuple_
@@ -51,7 +51,8 @@ class RealizedTotal(NamedTuple):
 
     The three sums are over those of which both figures are known (``compared``), all three zero where there
     is none; ``differing`` of them are further apart than ``REALIZED_LEEWAY``. Of ``missing`` fills the broker
-    gave no figure, of ``unknown`` ones we have none.
+    gave no figure, of ``unknown`` ones we have none. Of the differing ones ``estimated`` are provisional: a
+    commission is awaited, or what was closed was a part of an opening balance.
     """
 
     account: str
@@ -63,6 +64,7 @@ class RealizedTotal(NamedTuple):
     differing: int
     missing: int
     unknown: int
+    estimated: int
 
 
 async def differing_fills(
@@ -132,10 +134,11 @@ async def realized_days(reader: Reader, *, account: str | None = None) -> list[t
     return [(row[-1], RealizedTotal._make(row[:-1])) for row in rows]
 
 
-def _totals(closing: Subquery) -> Select[tuple[str, str, Decimal, Decimal, Decimal, int, int, int, int]]:
+def _totals(closing: Subquery) -> Select[Any]:
     ours, theirs = closing.c.realized, commission_reports.c.realized_pnl
     known = closing.c.unknown == 0
     compared = and_(known, theirs.is_not(None))
+    differs = and_(compared, func.abs(ours - theirs) > REALIZED_LEEWAY)
     nothing = Decimal(0)
     by = (closing.c.account, instruments.c.currency)
     return (
@@ -145,9 +148,10 @@ def _totals(closing: Subquery) -> Select[tuple[str, str, Decimal, Decimal, Decim
             func.coalesce(func.sum(theirs).filter(compared), nothing),
             func.coalesce(func.sum(ours - theirs).filter(compared), nothing),
             func.count().filter(compared),
-            func.count().filter(compared, func.abs(ours - theirs) > REALIZED_LEEWAY),
+            func.count().filter(differs),
             func.count().filter(theirs.is_(None)),
             func.count().filter(~known),
+            func.count().filter(differs, closing.c.provisional),
         )
         .select_from(with_broker_figures(closing))
         .group_by(*by)

@@ -7,12 +7,13 @@ from rich.markup import escape
 from rich.table import Table
 
 SHOWN_JOBS = 5
+_UNBOUNDED = 400
 _STATE_COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
 
 
 def status(found: dict[str, Any]) -> None:
     """Print everything that ``lotkeeper status`` knows."""
-    console = Console(highlight=False)
+    console = new_console()
     api = found["api"]
     state = "[green]up[/]" if api["up"] else "[red]down[/]"
     console.print(f"Lotkeeper ({found['profile']}): API {state} at {api['url']}/")
@@ -86,11 +87,23 @@ def _states(links: dict[str, Any]) -> list[tuple[str, str]]:
     return [("gateway", str(links.get("gateway"))), ("IBKR", str(links.get("ibkr")))]
 
 
-def new_table(title: str, *columns: str) -> Table:
-    """An empty table in the style of them all."""
+def new_console() -> Console:
+    """Where tables are printed. A file or a pipe has no width: there nothing is wrapped."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNBOUNDED
+    return console
+
+
+def new_table(title: str, *columns: str, right_from: int | None = None) -> Table:
+    """An empty table in the style of them all; from column ``right_from`` on numbers, aligned to the right.
+
+    What does not fit is wrapped: no figure and no name is ever cut short.
+    """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column)
+    for number, column in enumerate(columns):
+        is_number = right_from is not None and number >= right_from
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     return table
 
 

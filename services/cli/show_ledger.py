@@ -10,7 +10,7 @@ from rich.table import Table
 from core.domain.money import plain
 from models.queries.realized_differences import RealizedTotal
 from services.cli.on_database import Differences
-from services.cli.show import new_table
+from services.cli.show import new_console, new_table
 from services.position_sync.examine import RowDifference
 from services.position_sync.rebuild import Rebuilt
 from services.position_sync.validate import BrokerFound, LedgerFound
@@ -21,7 +21,7 @@ _NOTHING = "–"
 
 def rebuilt(done: Rebuilt, differences: Differences | None) -> None:
     """What a rebuild did or, with ``differences``, would do."""
-    console = Console(highlight=False)
+    console = new_console()
     would = "would be " if differences is not None else ""
     looked = f"{done.books:,} books of {done.executions:,} executions folded"
     if not done.changed_books:
@@ -31,7 +31,9 @@ def rebuilt(done: Rebuilt, differences: Differences | None) -> None:
     number = done.removed_positions
     removed = f"; {number:,} positions that never were {would or 'were '}removed" if number else ""
     console.print(f"{looked}: {done.changed_books:,} {would}changed ({rows or 'no rows'}{removed}).")
-    table = _numbers("Realized P&L of all positions", 1, "currency", "before", "after", "change", "unknown")
+    table = new_table(
+        "Realized P&L of all positions", "currency", "before", "after", "change", "unknown", right_from=1
+    )
     for currency, before, after in done.by_currency():
         unknown = f"{before.unknown:,} → {after.unknown:,}"
         change = plain(after.known - before.known)
@@ -44,7 +46,7 @@ def rebuilt(done: Rebuilt, differences: Differences | None) -> None:
 
 def ledger(found: LedgerFound, differences: Differences) -> None:
     """Whether the stored ledger is a fresh fold of its facts."""
-    console = Console(highlight=False)
+    console = new_console()
     rows = sum(found.rows.values())
     looked = f"{found.books:,} books, {found.executions:,} executions, {rows:,} rows"
     if found.differing:
@@ -59,26 +61,26 @@ def ledger(found: LedgerFound, differences: Differences) -> None:
 
 def broker(found: BrokerFound) -> None:
     """Our figures beside the broker's."""
-    console = Console(highlight=False)
+    console = new_console()
     columns = (
-        *("account", "currency", "fills", "agree", "differ", "ours", "broker's", "difference"),
+        *("account", "currency", "fills", "agree", "differ", "estimates", "ours", "broker's", "difference"),
         *("no figure of theirs", "none of ours"),
     )
     if found.totals:
-        table = _numbers("Realized P&L, ours and the broker's", 2, *columns)
+        table = new_table("Realized P&L, ours and the broker's", *columns, right_from=2)
         for total in found.totals:
             table.add_row(total.account, total.currency, *_total(total))
         console.print(table)
     else:
         console.print("Realized P&L: nothing was closed yet.")
     if found.days:
-        table = _numbers("By day (UTC)", 3, "day", *columns)
+        table = new_table("By day (UTC)", "day", *columns, right_from=3)
         for day, total in found.days:
             table.add_row(day, total.account, total.currency, *_total(total))
         console.print(table)
     if found.largest:
         names = ("execution", "account", "symbol", "currency", "ours", "broker's", "difference", "")
-        table = _numbers("Furthest apart", 4, *names)
+        table = new_table("Furthest apart", *names, right_from=4)
         for fill in found.largest:
             figures = map(plain, (fill.realized_pnl, fill.broker_realized_pnl, fill.difference))
             state = "provisional" if fill.provisional else ""
@@ -91,8 +93,8 @@ def broker(found: BrokerFound) -> None:
 
 def _open(console: Console, found: BrokerFound) -> None:
     if found.open_differences:
-        table = _numbers(
-            "Differences from what the broker says is held", 2, "account", "kind", "books", "since"
+        table = new_table(
+            "Differences from what the broker says is held", "account", "kind", "books", "since", right_from=2
         )
         for one in found.open_differences:
             table.add_row(one.account, one.kind, f"{one.books:,}", str(one.since))
@@ -113,7 +115,8 @@ def _total(total: RealizedTotal) -> Sequence[str]:
     return (
         f"{total.compared:,}",
         f"{total.compared - total.differing:,}",
-        f"[red]{total.differing:,}[/]" if total.differing else "0",
+        f"[red]{total.differing:,}[/]" if total.differing > total.estimated else f"{total.differing:,}",
+        f"{total.estimated:,}",
         *(plain(one) if one is not None and total.compared else _NOTHING for one in sums),
         f"{total.missing:,}",
         f"{total.unknown:,}",
@@ -136,11 +139,3 @@ def _spelled(one: RowDifference) -> tuple[str, ...]:
 def _left_out(console: Console, differences: Differences) -> None:
     if differences.count > SHOWN:
         console.print(f"… and {differences.count - SHOWN:,} more; --json lists them.")
-
-
-def _numbers(title: str, words: int, *columns: str) -> Table:
-    """A table whose first columns are words and whose others are numbers."""
-    table = new_table(title)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < words else "right")
-    return table

@@ -86,8 +86,8 @@ class BrokerFound(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether something is wrong, not merely unknown or awaited."""
-        return any(total.differing for total in self.totals) or any(
+        """Whether something is wrong, not merely unknown, awaited or an estimate."""
+        return any(total.differing > total.estimated for total in self.totals) or any(
             one.kind in WRONG_KINDS for one in self.open_differences
         )
 

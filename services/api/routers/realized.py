@@ -141,6 +141,7 @@ def _total(row: RealizedTotal) -> schemas.RealizedTotal:
         difference=plain(row.difference),
         compared_fills=row.compared,
         differing_fills=row.differing,
+        estimated_fills=row.estimated,
         missing_broker_figures=row.missing,
         unknown_fills=row.unknown,
     )

@@ -267,6 +267,7 @@ _REALIZED_TOTAL = RealizedTotal(
     difference="0.4",
     compared_fills=41,
     differing_fills=1,
+    estimated_fills=0,
     missing_broker_figures=2,
     unknown_fills=0,
 )

@@ -63,8 +63,8 @@ class RealizedTotal(Struct, frozen=True, kw_only=True):
     """Ours against the broker's over all closing fills in question of one account and currency.
 
     The sums are over the ``compared_fills``, those of which both figures are known; ``differing_fills`` of
-    them are more than half a cent apart. Of ``missing_broker_figures`` fills the broker gave no figure, of
-    ``unknown_fills`` we have none.
+    them are more than half a cent apart, and ours is provisional in ``estimated_fills`` of those. Of
+    ``missing_broker_figures`` fills the broker gave no figure, of ``unknown_fills`` we have none.
     """
 
     account: str
@@ -74,6 +74,7 @@ class RealizedTotal(Struct, frozen=True, kw_only=True):
     difference: Amount
     compared_fills: int
     differing_fills: int
+    estimated_fills: int
     missing_broker_figures: int
     unknown_fills: int
 

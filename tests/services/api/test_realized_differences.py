@@ -103,6 +103,14 @@ async def test_totals_are_of_fills_of_which_both_figures_are_known_and_count_the
     assert totals(await api.get(PATH))[PAPER, "USD"] == ["0", "0", "0", 0, 0, 0, 1]
 
 
+async def test_estimates_among_the_differing_fills_are_counted(api: Api, seeded: Database) -> None:
+    assert [row["estimated_fills"] for row in (await api.get(PATH))["totals"]] == [0, 0]
+    async with seeded.write() as writer:
+        await writer.execute(update(t.lot_disposals).values(provisional=True))
+    # Only one of the two accounts has a fill that differs.
+    assert [row["estimated_fills"] for row in (await api.get(PATH))["totals"]] == [0, 1]
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_fills_are_newest_first_and_pages_follow_each_other(
     api: Api, seeded: Database, at_once: bool

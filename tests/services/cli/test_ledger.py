@@ -4,14 +4,17 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
 
 from core.settings import load_settings
+from models.queries.realized_differences import RealizedTotal
 from models.session import Database
 from services.position_sync.relay import Relay
+from services.position_sync.validate import BrokerFound
 from services.stack import PostgresServer
 from tests.services.cli.conftest import Said, write_demo_runtime
 from tests.services.position_sync.facts import ACCOUNT, ACME, GOLD, Link, commission, execution, position
@@ -266,3 +269,29 @@ def test_without_a_database_the_setting_is_named(lotkeeper: Run, command: tuple[
     said = lotkeeper(*command)
     assert said.code == 6
     assert "LOTKEEPER_DATABASE_URL is not set" in said.err
+
+
+def test_no_figure_is_cut_short_however_narrow_the_terminal(lk: Run, sql: Sql) -> None:
+    sql("UPDATE commission_reports SET realized_pnl = 123456789.123456 WHERE exec_id = 'c.01'")
+    said = lk("validate")
+    assert "123456789.123456" in said.out
+    assert ACCOUNT in said.out
+    assert "…" not in said.out
+
+
+def test_an_estimate_that_is_off_is_told_and_is_no_failure() -> None:
+    total = RealizedTotal(
+        ACCOUNT,
+        "USD",
+        Decimal(10),
+        Decimal(11),
+        Decimal(-1),
+        2,
+        differing=1,
+        missing=0,
+        unknown=0,
+        estimated=1,
+    )
+    told = BrokerFound([total], [], [], [], [], [])
+    assert not told.differs
+    assert told._replace(totals=[total._replace(differing=2)]).differs
