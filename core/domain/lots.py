@@ -40,13 +40,13 @@ class Lot(Struct, gc=False, eq=False):
     written: bool = False
     """Whether the stored row still says the same. A new lot has no row yet."""
 
-    def take(self, quantity: Decimal) -> tuple[Decimal | None, Decimal]:
+    def take(self, quantity: Decimal, *, averaged: bool) -> tuple[Decimal | None, Decimal]:
         """Take out a part; returns its cost and commission.
 
         An adjustment is one lot at the broker's average cost where the broker has, it may be, several: what a
-        part of it cost is an estimate, and so is what the rest did.
+        part of it cost is an estimate, and so is what the rest did, unless all is ``averaged`` anyhow.
         """
-        self.provisional = self.provisional or self.exec_id is None
+        self.provisional = self.provisional or (self.exec_id is None and not averaged)
         fee = share(self.remaining_commission, quantity, self.remaining)
         self.remaining -= quantity
         self.remaining_commission -= fee
@@ -209,7 +209,7 @@ def consume(
             open_lots.popleft()
         else:
             part = left
-            part_cost, open_fee = lot.take(part)
+            part_cost, open_fee = lot.take(part, averaged=pool is not None)
         if lot.written:
             lot.written = False
             changed.append(lot)
@@ -240,7 +240,7 @@ def consume(
                 open_fee,
                 close_fee,
                 realized,
-                not final or (pool is None and lot.provisional),
+                lot.provisional or not final,
             )
         )
         seq += 1

@@ -197,6 +197,7 @@ def test_what_a_part_of_an_opening_balance_cost_is_an_estimate(method: CostMetho
     fills = [fill(10, "-4", "12"), fill(20, "-6", "13")]
     (episode,) = fold(*fills, anchors=(anchor(0, "10", "11"),), method=method).touched
     assert [one.provisional for one in episode.disposals] == [estimated, estimated]
+    assert episode.lots[0].provisional is estimated
     assert episode.realized == 4 * (12 - 11) + 6 * (13 - 11)
     assert not episode.provisional
 
