@@ -82,14 +82,17 @@ class Ledger:
     def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
         with localcontext(EXACT):
-            before = [fill for fill in fills if fill.quantity and fill.executed_at <= anchor.as_of]
+            before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
             quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
             if not quantity:
                 return
             opened_at = min(before[0].executed_at, anchor.as_of) if before else anchor.as_of
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
-            unit_cost, certain = self._opening_cost(anchor, before, quantity)
+            counting = [fill for fill in before if fill.quantity]
+            unit_cost, certain = self._opening_cost(anchor, counting, quantity)
             episode.estimated = not certain
+            # The broker's cost has each commission in it: one that is still unknown is taken for ours.
+            final = certain and all(fill.complete for fill in counting)
             episode.grow(
                 "adjusted",
                 None,
@@ -98,7 +101,7 @@ class Ledger:
                 None,
                 unit_cost,
                 None,
-                certain,
+                final,
                 OPENING_BALANCE,
             )
 
@@ -252,15 +255,24 @@ class Ledger:
                 return
             episode = self.episode
         unit_cost = average_cost if average_cost is not None else unit_value
+        awaited = False
         if episode is None:
-            episode = self._begin(f"anchor {at.isoformat()}", at, delta)
+            episode = self._begin(self._opening_at(at), at, delta)
         elif average_cost is not None and episode.cost is not None:
             unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
+            awaited = episode.provisional_lots > 0
         elif average_cost is not None:
             certain = False  # the average of all, of which nobody knows what the rest had cost
         certain = certain and unit_cost is not None
         episode.estimated = episode.estimated or not certain
-        episode.grow("adjusted", None, at, delta, price, unit_cost, None, certain, cause, inferred)
+        final = certain and not awaited
+        episode.grow("adjusted", None, at, delta, price, unit_cost, None, final, cause, inferred)
+
+    def _opening_at(self, at: datetime) -> str:
+        """What an anchor's episode is named by: each of one moment's is another."""
+        name = f"anchor {at.isoformat()}"
+        twins = sum(one.opening.startswith(name) for one in self.touched)
+        return f"{name} {twins + 1}" if twins else name
 
     def _begin(self, opening: str, at: datetime, quantity: Decimal) -> Episode:
         self.episodes += 1

@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 
+from core.domain.lifecycle import Anchor
 from tests.core.domain.making import anchor, at, fill, fold, told
 
 
@@ -187,3 +188,34 @@ def test_ids_are_named_by_what_opened_the_position_so_that_a_replay_gives_the_sa
     first, again = ([episode.id for episode in fold(*fills).touched] for _ in range(2))
     assert first == again
     assert len(set(first)) == 2
+
+
+def test_two_words_of_one_moment_that_each_begin_an_episode_begin_two() -> None:
+    ledger = fold(anchors=(anchor(0, "0"), anchor(1, "5"), anchor(1, "-5"), anchor(1, "5")))
+    assert [episode.events[-1].position_after for episode in ledger.touched] == [0, 0, 5]
+    assert len({episode.id for episode in ledger.touched}) == 3
+
+
+def test_an_opening_balance_stands_before_a_trade_that_was_cancelled_too() -> None:
+    bust = fill(0, "0", "10", "0.5", replaced=(("3", "10"),))
+    (episode,) = fold(bust, fill(5, "2", "10"), anchors=(anchor(9, "5", "10"),)).touched
+    assert episode.opened_at == at(0)
+    assert told(episode) == [
+        ("adjusted", 3, None),
+        ("corrected", 0, Decimal("-0.5")),
+        ("increased", 2, None),
+    ]
+    # 5 × 10 − 2 × 10: what the cancelled one cost is no cost of what is held
+    assert (episode.lots[0].unit_cost, episode.lots[0].provisional) == (10, False)
+
+
+@pytest.mark.parametrize("first", [anchor(-1, "0"), None])
+def test_what_the_average_of_all_leaves_is_provisional_while_a_commission_in_it_is_unknown(
+    first: Anchor | None,
+) -> None:
+    word = anchor(9, "5", "10", cause="transfer")
+    anchors = (word,) if first is None else (first, word)
+    for commission, awaited in ((None, True), ("1", False)):
+        (episode,) = fold(fill(0, "2", "10", commission), anchors=anchors).touched
+        (adjusted,) = (lot for lot in episode.lots if lot.exec_id is None)
+        assert adjusted.provisional is awaited
