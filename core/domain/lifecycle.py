@@ -17,13 +17,11 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.episodes import NAMESPACE, Cause, Episode, Event, EventType, is_certain
+from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit, share
-
-__all__ = ["NAMESPACE", "Anchor", "Booked", "Cause", "Episode", "Event", "EventType", "Ledger", "fold_book"]
 
 OPENING_BALANCE: Final = "opening_balance"
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from core.domain.lifecycle import Cause
+from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
 from models.session import Reader
 from models.tables import instruments, positions, reconciliation_differences, reconciliations

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from core.domain.books import Book, BookKey
+from core.domain.episodes import Episode
 from core.domain.executions import split_exec_id
 from core.domain.fills import Key, Report
 from core.domain.instruments import COMBO_CONID, Instrument
-from core.domain.lifecycle import Anchor, Episode
+from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
 from models.session import Reader, Writer

@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 from sqlalchemy import text
 
 from core.domain.books import BookKey
-from core.domain.lifecycle import Episode
+from core.domain.episodes import Episode
 from core.domain.money import ZERO
 from models.session import Writer
 from models.stores.bulk import BulkCopy, BulkInsert, copy_line

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
 from core.domain.causes import Conclusion
-from core.domain.lifecycle import Cause
+from core.domain.episodes import Cause
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import (

@@ -2,7 +2,7 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
 
-from core.domain.lifecycle import Cause, Event
+from core.domain.episodes import Cause, Event
 from core.domain.lots import CostMethod, Disposal, Lot
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from core import logs
 from core.domain.books import Book, BookKey
+from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Episode
 from core.domain.money import ZERO, plain
 from core.errors import StreamUnavailableError
 from core.events.changes import Change, ChangeBatch, PositionChanged, encode

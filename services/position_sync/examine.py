@@ -8,8 +8,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from core.domain.books import Book, BookKey
+from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Anchor, Episode
+from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO, plain
 from models.queries import ledger as queries

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core.domain.books import BookKey
+from core.domain.episodes import Episode
 from core.domain.executions import split_exec_id
 from core.domain.fills import Fill, Key, Report, converted, effective_fills
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Anchor, Episode, Ledger, fold_book
+from core.domain.lifecycle import Anchor, Ledger, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from models.queries import ledger as queries

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from core.domain.books import BookKey
+from core.domain.episodes import NAMESPACE
 from core.domain.executions import split_exec_id
 from core.domain.fills import Report
 from core.domain.instruments import COMBO_CONID
-from core.domain.lifecycle import NAMESPACE, Anchor
+from core.domain.lifecycle import Anchor
 from core.domain.money import ZERO, plain
 from core.domain.pnl import EXACT, per_unit
 from services.statements.rows import Trade

@@ -2,7 +2,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from core.domain.lifecycle import Cause
+from core.domain.episodes import Cause
 from core.domain.lots import CostMethod
 from core.domain.reconciliation import DifferenceKind
 from services.api.schemas.common import Amount, Freshness, Moment

@@ -1,6 +1,6 @@
 from msgspec import Struct
 
-from core.domain.lifecycle import Cause
+from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
 from services.api.schemas.common import Amount, Freshness, Moment
 

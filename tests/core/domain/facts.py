@@ -10,8 +10,9 @@ from uuid import UUID
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
+from core.domain.episodes import Episode
 from core.domain.fills import Fill, Report, effective_fills
-from core.domain.lifecycle import Anchor, Episode, Ledger, fold_book
+from core.domain.lifecycle import Anchor, Ledger, fold_book
 from core.domain.lots import CostMethod, Lot
 from tests.core.domain.making import at
 
