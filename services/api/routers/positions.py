@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -9,8 +9,9 @@ from starlette.responses import Response
 from core.domain.money import plain
 from core.events.changes import PositionChanged
 from models.queries.differences import DifferenceRow, differences_page
-from models.queries.lots import averages_of
+from models.queries.lots import Averages, averages_of
 from models.queries.positions import (
+    BookWords,
     EventRow,
     PositionKey,
     Status,
@@ -22,6 +23,7 @@ from models.queries.positions import (
 from services.api.as_of import Question, moments, past_freshness, past_positions
 from services.api.context import Context, Shared
 from services.api.live.feed import place_of
+from services.api.live.load import database_is_away
 from services.api.live.rows import position_row
 from services.api.openapi import answers
 from services.api.paging import (
@@ -173,10 +175,32 @@ def _difference(row: DifferenceRow) -> PositionDifference:
     )
 
 
+class _Known(NamedTuple):
+    """What only the database knows of a position."""
+
+    averages: Averages
+    book: BookWords
+    differences: list[DifferenceRow]
+
+
 @router.get("/{position_id}", summary="One position", responses=answers(PositionDetail, 404))
 async def one_position(context: Shared, position_id: UUID) -> Response:
-    """Open or closed, with its average prices, its cost method and what the broker has otherwise."""
+    """Open or closed, with its average prices, its cost method and what the broker has otherwise.
+
+    An open one is answered from memory while the database is away: what only that knows is null then.
+    """
     position = await find_position(context, position_id)
+    try:
+        known = await _known(context, position, position_id)
+    except Exception as error:
+        if position.status != "open" or not database_is_away(error):
+            raise
+        known = None
+    row = asdict(context.hub.feed.position(position, context.hub.judge()))
+    return json_response(encode(_detail(row, known)))
+
+
+async def _known(context: Context, position: PositionChanged, position_id: UUID) -> _Known:
     async with context.database.read() as reader:
         averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)
         differing = await differences_page(
@@ -184,17 +208,31 @@ async def one_position(context: Shared, position_id: UUID) -> Response:
         )
     if averages is None or book is None:  # folded anew under another id a moment ago
         raise unknown_position()
-    entry, leaving, said = averages.entry_price, averages.exit_price, book.broker_average_cost
-    detail = PositionDetail(
-        **asdict(context.hub.feed.position(position, context.hub.judge())),
+    return _Known(averages, book, [row for row in differing if row.position_id == position_id])
+
+
+def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
+    if known is None:
+        return PositionDetail(
+            **row,
+            average_entry_price=None,
+            average_exit_price=None,
+            max_quantity=None,
+            cost_method=None,
+            broker_average_cost=None,
+            differences=None,
+        )
+    entry, leaving = known.averages.entry_price, known.averages.exit_price
+    said = known.book.broker_average_cost
+    return PositionDetail(
+        **row,
         average_entry_price=None if entry is None else plain(entry),
         average_exit_price=None if leaving is None else plain(leaving),
-        max_quantity=plain(averages.max_quantity),
-        cost_method=book.cost_method,
+        max_quantity=plain(known.averages.max_quantity),
+        cost_method=known.book.cost_method,
         broker_average_cost=None if said is None else plain(said),
-        differences=tuple(_difference(row) for row in differing if row.position_id == position_id),
+        differences=tuple(_difference(one) for one in known.differences),
     )
-    return json_response(encode(detail))
 
 
 def _event(row: EventRow) -> PositionEvent:

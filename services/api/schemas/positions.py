@@ -60,6 +60,9 @@ class PositionDifference(Struct, frozen=True, kw_only=True):
 class PositionDetail(Position, frozen=True, kw_only=True):
     """A position with what its own page shows beyond the row of a list.
 
+    While the database is away an open position is told from memory: what it has beyond the row is null then,
+    ``differences`` too. That list is empty only where it is known that there are none.
+
     Average prices are as traded, without commission, over the whole life; null when a part of the position
     has no price or was split. ``max_quantity`` is its largest size, unsigned. ``cost_method`` is what it was
     reckoned by. ``broker_average_cost`` is the broker's last word on the average cost, null of a closed one.
@@ -68,10 +71,10 @@ class PositionDetail(Position, frozen=True, kw_only=True):
 
     average_entry_price: Amount | None
     average_exit_price: Amount | None
-    max_quantity: Amount
-    cost_method: CostMethod
+    max_quantity: Amount | None
+    cost_method: CostMethod | None
     broker_average_cost: Amount | None
-    differences: tuple[PositionDifference, ...]
+    differences: tuple[PositionDifference, ...] | None
 
 
 class PositionPage(Struct, frozen=True, kw_only=True):

@@ -66,6 +66,13 @@ async def test_while_the_database_is_away_the_process_lives_and_says_so(
     assert (await api.http.post("/api/v1/sync/resync")).status_code == 503
     # What is held in memory is still served.
     assert len((await api.get("/api/v1/positions"))["items"]) == 3
+    alone = await api.get(f"/api/v1/positions/{KEY}")
+    assert (alone["symbol"], alone["quantity"], alone["average_cost"]) == ("AAPL", "100", "150.01")
+    # What only the database knows is not known, and none of it is empty or zero.
+    names = ("average_entry_price", "average_exit_price", "max_quantity", "cost_method")
+    assert [alone[name] for name in (*names, "broker_average_cost", "differences")] == [None] * 6
+    answer = await api.http.get(f"/api/v1/positions/{position_id('won')}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     metrics = (await api.http.get("/metrics")).text
     assert "lotkeeper_database_up 0.0" in metrics
     postgres_gate.reopen()
