@@ -1,0 +1,74 @@
+"""Examples of links, jobs and sessions."""
+
+from msgspec import Struct
+
+from services.api.schemas.examples.common import AT, LAST_KNOWN
+from services.api.schemas.session import Credentials, SessionInfo
+from services.api.schemas.sync import (
+    DatasetReport,
+    DeadReport,
+    ErrorReport,
+    GroupReport,
+    Job,
+    JobAnswer,
+    JobRecord,
+    LinkReport,
+    StreamReport,
+    SyncReport,
+)
+
+_JOB = "7d9a1c52-1f6e-4a0e-9a55-1d2f7c3b9e01"
+_SYNC = SyncReport(
+    links=LinkReport(
+        gateway="up",
+        ibkr="down",
+        reason="ib_1100",
+        since=AT,
+        complete=False,
+        last_beat_at=AT,
+        last_message_at=AT,
+        clock_offset_seconds=0.02,
+    ),
+    datasets=(
+        DatasetReport(
+            account="U1234567",
+            dataset="positions",
+            as_of=AT,
+            age_seconds=5400,
+            cadence_seconds=None,
+            complete=True,
+            error=None,
+        ),
+    ),
+    streams=(
+        StreamReport(
+            name="facts",
+            length_entries=12,
+            last_id="1763672398000-0",
+            groups=(GroupReport(name="position_sync", pending_entries=0, lag_entries=0),),
+        ),
+    ),
+    outbox_entries=0,
+    dead_facts=(DeadReport(category="parsing", kinds=1, occurrences=3, last_seen_at=AT),),
+    jobs=(
+        JobRecord(
+            id=_JOB,
+            kind="resync",
+            status="succeeded",
+            progress=None,
+            error=None,
+            created_at=AT,
+            started_at=AT,
+            finished_at=AT,
+        ),
+    ),
+    last_errors=(ErrorReport(at=AT, category="parsing", message="unknown message id 999"),),
+    freshness=LAST_KNOWN,
+)
+
+EXAMPLES: dict[type[Struct], Struct] = {
+    Credentials: Credentials(token="the content of the token file"),  # noqa: S106 - says what goes there
+    JobAnswer: JobAnswer(job=Job(id=_JOB, kind="resync", status="queued", progress=None, error=None)),
+    SessionInfo: SessionInfo(authenticated=True, profile="main", version="0.1.0"),
+    SyncReport: _SYNC,
+}
