@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timezone
+from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from arq import Retry, cron, func
 from arq.connections import ArqRedis
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from core import logs
@@ -38,6 +40,8 @@ _ALWAYS_AGAIN = 10**9
 _SWALLOWED_SECONDS = 0.2
 """A cancellation that had no effect for so long was swallowed, and is asked for again."""
 _FINISH_SECONDS = 1.0
+_ATTEMPTS = 3
+_LEAST_SECONDS = 0.05
 _RETRY_FIRST_SECONDS = 0.2
 _RETRY_MOST_SECONDS = 5.0
 _MINUTE = 60
@@ -68,7 +72,7 @@ async def close(redis: ArqRedis) -> None:
 
 @dataclass
 class ComparisonQueue:
-    """Asks for comparisons: one waits per account at most, however many changes ask for it."""
+    """Asks for comparisons: few wait per account, however many changes ask for one."""
 
     redis: ArqRedis
     settings: Settings
@@ -81,21 +85,37 @@ class ComparisonQueue:
         # Whatever was asked for a moment ago is still waiting out the settling time.
         if trigger == "change" and now - self._asked.get(account, -settle) < settle / 2:
             return
-        self._asked[account] = now
-        try:
-            await self.redis.enqueue_job(
-                RECONCILE_JOB,
-                account,
-                trigger,
-                _job_id=f"{self.settings.queue_name}:reconcile:{account}",
-                _defer_by=timedelta(seconds=settle),
-            )
-        except (RedisError, OSError):
-            log.debug("comparison_left_to_the_sweep")
+        if await self.ask_again(account, trigger):
+            self._asked[account] = now
+
+    async def ask_again(self, account: str, trigger: str) -> bool:
+        """The same whenever it was asked for last; returns whether Redis took it."""
+        settle = self.settings.settle_seconds
+        # A comparison under way may have looked before what is asked for was committed, and its id stands
+        # until it ends. So an id names when it is due: it is no other's that could have begun by now.
+        width = max(settle / 2, _LEAST_SECONDS)
+        due = ceil((time.time() + settle) / width)
+        for _ in range(_ATTEMPTS):
+            try:
+                await self.redis.enqueue_job(
+                    RECONCILE_JOB,
+                    account,
+                    trigger,
+                    _job_id=f"{self.settings.queue_name}:reconcile:{account}:{due}",
+                    _defer_until=datetime.fromtimestamp(due * width, UTC),
+                )
+            except RedisConnectionError:
+                continue  # that a connection was cut is found out by using it
+            except (RedisError, OSError):
+                break
+            return True
+        log.debug("comparison_left_to_the_sweep")
+        return False
 
 
 def worker(settings: Settings, database: Database, streams: StreamPort, redis: ArqRedis) -> Worker:
     """An arq worker for this installation's queue. Signals are the process's own business."""
+    queue = ComparisonQueue(redis, settings)
 
     async def run_reconcile(_: dict[str, Any], account: str, trigger: str) -> None:
         try:
@@ -105,12 +125,13 @@ def worker(settings: Settings, database: Database, streams: StreamPort, redis: A
                 raise Retry(defer=_RETRY_MOST_SECONDS) from None
             raise
         if compared.unsettled:
-            # Not a new job: this one keeps its id, so that there is never more than one an account.
-            raise Retry(defer=max(settings.settle_seconds, 0.05))
+            await queue.ask_again(account, trigger)
 
     async def run_sweep(_: dict[str, Any]) -> None:
         try:
-            await sweep(database, streams, settings)
+            # The comparisons of these may have been asked for while Redis was away.
+            for account in await sweep(database, streams, settings):
+                await queue.ask_again(account, "change")
         except Exception as error:
             if not is_passing(error):
                 raise

@@ -29,15 +29,16 @@ _JOB_PATIENCE = timedelta(minutes=10)
 
 async def sweep(
     database: Database, streams: StreamPort, settings: Settings, *, clock: Clock = utc_now
-) -> bool:
-    """Do everything that may have been left undone; returns whether some book has not settled yet."""
+) -> list[str]:
+    """Do everything that may have been left undone; returns the accounts that have not settled yet."""
     await _fold_left_over(database, streams, settings, clock)
-    unsettled = False
+    unsettled: list[str] = []
     async with database.read() as reader:
         accounts = await queries.accounts(reader)
     for account in accounts:
         compared = await reconcile(database, streams, settings, account, "sweep", clock=clock)
-        unsettled = unsettled or compared.unsettled
+        if compared.unsettled:
+            unsettled.append(account)
     await _close_overdue(database, streams, settings, clock)
     async with database.read() as reader:
         standing = await queries.open_differences(reader)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -19,11 +20,12 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync import app, jobs
 from services.position_sync.jobs import _times
+from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, at, commission, execution, position, positions_completed
 from tests.services.position_sync.ledger_rows import count
 from tests.services.position_sync.test_ticks import mark
-from tests.waiting import eventually, eventually_now
+from tests.waiting import comes, eventually, eventually_now
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,6 +100,35 @@ async def test_the_worker_goes_on_after_its_redis_connections_were_cut(
         await eventually(lambda: count(database, "executions"), lambda stored: stored == 2)
         await eventually(lambda: count(database, "ledger_books", "reconciled_at IS NOT NULL"), seconds=30)
     await redis.aclose()
+
+
+async def test_a_comparison_that_may_have_looked_already_does_not_stand_for_one_that_is_asked_for(
+    settings: Settings,
+) -> None:
+    redis = jobs.connect(settings)
+    queue = jobs.ComparisonQueue(redis, settings)
+    await queue.ask("DU1", "positions")
+    (_, due) = (await redis.zrange(settings.queue_name, 0, 0, withscores=True))[0]
+    # No worker runs: the first stands in the queue like one that is under way.
+    await comes(time.time, lambda now: now * 1000 > due)
+    await queue.ask("DU1", "positions")
+    await queue.ask("DU1", "change")
+    assert await redis.zcard(settings.queue_name) == 2
+    await jobs.close(redis)
+
+
+async def test_the_first_sweep_has_compared_what_had_not_settled_and_nobody_asked_for(
+    settings: Settings, streams: RedisStreams, database: Database
+) -> None:
+    async def nobody(_account: str, _trigger: str) -> None: ...
+
+    settings = settings.model_copy(update={"settle_seconds": 2.0})
+    relay = Relay(database, streams, settings, ask_for_comparison=nobody)
+    await relay.handle([Link().entry(execution("a.01", "1"), position("1", "10", seconds=2))])
+    task = asyncio.create_task(jobs.run_worker(settings, database, streams))
+    await eventually(lambda: count(database, "ledger_books", "reconciled_at IS NOT NULL"))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def alive(streams: RedisStreams) -> bool:
