@@ -1,6 +1,7 @@
 """What this process counts of itself, and what it reads from database and streams when asked."""
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -55,13 +56,16 @@ class _Read(Collector):
 
 
 def gauge(
-    name: str, description: str, values: Iterable[tuple[tuple[str, ...], float | None]], *labels: str
+    name: str,
+    description: str,
+    values: Iterable[tuple[tuple[str, ...], float | Decimal | None]],
+    *labels: str,
 ) -> GaugeMetricFamily:
     """A gauge of ``lotkeeper_<name>``; what is not known is left out."""
     family = GaugeMetricFamily(f"lotkeeper_{name}", description, labels=labels)
     for label_values, value in values:
         if value is not None:
-            family.add_metric(label_values, value)
+            family.add_metric(label_values, float(value))
     return family
 
 

@@ -156,7 +156,7 @@ def _from_ledger(totals: list[RealizedTotal] | None) -> Iterable[GaugeMetricFami
     yield metrics.gauge(
         "realized_difference",
         "What we say the compared fills realized less what the broker says.",
-        [((currency,), float(difference)) for currency, difference in sorted(by_currency.items())],
+        [((currency,), difference) for currency, difference in sorted(by_currency.items())],
         "currency",
     )
 
