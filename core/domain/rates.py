@@ -34,7 +34,8 @@ def cross_rate(rates: Mapping[str, BaseRate], of: str, into: str) -> Rate | None
     """One unit of ``of`` in ``into``, rounded to ten decimal places; ``None`` while either is not known.
 
     >>> from datetime import UTC
-    >>> told = {"EUR": BaseRate(Decimal(1), None), "USD": BaseRate(Decimal("0.8"), datetime(2026, 1, 2, tzinfo=UTC))}
+    >>> at = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> told = {"EUR": BaseRate(Decimal(1), None), "USD": BaseRate(Decimal("0.8"), at)}
     >>> str(cross_rate(told, "EUR", "USD").value)
     '1.2500000000'
     """
