@@ -124,6 +124,9 @@ class OpenBook:
             self.statements[0] = flat._replace(as_of=flat_since, anchor="settled", anchored_at=now)
             # Nothing precedes it: what arrived can be folded on.
             self.book = self.book._replace(first_anchor_at=flat_since, last_anchor_at=flat_since)
+            if self.book.word == (flat.epoch, flat.seq):
+                # Nor does it say anything of what came after: it is one word, of one time.
+                self.book = self.book._replace(broker_as_of=flat_since)
 
     def _say(
         self,

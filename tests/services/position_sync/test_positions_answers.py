@@ -7,6 +7,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.reconcile import reconcile
 from services.position_sync.relay import Relay
+from services.position_sync.validate import validate_ledger
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -208,3 +209,26 @@ async def test_of_several_answers_that_are_read_together_the_last_one_counts(
     books = await rows("SELECT broker_quantity FROM ledger_books ORDER BY conid")
     assert [row["broker_quantity"] for row in books] == [0, 2]
     assert await count(database, "sync_log") == 0
+
+
+async def test_a_fill_of_the_moment_in_which_an_answer_said_flat_is_not_held_to_that_answer(
+    relay: Relay, rows: Rows, database: Database, streams: RedisStreams, settings: Settings, clock: Hand
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(position("2", sweep="s1", instrument=GOLD))])
+    await relay.handle([link.entry(positions_completed("s1", 1, seconds=10), dataset(seconds=10))])
+    # The broker's clock is known to two seconds: whether it precedes the answer, nobody can say.
+    await relay.handle([link.entry(execution("a.01", "5", seconds=9))])
+    clock.forward(60)
+    for _ in range(2):
+        compared = await reconcile(database, streams, settings, ACCOUNT, "test", clock=clock)
+        assert compared.differences == 0
+    assert not (await validate_ledger(database)).differing
+    await relay.handle([link.entry(position("2", seconds=70, sweep="s2", instrument=GOLD))])
+    await relay.handle([link.entry(positions_completed("s2", 1, seconds=70))])
+    clock.forward(60)
+    compared = await reconcile(database, streams, settings, ACCOUNT, "test", clock=clock)
+    assert compared.differences == 1
+    books = await rows("SELECT quantity FROM ledger_books WHERE conid = :acme", acme=ACME.conid)
+    assert books == [{"quantity": 0}]
+    assert not (await validate_ledger(database)).differing
