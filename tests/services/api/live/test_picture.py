@@ -24,7 +24,15 @@ def dataset(name: str, as_of: datetime) -> DatasetRow:
 
 
 def loaded(*values: AccountValueChanged, datasets: tuple[DatasetRow, ...] = ()) -> Loaded:
-    who = AccountRow(account=USD, alias=None, base_currency="USD", paper=False, listed=True, last_seen_at=NOW)
+    who = AccountRow(
+        account=USD,
+        alias=None,
+        base_currency="USD",
+        paper=False,
+        listed=True,
+        last_seen_at=NOW,
+        cost_method="fifo",
+    )
     return Loaded(
         accounts=[who],
         values=list(values),
