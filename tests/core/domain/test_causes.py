@@ -211,6 +211,29 @@ def test_what_expired_ended_worthless_but_for_a_future() -> None:
     ]
 
 
+def test_of_two_options_that_end_together_only_the_assigned_one_brings_shares() -> None:
+    short, long = option("P", "40"), option("P", "35", conid=3)
+    gone = [adjustment(short, "-1", "0", cost="-250"), adjustment(long, "1", "0", cost="90")]
+    ended = [one._replace(at=datetime(2026, 12, 19, 7, tzinfo=UTC)) for one in gone]
+    shares = adjustment(SHARES, "0", "100", average="37.5")._replace(at=ended[0].at)
+    assert conclude([*ended, shares]) == [
+        EXERCISED,
+        Conclusion("expiry", Decimal(0)),
+        Conclusion("exercise_or_assignment"),
+    ]
+
+
+def test_a_part_assigned_and_the_rest_expired_is_no_exercise_and_a_fraction_paid_in_cash_no_split() -> None:
+    options = adjustment(option("P", "40"), "-5", "0")._replace(at=datetime(2026, 12, 19, 7, tzinfo=UTC))
+    shares = adjustment(SHARES, "0", "300", average="37.5")._replace(at=options.at)
+    assert conclude([options, shares]) == [Conclusion("expiry", Decimal(0)), Conclusion()]
+    assert conclude([adjustment(SHARES, "15", "22", average="13.3333333", cost="300")]) == [Conclusion()]
+
+
+def test_a_dividend_that_was_reinvested_is_no_split() -> None:
+    assert conclude([adjustment(SHARES, "20", "21", average="30.5", cost="600")]) == [Conclusion()]
+
+
 @pytest.mark.parametrize(
     ("expiry", "at", "expired"),
     [
