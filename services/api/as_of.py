@@ -6,7 +6,7 @@ that had been received by then; of books that nothing was learnt of since, the s
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from heapq import nlargest
 from http import HTTPStatus
@@ -29,6 +29,7 @@ from models.session import Reader
 from services.api.context import Context
 from services.api.freshness import whole_age
 from services.api.live.feed import Judged, place_of
+from services.api.parameters import in_utc
 from services.api.problems import ProblemError
 from services.api.schemas.common import Freshness
 
@@ -77,20 +78,17 @@ def moments(as_of: datetime | None, known_at: datetime | None, now: datetime) ->
 def _moment(name: str, value: datetime | None, now: datetime) -> datetime | None:
     if value is None:
         return None
-    wrong = None
-    if value.tzinfo is None:
-        wrong = "has no zone: end it in Z for UTC, or in an offset such as -05:00"
-    else:
-        try:
-            value = value.astimezone(UTC)
-        except OverflowError:
-            wrong = "is before the first day there is"
-        else:
-            if value > now:
-                wrong = "is in the future: ask for a moment that has passed, or leave it out"
-    if wrong is not None:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "time_invalid", f"{name} {wrong}.")
-    return value
+    try:
+        moment = in_utc(value)
+    except ValueError as error:
+        raise _wrong(name, str(error)) from None
+    if moment > now:
+        raise _wrong(name, "is in the future: ask for a moment that has passed, or leave it out")
+    return moment
+
+
+def _wrong(name: str, what: str) -> ProblemError:
+    return ProblemError(HTTPStatus.BAD_REQUEST, "time_invalid", f"{name} {what}.")
 
 
 def past_freshness(asked: Moments, judged: Judged) -> Freshness:

@@ -10,12 +10,14 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Query
+from msgspec.structs import astuple
 from starlette.responses import Response
 
 from models.queries.executions import ExecutionKey
 from models.queries.grouping import GroupKey, is_period, period_end
 from models.queries.positions import PositionKey
 from models.queries.realized_differences import FillKey
+from services.api.parameters import in_utc
 from services.api.problems import ProblemError
 from services.api.schemas.common import encode
 
@@ -29,48 +31,53 @@ Cursor = Annotated[
 
 Item = TypeVar("Item")
 
+# A cursor is whatever somebody sends: it holds nothing that PostgreSQL could not take.
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+
 
 class _PositionPlace(msgspec.Struct, tag="p", array_like=True):
-    opened_at: datetime
+    opened_at: _Instant
     id: UUID
 
 
 class _PastPlace(msgspec.Struct, tag="a", array_like=True):
-    opened_at: datetime
+    opened_at: _Instant
     id: UUID
-    as_of: datetime
-    known_by: datetime | None
+    as_of: _Instant
+    known_by: _Instant | None
 
 
 class _ExecutionPlace(msgspec.Struct, tag="e", array_like=True):
-    executed_at: datetime
-    exec_id: str
+    executed_at: _Instant
+    exec_id: _Text
 
 
 class _EventPlace(msgspec.Struct, tag="v", array_like=True):
-    seq: int
+    seq: _Seq
 
 
 class _LotPlace(msgspec.Struct, tag="l", array_like=True):
-    seq: int
+    seq: _Seq
 
 
 class _GroupPlace(msgspec.Struct, tag="r", array_like=True):
     list: Literal["realized", "statistics"]
     grouping: str
-    key: str
-    account: str
-    currency: str
+    key: _Text
+    account: _Text
+    currency: _Text
 
 
 class _FillPlace(msgspec.Struct, tag="f", array_like=True):
-    executed_at: datetime
-    exec_id: str
+    executed_at: _Instant
+    exec_id: _Text
 
 
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     list: Literal["reconciliations", "differences"]
-    id: int
+    id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 _Place = (
@@ -94,6 +101,9 @@ def _read(cursor: str) -> _Place:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         place: _Place = _decode(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        for part in astuple(place):
+            if isinstance(part, datetime):
+                in_utc(part)
     except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, ValueError):
         raise _foreign() from None
     return place
@@ -117,7 +127,7 @@ def position_key(cursor: str | None) -> PositionKey | None:
     if cursor is None:
         return None
     place = _read(cursor)
-    if not isinstance(place, _PositionPlace) or place.opened_at.tzinfo is None:
+    if not isinstance(place, _PositionPlace):
         raise _foreign()
     return PositionKey(place.opened_at, place.id)
 
@@ -134,8 +144,6 @@ def past_key(cursor: str | None, as_of: datetime, known_by: datetime | None) -> 
     place = _read(cursor)
     if not isinstance(place, _PastPlace) or (place.as_of, place.known_by) != (as_of, known_by):
         raise _foreign()
-    if place.opened_at.tzinfo is None:
-        raise _foreign()
     return PositionKey(place.opened_at, place.id)
 
 
@@ -149,7 +157,7 @@ def execution_key(cursor: str | None) -> ExecutionKey | None:
     if cursor is None:
         return None
     place = _read(cursor)
-    if not isinstance(place, _ExecutionPlace) or place.executed_at.tzinfo is None:
+    if not isinstance(place, _ExecutionPlace):
         raise _foreign()
     return ExecutionKey(place.executed_at, place.exec_id)
 
@@ -214,7 +222,7 @@ def fill_key(cursor: str | None) -> FillKey | None:
     if cursor is None:
         return None
     place = _read(cursor)
-    if not isinstance(place, _FillPlace) or place.executed_at.tzinfo is None:
+    if not isinstance(place, _FillPlace):
         raise _foreign()
     return FillKey(place.executed_at, place.exec_id)
 
@@ -229,7 +237,7 @@ def row_number(cursor: str | None, of: Literal["reconciliations", "differences"]
     if cursor is None:
         return None
     place = _read(cursor)
-    if not isinstance(place, _NumberPlace) or place.list != of or not 0 < place.id < 2**63:
+    if not isinstance(place, _NumberPlace) or place.list != of:
         raise _foreign()
     return place.id
 

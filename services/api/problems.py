@@ -134,7 +134,10 @@ def _known(error: BaseException) -> ProblemError | None:
 
 def _validation(error: RequestValidationError) -> ProblemError:
     fields = tuple(
-        FieldError(location=".".join(str(part) for part in entry["loc"]), message=str(entry["msg"]))
+        FieldError(
+            location=".".join(str(part) for part in entry["loc"]),
+            message=str(entry["msg"]).removeprefix("Value error, "),
+        )
         for entry in error.errors()
     )
     detail = "; ".join(f"{field.location}: {field.message}" for field in fields)

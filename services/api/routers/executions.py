@@ -2,7 +2,6 @@ from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from core.domain.executions import Side
@@ -19,13 +18,12 @@ from services.api.paging import (
     execution_key,
     json_response,
 )
+from services.api.parameters import Moment, Symbol
 from services.api.routers.positions import find_position
 from services.api.schemas.common import encode
 from services.api.schemas.executions import Execution, ExecutionPage
 
 router = APIRouter(prefix="/api/v1", tags=["executions"])
-
-Moment = AwareDatetime | None
 
 
 def _execution(row: ExecutionRow) -> Execution:
@@ -58,9 +56,9 @@ def _execution(row: ExecutionRow) -> Execution:
 async def list_executions(
     context: Shared,
     account: str | None = None,
-    symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
-    since: Annotated[Moment, Query(alias="from", description="executed at or after")] = None,
-    until: Annotated[Moment, Query(alias="to", description="executed before")] = None,
+    symbol: Symbol = None,
+    since: Annotated[Moment | None, Query(alias="from", description="executed at or after")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="executed before")] = None,
     include: Annotated[
         Literal["corrected"] | None,
         Query(description="list replaced versions and cancellations, too, each with its own charge"),

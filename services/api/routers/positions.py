@@ -40,6 +40,7 @@ from services.api.paging import (
     position_cursor,
     position_key,
 )
+from services.api.parameters import Symbol
 from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
 from services.api.schemas.positions import (
@@ -73,7 +74,7 @@ async def list_positions(
     context: Shared,
     account: str | None = None,
     status: Status = "open",
-    symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
+    symbol: Symbol = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     as_of: AsOf = None,

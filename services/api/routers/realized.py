@@ -2,7 +2,6 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from core.domain.lots import CostMethod
@@ -30,18 +29,17 @@ from services.api.paging import (
     group_key,
     json_response,
 )
+from services.api.parameters import Since, Until
 from services.api.schemas import realized as schemas
 from services.api.schemas.common import encode
 from services.api.schemas.realized import Realized, RealizedDifference, RealizedDifferencePage, RealizedPage
 
 router = APIRouter(prefix="/api/v1/realized", tags=["realized"])
 
-Since = Annotated[AwareDatetime | None, Query(alias="from", description="closed at or after")]
 Method = Annotated[
     CostMethod | None,
     Query(description="as if this cost method had chosen the lots; without it each account's own has"),
 ]
-Until = Annotated[AwareDatetime | None, Query(alias="to", description="closed before")]
 
 
 def _realized(row: RealizedRow, difference_from_own: Decimal | None = None) -> Realized:

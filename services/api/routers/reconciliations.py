@@ -1,6 +1,4 @@
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from core.domain.money import plain
@@ -15,6 +13,7 @@ from models.queries.differences import (
 from services.api.context import Shared
 from services.api.openapi import answers
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, number_cursor, row_number
+from services.api.parameters import Symbol
 from services.api.schemas.common import encode
 from services.api.schemas.reconciliations import (
     Difference,
@@ -79,7 +78,7 @@ async def list_reconciliations(
 async def list_differences(
     context: Shared,
     account: str | None = None,
-    symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
+    symbol: Symbol = None,
     kind: DifferenceKind | None = None,
     status: DifferenceStatus = "open",
     limit: Limit = DEFAULT_LIMIT,

@@ -2,7 +2,6 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from core.domain.money import plain
@@ -12,6 +11,7 @@ from models.queries.statistics import Grouping, StatisticsRow, statistics_page
 from services.api.context import Shared
 from services.api.openapi import answers
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, group_cursor, group_key, json_response
+from services.api.parameters import Since, Symbol, Until
 from services.api.schemas.common import encode
 from services.api.schemas.statistics import Statistics, StatisticsPage
 
@@ -60,9 +60,9 @@ def _statistics(row: StatisticsRow) -> Statistics:
 async def list_statistics(
     context: Shared,
     account: str | None = None,
-    symbol: Annotated[str | None, Query(description="the exact symbol")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="closed at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="closed before")] = None,
+    symbol: Symbol = None,
+    since: Since = None,
+    until: Until = None,
     group_by: Annotated[Grouping, Query(description="periods are UTC's, newest first")] = "account",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,

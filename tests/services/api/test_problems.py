@@ -1,8 +1,13 @@
+import base64
+import json
+
+import httpx
 import pytest
 
 from core.errors import LotkeeperError, SettingsError
 from services.api.problems import problem_of
 from tests.services.api.conftest import Api
+from tests.services.api.portfolio import position_id
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,76 @@ def test_our_own_errors_keep_their_code_and_sentence() -> None:
     problem = problem_of(OddError("Turn it off and on."))
     assert (problem.status, problem.code, problem.detail) == (500, "odd", "Turn it off and on.")
     assert problem_of(SettingsError("x")).code == "settings_invalid"
+
+
+LISTS_OF_A_TIME = (
+    "/api/v1/executions",
+    "/api/v1/realized",
+    "/api/v1/realized/differences",
+    "/api/v1/statistics",
+)
+
+
+@pytest.mark.parametrize("path", LISTS_OF_A_TIME)
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("2026-01-01T00:00:00", "from: has no zone: end it in Z"),
+        ("2026-01-01", "from: has no zone: end it in Z"),
+        ("0001-01-01T00:00:00+10:00", "from: is before the first day there is"),
+        ("9999-12-31T23:59:59-10:00", "from: is before the first day there is, or after"),
+    ],
+)
+async def test_a_time_that_stands_for_no_moment_is_refused_with_what_to_do(
+    api: Api, path: str, moment: str, said: str
+) -> None:
+    answer = await api.http.get(path, params={"from": moment})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/executions",
+        "/api/v1/statistics",
+        "/api/v1/positions?status=closed",
+        "/api/v1/reconciliations/differences",
+    ],
+)
+async def test_a_symbol_that_no_database_can_hold_is_refused(api: Api, path: str) -> None:
+    answer = await api.http.get(path, params={**httpx.URL(path).params, "symbol": "A\0"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert "NUL" in answer.json()["detail"]
+
+
+def _cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).rstrip(b"=").decode()
+
+
+KEY = str(position_id("aapl"))
+_POSITION = f"/api/v1/positions/{KEY}"
+
+
+@pytest.mark.parametrize(
+    ("path", "cursor"),
+    [
+        ("/api/v1/executions", _cursor("e", "0001-01-01T00:00:00+14:00", "x")),
+        ("/api/v1/executions", _cursor("e", "2026-01-01T00:00:00", "x")),
+        ("/api/v1/executions", _cursor("e", "2026-01-01T00:00:00Z", "\0")),
+        ("/api/v1/realized/differences", _cursor("f", "9999-12-31T23:59:59-14:00", "x")),
+        ("/api/v1/realized?group_by=symbol", _cursor("r", "realized", "symbol", "A\0", "U1", "USD")),
+        ("/api/v1/statistics", _cursor("r", "statistics", "account", "U1", "U1", "\0")),
+        (
+            "/api/v1/positions?status=closed",
+            _cursor("p", "0001-01-01T00:00:00+14:00", KEY),
+        ),
+        (f"{_POSITION}/lots", _cursor("l", 2**31)),
+        (f"{_POSITION}/lots", _cursor("l", 2**70)),
+        (f"{_POSITION}/events", _cursor("v", -(2**40))),
+        ("/api/v1/reconciliations", _cursor("n", "reconciliations", 2**63)),
+    ],
+)
+async def test_a_cursor_that_somebody_made_up_is_refused(api: Api, path: str, cursor: str) -> None:
+    answer = await api.http.get(path, params={**httpx.URL(path).params, "cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "cursor_invalid")
