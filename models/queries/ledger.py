@@ -188,19 +188,9 @@ async def instruments_of(
 ) -> dict[int, tuple[Instrument, datetime | None]]:
     """Instruments, each with the time of its contract details."""
     rows = await connection.execute(_instruments, {"conids": sorted(conids)})
-    return {
-        row.conid: (
-            Instrument(
-                **{
-                    ("right" if name == "option_right" else name): value
-                    for name, value in row._mapping.items()  # noqa: SLF001 - SQLAlchemy's documented name
-                    if name != "details_as_of"
-                }
-            ),
-            row.details_as_of,
-        )
-        for row in rows
-    }
+    # The columns stand in the order of the fields, and after them the time.
+    names = Instrument.__struct_fields__
+    return {row[0]: (Instrument(**dict(zip(names, row[:-1], strict=True))), row[-1]) for row in rows}
 
 
 async def commissions_of(connection: Reader | Writer, exec_ids: Iterable[str]) -> dict[str, KnownCommission]:

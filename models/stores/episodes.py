@@ -93,11 +93,18 @@ async def write_episodes(connection: Writer, episodes: Sequence[tuple[Episode, i
     await _insert_disposals(connection, [row for one in alone for row in _disposals(one, one.id)])
 
 
+async def insert_episodes(connection: Writer, episodes: Sequence[tuple[Episode, int]], now: datetime) -> None:
+    """The same for episodes of which nothing is stored, or no longer."""
+    ordered = sorted(episodes, key=lambda one: one[0].id.int)
+    lines = lines_of([episode for episode, _ in ordered])
+    await replace_episodes(connection, (), lines, [version for _, version in ordered], now)
+
+
 def lines_of(episodes: Iterable[Episode]) -> Lines:
     """The rows of whole episodes as text, in order of position and number: equal lines are equal rows."""
     lines: Lines = {name: [] for name in _COPIES}
     told, events, lots_, disposals = lines.values()
-    for episode in sorted(episodes, key=lambda one: one.id):
+    for episode in sorted(episodes, key=lambda one: one.id.int):
         name = str(episode.id)
         told.append(copy_line(_position(episode)))
         events.extend(map(copy_line, _events(episode, name)))

@@ -67,14 +67,21 @@ async def fold_books(
     onward = [work for work in works if not work.refold and work.goes_on]
     removed, refolded = await _fold_anew(connection, anew, instruments)
     carried = await _carry_on(connection, onward, instruments)
-    episodes: list[tuple[Episode, int]] = []
     for work, result in (*refolded, *carried):
         _checkpoint(work, result, now)
-        episodes.extend((episode, work.book.version) for episode in result.ledger.touched)
-    await episode_store.write_episodes(connection, episodes, now)
+    fresh, touched = _versioned(refolded), _versioned(carried)
+    # What is folded anew was deleted: its rows meet no others.
+    await episode_store.insert_episodes(connection, fresh, now)
+    await episode_store.write_episodes(connection, touched, now)
+    episodes = [*fresh, *touched]
     await ledger_store.update_books(connection, [work.book for work in works if work.folds or work.stored])
     kept = {episode.id for episode, _ in episodes}
     return Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+
+
+def _versioned(results: Iterable[tuple[OpenBook, FoldedBook]]) -> list[tuple[Episode, int]]:
+    """The episodes that folds touched, each with its book's version."""
+    return [(episode, work.book.version) for work, result in results for episode in result.ledger.touched]
 
 
 async def _carry_on(
