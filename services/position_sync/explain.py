@@ -1,6 +1,6 @@
 """Weigh why books differ from the broker, together with what was adjusted lately."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,6 +28,11 @@ class Circumstances(NamedTuple):
     def keys(self) -> set[BookKey]:
         """The books that were adjusted."""
         return {(one.account, one.conid) for one in self.recent}
+
+    def without(self, released: Collection[BookKey]) -> "Circumstances":
+        """The same without books just released from a word: what it made of them holds no longer."""
+        recent = [one for one in self.recent if (one.account, one.conid) not in released]
+        return self._replace(recent=recent)
 
 
 class Weighed(NamedTuple):

@@ -192,7 +192,7 @@ async def _act(connection: Writer, found: _Findings, settle: timedelta, now: dat
     released = await ledger_store.release_anchors(connection, [one.key for one in differing], now)
     # A book's first anchor gives it its opening balance: that is no difference.
     adjusted = [one for one in differing if one.first_anchor_at is not None and one.key not in released]
-    weighed = await weigh(connection, adjusted, around)
+    weighed = await weigh(connection, adjusted, around.without(released))
     await note_changed(connection, weighed)
     anchored = {one.key: weighed.causes.get(one.key, UNEXPLAINED) for one in differing}
     as_locked = {key: locked[key] for key in {*anchored, *weighed.anew} - released}
