@@ -102,7 +102,12 @@ async def closed_position(reader: Reader, position_id: UUID) -> ClosedPosition |
 
 
 async def closed_positions(
-    reader: Reader, *, account: str | None, since: datetime | None, until: datetime | None
+    reader: Reader,
+    *,
+    account: str | None,
+    symbol: str | None = None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> list[ClosedPosition]:
     """Those that closed something from ``since`` on and before ``until``, in order; no currency trades."""
     bounds = [lot_disposals.c.position_id == positions.c.id]
@@ -115,6 +120,8 @@ async def closed_positions(
     )
     if account is not None:
         query = query.where(positions.c.account == account)
+    if symbol is not None:
+        query = query.where(instruments.c.symbol == symbol)
     return [ClosedPosition(*row) for row in await reader.execute(query)]
 
 

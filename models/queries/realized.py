@@ -73,7 +73,7 @@ def with_broker_figures(closing: Subquery) -> Any:
 
 
 def closed_within(
-    account: str | None, since: datetime | None, until: datetime | None
+    account: str | None, since: datetime | None, until: datetime | None, symbol: str | None = None
 ) -> list[ColumnElement[bool]]:
     """Bounds for ``closing_fills``: closed from ``since`` on and before ``until``."""
     bounds: list[ColumnElement[bool]] = [] if since is None else [lot_disposals.c.closed_at >= since]
@@ -81,7 +81,14 @@ def closed_within(
         bounds.append(lot_disposals.c.closed_at < until)
     if account is not None:
         bounds.append(positions.c.account == account)
+    if symbol is not None:
+        bounds.append(is_of_symbol(symbol))
     return bounds
+
+
+def is_of_symbol(symbol: str) -> ColumnElement[bool]:
+    """Whether a position is in an instrument of this very symbol; a derivative has its underlying's."""
+    return positions.c.conid.in_(select(instruments.c.conid).where(instruments.c.symbol == symbol))
 
 
 async def realized_page(
@@ -89,6 +96,7 @@ async def realized_page(
     *,
     grouping: Grouping,
     account: str | None = None,
+    symbol: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: GroupKey | None = None,
@@ -99,7 +107,7 @@ async def realized_page(
     Currency trades are left out: IBKR realizes nothing on them. Days are those of UTC.
     """
     report, book = commission_reports.c, ledger_books.c
-    bounds = closed_within(account, since, until)
+    bounds = closed_within(account, since, until, symbol)
     if after is not None and is_period(grouping):
         # So that a later page does not read what the earlier ones have shown.
         bounds.append(lot_disposals.c.closed_at < period_end(after.key))

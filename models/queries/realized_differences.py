@@ -71,6 +71,7 @@ async def differing_fills(
     reader: Reader,
     *,
     account: str | None = None,
+    symbol: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: FillKey | None = None,
@@ -81,7 +82,7 @@ async def differing_fills(
     Currency trades are left out: IBKR realizes nothing on them. A fill that closed nothing here has no
     figure of ours and is not listed, whatever the broker says it realized.
     """
-    bounds = [*closed_within(account, since, until), lot_disposals.c.exec_id.is_not(None)]
+    bounds = [*closed_within(account, since, until, symbol), lot_disposals.c.exec_id.is_not(None)]
     if after is not None:
         bounds.append(lot_disposals.c.closed_at <= after.executed_at)
     closing = closing_fills(*bounds)
@@ -116,11 +117,14 @@ async def realized_totals(
     reader: Reader,
     *,
     account: str | None = None,
+    symbol: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[RealizedTotal]:
     """Ours against the broker's in total, by account and currency, of fills in the same bounds."""
-    closing = closing_fills(*closed_within(account, since, until), lot_disposals.c.exec_id.is_not(None))
+    closing = closing_fills(
+        *closed_within(account, since, until, symbol), lot_disposals.c.exec_id.is_not(None)
+    )
     return [RealizedTotal._make(row) for row in await reader.execute(_totals(closing))]
 
 

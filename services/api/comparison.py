@@ -143,6 +143,7 @@ async def realized_by_method(
     *,
     grouping: Grouping,
     account: str | None = None,
+    symbol: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: GroupKey | None = None,
@@ -157,7 +158,7 @@ async def realized_by_method(
         until = end if until is None else min(until, end)
     groups: dict[GroupKey, _Group] = {}
     async with context.folding, context.database.read_one_moment() as reader:
-        chosen = await closed_positions(reader, account=account, since=since, until=until)
+        chosen = await closed_positions(reader, account=account, symbol=symbol, since=since, until=until)
         described = await _instruments(reader, chosen)
         for portion in _portions(chosen):
             stored = await stored_of(reader, portion)

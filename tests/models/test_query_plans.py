@@ -128,6 +128,9 @@ ASKED: dict[str, Ask] = {
     "realized differences, second page": lambda reader, _: differing_fills(
         reader, since=SINCE, account="U1", after=FillKey(UNTIL, "x"), limit=2
     ),
+    "realized of a symbol": lambda reader, _: realized_page(
+        reader, grouping="month", symbol="S12", since=SINCE, until=UNTIL, limit=101
+    ),
     "realized totals": lambda reader, _: realized_totals(reader, since=SINCE, until=UNTIL),
     "statistics by day": lambda reader, _: statistics_page(
         reader, grouping="day", since=SINCE, until=UNTIL, limit=101

@@ -29,7 +29,7 @@ from services.api.paging import (
     group_key,
     json_response,
 )
-from services.api.parameters import Since, Until
+from services.api.parameters import Since, Symbol, Until
 from services.api.schemas import realized as schemas
 from services.api.schemas.common import encode
 from services.api.schemas.realized import Realized, RealizedDifference, RealizedDifferencePage, RealizedPage
@@ -67,6 +67,7 @@ def _realized(row: RealizedRow, difference_from_own: Decimal | None = None) -> R
 async def list_realized(
     context: Shared,
     account: str | None = None,
+    symbol: Symbol = None,
     since: Since = None,
     until: Until = None,
     group_by: Annotated[Grouping, Query(description="periods are UTC's, newest first")] = "day",
@@ -84,6 +85,7 @@ async def list_realized(
                 reader,
                 grouping=group_by,
                 account=account,
+                symbol=symbol,
                 since=since,
                 until=until,
                 after=after,
@@ -96,6 +98,7 @@ async def list_realized(
             method,
             grouping=group_by,
             account=account,
+            symbol=symbol,
             since=since,
             until=until,
             after=after,
@@ -153,6 +156,7 @@ def _total(row: RealizedTotal) -> schemas.RealizedTotal:
 async def list_realized_differences(
     context: Shared,
     account: str | None = None,
+    symbol: Symbol = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -164,9 +168,9 @@ async def list_realized_differences(
         context.known_account(account)
     async with context.database.read() as reader:
         found = await differing_fills(
-            reader, account=account, since=since, until=until, after=after, limit=limit + 1
+            reader, account=account, symbol=symbol, since=since, until=until, after=after, limit=limit + 1
         )
-        totals = await realized_totals(reader, account=account, since=since, until=until)
+        totals = await realized_totals(reader, account=account, symbol=symbol, since=since, until=until)
     rows, last = cut(found, limit)
     page = RealizedDifferencePage(
         items=tuple(_difference(row) for row in rows),

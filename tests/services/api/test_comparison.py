@@ -116,11 +116,18 @@ async def test_realized_under_a_method_is_what_books_folded_with_it_tell(
     assert any(row["difference_from_own"] not in {None, "0"} for row in found)
 
 
-async def test_realized_under_the_own_method_is_what_is_stored(api: Api, seeded: Database) -> None:
+@pytest.mark.parametrize("query", [{}, {"symbol": "MSFT"}, {"symbol": "VOD"}, {"symbol": "NONE"}])
+async def test_realized_under_the_own_method_is_what_is_stored(
+    api: Api, seeded: Database, query: dict[str, str]
+) -> None:
     await store(seeded, "average")
     stored, matched = [
-        (await api.get("/api/v1/realized", **query))["items"] for query in ({}, {"method": "average"})
+        (await api.get("/api/v1/realized", **query, **method))["items"]
+        for method in ({}, {"method": "average"})
     ]
+    if not stored:
+        assert matched == []
+        return
     assert but(matched, "difference_from_own") == but(stored, "difference_from_own")
     assert {row["difference_from_own"] for row in stored} == {None}
     assert {row["difference_from_own"] for row in matched} <= {None, "0"}

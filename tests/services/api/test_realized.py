@@ -32,6 +32,8 @@ LOST: Figures = ("2026-11-14", PAPER, "USD", None, "-30.25")
         ({"account": PAPER}, [LOST]),
         ({"from": "2026-11-18T15:00:00Z"}, [AGAIN, WON]),
         ({"to": "2026-11-18T15:00:00Z"}, [LOST]),
+        ({"symbol": "MSFT", "account": PAPER}, [LOST]),
+        ({"symbol": "VOD"}, []),
         (
             {"group_by": "month"},
             [("2026-11", USD, "USD", "288", None), ("2026-11", PAPER, "USD", None, "-30.25")],

@@ -138,6 +138,8 @@ async def test_fills_are_newest_first_and_pages_follow_each_other(
     ("query", "found"),
     [
         ({"account": PAPER}, [(LOST_SALE, "-0.25")]),
+        ({"symbol": "MSFT", "account": PAPER}, [(LOST_SALE, "-0.25")]),
+        ({"symbol": "VOD"}, []),
         ({"from": "2026-11-18T15:00:00Z"}, [(AGAIN_SALE, "-2"), (WON_SALE, "8")]),
         ({"to": "2026-11-18T15:00:00Z"}, [(LOST_SALE, "-0.25")]),
     ],
