@@ -6,33 +6,34 @@ from typing import NamedTuple
 
 from core.domain.fills import Key
 from core.domain.lots import CostMethod
+from core.domain.money import ZERO
 
 BookKey = tuple[str, int]
 """Account and conid."""
 
 
 class Book(NamedTuple):
-    """A book as stored: the fold's checkpoint and the broker's last word."""
+    """A book as stored: the fold's checkpoint and the broker's last word. A new one has neither."""
 
     account: str
     conid: int
     cost_method: CostMethod
-    quantity: Decimal
-    last_executed_at: datetime | None
-    last_exec_base_id: str | None
-    first_anchor_at: datetime | None
-    last_anchor_at: datetime | None
-    episodes: int
-    version: int
-    dirty: bool
-    broker_quantity: Decimal | None
-    broker_average_cost: Decimal | None
-    broker_as_of: datetime | None
-    broker_epoch: int | None
-    broker_seq: int | None
-    broker_sweep: str
-    touched_at: datetime | None
-    reconciled_at: datetime | None
+    quantity: Decimal = ZERO
+    last_executed_at: datetime | None = None
+    last_exec_base_id: str | None = None
+    first_anchor_at: datetime | None = None
+    last_anchor_at: datetime | None = None
+    episodes: int = 0
+    version: int = 0
+    dirty: bool = False
+    broker_quantity: Decimal | None = None
+    broker_average_cost: Decimal | None = None
+    broker_as_of: datetime | None = None
+    broker_epoch: int | None = None
+    broker_seq: int | None = None
+    broker_sweep: str = ""
+    touched_at: datetime | None = None
+    reconciled_at: datetime | None = None
 
     @property
     def key(self) -> BookKey:

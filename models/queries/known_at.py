@@ -11,6 +11,7 @@ from core.domain.books import BookKey
 from core.domain.fills import Report
 from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
+from models.queries.ledger import report_of
 from models.session import Reader
 from models.tables import commission_reports, executions, instruments, ledger_books, position_statements
 from models.types import BigInt, Instant, Int, String
@@ -85,7 +86,7 @@ async def reports_known_by(
         more: dict[BookKey, int] = dict.fromkeys(left, 0)
         for row in rows:
             key = (row.account, row.conid)
-            reports[key].append(_report(row))
+            reports[key].append(report_of(row))
             more[key] += 1
         left = dict.fromkeys(key for key, number in more.items() if number == each)
     return reports
@@ -126,18 +127,3 @@ def _bound(
             bindparam("most", most, Int),
         ]
     return text(statement).bindparams(*parameters)
-
-
-def _report(row: Row[Any]) -> Report:
-    quantity = row.quantity if row.side == "BOT" else -row.quantity
-    return Report(
-        row.executed_at,
-        row.exec_base_id,
-        row.revision,
-        row.exec_id,
-        quantity,
-        row.price,
-        row.commission,
-        row.currency,
-        row.rate,
-    )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 
 from core.domain.books import Book, BookKey
 from core.domain.episodes import Episode
@@ -183,7 +183,12 @@ async def known_executions(connection: Reader | Writer, base_ids: Iterable[str])
     return [KnownExecution(*row) for row in rows]
 
 
-async def instruments_of(
+async def instruments_of(connection: Reader | Writer, conids: Iterable[int]) -> dict[int, Instrument]:
+    """Instruments, by conid."""
+    return {conid: one for conid, (one, _) in (await detailed_instruments(connection, conids)).items()}
+
+
+async def detailed_instruments(
     connection: Reader | Writer, conids: Iterable[int]
 ) -> dict[int, tuple[Instrument, datetime | None]]:
     """Instruments, each with the time of its contract details."""
@@ -300,20 +305,23 @@ async def history(
     """All stored reports of these books, or those at or after a time (with all revisions of each)."""
     reports: dict[BookKey, list[Report]] = {}
     for row in await connection.execute(_history, _since(starts)):
-        reports.setdefault((row.account, row.conid), []).append(
-            Report(
-                row.executed_at,
-                row.exec_base_id,
-                row.revision,
-                row.exec_id,
-                row.quantity if row.side == "BOT" else -row.quantity,
-                row.price,
-                row.commission,
-                row.currency,
-                row.rate,
-            )
-        )
+        reports.setdefault((row.account, row.conid), []).append(report_of(row))
     return reports
+
+
+def report_of(row: Row[Any]) -> Report:
+    """A row of an execution and, where there is one, its commission."""
+    return Report(
+        row.executed_at,
+        row.exec_base_id,
+        row.revision,
+        row.exec_id,
+        row.quantity if row.side == "BOT" else -row.quantity,
+        row.price,
+        row.commission,
+        row.currency,
+        row.rate,
+    )
 
 
 async def anchors_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, list[Anchor]]:

@@ -127,8 +127,7 @@ async def past_positions(context: Context, question: Question) -> list[PositionC
             apart=sorted(since),
             known_by=known_by,
         )
-        described = await instruments_of(reader, {conid for _, conid in since})
-        instruments = {conid: instrument for conid, (instrument, _) in described.items()}
+        instruments = await instruments_of(reader, {conid for _, conid in since})
         books = iter(sorted(since.items()))
         while some := dict(islice(books, _BOOKS_AT_ONCE)):
             known = await _known(reader, some, instruments, known_by)

@@ -25,7 +25,6 @@ from models.queries.comparison import (
 from models.queries.grouping import GroupKey, is_period, period_end
 from models.queries.ledger import instruments_of
 from models.queries.realized import Grouping, RealizedRow
-from models.session import Reader
 from services.api.context import Context
 
 METHODS: tuple[CostMethod, ...] = get_args(CostMethod)
@@ -48,7 +47,7 @@ async def compared(context: Context, position_id: UUID) -> Compared | None:
         found = await closed_position(reader, position_id)
         if found is None:
             return None
-        described = await _instruments(reader, [found])
+        described = await instruments_of(reader, {found.conid})
         stored = await stored_of(reader, [found])
         return await asyncio.to_thread(_compare, stored, described)
 
@@ -159,7 +158,7 @@ async def realized_by_method(
     groups: dict[GroupKey, _Group] = {}
     async with context.folding, context.database.read_one_moment() as reader:
         chosen = await closed_positions(reader, account=account, symbol=symbol, since=since, until=until)
-        described = await _instruments(reader, chosen)
+        described = await instruments_of(reader, {one.conid for one in chosen})
         for portion in _portions(chosen):
             stored = await stored_of(reader, portion)
             keys = await closing_keys(reader, portion, grouping=grouping, since=since, until=until)
@@ -170,11 +169,6 @@ async def realized_by_method(
         places = [one for one in places if (one < after if newest_first else one > after)]
     with localcontext(EXACT):
         return [groups[place].row(place, method) for place in places[:limit]]
-
-
-async def _instruments(reader: Reader, chosen: Sequence[ClosedPosition]) -> dict[int, Instrument]:
-    found = await instruments_of(reader, {one.conid for one in chosen})
-    return {conid: instrument for conid, (instrument, _) in found.items()}
 
 
 def _portions(chosen: Sequence[ClosedPosition]) -> Iterator[list[ClosedPosition]]:

@@ -73,12 +73,7 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     await ledger_store.ensure_books(connection, _told_of(arrivals))
     locked = {**arrivals.locked, **await queries.lock_books(connection, keys - set(arrivals.locked))}
     works = {key: OpenBook(row) for key, row in locked.items()}
-    instruments = {
-        conid: instrument
-        for conid, (instrument, _) in (
-            await queries.instruments_of(connection, {key[1] for key in locked})
-        ).items()
-    }
+    instruments = await queries.instruments_of(connection, {key[1] for key in locked})
     dirty = [key for key, row in locked.items() if row.dirty]
     for key in (*revalued, *arrivals.anew, *dirty):
         works[key].fold_from(None)
@@ -139,7 +134,7 @@ async def _store_instruments(
     """Store what is new about instruments; returns the books whose value that changes, and whose name."""
     if not told:
         return set(), set()
-    stored = await queries.instruments_of(connection, told)
+    stored = await queries.detailed_instruments(connection, told)
     fresh: list[Described] = []
     revalued: set[int] = set()
     recoined: set[int] = set()

@@ -12,7 +12,7 @@ from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
-from core.domain.money import ZERO, plain
+from core.domain.money import plain
 from models.queries import ledger as queries
 from models.queries import stored_ledger
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
@@ -128,12 +128,7 @@ async def examine(
     A writer has locked them. The method is that of their accounts.
     """
     methods = await stored_ledger.cost_methods(connection)
-    instruments = {
-        conid: instrument
-        for conid, (instrument, _) in (
-            await queries.instruments_of(connection, {key[1] for key in keys})
-        ).items()
-    }
+    instruments = await queries.instruments_of(connection, {key[1] for key in keys})
     anchors = await queries.anchors_of(connection, keys)
     facts = await stored_ledger.facts_of(connection, keys)
     stored = await stored_ledger.rows_of(connection, keys)
@@ -162,9 +157,7 @@ def _book(
     stored: Book | None, key: BookKey, method: CostMethod, result: FoldedBook, anchors: Sequence[Anchor]
 ) -> Book:
     last = result.last_key
-    base = stored or Book(
-        *key, method, ZERO, None, None, None, None, 0, 0, False, None, None, None, None, None, "", None, None
-    )
+    base = stored or Book(*key, method)
     return base._replace(
         cost_method=method,
         quantity=result.ledger.quantity,

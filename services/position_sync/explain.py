@@ -57,10 +57,10 @@ async def _circumstances(connection: Writer, keys: Iterable[BookKey], now: datet
     keys = set(keys)
     conids = {conid for _, conid in keys}
     known = await instruments_of(connection, conids)
-    symbols = {(account, known[conid][0].symbol) for account, conid in keys}
+    symbols = {(account, known[conid].symbol) for account, conid in keys}
     recent = await queries.recent_adjustments(connection, now - RECENT, conids, symbols)
     known |= await instruments_of(connection, {one.conid for one in recent} - conids)
-    return Circumstances(recent, {conid: instrument for conid, (instrument, _) in known.items()})
+    return Circumstances(recent, known)
 
 
 async def weigh(connection: Writer, differing: Sequence[Book], around: Circumstances) -> Weighed:
