@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     ib_heartbeat_seconds: float = Field(
         5.0, gt=0, le=60, description="a silent gateway is found after about two"
     )
+    ib_stale_seconds: float = Field(
+        90.0, gt=0, le=3600, description="a gateway that tells the time and nothing else is stale after this"
+    )
 
     api_host: str = Field("127.0.0.1", min_length=1, description="where the API and the page listen")
     api_port: Port = Field(
@@ -76,12 +79,25 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="your own PostgreSQL instead of the embedded one"
     )
+    database_direct_url: SecretStr | None = Field(
+        None, description="PostgreSQL itself, where DATABASE_URL is a pooler: locks need one connection"
+    )
     redis_url: SecretStr | None = Field(None, description="your own Redis (6.2 or newer), not the embedded")
     postgres_bin: Path | None = Field(
         None, description="a directory of PostgreSQL programs (15 or newer) instead of the installed ones"
     )
     stream_prefix: str = Field("lotkeeper", min_length=1, description="first part of every Redis key")
     stream_conflate_ms: int = Field(250, ge=0, le=10_000, description="WebSocket frame; 0 sends each change")
+
+    facts_in_redis: int = Field(
+        100_000, ge=100, description="entries that wait in Redis before the link keeps more on disk"
+    )
+    spool_megabytes: int = Field(
+        1024, ge=1, description="of facts on disk while Redis is away or full; then the link pauses"
+    )
+    lease_seconds: float = Field(
+        8.0, ge=1, le=300, description="a link that is silent this long towards PostgreSQL can be replaced"
+    )
 
     settle_seconds: float = Field(3.0, ge=0, le=300, description="quiet time before a difference counts")
     sweep_seconds: float = Field(300.0, gt=0, le=3600, description="between full comparisons with the broker")
@@ -102,6 +118,11 @@ class Settings(BaseSettings):
     def data_dir(self) -> Path:
         """The profile's own folder: ``<home>/demo`` or ``<home>/main``."""
         return self.home / self.profile
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where the broker link keeps facts on disk while Redis cannot have them."""
+        return self.data_dir / "spool"
 
     @property
     def token_file(self) -> Path:
@@ -139,16 +160,27 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: it is not set, or not a PostgreSQL URL.
         """
-        url = self._require(
-            self.database_url, "DATABASE_URL", "postgresql://user:password@host:5432/lotkeeper"
-        )
+        return self._database_url(self.database_url, "DATABASE_URL")
+
+    def require_database_direct_url(self) -> str:
+        """The same for what needs one and the same server connection: session locks.
+
+        Raises:
+            SettingsError: it is not a PostgreSQL URL, or neither of the two is set.
+        """
+        if self.database_direct_url is None:
+            return self.require_database_url()
+        return self._database_url(self.database_direct_url, "DATABASE_DIRECT_URL")
+
+    def _database_url(self, secret: SecretStr | None, name: str) -> str:
+        url = self._require(secret, name, "postgresql://user:password@host:5432/lotkeeper")
         scheme, _, rest = url.partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
             raise SettingsError(
-                f"{PREFIX}DATABASE_URL must start with postgresql://, not {scheme}://. "
+                f"{PREFIX}{name} must start with postgresql://, not {scheme}://. "
                 "Lotkeeper keeps its data in PostgreSQL only."
             )
-        _require_sound_address("DATABASE_URL", url)
+        _require_sound_address(name, url)
         # libpq's name for it, which people copy from their provider; asyncpg's is shorter.
         rest, mark, query = rest.partition("?")
         options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)]

@@ -17,7 +17,8 @@ from core.domain.instruments import Instrument
 
 VERSION = 1
 
-LinkState = Literal["up", "down", "unknown"]
+UpDown = Literal["up", "down", "unknown"]
+LinkState = Literal["disconnected", "connecting", "syncing", "live", "degraded", "needs_login", "fenced"]
 Dataset = Literal["positions", "executions", "account_values", "pnl"]
 DeadCategory = Literal["auth", "network", "rate_limit", "parsing", "validation", "database"]
 
@@ -30,6 +31,9 @@ LINK_REASONS = (
     "ib_1100",
     "needs_login",
     "client_id_in_use",
+    "fenced",
+    "data_stale",
+    "no_room",
 )
 """Why a link is not up. ``broker_link_down`` is concluded by readers when the link's own beats stop."""
 
@@ -118,6 +122,8 @@ class DatasetCompleted(_Event, frozen=True, kw_only=True, tag="dataset_completed
     as_of: datetime
     complete: bool
     error: str = ""
+    covers_from: datetime | None = None
+    """Of executions: since when the gateway tells them all, its midnight at the latest."""
 
 
 class ResyncFenced(_Event, frozen=True, kw_only=True, tag="resync_fenced"):
@@ -133,10 +139,12 @@ class ResyncFenced(_Event, frozen=True, kw_only=True, tag="resync_fenced"):
 class LinkChanged(_Event, frozen=True, kw_only=True, tag="link_changed"):
     """The link to the gateway, or the gateway's link to IBKR, went up or down."""
 
-    gateway: LinkState
-    ibkr: LinkState
+    gateway: UpDown
+    ibkr: UpDown
     since: datetime
     reason: str = ""
+    state: LinkState = "disconnected"
+    before: LinkState = "disconnected"
 
 
 class FrameUnreadable(_Event, frozen=True, kw_only=True, tag="frame_unreadable"):
@@ -189,16 +197,20 @@ class LinkBeat(_Event, frozen=True, kw_only=True, tag="link_beat"):
     """About once a second and on every change: the link's state, so that silence is noticed.
 
     ``last_message_at`` is when the gateway last said anything. ``clock_offset_seconds`` is the broker's clock
-    minus ours. ``complete`` is true once the resync of this connection has ended well.
+    minus ours. ``complete`` is true once the resync of this connection has ended well. ``waiting_facts`` and
+    ``spooled_bytes`` are what Redis does not have yet, in memory and on disk.
     """
 
-    gateway: LinkState
-    ibkr: LinkState
+    gateway: UpDown
+    ibkr: UpDown
     since: datetime
     reason: str = ""
+    state: LinkState = "disconnected"
     complete: bool = False
     last_message_at: datetime | None = None
     clock_offset_seconds: float = 0.0
+    waiting_facts: int = 0
+    spooled_bytes: int = 0
 
 
 Tick = MarkReported | PnlReported | LinkBeat

@@ -8,10 +8,14 @@ from typing import NamedTuple, Protocol
 
 
 class Entry(NamedTuple):
-    """One stream entry. ``id`` orders it within its stream."""
+    """One stream entry. ``id`` orders it within its stream.
+
+    ``deliveries`` is how often the group was given it, this time included.
+    """
 
     id: str
     data: bytes
+    deliveries: int = 1
 
 
 class GroupInfo(NamedTuple):

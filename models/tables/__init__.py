@@ -6,11 +6,12 @@ from models.tables.accounts import (
     broker_accounts,
     installation,
     instruments,
-    jobs,
     marks,
     user_sessions,
 )
+from models.tables.delivery import dead_facts, inbox, outbox
 from models.tables.executions import commission_reports, executions
+from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.positions import (
     ledger_books,
     lot_disposals,
@@ -22,8 +23,7 @@ from models.tables.positions import (
 from models.tables.sync import (
     broker_links,
     broker_sessions,
-    dead_facts,
-    outbox,
+    observation_gaps,
     reconciliation_differences,
     reconciliations,
     sync_datasets,
@@ -37,9 +37,11 @@ __all__ = [
     "broker_accounts",
     "broker_links",
     "broker_sessions",
+    "coalesced_jobs",
     "commission_reports",
     "dead_facts",
     "executions",
+    "inbox",
     "installation",
     "instruments",
     "jobs",
@@ -48,6 +50,7 @@ __all__ = [
     "lots",
     "marks",
     "metadata",
+    "observation_gaps",
     "outbox",
     "position_events",
     "position_statements",

@@ -3,7 +3,7 @@ from typing import get_args
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, func
 
 from core.domain.lots import CostMethod
-from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
+from models.types import BigInt, Bool, Instant, Int, Money, String, metadata, one_of
 
 installation = Table(
     "installation",
@@ -103,19 +103,4 @@ user_sessions = Table(
     Column("token_hash", String, nullable=False, comment="SHA-256 of the token it was traded for"),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
-)
-
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("progress", Money),
-    Column("error", String),
-    Column("requested_by", String, nullable=False, server_default=""),
-    Column("created_at", Instant, nullable=False),
-    Column("started_at", Instant),
-    Column("finished_at", Instant),
-    CheckConstraint(one_of("status", "queued", "running", "succeeded", "failed"), name="status"),
 )

@@ -1,6 +1,8 @@
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, func, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, UniqueConstraint, text
 
-from models.types import BigInt, Bool, Bytes, Instant, Int, Json, Money, String, metadata, one_of
+from models.types import BigInt, Bool, Instant, Int, Json, Money, String, metadata, one_of
+
+LINK_STATES = ("disconnected", "connecting", "syncing", "live", "degraded", "needs_login", "fenced")
 
 DATASETS = ("positions", "executions", "account_values", "pnl")
 
@@ -16,13 +18,21 @@ broker_sessions = Table(
     "broker_sessions",
     metadata,
     Column("epoch", BigInt, Identity(always=True), primary_key=True),
-    Column("login", String, nullable=False, comment="host:port/client id"),
+    Column("login", String, nullable=False, comment="host:port of the gateway: one login, one live link"),
+    Column("client_id", BigInt),
+    Column("holder", String, comment="machine:process of the link that has, or had, this session"),
     Column("started_at", Instant, nullable=False),
     Column("connected_at", Instant),
     Column("ended_at", Instant),
     Column("end_reason", String),
     Column("server_version", Int),
     Column("time_zone", String),
+    Column("state", String, nullable=False, server_default="connecting"),
+    Column("state_at", Instant, comment="since when it is in this state"),
+    Column("state_reason", String, nullable=False, server_default=""),
+    Column("first_entry_ms", BigInt, comment="its first entry in the facts stream: what an older epoch"),
+    Column("first_entry_seq", BigInt, comment="brings behind that entry comes from a link that was replaced"),
+    CheckConstraint(one_of("state", *LINK_STATES), name="state"),
     Index("ix_broker_sessions_login", "login", "epoch"),
     comment="one row a connection; its epoch orders what older and newer connections wrote",
 )
@@ -33,12 +43,14 @@ broker_links = Table(
     Column("id", Int, primary_key=True, autoincrement=False),
     Column("gateway", String, nullable=False),
     Column("ibkr", String, nullable=False),
+    Column("state", String, nullable=False, server_default="disconnected"),
     Column("reason", String, nullable=False),
     Column("since", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
     CheckConstraint(one_of("gateway", "up", "down", "unknown"), name="gateway"),
     CheckConstraint(one_of("ibkr", "up", "down", "unknown"), name="ibkr"),
+    CheckConstraint(one_of("state", *LINK_STATES), name="state"),
     comment="the last known state of the links (one row)",
 )
 
@@ -64,6 +76,24 @@ sync_log = Table(
     Column("message", String, nullable=False),
     Column("details", Json),
     Index("ix_sync_log_at", "at", "id"),
+)
+
+observation_gaps = Table(
+    "observation_gaps",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("reason", String, nullable=False, comment="why nobody listened"),
+    Column("detected_at", Instant, nullable=False),
+    Column("epoch", BigInt, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_by", String, comment="what told of the executions of this time"),
+    CheckConstraint("started_at < ended_at", name="span"),
+    UniqueConstraint("account", "started_at", "ended_at"),
+    Index("ix_observation_gaps_open", "account", postgresql_where=text("closed_at IS NULL")),
+    comment="times of which the gateway can tell the executions no more",
 )
 
 reconciliations = Table(
@@ -114,34 +144,4 @@ reconciliation_differences = Table(
         postgresql_where=text("resolved_at IS NULL"),
     ),
     Index("ix_reconciliation_differences_account", "account", "id"),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("id", BigInt, Identity(always=True), primary_key=True),
-    Column("payload", Bytes, nullable=False, comment="one encoded ChangeBatch"),
-    Column("created_at", Instant, nullable=False, server_default=func.now()),
-    comment="changes committed and not yet published",
-)
-
-dead_facts = Table(
-    "dead_facts",
-    metadata,
-    Column("id", BigInt, Identity(always=True), primary_key=True),
-    Column("fingerprint", String, nullable=False, unique=True, comment="SHA-256 of category and payload"),
-    Column("category", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("payload", String, nullable=False),
-    Column("source", String, nullable=False, comment="gateway: a frame; facts: a stream entry"),
-    Column("account", String),
-    Column("epoch", BigInt),
-    Column("occurrences", BigInt, nullable=False, server_default="1"),
-    Column("first_seen_at", Instant, nullable=False),
-    Column("last_seen_at", Instant, nullable=False),
-    CheckConstraint(
-        one_of("category", "auth", "network", "rate_limit", "parsing", "validation", "database"),
-        name="category",
-    ),
-    Index("ix_dead_facts_last_seen_at", "last_seen_at"),
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.events.facts import LinkState
+from core.events.facts import UpDown
 from services.api.schemas.common import Freshness, Links
 
 BEAT_LIMIT = timedelta(seconds=2.5)
@@ -26,8 +26,8 @@ UNKNOWN = Links(gateway="unknown", ibkr="unknown")
 class Link:
     """The broker link's last beat, with our own time of its arrival."""
 
-    gateway: LinkState
-    ibkr: LinkState
+    gateway: UpDown
+    ibkr: UpDown
     since: datetime
     reason: str
     complete: bool

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core import logs
 from core.clock import Clock
-from core.events.facts import LinkBeat, LinkChanged, LinkState
+from core.events.facts import LinkBeat, LinkChanged, UpDown
 from services.broker import metrics
 from services.broker.publish import Publisher
 
@@ -26,8 +26,8 @@ class Link:
         self._publisher = publisher
         self._clock = clock
         self._told_reasons: set[str] = set()
-        self.gateway: LinkState = "unknown"
-        self.ibkr: LinkState = "unknown"
+        self.gateway: UpDown = "unknown"
+        self.ibkr: UpDown = "unknown"
         self.reason = "not_yet_synced"
         self.since: datetime = clock()
         self.complete = False
@@ -43,7 +43,7 @@ class Link:
         """Now by the broker's clock, as far as we know it."""
         return self._clock() + timedelta(seconds=self.clock_offset_seconds)
 
-    def change(self, gateway: LinkState, ibkr: LinkState, reason: str = "", explanation: str = "") -> None:
+    def change(self, gateway: UpDown, ibkr: UpDown, reason: str = "", explanation: str = "") -> None:
         """Set the state; a change is told at once. ``explanation`` is for the log, in plain words."""
         if (gateway, ibkr, reason) == (self.gateway, self.ibkr, self.reason):
             return

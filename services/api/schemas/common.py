@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from core.events.facts import LinkState
+from core.events.facts import UpDown
 
 Amount = Annotated[
     str,
@@ -23,8 +23,8 @@ Source = Literal["live", "delayed", "last_known"]
 class Links(Struct, frozen=True, kw_only=True):
     """From us to the gateway, and from the gateway to IBKR."""
 
-    gateway: LinkState
-    ibkr: LinkState
+    gateway: UpDown
+    ibkr: UpDown
 
 
 class Freshness(Struct, frozen=True, kw_only=True):

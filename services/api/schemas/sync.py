@@ -1,6 +1,6 @@
 from msgspec import Struct
 
-from core.events.facts import LinkState
+from core.events.facts import UpDown
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -36,8 +36,8 @@ class JobRecord(Struct, frozen=True, kw_only=True):
 class LinkReport(Struct, frozen=True, kw_only=True):
     """The links as the broker process last told; ``complete`` once this connection's resync ended well."""
 
-    gateway: LinkState
-    ibkr: LinkState
+    gateway: UpDown
+    ibkr: UpDown
     reason: str | None
     since: Moment | None
     complete: bool

@@ -16,7 +16,18 @@ from tests.services.position_sync.test_replay import script
 
 ADDED_SINCE_THE_FIRST = {
     "broker_accounts": ["cost_method"],
+    "broker_links": ["state"],
+    "broker_sessions": [
+        "client_id",
+        "holder",
+        "state",
+        "state_at",
+        "state_reason",
+        "first_entry_ms",
+        "first_entry_seq",
+    ],
     "commission_reports": ["rate", "rate_as_of", "rate_source", "repeated_at"],
+    "dead_facts": ["seq", "status", "resolved_at", "retries"],
     "ledger_books": ["cost_method"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
@@ -57,7 +68,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
         for table, columns in ADDED_SINCE_THE_FIRST.items():
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-        await connection.execute(text("DROP TABLE lot_disposals"))
+        await connection.execute(text("DROP TABLE lot_disposals, inbox, coalesced_jobs, observation_gaps"))
         await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
         # What the third version dropped.

@@ -1,0 +1,51 @@
+"""What makes a fact count once: what was applied, what is still to be announced, what is kept aside."""
+
+from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func
+
+from models.types import BigInt, Bytes, Instant, Int, String, metadata, one_of
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("epoch", BigInt, primary_key=True, autoincrement=False),
+    Column("first_seq", BigInt, primary_key=True, autoincrement=False, comment="names the entry"),
+    Column("facts", Int, nullable=False),
+    Column("applied_at", Instant, nullable=False),
+    Index("ix_inbox_applied_at", "applied_at", postgresql_using="brin"),
+    comment="stream entries whose effect is committed: the same again has none",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("payload", Bytes, nullable=False, comment="one encoded ChangeBatch"),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    comment="changes committed and not yet published",
+)
+
+dead_facts = Table(
+    "dead_facts",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("fingerprint", String, nullable=False, unique=True, comment="SHA-256 of category and payload"),
+    Column("category", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("payload", String, nullable=False),
+    Column("source", String, nullable=False, comment="gateway: a frame; facts: a stream entry"),
+    Column("account", String),
+    Column("epoch", BigInt),
+    Column("seq", BigInt, comment="its place within the epoch, where it is one fact"),
+    Column("occurrences", BigInt, nullable=False, server_default="1"),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("status", String, nullable=False, server_default="open"),
+    Column("resolved_at", Instant, comment="when it was retried well, or dropped"),
+    Column("retries", Int, nullable=False, server_default="0"),
+    CheckConstraint(one_of("status", "open", "retried", "dropped"), name="status"),
+    CheckConstraint(
+        one_of("category", "auth", "network", "rate_limit", "parsing", "validation", "database"),
+        name="category",
+    ),
+    Index("ix_dead_facts_last_seen_at", "last_seen_at"),
+)

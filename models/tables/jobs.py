@@ -1,0 +1,38 @@
+"""Work that was asked for. These rows are the truth; a queue only says when to look at them."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Table, text
+
+from models.types import BigInt, Id, Instant, Int, Money, String, metadata, one_of
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("progress", Money),
+    Column("error", String),
+    Column("requested_by", String, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    CheckConstraint(one_of("status", "queued", "running", "succeeded", "failed"), name="status"),
+)
+
+coalesced_jobs = Table(
+    "coalesced_jobs",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("wanted", BigInt, nullable=False, comment="how often it was asked for"),
+    Column("done", BigInt, nullable=False, server_default="0", comment="up to which of these it is done"),
+    Column("trigger", String, nullable=False, comment="what asked for it last"),
+    Column("wanted_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False, comment="not before things have settled"),
+    Column("done_at", Instant),
+    Column("attempts", Int, nullable=False, server_default="0", comment="since it was last done"),
+    Column("error", String),
+    CheckConstraint("done <= wanted", name="done"),
+    Index("ix_coalesced_jobs_due", "due_at", postgresql_where=text("done < wanted")),
+    comment="work of which asking twice means doing once, one row a kind and account",
+)
