@@ -45,6 +45,12 @@ class StreamUnavailableError(LotkeeperError):
     exit_code = 3
 
 
+class StreamLostError(StreamUnavailableError):
+    """Redis answers, and what it kept of a stream is gone: whoever follows it must look elsewhere first."""
+
+    code = "stream_lost"
+
+
 class LedgerUnfoldedError(LotkeeperError):
     """Stored rows of a position are still those of an older version, until the worker has folded them."""
 

@@ -6,18 +6,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.streams.port import START, Entry, GroupInfo, StreamInfo
+from core.streams.port import START, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
 
 _Id = tuple[int, int]
 
 
 def _spell(entry_id: _Id) -> str:
     return f"{entry_id[0]}-{entry_id[1]}"
-
-
-def _parse(entry_id: str) -> _Id:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)
 
 
 @dataclass
@@ -93,10 +88,13 @@ class MemoryStreams:
 
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
         """See ``StreamPort.tail``."""
-        start = _parse(after)
+        start = parse_id(after)
         await self._wait_for(stream, start, block_ms)
         kept = self._stream(stream)
-        return kept.entries(kept.after(start, count))
+        entries = kept.entries(kept.after(start, count))
+        if not entries:
+            require_not_lost(stream, after, _spell(kept.last))
+        return entries
 
     async def last_id(self, stream: str) -> str:
         """See ``StreamPort.last_id``."""
@@ -135,7 +133,7 @@ class MemoryStreams:
         """See ``StreamPort.acknowledge``."""
         state = self._group(stream, group)
         for entry_id in ids:
-            state.pending.pop(_parse(entry_id), None)
+            state.pending.pop(parse_id(entry_id), None)
 
     async def trim_acknowledged(self, stream: str) -> int:
         """See ``StreamPort.trim_acknowledged``."""

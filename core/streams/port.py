@@ -6,6 +6,8 @@ Both pass one contract suite (``tests/contracts``).
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from core.errors import StreamLostError
+
 
 class Entry(NamedTuple):
     """One stream entry. ``id`` orders it within its stream.
@@ -38,6 +40,18 @@ START = "0-0"
 """The id before the first entry."""
 
 
+def parse_id(entry_id: str) -> tuple[int, int]:
+    """Milliseconds and the count within them, which order entries."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def require_not_lost(stream: str, after: str, last_id: str) -> None:
+    """What a reader who finds nothing after ``after`` must know: see ``StreamPort.tail``."""
+    if parse_id(last_id) < parse_id(after):
+        raise StreamLostError(f"What Redis kept of {stream} is gone; following it from its new beginning.")
+
+
 class StreamPort(Protocol):
     """Streams of byte strings. Every method raises ``StreamUnavailableError`` when the server is away."""
 
@@ -51,7 +65,12 @@ class StreamPort(Protocol):
         ...
 
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
-        """Entries after ``after``, oldest first; waits up to ``block_ms`` when there are none yet."""
+        """Entries after ``after``, oldest first; waits up to ``block_ms`` when there are none yet.
+
+        Raises:
+            StreamLostError: there are none, and the stream's newest id is before ``after``: the server lost
+                its memory, and its ids may begin anew below ``after``.
+        """
         ...
 
     async def last_id(self, stream: str) -> str:

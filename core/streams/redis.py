@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, Respon
 
 from core.errors import StreamUnavailableError
 from core.settings import Settings
-from core.streams.port import START, Entry, GroupInfo, StreamInfo
+from core.streams.port import START, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
 
 FIELD = b"d"
 """The one field of an entry: the encoded batch."""
@@ -104,7 +104,10 @@ class RedisStreams:
         """See ``StreamPort.tail``."""
         async with _available():
             raw = await self._redis.xread({stream: after}, count=count, block=block_ms or None)
-        return _entries(raw[0][1]) if raw else []
+        if not raw:
+            require_not_lost(stream, after, await self.last_id(stream))
+            return []
+        return _entries(raw[0][1])
 
     async def last_id(self, stream: str) -> str:
         """See ``StreamPort.last_id``."""
@@ -182,9 +185,9 @@ class RedisStreams:
         for group in groups:
             pending = await self._redis.xpending(stream, group["name"])
             if pending["pending"]:
-                needed.append(_parse(_text(pending["min"])))
+                needed.append(parse_id(_text(pending["min"])))
             else:
-                milliseconds, sequence = _parse(_text(group["last-delivered-id"]))
+                milliseconds, sequence = parse_id(_text(group["last-delivered-id"]))
                 needed.append((milliseconds, sequence + 1))
         milliseconds, sequence = min(needed)
         return f"{milliseconds}-{sequence}"
@@ -228,8 +231,3 @@ def _has_no_room(error: ResponseError) -> bool:
 
 def _group_is_lost(error: ResponseError) -> bool:
     return "NOGROUP" in str(error)
-
-
-def _parse(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 
 from core import logs
-from core.errors import StreamUnavailableError
+from core.errors import StreamLostError, StreamUnavailableError
 from core.events.requests import InstrumentsRequested, ResyncRequested, decode
 from core.settings import Settings
-from core.streams.port import Entry, StreamPort
+from core.streams.port import START, Entry, StreamPort
 from services.broker.session import Session
 
 log = logs.get_logger(__name__)
@@ -33,6 +33,9 @@ class Requests:
                 if after is None:
                     after = await self._streams.last_id(self._stream)
                 entries = await self._streams.tail(self._stream, after, count=100, block_ms=_BLOCK_MS)
+            except StreamLostError:
+                after = START  # what is there now was asked since
+                continue
             except StreamUnavailableError:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue

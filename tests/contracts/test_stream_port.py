@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from core.errors import StreamLostError
 from core.settings import Settings
 from core.streams.memory import MemoryStreams
 from core.streams.port import START, StreamPort
@@ -58,6 +59,13 @@ async def test_tail_waits_for_the_next_entry(port: StreamPort) -> None:
     await asyncio.sleep(0)
     await port.append(STREAM, [b"late"])
     assert [entry.data for entry in await asyncio.wait_for(waiting, 5)] == [b"late"]
+
+
+async def test_tail_tells_a_reader_that_what_it_followed_is_gone(port: StreamPort) -> None:
+    await port.append(STREAM, [b"1"])
+    with pytest.raises(StreamLostError, match="gone"):
+        await port.tail(STREAM, "99999999999999-0", count=10, block_ms=20)
+    assert await port.tail(STREAM, await port.last_id(STREAM), count=10, block_ms=20) == []
 
 
 async def test_tail_gives_up_waiting_after_its_time(port: StreamPort) -> None:

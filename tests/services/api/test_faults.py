@@ -183,6 +183,27 @@ async def close_position(writer: Any) -> None:
     )
 
 
+async def test_a_redis_that_lost_its_memory_is_noticed_and_the_database_read_again(
+    start: Start, settings: Settings, streams: RedisStreams, seeded: Database
+) -> None:
+    api = await start(through(settings))
+    await publish(streams, settings, changed(quantity=Decimal(3)))
+
+    async def quantity() -> object:
+        return (await api.get("/api/v1/positions", symbol="AAPL"))["items"][0]["quantity"]
+
+    await eventually(quantity, lambda found: found == "3")
+    async with seeded.write() as writer:
+        await close_position(writer)
+    # The change that told of it went with Redis' memory, long before the next reload is due.
+    await streams._redis.delete(settings.changes_stream)
+
+    async def held() -> int:
+        return len((await api.get("/api/v1/positions"))["items"])
+
+    await eventually(held, lambda count: count == 2)
+
+
 async def test_an_api_that_starts_without_redis_shows_the_database(
     start: Start, settings: Settings, redis_gate: Gate, seeded: Database
 ) -> None:

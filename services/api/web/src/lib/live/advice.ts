@@ -17,6 +17,12 @@ const ADVICE: Record<string, string> = {
 		'Sign in to TWS or IB Gateway (about once a week IBKR asks for the second factor). Everything resumes afterwards.',
 	client_id_in_use:
 		'Another program is connected with the same client id (code 326). Close it, or set LOTKEEPER_IB_CLIENT_ID to another number.',
+	fenced:
+		'Two Lotkeepers use this login, and only one may record it. This one stands by and takes over when the other stops.',
+	data_stale:
+		'It tells the time and nothing else. Lotkeeper asks for everything again, and connects anew if that is not answered.',
+	no_room:
+		'Redis takes nothing and the disk that stands in for it is full, so Lotkeeper has hung up. Free space; what was missed is fetched again.',
 	stream_down:
 		'The server cannot reach Redis, which carries live values. Stored values stay available.',
 	worker_down:
