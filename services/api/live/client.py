@@ -27,6 +27,11 @@ class Client:
         self._finished = False
         self._wake = asyncio.Event()
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for this reader's socket; bounded."""
+        return self._queued_bytes
+
     def push(self, text: str) -> bool:
         """Queue a message; ``False`` when the reader is too slow and begins anew instead.
 

@@ -72,6 +72,12 @@ def _from_picture(context: Context) -> Iterable[GaugeMetricFamily]:
         "link",
     )
     yield metrics.gauge("live", "Whether what is shown is live.", [((), 0 if verdict.reason else 1)])
+    queued = [client.queued_bytes for client in context.hub.clients]
+    yield metrics.gauge(
+        "websocket_queued_bytes",
+        "What waits for the slowest WebSocket reader.",
+        [((), max(queued, default=0))],
+    )
     ages: dict[str, int] = {}
     gaps: dict[str, int] = {}
     for (account, name), state in picture.datasets.items():
