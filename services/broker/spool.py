@@ -25,6 +25,9 @@ from services.broker.spool_folder import SUFFIX, Folder, Segment
 
 log = logs.get_logger(__name__)
 
+_HOPELESS = {errno.EIO, errno.ENOENT}
+"""Asking again does not bring it back."""
+
 _SEGMENT_MOST_BYTES = 16 * 1024 * 1024
 _SEGMENTS_AT_LEAST = 16
 
@@ -51,7 +54,7 @@ class Spool:
         self._own: Folder | None = None
         self._writing: tuple[Segment, int] | None = None
         self._reading: tuple[Segment, int] | None = None
-        self._read: list[Found] = []
+        self._read: tuple[Folder, Segment, list[Found]] | None = None
         self.waiting_bytes = 0
         self.facts = 0
         self.oldest_ms: int | None = None
@@ -142,12 +145,13 @@ class Spool:
             try:
                 if segment.foreign:
                     self._move_on(segment, segment.size, damaged=True)
-                self._read = self._frames(segment, most)
-                if self._read:
-                    return [found.record for found in self._read]
+                found = self._frames(segment, most)
+                if found:
+                    self._read = folder, segment, found
+                    return [one.record for one in found]
                 self._pass_over_damage(folder, segment)
             except OSError as error:
-                if error.errno != errno.EIO:
+                if error.errno not in _HOPELESS:
                     raise SpoolRefusedError(f"{segment.path} cannot be read ({error.strerror}).") from error
                 self._move_on(segment, segment.size, damaged=True)
             if not segment.waiting_bytes:
@@ -156,15 +160,15 @@ class Spool:
 
     def drained(self) -> None:
         """What ``read`` returned last is in Redis: go on behind it."""
-        place = self._head()
-        if place is None or not self._read:
+        if self._read is None:
             return
-        folder, segment = place
-        segment.facts -= (facts := sum(found.record.facts for found in self._read))
+        # Not the head, which may be an adopted folder by now.
+        (folder, segment, found), self._read = self._read, None
+        facts = sum(one.record.facts for one in found)
+        segment.facts -= facts
         self.facts -= facts
-        self.oldest_ms = self._read[-1].record.at_ms
-        self._move_on(segment, self._read[-1].end)
-        self._read = []
+        self.oldest_ms = found[-1].record.at_ms
+        self._move_on(segment, found[-1].end)
         folder.note(segment)
         if not segment.waiting_bytes:
             self._finish(folder, segment)
@@ -225,7 +229,7 @@ class Spool:
             self._stop_writing()
         self._stop_reading()
         self.facts -= segment.facts
-        folder.segments.popleft()
+        folder.segments.remove(segment)
         with suppress(OSError):
             if segment.damaged:
                 segment.path.rename(self._aside(segment))
