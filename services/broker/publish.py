@@ -84,6 +84,7 @@ class Publisher:
         self._spooling = asyncio.Event()
         self._storing = False
         self._ending = False
+        self._ended = False
         self._disk_refuses = False
         self._damage_told = 0
         self.has_room = True
@@ -132,12 +133,15 @@ class Publisher:
 
     async def run(self) -> None:
         """Bring facts and ticks to Redis until cancelled."""
-        await self._adopt()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._take_facts(), name="publish-facts")
-            group.create_task(self._drain_spool(), name="publish-spool")
-            group.create_task(self._adopt_later(), name="publish-adopt")
-            group.create_task(self._send_ticks(), name="publish-ticks")
+        try:
+            await self._adopt()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._take_facts(), name="publish-facts")
+                group.create_task(self._drain_spool(), name="publish-spool")
+                group.create_task(self._adopt_later(), name="publish-adopt")
+                group.create_task(self._send_ticks(), name="publish-ticks")
+        finally:
+            self._ended = True
 
     async def flush(self, seconds: float) -> bool:
         """Get the facts out of memory: within ``seconds`` to Redis, else to the spool; whether all are."""
@@ -149,7 +153,7 @@ class Publisher:
             self._spooling.set()
             self._outlet.give_up()
         try:
-            async with asyncio.timeout(_SPOOL_AT_END_SECONDS):
+            async with asyncio.timeout(0 if self._ended else _SPOOL_AT_END_SECONDS):
                 await self._idle.wait()
         except TimeoutError:
             log.error("facts_left_behind", facts=self.waiting_facts)  # noqa: TRY400 - no fault of ours
