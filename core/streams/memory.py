@@ -3,10 +3,13 @@
 import asyncio
 import time
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
-from core.streams.port import START, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+from core.errors import StreamUnavailableError
+from core.streams.port import START, Appended, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
 
 _Id = tuple[int, int]
 
@@ -33,6 +36,7 @@ class _Stream:
     data: dict[_Id, bytes] = field(default_factory=dict)
     last: _Id = (0, 0)
     groups: dict[str, _Group] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
 
     def after(self, entry_id: _Id, count: int) -> list[_Id]:
         start = bisect_right(self.ids, entry_id)
@@ -50,13 +54,39 @@ class _Stream:
 
 
 class MemoryStreams:
-    """Streams that live and die with the process."""
+    """Streams that live and die with the process, and can have the misfortunes of a server.
 
-    def __init__(self) -> None:
+    While ``down`` is set every call fails. The next ``outcomes_unknown`` appends are made, and fail all the
+    same, as when the connection breaks before the answer. ``lose`` and ``lose_tail`` take away what a server
+    can lose; ``lose_tail`` can go back over the last ``undoable_appends``.
+    """
+
+    def __init__(self, *, undoable_appends: int = 0) -> None:
         self._streams: dict[str, _Stream] = {}
         self._added = asyncio.Condition()
+        self._earlier: deque[dict[str, _Stream]] = deque(maxlen=undoable_appends)
+        self.down = False
+        self.outcomes_unknown = 0
+
+    def lose(self) -> None:
+        """Forget everything, as by FLUSHALL or a restart without persistence."""
+        self._streams = {}
+        self._earlier.clear()
+
+    def lose_tail(self, appends: int) -> None:
+        """Be as before the last ``appends``, as after a restart from an append-only file that was cut off.
+
+        What else was done since (reads, acknowledgements, trims) is undone with them.
+        """
+        for _ in range(min(appends, len(self._earlier))):
+            self._streams = self._earlier.pop()
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise StreamUnavailableError("Redis cannot be reached (it was told to be away).")
 
     def _stream(self, name: str) -> _Stream:
+        self._require_up()
         return self._streams.setdefault(name, _Stream())
 
     def _group(self, stream: str, group: str) -> _Group:
@@ -66,16 +96,39 @@ class MemoryStreams:
         self, stream: str, payloads: Sequence[bytes], *, keep_entries: int | None = None
     ) -> None:
         """See ``StreamPort.append``."""
+        kept = self._add(stream, payloads)
+        if keep_entries is not None and len(kept.ids) > keep_entries:
+            kept.drop_below(kept.ids[-keep_entries])
+        await self._tell()
+
+    async def append_marked(
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+    ) -> Appended:
+        """See ``StreamPort.append_marked``."""
+        kept = self._add(stream, payloads)
+        appended = Appended(kept.marks.get(writer), len(kept.ids))
+        kept.marks[writer] = mark
+        await self._tell()
+        return appended
+
+    def _add(self, stream: str, payloads: Sequence[bytes]) -> _Stream:
+        self._require_up()
+        if self._earlier.maxlen:
+            self._earlier.append(deepcopy(self._streams))
         kept = self._stream(stream)
         for payload in payloads:
             now = time.time_ns() // 1_000_000
             kept.last = max((now, 0), (kept.last[0], kept.last[1] + 1))
             kept.ids.append(kept.last)
             kept.data[kept.last] = payload
-        if keep_entries is not None and len(kept.ids) > keep_entries:
-            kept.drop_below(kept.ids[-keep_entries])
+        return kept
+
+    async def _tell(self) -> None:
         async with self._added:
             self._added.notify_all()
+        if self.outcomes_unknown:
+            self.outcomes_unknown -= 1
+            raise StreamUnavailableError("Redis cannot be reached (the answer was lost).")
 
     async def _wait_for(self, stream: str, after: _Id, block_ms: int) -> None:
         if not block_ms or self._stream(stream).after(after, 1):
@@ -156,8 +209,14 @@ class MemoryStreams:
         last = _spell(kept.last) if kept.ids or kept.last != (0, 0) else START
         return StreamInfo(len(kept.ids), last, groups)
 
+    async def eviction_policy(self) -> str | None:
+        """See ``StreamPort.eviction_policy``."""
+        self._require_up()
+        return "noeviction"
+
     async def ping(self) -> None:
         """See ``StreamPort.ping``."""
+        self._require_up()
 
     async def close(self) -> None:
         """See ``StreamPort.close``."""

@@ -36,6 +36,16 @@ class StreamInfo(NamedTuple):
     groups: tuple[GroupInfo, ...]
 
 
+class Appended(NamedTuple):
+    """What an append found: the writer's mark from before, and the stream's length afterwards.
+
+    ``previous_mark`` is ``None`` where the server knows of none: the first time, or when it has lost it.
+    """
+
+    previous_mark: str | None
+    length_entries: int
+
+
 START = "0-0"
 """The id before the first entry."""
 
@@ -61,6 +71,17 @@ class StreamPort(Protocol):
         """Add entries in order, in one round trip.
 
         ``keep_entries`` bounds the stream to about that many newest entries; facts are never bounded so.
+        """
+        ...
+
+    async def append_marked(
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+    ) -> Appended:
+        """Add entries in order and set ``writer``'s mark beside the stream: both, or neither.
+
+        A server that comes back without its newest entries comes back with an older mark, or none. So a
+        writer that marks each append differently finds out with the next one, which may be of no entries.
+        The mark of a writer that stays silent is forgotten after a day.
         """
         ...
 
@@ -109,6 +130,10 @@ class StreamPort(Protocol):
 
     async def info(self, stream: str) -> StreamInfo:
         """Length, newest id and groups."""
+        ...
+
+    async def eviction_policy(self) -> str | None:
+        """What the server does when its memory is full, by Redis's names; ``None`` where it does not say."""
         ...
 
     async def ping(self) -> None:

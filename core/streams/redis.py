@@ -11,14 +11,18 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
+from core import logs
 from core.errors import StreamUnavailableError
 from core.settings import Settings
-from core.streams.port import START, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+from core.streams.port import START, Appended, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+
+log = logs.get_logger(__name__)
 
 FIELD = b"d"
 """The one field of an entry: the encoded batch."""
 
 _ENTRY_LIMIT = 1000
+_MARK_SECONDS = 86_400
 
 
 @asynccontextmanager
@@ -66,6 +70,7 @@ class RedisStreams:
 
     def __init__(self, client: "Redis") -> None:
         self._redis = client
+        self._told_policy_hidden = False
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -99,6 +104,19 @@ class RedisStreams:
             for payload in payloads:
                 pipeline.xadd(stream, {FIELD: payload}, maxlen=keep_entries, approximate=True)
             await pipeline.execute()
+
+    async def append_marked(
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+    ) -> Appended:
+        """See ``StreamPort.append_marked``."""
+        async with _available():
+            pipeline = self._redis.pipeline(transaction=True)
+            for payload in payloads:
+                pipeline.xadd(stream, {FIELD: payload})
+            pipeline.set(f"{stream}:mark:{writer}", mark, ex=_MARK_SECONDS, get=True)
+            pipeline.xlen(stream)
+            *_, previous, length = await pipeline.execute()
+        return Appended(None if previous is None else _text(previous), length)
 
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
         """See ``StreamPort.tail``."""
@@ -210,6 +228,23 @@ class RedisStreams:
             after = f"({_text(group['last-delivered-id'])}"
             lag = len(await self._redis.xrange(stream, min=after, count=_ENTRY_LIMIT))
         return GroupInfo(_text(group["name"]), group["pending"], lag)
+
+    async def eviction_policy(self) -> str | None:
+        """See ``StreamPort.eviction_policy``."""
+        # Managed servers forbid CONFIG, but not this.
+        async with _available():
+            try:
+                about = await self._redis.info("memory")
+            except ResponseError:
+                about = {}
+        policy = about.get("maxmemory_policy")
+        if policy is None and not self._told_policy_hidden:
+            self._told_policy_hidden = True
+            log.warning(
+                "redis_policy_hidden",
+                explanation="INFO does not tell maxmemory_policy; make sure that it is noeviction",
+            )
+        return None if policy is None else str(policy)
 
     async def ping(self) -> None:
         """See ``StreamPort.ping``."""

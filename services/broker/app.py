@@ -7,6 +7,7 @@ from core import logs
 from core.clock import utc_now
 from core.process import run_service
 from core.settings import Settings
+from core.streams.eviction import refuse_eviction
 from core.streams.redis import RedisStreams
 from core.tasks import begin_cleanup
 from models.session import Database
@@ -35,7 +36,7 @@ async def serve(settings: Settings) -> None:
     """Run the broker link until cancelled, then say goodbye: facts flushed, session ended, link down.
 
     Raises:
-        SettingsError: an address is missing or wrong.
+        SettingsError: an address is missing or wrong, or Redis may throw facts away.
     """
     silence_ib_async()
     streams = RedisStreams.connect(settings)
@@ -43,9 +44,11 @@ async def serve(settings: Settings) -> None:
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
     session = Session(settings, publisher, link, Register(database, settings, utc_now), utc_now)
+    publisher.on_lost = lambda: _ask_for_all_again(session, link)
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")
     try:
+        await refuse_eviction(streams)
         async with asyncio.TaskGroup() as group:
             # It outlives the group, to flush what the end of the others still puts; not the other way round.
             group.create_task(_outlive(publishing), name="publish-watch")
@@ -58,9 +61,16 @@ async def serve(settings: Settings) -> None:
         await session.end(_END_SECONDS)
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)
+        await publisher.close()
         await streams.close()
         await database.close()
         log.info("broker_link_stopped")
+
+
+def _ask_for_all_again(session: Session, link: Link) -> None:
+    """Facts were lost on their way, and the broker has them. A link that is down does so when it is up."""
+    if link.up:
+        session.request_resync("redis_lost")
 
 
 async def _outlive(publishing: "asyncio.Task[None]") -> None:

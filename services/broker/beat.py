@@ -98,6 +98,8 @@ class Link:
                 complete=self.complete,
                 last_message_at=self.last_message_at,
                 clock_offset_seconds=self.clock_offset_seconds,
+                waiting_facts=self._publisher.waiting_facts,
+                spooled_bytes=self._publisher.spooled_bytes,
             ),
         )
 

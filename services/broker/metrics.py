@@ -22,3 +22,12 @@ CLOCK_OFFSET_SECONDS = Gauge("lotkeeper_broker_clock_offset_seconds", "The gatew
 REPLAYS_SKIPPED = Counter(
     "lotkeeper_broker_replays_skipped", "Executions told again in a periodic replay, unchanged."
 )
+SPOOLING = Gauge("lotkeeper_broker_spooling", "1 while new facts go to the disk instead of Redis.")
+SPOOL_FACTS = Gauge("lotkeeper_broker_spool_facts", "Facts on disk that Redis does not have yet.")
+SPOOL_BYTES = Gauge("lotkeeper_broker_spool_bytes", "What they take.")
+SPOOL_OLDEST_SECONDS = Gauge("lotkeeper_broker_spool_oldest_seconds", "Age of the oldest of them.")
+SPOOL_REFUSES = Gauge("lotkeeper_broker_spool_refuses", "1 while the disk takes no facts: full or failing.")
+SPOOL_DAMAGED = Counter("lotkeeper_broker_spool_damaged", "Files of the spool found damaged, and kept aside.")
+BACKLOG_ENTRIES = Gauge("lotkeeper_broker_backlog_entries", "Entries of the facts stream not yet trimmed.")
+REDIS_LOST = Counter("lotkeeper_broker_redis_lost", "Times that Redis came back without its newest facts.")
+NO_ROOM = Gauge("lotkeeper_broker_no_room", "1 while so many facts wait in memory that the gateway must.")

@@ -1,26 +1,44 @@
-"""The queue between callbacks and Redis: facts wait in order, ticks are conflated and may be shed."""
+"""The queue between callbacks and Redis: facts wait in order, in memory or on disk; ticks may be shed."""
 
 import asyncio
 import random
+import time
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import ParamSpec, TypeVar
 
 from core import logs
 from core.events.facts import Fact, FactBatch, Tick, TickBatch, encode
 from core.settings import Settings
 from core.streams.port import StreamPort
 from services.broker import metrics
+from services.broker.outlet import Outlet
+from services.broker.segments import Record
+from services.broker.spool import Spool, SpoolRefusedError
 
 log = logs.get_logger(__name__)
 
 FACTS_PER_ENTRY = 256
 ENTRIES_PER_APPEND = 16
 TICK_ENTRIES_KEPT = 10_000
-QUEUE_WARNING_FACTS = 100_000
+WAITING_MOST_FACTS = 50_000
+"""In memory. More than that have no room: the gateway must wait, which tells it all again later."""
 
 _RETRY_FIRST_SECONDS = 0.1
-_RETRY_MOST_SECONDS = 2.0
+_RETRY_MOST_SECONDS = 1.0
+_TICKS_SECONDS = 2.0
+_SHEDDING_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+"""Between looks at a Redis that gets no facts, whether it still has the last ones."""
+
+_BACKLOG_SECONDS = 0.2
+_ADOPT_SECONDS = 60.0
+_SPOOL_AT_END_SECONDS = 2.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class _Run:
@@ -37,25 +55,42 @@ class _Run:
 class Publisher:
     """Takes facts and ticks synchronously; ``run`` brings them to Redis.
 
-    A fact leaves the queue only when Redis has its entry, so an outage costs memory, not facts, and what is
-    sent again carries the same epoch and sequence. Nothing waits for company: whatever is there goes at once.
+    A fact leaves memory only when Redis has its entry, or the spool has it on disk. While Redis is away, full
+    or too slow everything new goes to the spool, and from there to Redis in the order in which it was put;
+    facts go direct again once the spool is empty. What is sent again carries the same epoch and sequence.
+    Nothing waits for company: whatever is there goes at once.
+
+    ``on_lost`` is called when Redis, or the spool, has lost facts that were in its care. ``on_no_room`` is
+    called when too many wait in memory: nothing is dropped, so whoever puts facts must stop until
+    ``has_room``.
     """
 
     def __init__(self, streams: StreamPort, settings: Settings) -> None:
         self._streams = streams
-        self._facts_stream = settings.facts_stream
         self._ticks_stream = settings.ticks_stream
+        self._outlet = Outlet(streams, settings)
+        self._spool = Spool(settings.spool_dir, settings.spool_megabytes << 20)
+        # One thread: what it is asked is done in the order in which it was asked.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._runs: deque[_Run] = deque([_Run(0)])
         self._current = self._runs[-1]
-        self._sending: list[bytes] = []
-        self._sending_facts = 0
+        self._waiting = 0
+        self._group: list[Record] = []
         self._ticks: dict[Hashable, Tick] = {}
         self._facts_wake = asyncio.Event()
         self._ticks_wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._redis_up = True
-        self._warned = False
+        self._spooling = asyncio.Event()
+        self._storing = False
+        self._ending = False
+        self._ended = False
+        self._disk_refuses = False
+        self._damage_told = 0
+        self.has_room = True
+        self.on_lost: Callable[[], None] = lambda: None
+        self.on_no_room: Callable[[], None] = lambda: None
+        self._outlet.on_lost = self._say_lost
 
     @property
     def epoch(self) -> int:
@@ -64,8 +99,18 @@ class Publisher:
 
     @property
     def waiting_facts(self) -> int:
-        """Facts that Redis does not have yet."""
-        return sum(len(run.facts) for run in self._runs) + self._sending_facts
+        """Facts that are in memory only."""
+        return self._waiting
+
+    @property
+    def spooled_facts(self) -> int:
+        """Facts on disk that Redis does not have yet."""
+        return self._spool.facts
+
+    @property
+    def spooled_bytes(self) -> int:
+        """What they take."""
+        return self._spool.waiting_bytes
 
     def begin_epoch(self, epoch: int) -> None:
         """Put what follows under ``epoch``, its sequence from 0. What waits keeps its own."""
@@ -75,6 +120,9 @@ class Publisher:
     def put(self, fact: Fact) -> None:
         """Queue a fact. Called from ib_async's callbacks: does nothing else."""
         self._current.facts.append(fact)
+        self._waiting += 1
+        if self._waiting > WAITING_MOST_FACTS and self.has_room:
+            self._say_no_room()
         self._idle.clear()
         self._facts_wake.set()
 
@@ -85,57 +133,176 @@ class Publisher:
 
     async def run(self) -> None:
         """Bring facts and ticks to Redis until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._send_facts(), name="publish-facts")
-            group.create_task(self._send_ticks(), name="publish-ticks")
+        try:
+            await self._adopt()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._take_facts(), name="publish-facts")
+                group.create_task(self._drain_spool(), name="publish-spool")
+                group.create_task(self._adopt_later(), name="publish-adopt")
+                group.create_task(self._send_ticks(), name="publish-ticks")
+        finally:
+            self._ended = True
 
     async def flush(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for the queue to empty; whether it did."""
+        """Get the facts out of memory: within ``seconds`` to Redis, else to the spool; whether all are."""
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("facts_left_behind", facts=self.waiting_facts)
+            self._ending = True
+            self._spooling.set()
+            self._outlet.give_up()
+        try:
+            async with asyncio.timeout(0 if self._ended else _SPOOL_AT_END_SECONDS):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("facts_left_behind", facts=self.waiting_facts)  # noqa: TRY400 - no fault of ours
             return False
         return True
 
-    async def _send_facts(self) -> None:
+    async def close(self) -> None:
+        """Give the spool back, after ``run`` was cancelled. What it holds is sent by the next process."""
+        await self._on_disk(self._spool.close)
+        self._disk.shutdown(wait=False)
+
+    async def _on_disk(self, action: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, lambda: action(*args, **kwargs))
+
+    async def _adopt(self) -> None:
+        """Take over what killed processes left: it goes before everything else."""
+        try:
+            if await self._on_disk(self._spool.adopt):
+                self._spooling.set()
+        except SpoolRefusedError as error:
+            self._say_refused(error)
+
+    async def _adopt_later(self) -> None:
+        """A process that lives, and cannot be seen to do nothing, keeps its part until it ends."""
+        while True:
+            await asyncio.sleep(_ADOPT_SECONDS)
+            await self._adopt()
+
+    async def _take_facts(self) -> None:
+        """Bring facts out of memory, group by group."""
         retry_seconds = _RETRY_FIRST_SECONDS
         while True:
-            if not self._sending:
-                self._encode_next()
-            metrics.QUEUE_FACTS.set(self.waiting_facts)
-            if not self._sending:
-                self._idle.set()
-                self._facts_wake.clear()
-                await self._facts_wake.wait()
-                continue
-            if await self._append(self._facts_stream, self._sending, keep_entries=None):
-                self._sending = []
-                self._sending_facts = 0
+            self._group = self._group or self._encode_next()
+            self._measure()
+            if not self._group:
+                await self._rest()
+            elif not self._spooling.is_set():
+                await self._send_group()
+            elif await self._store_group():
                 retry_seconds = _RETRY_FIRST_SECONDS
-                self._warned = False
             else:
-                self._warn_when_long()
-                await asyncio.sleep(random.uniform(retry_seconds / 2, retry_seconds))  # noqa: S311 - jitter
+                await _pause(retry_seconds)
                 retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
 
-    def _encode_next(self) -> None:
+    async def _rest(self) -> None:
+        """Wait for facts; without any, look now and then whether Redis still has the last ones."""
+        self._idle.set()
+        self._facts_wake.clear()
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await self._facts_wake.wait()
+        except TimeoutError:
+            if not self._spooling.is_set() and not await self._outlet.append(()):
+                self._spooling.set()
+
+    async def _send_group(self) -> None:
+        if await self._outlet.append([record.payload for record in self._group]):
+            self._group_is_safe()
+            # A Redis that is too slow for what comes is as good as away.
+            if self._outlet.full or self._waiting > WAITING_MOST_FACTS // 2:
+                self._spooling.set()
+        else:
+            self._spooling.set()
+
+    async def _store_group(self) -> bool:
+        self._storing = True
+        try:
+            await self._on_disk(self._spool.append, self._group)
+        except SpoolRefusedError as error:
+            self._say_refused(error)
+            return False
+        finally:
+            self._storing = False
+        self._say_taken()
+        self._group_is_safe()
+        return True
+
+    def _group_is_safe(self) -> None:
+        self._waiting -= sum(record.facts for record in self._group)
+        self._group = []
+        if not self.has_room and self._waiting <= WAITING_MOST_FACTS // 2:
+            self.has_room = True
+            metrics.NO_ROOM.set(0)
+            log.info("facts_have_room")
+
+    def _encode_next(self) -> list[Record]:
         """Encode the oldest facts of one epoch, at most one append's worth."""
         while len(self._runs) > 1 and not self._runs[0].facts:
             self._runs.popleft()
         run = self._runs[0]
+        group: list[Record] = []
         types: Counter[str] = Counter()
-        while run.facts and len(self._sending) < ENTRIES_PER_APPEND:
+        at_ms = time.time_ns() // 1_000_000
+        while run.facts and len(group) < ENTRIES_PER_APPEND:
             facts = tuple(islice(run.facts, FACTS_PER_ENTRY))
-            self._sending.append(encode(FactBatch(epoch=run.epoch, first_seq=run.first_seq, facts=facts)))
+            payload = encode(FactBatch(epoch=run.epoch, first_seq=run.first_seq, facts=facts))
+            group.append(Record(payload, len(facts), at_ms))
             for _ in facts:
                 run.facts.popleft()
             run.first_seq += len(facts)
-            self._sending_facts += len(facts)
             types.update(fact.__class__.__name__ for fact in facts)
         for name, count in types.items():
             metrics.FACTS.labels(name).inc(count)
+        return group
+
+    async def _drain_spool(self) -> None:
+        """Bring the spool to Redis, oldest first; with nothing in it, let facts go direct again."""
+        retry_seconds = _RETRY_FIRST_SECONDS
+        while True:
+            await self._spooling.wait()
+            if await self._drain_some():
+                retry_seconds = _RETRY_FIRST_SECONDS
+            else:
+                await _pause(retry_seconds)
+                retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
+            self._measure()
+
+    async def _drain_some(self) -> bool:
+        records: Sequence[Record] = ()
+        try:
+            if not self._outlet.full:
+                records = await self._on_disk(self._spool.read, ENTRIES_PER_APPEND)
+                self._tell_damage()
+            if not await self._outlet.append([record.payload for record in records]):
+                return False
+            if records:
+                await self._on_disk(self._spool.drained)
+        except SpoolRefusedError as error:
+            self._say_refused(error)
+            return False
+        if self._outlet.full:
+            await asyncio.sleep(_BACKLOG_SECONDS)
+        elif self._spool.empty and not self._storing and not self._ending:
+            self._spooling.clear()
+        elif not records:
+            # The next group is on its way to the disk, or the disk does not take it.
+            await asyncio.sleep(_RETRY_FIRST_SECONDS / 10)
+        return True
+
+    def _tell_damage(self) -> None:
+        damaged = self._spool.damaged_segments
+        if damaged > self._damage_told:
+            metrics.SPOOL_DAMAGED.inc(damaged - self._damage_told)
+            self._damage_told = damaged
+            self._say_lost()
+
+    def _say_lost(self) -> None:
+        self.on_lost()
 
     async def _send_ticks(self) -> None:
         while True:
@@ -147,30 +314,50 @@ class Publisher:
                 encode(TickBatch(epoch=self.epoch, ticks=ticks[start : start + FACTS_PER_ENTRY]))
                 for start in range(0, len(ticks), FACTS_PER_ENTRY)
             ]
-            if await self._append(self._ticks_stream, payloads, keep_entries=TICK_ENTRIES_KEPT):
+            if await self._append_ticks(payloads):
                 metrics.TICKS.inc(len(ticks))
             else:
                 # A figure that is a second old is worth less than the next one.
                 metrics.TICKS_SHED.inc(len(ticks))
-                await asyncio.sleep(_RETRY_MOST_SECONDS / 4)
+                await asyncio.sleep(_SHEDDING_SECONDS)
 
-    async def _append(self, stream: str, payloads: list[bytes], *, keep_entries: int | None) -> bool:
-        try:
-            await self._streams.append(stream, payloads, keep_entries=keep_entries)
-        except Exception as error:  # noqa: BLE001 - away, full or refusing: facts wait, and it is told once
-            if self._redis_up:
-                self._redis_up = False
-                metrics.REDIS_UP.set(0)
-                log.warning("redis_away", reason=str(error), facts_waiting=self.waiting_facts)
+    async def _append_ticks(self, payloads: list[bytes]) -> bool:
+        if not self._outlet.reachable:
             return False
-        if not self._redis_up or keep_entries is None:
-            metrics.REDIS_UP.set(1)
-        if not self._redis_up:
-            self._redis_up = True
-            log.info("redis_back", facts_waiting=self.waiting_facts)
+        try:
+            async with asyncio.timeout(_TICKS_SECONDS):
+                await self._streams.append(self._ticks_stream, payloads, keep_entries=TICK_ENTRIES_KEPT)
+        except Exception:  # noqa: BLE001 - whatever ails Redis, the facts find out and tell
+            return False
         return True
 
-    def _warn_when_long(self) -> None:
-        if not self._warned and self.waiting_facts > QUEUE_WARNING_FACTS:
-            self._warned = True
-            log.warning("facts_queue_long", facts=self.waiting_facts, kept_in="memory")
+    def _measure(self) -> None:
+        metrics.QUEUE_FACTS.set(self._waiting)
+        metrics.SPOOLING.set(self._spooling.is_set())
+        metrics.SPOOL_FACTS.set(self._spool.facts)
+        metrics.SPOOL_BYTES.set(self._spool.waiting_bytes)
+        oldest_ms = self._spool.oldest_ms
+        metrics.SPOOL_OLDEST_SECONDS.set(0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000))
+
+    def _say_no_room(self) -> None:
+        self.has_room = False
+        metrics.NO_ROOM.set(1)
+        log.error("facts_without_room", facts=self._waiting)
+        # From within a callback of the gateway's client is no moment to close its connection.
+        asyncio.get_running_loop().call_soon(self.on_no_room)
+
+    def _say_refused(self, error: SpoolRefusedError) -> None:
+        metrics.SPOOL_REFUSES.set(1)
+        if not self._disk_refuses:
+            self._disk_refuses = True
+            log.error("spool_refuses", reason=str(error), facts_waiting=self._waiting)
+
+    def _say_taken(self) -> None:
+        if self._disk_refuses:
+            self._disk_refuses = False
+            metrics.SPOOL_REFUSES.set(0)
+            log.info("spool_takes_again")
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter

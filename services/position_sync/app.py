@@ -10,6 +10,7 @@ from core.errors import StreamUnavailableError
 from core.process import run_service
 from core.settings import Settings
 from core.streams.consumer import Consumer
+from core.streams.eviction import refuse_eviction
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
 from core.tasks import begin_cleanup
@@ -30,7 +31,11 @@ def run(settings: Settings) -> None:
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
+    """Run until cancelled.
+
+    Raises:
+        SettingsError: an address is missing or wrong, or Redis may throw facts away.
+    """
     database = Database(settings.require_database_url(), application="worker")
     streams = RedisStreams.connect(settings)
     # A blocking read holds its connection, so each reader gets a client of its own.
@@ -48,11 +53,12 @@ async def main(settings: Settings) -> None:
     )
     log.info("worker_started", sweep_seconds=settings.sweep_seconds)
     try:
+        await refuse_eviction(streams)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="relay")
             tasks.create_task(TicksReader(database, ticks_streams, settings).run(), name="ticks")
             tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
-            tasks.create_task(_measure_lag(streams, settings), name="lag")
+            tasks.create_task(_tend_facts(streams, settings), name="facts")
     finally:
         begin_cleanup()
         await jobs.close(redis)
@@ -62,10 +68,12 @@ async def main(settings: Settings) -> None:
         log.info("worker_stopped")
 
 
-async def _measure_lag(streams: StreamPort, settings: Settings) -> None:
+async def _tend_facts(streams: StreamPort, settings: Settings) -> None:
+    """Keep the stream short, for the link goes by its length, and measure how far behind we are."""
     while True:
         await asyncio.sleep(_LAG_SECONDS)
         try:
+            await streams.trim_acknowledged(settings.facts_stream)
             info = await streams.info(settings.facts_stream)
         except StreamUnavailableError:
             continue

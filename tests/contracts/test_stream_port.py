@@ -8,7 +8,7 @@ import pytest
 from core.errors import StreamLostError
 from core.settings import Settings
 from core.streams.memory import MemoryStreams
-from core.streams.port import START, StreamPort
+from core.streams.port import START, Appended, StreamPort
 from core.streams.redis import RedisStreams
 
 STREAM = "contract:{0}:facts"
@@ -21,7 +21,7 @@ async def port(request: pytest.FixtureRequest, settings: Settings) -> AsyncItera
         return
     streams = RedisStreams.connect(settings)
     yield streams
-    await streams._redis.delete(STREAM)
+    await streams._redis.delete(STREAM, *(f"{STREAM}:mark:{writer}" for writer in ("a", "b")))
     await streams.close()
 
 
@@ -157,6 +157,72 @@ async def test_a_stream_without_groups_is_not_trimmed(port: StreamPort) -> None:
     await port.append(STREAM, [b"1"])
     assert await port.trim_acknowledged(STREAM) == 0
     assert await port.trim_acknowledged("contract:{0}:absent") == 0
+
+
+async def test_a_group_that_is_made_later_gets_what_is_left(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1", b"2"])
+    given = await take(port)
+    await port.acknowledge(STREAM, "g", [given[0][0]])
+    await port.ensure_group(STREAM, "late")
+    # It has been given nothing yet: from here on everything is kept for it.
+    await port.acknowledge(STREAM, "g", [given[1][0]])
+    assert await port.trim_acknowledged(STREAM) == 0
+    late = await port.read_group(STREAM, "late", "a", count=10, block_ms=0)
+    assert [entry.data for entry in late] == [b"1", b"2"]
+
+
+async def test_trimming_all_the_while_takes_nothing_from_groups_that_are_behind(port: StreamPort) -> None:
+    wanted = [str(number).encode() for number in range(150)]
+    seen: dict[str, list[bytes]] = {"g": [], "slow": []}
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for number in range(0, len(wanted), 3):
+            await port.append(STREAM, wanted[number : number + 3])
+            await asyncio.sleep(0)
+
+    async def trim() -> None:
+        while not done.is_set():
+            await port.trim_acknowledged(STREAM)
+            await asyncio.sleep(0)
+
+    async def read(group: str, count: int) -> None:
+        while len(seen[group]) < len(wanted):
+            entries = await port.read_group(STREAM, group, "a", count=count, block_ms=0)
+            seen[group] += [entry.data for entry in entries]
+            # The newest first: what is acknowledged is not all that lies below it.
+            for entry in reversed(entries):
+                await port.acknowledge(STREAM, group, [entry.id])
+            await asyncio.sleep(0)
+
+    for group in seen:
+        await port.ensure_group(STREAM, group)
+    trimming = asyncio.create_task(trim())
+    await asyncio.wait_for(asyncio.gather(write(), read("g", 20), read("slow", 1)), 20)
+    done.set()
+    await trimming
+    assert seen == {"g": wanted, "slow": wanted}
+    await port.trim_acknowledged(STREAM)
+    assert await read_all(port) == []
+
+
+async def test_a_marked_append_tells_the_mark_before_and_the_length(port: StreamPort) -> None:
+    assert await port.append_marked(STREAM, [b"1", b"2"], writer="a", mark="m1") == Appended(None, 2)
+    assert await port.append_marked(STREAM, [b"3"], writer="a", mark="m2") == Appended("m1", 3)
+    assert await port.append_marked(STREAM, [], writer="a", mark="m3") == Appended("m2", 3)
+    assert await port.append_marked(STREAM, [], writer="b", mark="other") == Appended(None, 3)
+    assert await port.append_marked(STREAM, [], writer="a", mark="m4") == Appended("m3", 3)
+    assert await read_all(port) == [b"1", b"2", b"3"]
+
+
+async def test_marking_alone_makes_no_stream(port: StreamPort) -> None:
+    assert await port.append_marked(STREAM, [], writer="a", mark="m1") == Appended(None, 0)
+    assert await port.last_id(STREAM) == START
+
+
+async def test_it_tells_that_it_evicts_nothing(port: StreamPort) -> None:
+    assert await port.eviction_policy() == "noeviction"
 
 
 async def test_info_counts_pending_and_lag(port: StreamPort) -> None:
