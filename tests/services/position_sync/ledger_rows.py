@@ -38,7 +38,7 @@ async def clear(database: Database) -> None:
             text(
                 "TRUNCATE broker_accounts, instruments, executions, commission_reports, ledger_books, "
                 "position_statements, positions, position_events, lots, lot_disposals, sync_datasets, "
-                "dead_facts, outbox CASCADE"
+                "dead_facts, outbox, inbox, inbox_trials, broker_sessions, sync_log CASCADE"
             )
         )
 
