@@ -16,8 +16,8 @@ log = logs.get_logger(__name__)
 Handle = Callable[[Sequence[Entry]], Awaitable[None]]
 """Deals with entries and commits the effect before it returns. What raises is delivered again.
 
-What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try. Whatever else it
-raises is tried again, too, and counts as one more delivery of these entries.
+What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try. Whatever else
+it raises is tried again, too, and counts as one more delivery of these entries.
 """
 
 FAILURES = Counter(

@@ -1,6 +1,6 @@
 """From stream entries to what a transaction applies: decode, check, sort by kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,7 @@ class _RawBatch(msgspec.Struct):
 
 
 _decode_raw = msgspec.json.Decoder(_RawBatch).decode
-decode_fact = msgspec.json.Decoder(Fact).decode
+decode_fact: Callable[[bytes | str | msgspec.Raw], Fact] = msgspec.json.Decoder(Fact).decode
 
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
