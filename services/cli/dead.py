@@ -21,7 +21,6 @@ from models.queries.dead_facts import (
 )
 from models.session import Database
 from models.stores.dead_facts import drop_dead_facts
-from services.broker.reread import reread
 from services.cli import show_dead
 from services.cli.on_database import on_database
 from services.position_sync import jobs
@@ -119,6 +118,9 @@ def run_retry(profile: Profile | None, choice: Choice, *, as_json: bool) -> None
     choice.check()
 
     async def work(database: Database, settings: Settings) -> list[Outcome]:
+        # ib_async asks for an event loop when it is imported.
+        from services.broker.reread import reread  # noqa: PLC0415 - see above
+
         async def read_again(row: DeadFactRow) -> Sequence[Fact]:
             async with database.read() as reader:
                 spoken = await spoken_with(reader, row.epoch)
