@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import Counter
 
 from core import logs
 from core.errors import DatabaseUnavailableError, StreamUnavailableError
@@ -13,8 +16,13 @@ log = logs.get_logger(__name__)
 Handle = Callable[[Sequence[Entry]], Awaitable[None]]
 """Deals with entries and commits the effect before it returns. What raises is delivered again.
 
-What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try.
+What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try. Whatever else
+it raises is tried again, too, and counts as one more delivery of these entries.
 """
+
+FAILURES = Counter(
+    "lotkeeper_consumer_failures_total", "Batches that failed for a reason nobody knew, by group", ["group"]
+)
 
 _BLOCK_MS = 1000
 _RETRY_FIRST_SECONDS = 0.1
@@ -26,8 +34,8 @@ class Consumer:
 
     At start, and about every ``idle_ms``, it takes over what any member was given that long ago and never
     acknowledged: a member that was killed, or itself before its restart. Entries reach ``handle`` in batches
-    of at most ``count``. When Redis or PostgreSQL is away it says so once, retries, and says once
-    that they are back.
+    of at most ``count``. When Redis or PostgreSQL is away, or anything else goes wrong, it says so once,
+    retries, and says once that it goes on.
     """
 
     def __init__(
@@ -67,12 +75,18 @@ class Consumer:
                     await self._port.acknowledge(self._stream, self._group, [entry.id for entry in left_over])
                     left_over = []
             except (StreamUnavailableError, DatabaseUnavailableError) as error:
-                self._say_down(error)
-                await asyncio.sleep(retry_seconds)
-                retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
+                self._say_down(error.code, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a loop that ends takes every later fact with it
+                FAILURES.labels(self._group).inc()
+                left_over = [entry._replace(deliveries=entry.deliveries + 1) for entry in left_over]
+                # Its text could tell amounts and accounts.
+                self._say_down(type(error).__name__, reason=type(error).__name__, where=_origin(error))
             else:
                 self._say_up()
                 retry_seconds = _RETRY_FIRST_SECONDS
+                continue
+            await asyncio.sleep(retry_seconds)
+            retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
 
     async def _claim(self) -> list[Entry]:
         return await self._port.claim_stale(
@@ -84,12 +98,18 @@ class Consumer:
             self._stream, self._group, self._consumer, count=self._count, block_ms=_BLOCK_MS
         )
 
-    def _say_down(self, error: StreamUnavailableError | DatabaseUnavailableError) -> None:
-        if self._down != error.code:
-            self._down = error.code
-            log.warning("consumer_waiting", stream=self._stream, group=self._group, reason=str(error))
+    def _say_down(self, code: str, **why: str) -> None:
+        if self._down != code:
+            self._down = code
+            log.warning("consumer_waiting", stream=self._stream, group=self._group, **why)
 
     def _say_up(self) -> None:
         if self._down is not None:
             self._down = None
             log.info("consumer_resumed", stream=self._stream, group=self._group)
+
+
+def _origin(error: Exception) -> str:
+    """Where it was raised: file, line and function."""
+    frames = traceback.extract_tb(error.__traceback__, -1)
+    return " ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)

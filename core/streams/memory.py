@@ -22,6 +22,7 @@ def _spell(entry_id: _Id) -> str:
 class _Pending:
     consumer: str
     delivered_at: float
+    deliveries: int = 1
 
 
 @dataclass
@@ -179,8 +180,12 @@ class MemoryStreams:
             entry_id for entry_id, given in sorted(state.pending.items()) if given.delivered_at <= before
         ]
         for entry_id in stale[:count]:
-            state.pending[entry_id] = _Pending(consumer, time.monotonic())
-        return self._stream(stream).entries(stale[:count])
+            deliveries = state.pending[entry_id].deliveries + 1
+            state.pending[entry_id] = _Pending(consumer, time.monotonic(), deliveries)
+        return [
+            entry._replace(deliveries=state.pending[_parse(entry.id)].deliveries)
+            for entry in self._stream(stream).entries(stale[:count])
+        ]
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """See ``StreamPort.acknowledge``."""

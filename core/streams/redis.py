@@ -175,7 +175,21 @@ class RedisStreams:
                     raise
                 await self.ensure_group(stream, group)
                 return []
-        return _entries(raw[1])
+            taken = _entries(raw[1])
+            deliveries = await self._deliveries(stream, group, consumer, taken)
+        return [entry._replace(deliveries=deliveries.get(entry.id, 1)) for entry in taken]
+
+    async def _deliveries(
+        self, stream: str, group: str, consumer: str, taken: Sequence[Entry]
+    ) -> dict[str, int]:
+        """How often each of these was given to someone; what was claimed does not say it."""
+        if not taken:
+            return {}
+        # What the consumer had before may lie in between: it never has more than a few batches.
+        listed = await self._redis.xpending_range(
+            stream, group, min=taken[0].id, max=taken[-1].id, count=_ENTRY_LIMIT, consumername=consumer
+        )
+        return {_text(one["message_id"]): one["times_delivered"] for one in listed}
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """See ``StreamPort.acknowledge``."""

@@ -61,10 +61,38 @@ def upgrade() -> None:
         ),
         sa.Column("facts", sa.Integer(), nullable=False),
         sa.Column("applied_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column(
+            "concluded",
+            sa.Boolean(),
+            server_default="true",
+            nullable=False,
+            comment="false: it ends a positions answer of which something has still to arrive",
+        ),
         sa.PrimaryKeyConstraint("epoch", "first_seq", name=op.f("pk_inbox")),
         comment="stream entries whose effect is committed: the same again has none",
     )
     op.create_index("ix_inbox_applied_at", "inbox", ["applied_at"], unique=False, postgresql_using="brin")
+    op.create_table(
+        "inbox_trials",
+        sa.Column("entry", sa.Text(), nullable=False, comment="SHA-256 of the entry"),
+        sa.Column(
+            "seq",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the fact that is being tried; null: the entry as a whole",
+        ),
+        sa.Column("deaths", sa.Integer(), nullable=False, comment="workers that died while they tried that"),
+        sa.Column(
+            "deadly",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="the facts that are to be kept aside for it",
+        ),
+        sa.Column("holder", sa.Text(), nullable=False, comment="the worker that tries"),
+        sa.Column("tried_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("entry", name=op.f("pk_inbox_trials")),
+        comment="entries delivered again and again: what stands here when one comes again, a worker died on",
+    )
     op.create_table(
         "observation_gaps",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

@@ -90,7 +90,7 @@ async def job_by_id(reader: Reader, job_id: UUID) -> JobRow | None:
 
 
 async def dead_by_category(reader: Reader) -> list[DeadRow]:
-    """What could not be read, by category."""
+    """What could not be read or applied and stands open, by category."""
     table = dead_facts.c
     rows = await reader.execute(
         select(
@@ -99,6 +99,7 @@ async def dead_by_category(reader: Reader) -> list[DeadRow]:
             func.sum(table.occurrences).cast(table.occurrences.type),
             func.max(table.last_seen_at),
         )
+        .where(table.status == "open")
         .group_by(table.category)
         .order_by(table.category)
     )
@@ -111,7 +112,7 @@ async def last_errors(reader: Reader, *, limit: int) -> list[ErrorRow]:
         dead_facts.c.last_seen_at.label("at"),
         dead_facts.c.category.label("category"),
         dead_facts.c.reason.label("message"),
-    )
+    ).where(dead_facts.c.status == "open")
     failed = select(sync_log.c.at, sync_log.c.kind, sync_log.c.message).where(sync_log.c.kind.in_(FAILURES))
     listed = dead.union_all(failed).subquery()
     rows = await reader.execute(select(listed).order_by(listed.c.at.desc()).limit(limit))

@@ -96,10 +96,11 @@ class Place(NamedTuple):
 
 
 class Received(NamedTuple):
-    """An execution fact and the epoch of the connection that brought it."""
+    """An execution fact and its place: the epoch of the connection that brought it, its sequence there."""
 
     fact: ExecutionReported
     epoch: int
+    seq: int = 0
 
 
 class ReceivedCommission(NamedTuple):
@@ -165,7 +166,7 @@ async def insert_executions(connection: Writer, received: Iterable[tuple[Receive
             epoch,
             *place,
         )
-        for (fact, epoch), place in received
+        for (fact, epoch, _), place in received
     ]
     # In key order, so that two workers that were handed the same entries cannot lock each other out.
     rows.sort(key=lambda row: row[0])

@@ -1,6 +1,5 @@
-"""How complete things are, what happened, what could not be read, and what is still to be announced."""
+"""How complete things are, what happened, and what is still to be announced."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from sqlalchemy import text
 from core.events.facts import LinkChanged
 from models.session import Writer
 from models.stores.bulk import BulkInsert
-from models.tables import dead_facts, outbox, sync_datasets, sync_log
+from models.tables import outbox, sync_datasets, sync_log
 
 _upsert_datasets = BulkInsert(
     sync_datasets,
@@ -30,25 +29,6 @@ _upsert_link = text(
     "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at)"
 )
 _insert_log = BulkInsert(sync_log, ("at", "epoch", "kind", "message", "details"))
-_upsert_dead = BulkInsert(
-    dead_facts,
-    (
-        "fingerprint",
-        "category",
-        "reason",
-        "payload",
-        "source",
-        "account",
-        "epoch",
-        "occurrences",
-        "first_seen_at",
-        "last_seen_at",
-    ),
-    conflict="ON CONFLICT (fingerprint) DO UPDATE SET "
-    "occurrences = dead_facts.occurrences + excluded.occurrences, "
-    "last_seen_at = excluded.last_seen_at, reason = excluded.reason "
-    "WHERE dead_facts.last_seen_at < excluded.last_seen_at",
-)
 _insert_outbox = BulkInsert(outbox, ("payload",), returning="id")
 _delete_outbox = text("DELETE FROM outbox WHERE id = ANY(:ids)")
 _left_in_outbox = text(
@@ -76,18 +56,6 @@ class LogEntry(NamedTuple):
     kind: str
     message: str
     details: dict[str, object] | None = None
-
-
-class DeadFact(NamedTuple):
-    """What could not be read or applied, kept whole."""
-
-    category: str
-    reason: str
-    payload: str
-    source: str
-    at: datetime
-    account: str | None = None
-    epoch: int | None = None
 
 
 async def record_datasets(
@@ -124,34 +92,6 @@ async def append_log(connection: Writer, entries: Sequence[LogEntry]) -> None:
         for entry in entries
     ]
     await _insert_log(connection, rows)
-
-
-async def bury(connection: Writer, facts: Iterable[DeadFact]) -> None:
-    """Keep what could not be dealt with. The same thing again is counted, not kept twice."""
-    rows: dict[str, list[object]] = {}
-    for fact in facts:
-        # PostgreSQL's text cannot hold the character NUL.
-        payload = fact.payload.replace("\x00", "\\u0000")
-        fingerprint = hashlib.sha256(f"{fact.category}\n{payload}".encode()).hexdigest()
-        row = rows.get(fingerprint)
-        if row is None:
-            reason = fact.reason.replace("\x00", "\\u0000")
-            rows[fingerprint] = [
-                fingerprint,
-                fact.category,
-                reason,
-                payload,
-                fact.source,
-                (fact.account or "").replace("\x00", "\\u0000") or None,
-                fact.epoch,
-                1,
-                fact.at,
-                fact.at,
-            ]
-        else:
-            row[7] = int(str(row[7])) + 1
-            row[9] = fact.at
-    await _upsert_dead(connection, [rows[key] for key in sorted(rows)])
 
 
 async def insert_outbox(connection: Writer, payloads: Sequence[bytes]) -> list[int]:

@@ -9,7 +9,7 @@ from models.tables.accounts import (
     marks,
     user_sessions,
 )
-from models.tables.delivery import dead_facts, inbox, outbox
+from models.tables.delivery import dead_facts, inbox, inbox_trials, outbox
 from models.tables.executions import commission_reports, executions
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.positions import (
@@ -42,6 +42,7 @@ __all__ = [
     "dead_facts",
     "executions",
     "inbox",
+    "inbox_trials",
     "installation",
     "instruments",
     "jobs",

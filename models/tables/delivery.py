@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func
 
-from models.types import BigInt, Bytes, Instant, Int, String, metadata, one_of
+from models.types import BigInt, Bool, Bytes, Instant, Int, Json, String, metadata, one_of
 
 inbox = Table(
     "inbox",
@@ -11,8 +11,27 @@ inbox = Table(
     Column("first_seq", BigInt, primary_key=True, autoincrement=False, comment="names the entry"),
     Column("facts", Int, nullable=False),
     Column("applied_at", Instant, nullable=False),
+    Column(
+        "concluded",
+        Bool,
+        nullable=False,
+        server_default="true",
+        comment="false: it ends a positions answer of which something has still to arrive",
+    ),
     Index("ix_inbox_applied_at", "applied_at", postgresql_using="brin"),
     comment="stream entries whose effect is committed: the same again has none",
+)
+
+inbox_trials = Table(
+    "inbox_trials",
+    metadata,
+    Column("entry", String, primary_key=True, comment="SHA-256 of the entry"),
+    Column("seq", BigInt, comment="the fact that is being tried; null: the entry as a whole"),
+    Column("deaths", Int, nullable=False, comment="workers that died while they tried that"),
+    Column("deadly", Json, nullable=False, comment="the facts that are to be kept aside for it"),
+    Column("holder", String, nullable=False, comment="the worker that tries"),
+    Column("tried_at", Instant, nullable=False),
+    comment="entries delivered again and again: what stands here when one comes again, a worker died on",
 )
 
 outbox = Table(

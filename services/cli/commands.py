@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.errors import LotkeeperError
+from services.cli.dead_commands import dead
 from services.cli.ledger_commands import ledger, validate
 from services.cli.options import AsJson, WhichProfile
 
@@ -31,6 +32,7 @@ START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
 TRUST = "Prove and mend the ledger"
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
+app.add_typer(dead, name="dead", rich_help_panel=TRUST)
 
 
 def _print_version(wanted: bool) -> None:

@@ -17,8 +17,8 @@ from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from services.cli.target import running_stack
 from services.position_sync.examine import RowDifference
+from services.position_sync.faults import is_passing
 from services.position_sync.rebuild import Progress
-from services.position_sync.relay import is_passing
 
 Answer = TypeVar("Answer")
 

@@ -116,9 +116,13 @@ class Announcement:
         ]
         return cls(payloads, await insert_outbox(connection, payloads) if payloads else [])
 
-    async def publish(self, database: Database, streams: StreamPort, settings: Settings) -> None:
+    def __add__(self, other: "Announcement") -> "Announcement":
+        """Both as one, of one transaction."""
+        return Announcement([*self._payloads, *other._payloads], [*self._ids, *other._ids])
+
+    async def publish(self, database: Database, streams: StreamPort | None, settings: Settings) -> None:
         """Publish and forget. What cannot be published now stays in the outbox for the sweep."""
-        if not self._payloads:
+        if not self._payloads or streams is None:
             return
         try:
             await streams.append(settings.changes_stream, self._payloads, keep_entries=KEEP_CHANGES)

@@ -63,13 +63,14 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     homeless = {*arrivals.commissions, *arrivals.unfolded} - set(arrivals.executions)
     early = await _executions_of(connection, homeless)
     keys = await _keys(connection, arrivals, early, revalued | renamed)
-    if not keys:  # commissions that came before their executions, or combos only
+    if not keys:  # commissions before their executions, combos only, or the end of an answer before all of it
         _, contradicting = _take_executions(
             arrivals, {}, await _executions_of(connection, arrivals.executions)
         )
         await execution_store.upsert_commissions(connection, arrivals.commissions.values())
         await _store_combos(connection, arrivals)
-        return Booked(_recorded(arrivals, []), contradicting=contradicting)
+        unfinished = [sweep for sweep in arrivals.sweeps if sweep.fact.count]
+        return Booked(_recorded(arrivals, []), unfinished=unfinished, contradicting=contradicting)
     await ledger_store.ensure_books(connection, _told_of(arrivals))
     locked = {**arrivals.locked, **await queries.lock_books(connection, keys - set(arrivals.locked))}
     works = {key: OpenBook(row) for key, row in locked.items()}

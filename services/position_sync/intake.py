@@ -1,6 +1,6 @@
 """From stream entries to what a transaction applies: decode, check, sort by kind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,8 +29,9 @@ from core.events.facts import (
 from core.streams.port import Entry
 from models.queries.ledger import KnownExecution
 from models.stores.accounts import Described
+from models.stores.dead_facts import DeadFact
 from models.stores.executions import Received, ReceivedCommission
-from models.stores.sync import DeadFact
+from models.stores.inbox import EntryName, StreamPlace
 
 _MOST_DIGITS = 25
 _MOST_BEFORE_THE_POINT = 18
@@ -47,11 +48,6 @@ class Item(NamedTuple):
     epoch: int
     seq: int
     fact: Fact
-
-    @property
-    def told(self) -> tuple[Fact, int]:
-        """The fact and its epoch."""
-        return self.fact, self.epoch
 
 
 class Word(NamedTuple):
@@ -79,7 +75,50 @@ class _RawBatch(msgspec.Struct):
 
 
 _decode_raw = msgspec.json.Decoder(_RawBatch).decode
-_decode_fact = msgspec.json.Decoder(Fact).decode
+decode_fact: Callable[[bytes | str | msgspec.Raw], Fact] = msgspec.json.Decoder(Fact).decode
+
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+@dataclass(slots=True)
+class Told:
+    """What one stream entry tells.
+
+    An entry whose epoch is none (facts put before there was a session), or cannot be read, is named by its
+    place in the stream instead, as no epoch ever is: no other process can have given it that name.
+    """
+
+    place: StreamPlace
+    name: EntryName
+    facts: int = 0
+    items: list[Item] = field(default_factory=list)
+    dead: list[DeadFact] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entry_id: str) -> "Told":
+        """Nothing yet, of the entry with this id."""
+        milliseconds, _, number = entry_id.partition("-")
+        place = int(milliseconds), int(number or 0)
+        return cls(place, (-place[0], place[1]))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a name of its own."""
+        return self.name[0] > 0
+
+    def begin(self, epoch: int, first_seq: int, facts: int) -> None:
+        """Its frame was read."""
+        self.facts = facts
+        if epoch > 0:
+            self.name = (epoch, first_seq)
+
+    def take(self, item: Item, now: datetime) -> None:
+        """Take in a fact, among the dead ones if its figures are of no use."""
+        fault = fault_of(item.fact)
+        if fault:
+            self.dead.append(as_dead(item, "validation", fault, now))
+        else:
+            self.items.append(item)
 
 
 @dataclass(slots=True)
@@ -103,61 +142,61 @@ class Intake:
     """Executions that tell something else under an id that another in the same batch has."""
 
 
-def decode_entries(entries: Iterable[Entry], now: datetime) -> tuple[list[Item], list[DeadFact]]:
-    """The facts in ``entries``, and what of them could not be read."""
-    items: list[Item] = []
-    dead: list[DeadFact] = []
-    for entry in entries:
-        try:
-            batch = decode_facts(entry.data)
-        except msgspec.MsgspecError:
-            _decode_leniently(entry, now, items, dead)
-            continue
-        for position, fact in enumerate(batch.facts):
-            _admit(Item(batch.epoch, batch.first_seq + position, fact), now, items, dead)
-    return items, dead
-
-
-def _decode_leniently(entry: Entry, now: datetime, items: list[Item], dead: list[DeadFact]) -> None:
+def decode_entry(entry: Entry, now: datetime) -> Told:
+    """What ``entry`` tells, and what of it could not be read."""
+    told = Told.of(entry.id)
     try:
-        batch = _decode_raw(entry.data)
-    except msgspec.MsgspecError as error:
-        payload = entry.data.decode(errors="backslashreplace")
-        dead.append(DeadFact("parsing", f"stream entry: {error}", payload, "facts", now))
+        batch = decode_facts(entry.data)
+    except _UNDECODABLE:
+        _decode_leniently(entry.data, now, told)
+        return told
+    told.begin(batch.epoch, batch.first_seq, len(batch.facts))
+    for position, fact in enumerate(batch.facts):
+        told.take(Item(batch.epoch, batch.first_seq + position, fact), now)
+    return told
+
+
+def _decode_leniently(data: bytes, now: datetime, told: Told) -> None:
+    try:
+        batch = _decode_raw(data)
+    except _UNDECODABLE as error:
+        told.dead.append(undecodable(data, "parsing", f"stream entry: {error}", now))
         return
+    told.begin(batch.epoch, batch.first_seq, len(batch.facts))
     for position, raw in enumerate(batch.facts):
+        seq = batch.first_seq + position
         try:
-            fact = _decode_fact(raw)
-        except msgspec.MsgspecError as error:
+            fact = decode_fact(raw)
+        except _UNDECODABLE as error:
             payload = bytes(raw).decode(errors="backslashreplace")
-            dead.append(DeadFact("parsing", f"fact: {error}", payload, "facts", now, epoch=batch.epoch))
+            told.dead.append(
+                DeadFact("parsing", f"fact: {error}", payload, "facts", now, epoch=batch.epoch, seq=seq)
+            )
         else:
-            _admit(Item(batch.epoch, batch.first_seq + position, fact), now, items, dead)
+            told.take(Item(batch.epoch, seq, fact), now)
 
 
-def _admit(item: Item, now: datetime, items: list[Item], dead: list[DeadFact]) -> None:
-    fault = _fault(item.fact)
-    if fault:
-        dead.append(as_dead(*item.told, "validation", fault, now))
-    else:
-        items.append(item)
+def undecodable(data: bytes, category: str, reason: str, now: datetime) -> DeadFact:
+    """A whole stream entry that cannot be used."""
+    return DeadFact(category, reason, data.decode(errors="backslashreplace"), "facts", now)
 
 
-def as_dead(fact: Fact, epoch: int, category: str, reason: str, now: datetime) -> DeadFact:
+def as_dead(item: Item, category: str, reason: str, now: datetime) -> DeadFact:
     """A fact that was read and cannot be applied.
 
     Its payload leaves out when we were told, so that the same told in every resync is kept once.
     """
+    epoch, seq, fact = item
     told = msgspec.to_builtins(fact, str_keys=True)
     del told["received_at"]
     payload = msgspec.json.encode(told).decode()
-    return DeadFact(category, reason, payload, "facts", now, getattr(fact, "account", None), epoch)
+    return DeadFact(category, reason, payload, "facts", now, getattr(fact, "account", None), epoch, seq)
 
 
 def as_contradicting(received: Received, now: datetime) -> DeadFact:
     """An execution that tells something else than what is known under its id."""
     reason = "an execution with this id and other content is known already; the first one counts"
-    return as_dead(received.fact, received.epoch, "validation", reason, now)
+    return as_dead(Item(received.epoch, received.seq, received.fact), "validation", reason, now)
 
 
 def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution) -> bool:
@@ -185,7 +224,7 @@ def _sane(number: Decimal | None) -> bool:
     )
 
 
-def _fault(fact: Fact) -> str:
+def fault_of(fact: Fact) -> str:
     """What is wrong with a fact's figures; empty when nothing is."""
     if fact.received_at.tzinfo is None:
         return "a time must carry its zone"
@@ -233,11 +272,11 @@ def sort_facts(items: Sequence[Item]) -> Intake:
                 first = intake.executions.get(fact.exec_id)
                 if first is not None:
                     if not is_same(fact, first.fact):
-                        intake.contradicting.append(Received(fact, epoch))
+                        intake.contradicting.append(Received(fact, epoch, seq))
                     continue
                 intake.accounts.setdefault(fact.account, fact.received_at)
                 _describe(intake, fact.instrument, None)
-                intake.executions[fact.exec_id] = Received(fact, epoch)
+                intake.executions[fact.exec_id] = Received(fact, epoch, seq)
             case CommissionReported():
                 report = ReceivedCommission(fact, epoch)
                 known = intake.commissions.get(fact.exec_id)
@@ -283,7 +322,14 @@ def _sort_rare(intake: Intake, epoch: int, seq: int, fact: Fact) -> None:
         case FrameUnreadable():
             intake.unreadable.append(
                 DeadFact(
-                    fact.category, fact.reason, fact.frame, "gateway", fact.received_at, fact.account, epoch
+                    fact.category,
+                    fact.reason,
+                    fact.frame,
+                    "gateway",
+                    fact.received_at,
+                    fact.account,
+                    epoch,
+                    seq,
                 )
             )
 

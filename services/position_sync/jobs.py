@@ -26,8 +26,8 @@ from core.events.requests import RECONCILE_JOB, SWEEP_JOB
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database
+from services.position_sync.faults import is_passing
 from services.position_sync.reconcile import reconcile
-from services.position_sync.relay import is_passing
 from services.position_sync.sweep import sweep
 
 if TYPE_CHECKING:

@@ -4,6 +4,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FACTS = Counter("lotkeeper_facts_applied_total", "Facts committed, by kind", ["kind"])
 EXECUTIONS = Counter("lotkeeper_executions_recorded_total", "Executions stored for the first time")
+STALE = Counter(
+    "lotkeeper_stale_facts_refused_total", "Facts of a link that had been replaced, by kind", ["kind"]
+)
+REPEATED = Counter("lotkeeper_repeated_entries_total", "Stream entries that had had their effect before")
 DEAD = Counter("lotkeeper_dead_facts_total", "Facts kept aside, by category", ["category"])
 BATCH = Histogram(
     "lotkeeper_relay_batch_facts",

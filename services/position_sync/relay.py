@@ -1,62 +1,61 @@
-"""Facts into rows: one transaction a batch of stream entries, acknowledged after its commit."""
+"""Facts into rows: one transaction a batch of stream entries, acknowledged after its commit.
 
-import asyncio
+An entry's name goes into the inbox in the transaction of its effect: delivered again, it has none.
+"""
+
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import chain
+from functools import partial
 from time import perf_counter
-
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import logs
 from core.clock import Clock, utc_now
 from core.domain.rates import EXCHANGE_RATE
 from core.errors import DatabaseUnavailableError
 from core.events.changes import AccountsRecorded, AccountValueChanged, Change, DatasetRecorded, JobChanged
+from core.events.facts import PositionsCompleted
 from core.settings import Settings
 from core.streams.port import Entry, StreamPort
 from models.queries.ledger import unfolded_commissions
-from models.session import Database, Writer, is_disconnect
+from models.session import Database, Writer
 from models.stores import accounts as account_store
+from models.stores import inbox
 from models.stores import sync as sync_store
+from models.stores.dead_facts import DeadFact, bury
 from models.stores.jobs import finish_job
-from models.stores.sync import DatasetWord, DeadFact, LogEntry
-from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
+from models.stores.sync import DatasetWord, LogEntry
+from models.tables.sync import RESYNC_FAILED
 from services.position_sync import metrics
+from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
+from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_answers
 from services.position_sync.booking import Arrivals, Booked, book
+from services.position_sync.effect import Applied, Effect
+from services.position_sync.faults import Accused, can_be_a_facts_fault, is_datas_fault, is_passing, narrow
 from services.position_sync.intake import (
     Intake,
     Item,
-    Sweep,
+    Told,
     as_contradicting,
     as_dead,
-    decode_entries,
+    decode_entry,
     sort_facts,
+    undecodable,
 )
+from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, Trials
 
 log = logs.get_logger(__name__)
 
-_PASSING_STATES = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that say nothing against the statement: connection, deadlock, disk full, shutdown."""
-
 GROUP = "position_sync"
-_SWEEP_PATIENCE = 25
-_SWEEP_WAIT_SECONDS = 0.2
-"""Between looks for the rest of a positions answer, which another worker has in hand."""
-
 AskForComparison = Callable[[str, str], Awaitable[None]]
 """Called with an account and what made comparing it worth while."""
 
+Resolve = Callable[[Writer], Awaitable[None]]
 
-def is_passing(error: Exception) -> bool:
-    """Whether trying again later can help: PostgreSQL is away, or was not able just then."""
-    if is_disconnect(error) or isinstance(error, PoolTimeoutError):
-        return True
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return str(state or "").startswith(_PASSING_STATES)
+
+class SetAsideAgainError(Exception):
+    """A fact that was retried cannot be applied still; the text says why."""
 
 
 class Relay:
@@ -65,87 +64,198 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        streams: StreamPort,
+        streams: StreamPort | None,
         settings: Settings,
         *,
         ask_for_comparison: AskForComparison,
         clock: Clock = utc_now,
-        sweep_wait_seconds: float = _SWEEP_WAIT_SECONDS,
+        sweep_wait_seconds: float = SWEEP_WAIT_SECONDS,
     ) -> None:
-        self._sweep_wait_seconds = sweep_wait_seconds
         self._database = database
         self._streams = streams
         self._settings = settings
         self._ask = ask_for_comparison
         self._clock = clock
+        self._admission = Admission()
+        self._trials = Trials(database, clock)
+        self._answers = Answers(database, streams, settings, self._ask_for, clock, sweep_wait_seconds)
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Commit what ``entries`` tell.
 
+        What PostgreSQL calls the data's fault is set aside at once; what fails for any other reason, when it
+        has been delivered often enough.
+
         Raises:
             DatabaseUnavailableError: PostgreSQL is away; nothing may be acknowledged.
+            Exception: nobody knows why; to be delivered again.
         """
-        items, dead = decode_entries(entries, self._clock())
-        await self._apply(items, dead)
-
-    async def _apply(self, items: Sequence[Item], dead: Sequence[DeadFact]) -> None:
-        """Apply in one transaction; where something in it is at fault, narrow it down and keep it aside."""
         try:
-            unfinished = await self._commit(items, dead)
+            await self._handle(entries)
         except Exception as error:
-            if is_passing(error):
-                raise DatabaseUnavailableError(
-                    f"PostgreSQL cannot take facts now ({type(error).__name__}). They wait in the stream."
-                ) from error
-            await self._set_aside(items, dead, error)
-            return
-        for sweep in unfinished:
-            await self._finish(sweep)
-        await self._fold_stragglers(items)
+            if not is_passing(error):
+                raise
+            raise DatabaseUnavailableError(
+                f"PostgreSQL cannot take facts now ({type(error).__name__}). They wait in the stream."
+            ) from error
 
-    async def _set_aside(self, items: Sequence[Item], dead: Sequence[DeadFact], error: Exception) -> None:
-        if not items:
-            raise error
-        if len(items) == 1:
-            cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-            reason = (str(cause).splitlines() or [type(cause).__name__])[0]
-            log.warning("fact_kept_aside", kind=type(items[0].fact).__name__, error=type(cause).__name__)
-            await self._commit([], [*dead, as_dead(*items[0].told, "database", reason, self._clock())])
-            return
-        middle = len(items) // 2
-        await self._apply(items[:middle], dead)
-        await self._apply(items[middle:], ())
-
-    async def _commit(self, items: Sequence[Item], dead: Sequence[DeadFact]) -> list[Sweep]:
-        intake = sort_facts(items)
+    async def _handle(self, entries: Sequence[Entry]) -> None:
         now = self._clock()
+        told = [decode_entry(one, now) for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]
+        if told:
+            try:
+                await self._commit(told, self._apply_together)
+            except Exception as error:
+                if not is_datas_fault(error):
+                    raise
+                for one in told:
+                    await self._commit([one], self._apply_narrowly)
+        for entry in entries:
+            if entry.deliveries >= SUSPICIOUS_DELIVERIES:
+                await self._try_alone(entry)
+
+    async def _commit(
+        self,
+        told: Sequence[Told],
+        apply: Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]],
+    ) -> None:
         started = perf_counter()
         async with self._database.write() as connection:
-            booked, changes = await store(connection, intake, dead, now)
-            announcement = await Announcement.prepare(connection, changes)
-        self._count(items, chain(intake.unreadable, dead), booked, perf_counter() - started)
-        await announcement.publish(self._database, self._streams, self._settings)
-        wanted = dict.fromkeys(booked.differing_accounts, "change")
-        wanted |= {account: "positions" for sweep in intake.sweeps for account in sweep.fact.accounts}
+            effect = await self._take_in(connection, told, apply)
+        effect.seconds = perf_counter() - started
+        await self._settle(effect)
+
+    async def _take_in(
+        self,
+        connection: Writer,
+        told: Sequence[Told],
+        apply: Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]],
+    ) -> Effect:
+        effect = Effect(await self._admission.admit(connection, told, self._clock()))
+        fresh = effect.admitted.fresh
+        if fresh:
+            effect.applied = await apply(connection, fresh)
+            unfinished = {sweep for one in effect.applied for sweep in one.booked.unfinished}
+            effect.waiting = [
+                (one.name, sweep) for one in fresh for sweep in ends_of_answers(one) if sweep in unfinished
+            ]
+        if effect.waiting:
+            await inbox.leave_unconcluded(connection, {name for name, _ in effect.waiting})
+        return effect
+
+    async def _apply_together(self, connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
+        items = [item for one in fresh for item in one.items]
+        return [await self._apply(connection, items, [dead for one in fresh for dead in one.dead])]
+
+    async def _apply_narrowly(
+        self, connection: Writer, fresh: Sequence[Told], accused: Accused = is_datas_fault
+    ) -> list[Applied]:
+        """Apply all facts but those that cannot be; nothing of these but the note that they are dead."""
+        applied: list[Applied] = []
+        for one in fresh:
+            applied.append(await self._apply(connection, (), one.dead))
+            applied += await self._narrow(connection, one.items, accused)
+        return applied
+
+    async def _narrow(self, connection: Writer, items: Sequence[Item], accused: Accused) -> list[Applied]:
+        async def set_aside(item: Item, category: str, reason: str) -> Applied:
+            return await self._apply(connection, (), [as_dead(item, category, reason, self._clock())])
+
+        return await narrow(
+            connection, items, lambda part: self._apply(connection, part, ()), set_aside, accused
+        )
+
+    async def _apply(self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact]) -> Applied:
+        intake = sort_facts(items)
+        booked, changes = await store(connection, intake, dead, self._clock())
+        announcement = await Announcement.prepare(connection, changes)
+        return Applied(items, [*intake.unreadable, *dead], booked, announcement)
+
+    async def _try_alone(self, entry: Entry) -> None:
+        """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
+        course: Course | None = None
+        started = perf_counter()
+        try:
+            async with self._database.write() as connection:
+                course = await self._trials.begin(connection, entry)
+                effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
+                await self._trials.end(connection, course)
+        except Exception:
+            if course is not None:
+                await self._trials.call_off(course)
+            raise
+        effect.seconds = perf_counter() - started
+        await self._settle(effect)
+
+    def _read(self, entry: Entry, course: Course) -> Told:
+        if not course.is_hopeless:
+            return decode_entry(entry, self._clock())
+        told = Told.of(entry.id)
+        told.dead.append(undecodable(entry.data, "database", DIED, self._clock()))
+        return told
+
+    def _along(self, course: Course) -> Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]]:
+        async def one_by_one(connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
+            applied: list[Applied] = []
+            for one in fresh:
+                applied.append(await self._apply(connection, (), one.dead))
+                for item in one.items:
+                    if item.seq in course.deadly:
+                        log.warning("fact_kept_aside", kind=type(item.fact).__name__, error=DIED)
+                        dead = as_dead(item, "database", DIED, self._clock())
+                        applied.append(await self._apply(connection, (), [dead]))
+                    else:
+                        await self._trials.note(course, item.seq)
+                        applied += await self._narrow(connection, [item], can_be_a_facts_fault)
+            return applied
+
+        return one_by_one if course.by_one else partial(self._apply_narrowly, accused=can_be_a_facts_fault)
+
+    async def again(self, items: Sequence[Item], resolve: Resolve) -> None:
+        """Apply facts that were set aside; ``resolve`` says so in the same transaction.
+
+        Raises:
+            SetAsideAgainError: one of them cannot be applied still; nothing was done.
+        """
+        effect = Effect()
+        async with self._database.write() as connection:
+            applied = await self._apply(connection, items, ())
+            if applied.dead:
+                raise SetAsideAgainError(applied.dead[0].reason)
+            await resolve(connection)
+        effect.applied = [applied]
+        await self._settle(effect)
+
+    async def again_whole(self, told: Told, resolve: Resolve) -> None:
+        """The same for an entry that could not be read: once, whoever else brings it."""
+        effect = Effect()
+        async with self._database.write() as connection:
+            # It says nothing of where its epoch begins: it stands in no stream any more.
+            if not told.is_named or await inbox.admit(connection, {told.name: told.facts}, self._clock()):
+                effect.applied = await self._apply_narrowly(connection, [told], can_be_a_facts_fault)
+            await resolve(connection)
+        await self._settle(effect)
+
+    async def _settle(self, effect: Effect) -> None:
+        """Everything that is done once the transaction is committed."""
+        self._admission.committed(effect.admitted)
+        self._count(effect)
+        together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
+        await together.publish(self._database, self._streams, self._settings)
+        differing = {account for one in effect.applied for account in one.booked.differing_accounts}
+        await self._ask_for(
+            differing, [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
+        )
+        left = await self._answers.left_waiting(effect.admitted.repeated)
+        for name, sweep in (*effect.waiting, *left):
+            await self._answers.finish(name, sweep)
+        await self._fold_stragglers(effect.items)
+
+    async def _ask_for(self, differing: Iterable[str], answers: Iterable[PositionsCompleted]) -> None:
+        wanted = dict.fromkeys(differing, "change")
+        wanted |= {account: "positions" for answer in answers for account in answer.accounts}
         for account, trigger in sorted(wanted.items()):
             await self._ask(account, trigger)
-        return booked.unfinished
-
-    async def _finish(self, sweep: Sweep) -> None:
-        """Wait until what an answer told of, in another worker's hands, is committed; then conclude."""
-        for _ in range(_SWEEP_PATIENCE):
-            await asyncio.sleep(self._sweep_wait_seconds)
-            if not await self._commit([Item(*sweep)], ()):
-                return
-        log.warning("positions_answer_incomplete", expected=sweep.fact.count)
-        entry = LogEntry(
-            self._clock(),
-            sweep.epoch,
-            POSITIONS_INCOMPLETE,
-            "A positions answer arrived with fewer positions than it announced; nothing was closed by it.",
-        )
-        async with self._database.write() as connection:
-            await sync_store.append_log(connection, [entry])
 
     async def _fold_stragglers(self, items: Sequence[Item]) -> None:
         """Fold commissions that another worker committed while their executions, or rates, were in our hands.
@@ -162,21 +272,26 @@ class Relay:
         if unfolded:
             await fold_commissions(self._database, self._streams, self._settings, unfolded, self._clock())
 
-    def _count(self, items: Sequence[Item], dead: "chain[DeadFact]", booked: Booked, seconds: float) -> None:
+    def _count(self, effect: Effect) -> None:
+        metrics.REPEATED.inc(len(effect.admitted.repeated))
+        if not effect.applied:
+            return
+        items = effect.items
         for kind, number in Counter(type(item.fact).__name__ for item in items).items():
             metrics.FACTS.labels(kind).inc(number)
+        dead = [fact for one in effect.applied for fact in one.dead]
         for category, number in Counter(fact.category for fact in dead).items():
             metrics.DEAD.labels(category).inc(number)
-        metrics.EXECUTIONS.inc(booked.executions)
+        metrics.EXECUTIONS.inc(sum(one.booked.executions for one in effect.applied))
         metrics.BATCH.observe(len(items))
-        metrics.TRANSACTION.observe(seconds)
+        metrics.TRANSACTION.observe(effect.seconds)
         if items:
             oldest = min(item.fact.received_at for item in items)
             metrics.COMMIT_DELAY.observe(max(0.0, (self._clock() - oldest).total_seconds()))
 
 
 async def fold_commissions(
-    database: Database, streams: StreamPort, settings: Settings, exec_ids: Sequence[str], now: datetime
+    database: Database, streams: StreamPort | None, settings: Settings, exec_ids: Sequence[str], now: datetime
 ) -> None:
     """Fold anew what was folded before its commission report was visible."""
     async with database.write() as connection:
@@ -212,7 +327,7 @@ async def store(
     changes += await _links_and_fences(connection, intake, now)
     contradicting = (*intake.contradicting, *booked.contradicting)
     intake.unreadable.extend(as_contradicting(one, now) for one in contradicting)
-    await sync_store.bury(connection, [*intake.unreadable, *dead])
+    await bury(connection, [*intake.unreadable, *dead])
     return booked, changes
 
 

@@ -13,6 +13,7 @@ from core.streams.port import StreamPort
 from models.queries import reconciliation as queries
 from models.queries.ledger import dirty_books, unfolded_commissions
 from models.session import Database
+from models.stores.inbox import prune_inbox
 from models.stores.jobs import delete_expired_sessions, fail_unanswered
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement, publish_left_over
@@ -25,6 +26,7 @@ log = logs.get_logger(__name__)
 _BOOKS_AT_ONCE = 200
 _EXECUTIONS_AT_ONCE = 1000
 _JOB_PATIENCE = timedelta(minutes=10)
+_INBOX_KEPT = timedelta(days=30)
 
 
 async def sweep(
@@ -75,6 +77,7 @@ async def _close_overdue(database: Database, streams: StreamPort, settings: Sett
     error = "The broker link did not answer. Check that it runs and is connected, then ask again."
     async with database.write() as connection:
         await delete_expired_sessions(connection, now)
+        await prune_inbox(connection, now - _INBOX_KEPT)
         jobs = await fail_unanswered(connection, before=now - _JOB_PATIENCE, at=now, error=error)
         announcement = await Announcement.prepare(connection, [JobChanged(**job._asdict()) for job in jobs])
     await announcement.publish(database, streams, settings)

@@ -18,7 +18,7 @@ from models.queries.reconciliation import accounts
 from models.session import Database
 from models.stores.accounts import upsert_marks, upsert_pnl
 from models.stores.sync import record_link
-from services.position_sync.relay import is_passing
+from services.position_sync.faults import is_passing
 
 log = logs.get_logger(__name__)
 

@@ -123,6 +123,18 @@ async def test_what_was_not_acknowledged_can_be_taken_over(port: StreamPort) -> 
     assert await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10) == []
 
 
+async def test_each_entry_says_how_often_it_was_given_to_someone(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1", b"2", b"3"])
+    first = await port.read_group(STREAM, "g", "a", count=2, block_ms=0)
+    assert [entry.deliveries for entry in first] == [1, 1]
+    again = await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=1)
+    assert [(entry.data, entry.deliveries) for entry in again] == [(b"1", 2)]
+    await port.read_group(STREAM, "g", "c", count=1, block_ms=0)
+    taken = await port.claim_stale(STREAM, "g", "c", idle_ms=0, count=10)
+    assert [(entry.data, entry.deliveries) for entry in taken] == [(b"1", 3), (b"2", 2), (b"3", 2)]
+
+
 async def test_what_is_still_fresh_is_not_taken_over(port: StreamPort) -> None:
     await port.ensure_group(STREAM, "g")
     await port.append(STREAM, [b"1"])

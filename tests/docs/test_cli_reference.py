@@ -25,7 +25,7 @@ and only where a person looks on.
 EXIT_CODES = {
     0: "done; nothing is wrong",
     1: "failed; the sentence on standard error says why and what to do",
-    2: "asked wrongly: an unknown command, option, account or cost method",
+    2: "asked wrongly: an unknown command, option, account, cost method or id",
     3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process",
     5: "`validate`: something stored, or something the broker says, differs",
     6: "a setting, a file or a port is wrong, or the database belongs to the other profile",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 from core.domain.instruments import Instrument
 from core.domain.rates import EXCHANGE_RATE
@@ -111,11 +112,14 @@ def dataset(
     )
 
 
-class Link:
-    """Numbers facts as one connection of the broker link does."""
+_epochs = count(1)
 
-    def __init__(self, epoch: int = 1) -> None:
-        self.epoch = epoch
+
+class Link:
+    """Numbers facts as one connection of the broker link does. Each is newer than those made before."""
+
+    def __init__(self, epoch: int | None = None) -> None:
+        self.epoch = next(_epochs) if epoch is None else epoch
         self._next_seq = 0
         self._entries = 0
 

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import text
 
 from models.session import Database
+from models.tables import metadata
 
 QUERIES = {
     "positions": "SELECT id, account, conid, ordinal, status, side, quantity, max_quantity, average_cost, "
@@ -32,13 +33,26 @@ async def ledger_rows(database: Database) -> dict[str, list[tuple[str, ...]]]:
         }
 
 
+async def every_row(database: Database, *but: str) -> dict[str, list[str]]:
+    """Every row of every table as text, but those of some: bit for bit, our own times and ids included."""
+    async with database.read() as reader:
+        return {
+            name: sorted(
+                row[0]
+                for row in await reader.execute(text(f"SELECT CAST(t AS text) FROM {name} AS t"))  # noqa: S608 - a table's name
+            )
+            for name in metadata.tables
+            if name not in but
+        }
+
+
 async def clear(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(
             text(
                 "TRUNCATE broker_accounts, instruments, executions, commission_reports, ledger_books, "
                 "position_statements, positions, position_events, lots, lot_disposals, sync_datasets, "
-                "dead_facts, outbox CASCADE"
+                "dead_facts, outbox, inbox, inbox_trials, broker_sessions, sync_log CASCADE"
             )
         )
 

@@ -19,7 +19,7 @@ from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.announce import publish_left_over
-from services.position_sync.intake import decode_entries, sort_facts
+from services.position_sync.intake import decode_entry, sort_facts
 from services.position_sync.relay import Relay, store
 from services.position_sync.sweep import sweep
 from services.stack import PostgresServer
@@ -186,7 +186,7 @@ async def test_the_later_of_two_workers_that_did_not_see_each_other_folds_the_co
 ) -> None:
     link = Link()
     fill = link.entry(execution("a.01", "1"))
-    items, _ = decode_entries([fill], clock())
+    items = decode_entry(fill, clock()).items
     async with database.write() as other_worker:
         await store(other_worker, sort_facts(items), [], clock())
         # The execution is not committed yet: the commission cannot find it, nor it the commission.

@@ -79,7 +79,7 @@ class World:
     ) -> None:
         self.relay, self.clock, self.database = relay, clock, database
         self._streams, self._settings = streams, settings
-        self.link = Link()
+        self.link = Link(epoch=1)
         self.standing: set[str] = set()
         """Kinds of differences that stood open after the first look."""
         self._sweeps = 0

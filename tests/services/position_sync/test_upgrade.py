@@ -68,7 +68,9 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
         for table, columns in ADDED_SINCE_THE_FIRST.items():
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-        await connection.execute(text("DROP TABLE lot_disposals, inbox, coalesced_jobs, observation_gaps"))
+        await connection.execute(
+            text("DROP TABLE lot_disposals, inbox, inbox_trials, coalesced_jobs, observation_gaps")
+        )
         await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
         # What the third version dropped.
