@@ -22,7 +22,9 @@ from models.session import Database, Writer, is_disconnect
 from models.stores import accounts as account_store
 from models.stores import sync as sync_store
 from models.stores.jobs import finish_job
+from models.stores.jobs_coalesced import want
 from models.stores.sync import DatasetWord, DeadFact, LogEntry
+from models.tables.jobs import CHANGE, RECONCILE
 from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
@@ -123,10 +125,11 @@ class Relay:
         async with self._database.write() as connection:
             booked, changes = await store(connection, intake, dead, now)
             announcement = await Announcement.prepare(connection, changes)
+            wanted = dict.fromkeys(booked.differing_accounts, CHANGE)
+            wanted |= {account: "positions" for sweep in intake.sweeps for account in sweep.fact.accounts}
+            await want(connection, RECONCILE, wanted, self._settings.settle_seconds)
         self._count(items, chain(intake.unreadable, dead), booked, perf_counter() - started)
         await announcement.publish(self._database, self._streams, self._settings)
-        wanted = dict.fromkeys(booked.differing_accounts, "change")
-        wanted |= {account: "positions" for sweep in intake.sweeps for account in sweep.fact.accounts}
         for account, trigger in sorted(wanted.items()):
             await self._ask(account, trigger)
         return booked.unfinished
