@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from models.queries.jobs import Wish
 from models.session import Writer
 from models.tables.jobs import CHANGE
 
@@ -74,18 +73,21 @@ async def finish(
     writer: Writer,
     kind: str,
     account: str,
-    wish: Wish,
     *,
+    seen: int,
     again_after_seconds: float | None,
     settle_seconds: float,
 ) -> None:
-    """Note that ``wish`` is fulfilled; it may be, only for a while: then it is wanted again after that."""
+    """Note that it is done as often as was wanted when it was begun.
+
+    ``again_after_seconds`` is given where it is to be done again by then though nobody asks.
+    """
     await writer.execute(
         _finish,
         {
             "kind": kind,
             "account": account,
-            "seen": wish.wanted,
+            "seen": seen,
             "again": again_after_seconds is not None,
             "after": again_after_seconds or 0.0,
             "settle": settle_seconds,

@@ -22,3 +22,7 @@ CLOCK_OFFSET_SECONDS = Gauge("lotkeeper_broker_clock_offset_seconds", "The gatew
 REPLAYS_SKIPPED = Counter(
     "lotkeeper_broker_replays_skipped", "Executions told again in a periodic replay, unchanged."
 )
+EXECUTIONS_MISSING = Counter(
+    "lotkeeper_broker_executions_missing",
+    "Executions that were told and that PostgreSQL lacked all the same; they are told again.",
+)

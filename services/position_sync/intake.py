@@ -30,6 +30,7 @@ from core.streams.port import Entry
 from models.queries.ledger import KnownExecution
 from models.stores.accounts import Described
 from models.stores.executions import Received, ReceivedCommission
+from models.stores.gaps import Gap
 from models.stores.sync import DeadFact
 
 _MOST_DIGITS = 25
@@ -101,6 +102,8 @@ class Intake:
     """What is kept aside: frames that could not be read, and what contradicts what is known."""
     contradicting: list[Received] = field(default_factory=list)
     """Executions that tell something else under an id that another in the same batch has."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Times of which the gateway tells the executions no more, found when storing this."""
 
 
 def decode_entries(entries: Iterable[Entry], now: datetime) -> tuple[list[Item], list[DeadFact]]:

@@ -29,6 +29,7 @@ from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, Booked, book
+from services.position_sync.gaps import note_gaps
 from services.position_sync.intake import (
     Intake,
     Item,
@@ -128,6 +129,11 @@ class Relay:
             wanted = dict.fromkeys(booked.differing_accounts, CHANGE)
             wanted |= {account: "positions" for sweep in intake.sweeps for account in sweep.fact.accounts}
             await want(connection, RECONCILE, wanted, self._settings.settle_seconds)
+        for gap in intake.gaps:
+            hours = round((gap.ended_at - gap.started_at).total_seconds() / 3600, 2)
+            log.warning(
+                "executions_not_observed", hours=hours, until=gap.ended_at.isoformat(), why=gap.reason
+            )
         self._count(items, chain(intake.unreadable, dead), booked, perf_counter() - started)
         await announcement.publish(self._database, self._streams, self._settings)
         for account, trigger in sorted(wanted.items()):
@@ -204,6 +210,7 @@ async def store(
         ),
         now,
     )
+    intake.gaps = await note_gaps(connection, intake, now)
     # Afterwards: what the ledger goes by is how complete things were before this answer.
     changes += [*booked.changes, *await _datasets(connection, intake)]
     changes += [

@@ -45,7 +45,7 @@ async def work_off(database: Database, kind: str, account: str, do: Do, *, settl
                         writer,
                         kind,
                         account,
-                        wish,
+                        seen=wish.wanted,
                         again_after_seconds=again_after,
                         settle_seconds=settle_seconds,
                     )

@@ -23,7 +23,9 @@ async def want(writer: Writer, trigger: str = CHANGE, *, settle: float = 0, acco
 
 
 async def finish(writer: Writer, wish: Wish, *, again: float | None = None, settle: float = 0) -> None:
-    await store.finish(writer, RECONCILE, "A", wish, again_after_seconds=again, settle_seconds=settle)
+    await store.finish(
+        writer, RECONCILE, "A", seen=wish.wanted, again_after_seconds=again, settle_seconds=settle
+    )
 
 
 async def test_what_was_asked_for_many_times_is_done_once(writer: Writer) -> None:
