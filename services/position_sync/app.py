@@ -23,7 +23,7 @@ log = logs.get_logger(__name__)
 
 _ENTRIES_A_BATCH = 64
 _LAG_SECONDS = 5.0
-_CONNECTIONS = 8
+_CONNECTIONS = 6
 """Work that is under way holds one to keep others from it, and writes over another."""
 
 

@@ -153,7 +153,7 @@ def worker(settings: Settings, database: Database, streams: StreamPort, redis: A
         job_completion_wait=int(_FINISH_SECONDS),
         keep_result=0,
         poll_delay=0.2,
-        max_jobs=4,
+        max_jobs=2,
         timezone=cast("timezone", ZoneInfo("UTC")),  # arq says timezone and takes any tzinfo
         job_serializer=_encode,
         job_deserializer=_decode,
