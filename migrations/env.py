@@ -11,8 +11,8 @@ assert models.tables.metadata is metadata  # noqa: S101 - importing the tables f
 connection = context.config.attributes["connection"]
 if connection is None:
     raise SystemExit("Run migrations with `lotkeeper migrate`.")
-# A migration that cannot get its lock gives up instead of stopping everyone else behind it.
-connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+lock_timeout_ms = round(context.config.attributes["lock_timeout_seconds"] * 1000)
+connection.execute(text(f"SET LOCAL lock_timeout = {lock_timeout_ms}"))
 connection.execute(text("SET LOCAL statement_timeout = '15min'"))
 context.configure(connection=connection, target_metadata=metadata, compare_type=True)
 context.run_migrations()

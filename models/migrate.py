@@ -1,7 +1,7 @@
 """Bring a database to the newest schema, one process at a time, and tie it to its profile."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -20,6 +20,10 @@ from models.session import is_disconnect
 ADVISORY_LOCK = 0x10C7EEBE
 """Any constant of our own: whoever migrates holds it, the others wait."""
 
+LOCK_TIMEOUT_SECONDS = 10.0
+"""A migration that cannot get its lock gives up, instead of stopping everyone else behind it."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
 _REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
@@ -27,6 +31,7 @@ def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
+    config.attributes["lock_timeout_seconds"] = LOCK_TIMEOUT_SECONDS
     return config
 
 
@@ -54,12 +59,26 @@ def sentence_for_disconnects() -> Iterator[None]:
             raise DatabaseUnavailableError(
                 f"PostgreSQL refuses the connection: {refusal}. Check LOTKEEPER_DATABASE_URL."
             ) from error
-        if is_disconnect(error):
+        if is_disconnect(error) or isinstance(refusal, asyncpg.OperatorInterventionError):
             raise DatabaseUnavailableError(
                 f"PostgreSQL cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_DATABASE_URL "
                 "and that the server runs."
             ) from error
         raise
+
+
+@contextmanager
+def _sentence_for_locks() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise DatabaseUnavailableError(
+            f"A table that this version changes was in use for {LOCK_TIMEOUT_SECONDS:g} s. Nothing was "
+            "changed. Stop the broker link, the workers and the API, or wait for a long query or a backup to "
+            "end, and run this again: lotkeeper migrate"
+        ) from error
 
 
 def _upgrade(connection: Connection) -> None:
@@ -69,13 +88,15 @@ def _upgrade(connection: Connection) -> None:
 async def migrate(database_url: str, profile: str) -> None:
     """Migrate to the newest revision and record, or check, the profile.
 
+    All of it is one transaction: whatever ends it in between leaves the database as it was.
+
     Raises:
-        DatabaseUnavailableError: PostgreSQL cannot be reached.
+        DatabaseUnavailableError: PostgreSQL cannot be reached, or others do not let go of a table.
         ProfileMismatchError: the database keeps the other profile's portfolio.
     """
     engine = create_async_engine(database_url, connect_args={"timeout": 5}, hide_parameters=True)
     try:
-        with sentence_for_disconnects():
+        with sentence_for_disconnects(), _sentence_for_locks():
             async with engine.connect() as guard:
                 await guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
                 try:
@@ -83,7 +104,9 @@ async def migrate(database_url: str, profile: str) -> None:
                         await connection.run_sync(_upgrade)
                         await _claim_profile(connection, profile)
                 finally:
-                    await guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+                    # A connection that was lost has let go of it already.
+                    with suppress(DBAPIError):
+                        await guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
     finally:
         await engine.dispose()
 

@@ -123,7 +123,10 @@ class DatasetCompleted(_Event, frozen=True, kw_only=True, tag="dataset_completed
     complete: bool
     error: str = ""
     covers_from: datetime | None = None
-    """Of executions: since when the gateway tells them all, its midnight at the latest."""
+    """Of executions: since when the gateway tells them all, its midnight at the latest.
+
+    ``None`` where it was asked for less, which reaches back to ``EXECUTIONS_OVERLAP`` before ``as_of``.
+    """
 
 
 class ResyncFenced(_Event, frozen=True, kw_only=True, tag="resync_fenced"):

@@ -33,7 +33,4 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(RequestEnvelope).decode
 
 RECONCILE_JOB = "reconcile_account"
-"""arq: compare one account's ledger with the broker's last complete word. Arguments: account, trigger."""
-
-SWEEP_JOB = "sweep"
-"""arq cron: reconcile every account, fold what is dirty, publish what is left in the outbox."""
+"""arq: compare an account's books with the broker's last complete word, if that is due. Argument: account."""

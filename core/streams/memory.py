@@ -183,7 +183,7 @@ class MemoryStreams:
             deliveries = state.pending[entry_id].deliveries + 1
             state.pending[entry_id] = _Pending(consumer, time.monotonic(), deliveries)
         return [
-            entry._replace(deliveries=state.pending[_parse(entry.id)].deliveries)
+            entry._replace(deliveries=state.pending[parse_id(entry.id)].deliveries)
             for entry in self._stream(stream).entries(stale[:count])
         ]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, func, select
 
 from models.session import Reader
-from models.tables import dead_facts, jobs, outbox, positions, sync_datasets, sync_log
+from models.tables import dead_facts, jobs, observation_gaps, outbox, positions, sync_datasets, sync_log
 from models.tables.sync import FAILURES
 
 
@@ -59,6 +59,7 @@ class Tally(NamedTuple):
     open_positions: int
     closed_positions: int
     outbox_entries: int
+    open_gaps: int
 
 
 async def datasets(reader: Reader) -> list[DatasetRow]:
@@ -125,7 +126,8 @@ async def outbox_entries(reader: Reader) -> int:
 
 
 async def tally(reader: Reader) -> Tally:
-    """Counts of positions by status, and the outbox."""
+    """Counts of positions by status, of the outbox, and of the gaps in what was observed."""
     is_open = positions.c.status == "open"
     row = (await reader.execute(select(func.count().filter(is_open), func.count().filter(~is_open)))).one()
-    return Tally(row[0], row[1], await outbox_entries(reader))
+    gaps = select(func.count()).where(observation_gaps.c.closed_at.is_(None))
+    return Tally(row[0], row[1], await outbox_entries(reader), (await reader.execute(gaps)).scalar_one())

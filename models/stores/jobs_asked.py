@@ -8,8 +8,8 @@ from sqlalchemy import insert, select, text, update
 
 from models.session import Writer
 from models.tables import jobs
+from models.tables.jobs import RESYNC
 
-RESYNC = "resync"
 _UNFINISHED = ("queued", "running")
 _LOCK = 0x10C7_10B5
 """Any constant of our own: whoever adds a job of a kind that must not double holds it until the commit."""

@@ -4,6 +4,24 @@ from sqlalchemy import CheckConstraint, Column, Index, Table, text
 
 from models.types import BigInt, Id, Instant, Int, Money, String, metadata, one_of
 
+RESYNC = "resync"
+"""Comparing everything with the broker, for someone who waits for it."""
+
+RECONCILE = "reconcile"
+"""Comparing one account's books with the broker's last word."""
+
+SWEEP = "sweep"
+"""Going through everything; this and what follows is no account's: theirs is empty."""
+
+SAY_AGAIN = "say_again"
+"""Asking the broker link again for what it has not answered."""
+
+POSITIONS = "positions"
+"""What makes it so: an answer about all that the account holds has ended."""
+
+CHANGE = "change"
+"""The least of what makes a comparison worth while: it does not take the place of another that waits."""
+
 jobs = Table(
     "jobs",
     metadata,

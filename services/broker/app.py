@@ -13,6 +13,7 @@ from core.tasks import begin_cleanup
 from models.session import Database
 from services.broker.beat import Link
 from services.broker.publish import Publisher
+from services.broker.recorded import Recorded
 from services.broker.register import Register
 from services.broker.requests import Requests
 from services.broker.session import Session
@@ -43,7 +44,8 @@ async def serve(settings: Settings) -> None:
     database = Database(settings.require_database_url(), application="broker", pool_size=2)
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
-    session = Session(settings, publisher, link, Register(database, settings, utc_now), utc_now)
+    register = Register(database, settings, utc_now)
+    session = Session(settings, publisher, link, register, Recorded(database), utc_now)
     publisher.on_lost = lambda: _ask_for_all_again(session, link)
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")

@@ -1,7 +1,7 @@
 """Times as the gateway writes them: with a zone of any naming, or in the gateway's own."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from services.broker.unreadable import UnreadableError
@@ -30,6 +30,22 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
     _zones[name] = zone
     return zone
+
+
+def midnight_before(at: datetime, zone: tzinfo) -> datetime:
+    """The midnight with which the day of ``at`` began in ``zone``; a gateway tells executions since then."""
+    return datetime.combine(at.astimezone(zone).date(), time.min, zone).astimezone(UTC)
+
+
+def seconds_to_midnight(at: datetime, zone: tzinfo) -> float:
+    """How long the day of ``at`` still lasts in ``zone``."""
+    tomorrow = at.astimezone(zone).date() + timedelta(days=1)
+    return (datetime.combine(tomorrow, time.min, zone) - at).total_seconds()
+
+
+def filter_time(at: datetime) -> str:
+    """A time as a filter of executions carries it: the dash says that it is UTC."""
+    return at.astimezone(UTC).strftime("%Y%m%d-%H:%M:%S")
 
 
 class GatewayTimes:

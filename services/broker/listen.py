@@ -31,12 +31,12 @@ from services.broker.beat import Link
 from services.broker.problems import Problems
 from services.broker.publish import Publisher
 from services.broker.signals import Signals
+from services.broker.told import Told
 from services.broker.translate import Instruments
 from services.broker.unreadable import DATASET, UnreadableError, account_of, identity_of
 
 log = logs.get_logger(__name__)
 
-_REMEMBERED = 200_000
 _REMEMBERED_UNREADABLE = 10_000
 _CLOCK_LIMIT_SECONDS = 10 * 365 * 86_400.0
 _UNSET = "1.797693134862315"
@@ -53,9 +53,8 @@ class Listener:
 
     ``held`` is the newest quantity of each (account, conid) told in this connection. ``sweep`` is the id of
     the positions request under way and ``swept`` what answered it. ``damaged`` holds, by dataset, the
-    accounts (``""``: unknown which) of messages that could not be read. ``executions_request`` is the request
-    for executions under way, ``replayed`` how many answered it; with ``skip_known`` what was told before is
-    not told again. ``exposure`` holds account values that are 0 where nothing is held. While one of
+    accounts (``""``: unknown which) of messages that could not be read. ``told`` knows the executions that
+    were told. ``exposure`` holds account values that are 0 where nothing is held. While one of
     ``farms_down`` is down, profit-and-loss figures are not called complete.
     """
 
@@ -79,8 +78,6 @@ class Listener:
         self._on_code = on_code
         self._problems = Problems(log)
         self._unreadable: set[tuple[str, ...]] = set()
-        self._told_executions: dict[str, tuple[float, float]] = {}
-        self._told_commissions: dict[str, tuple[float, float]] = {}
         self._marks: dict[Key, MarkReported] = {}
         self.now: datetime = clock()
         self.messages = 0
@@ -89,9 +86,7 @@ class Listener:
         self.held: dict[Key, Decimal] = {}
         self.sweep = ""
         self.swept: set[Key] = set()
-        self.executions_request = -1
-        self.replayed = 0
-        self.skip_known = False
+        self.told = Told()
         self.farms_down: set[str] = set()
         self.damaged: dict[Dataset, set[str]] = {}
         self.account_of_pnl: dict[int, str] = {}
@@ -181,28 +176,20 @@ class Listener:
     # The wrapper's callbacks, with ib_async's own names in snake_case.
 
     def _exec_details(self, request: int, contract: Contract, fill: Execution) -> None:
-        figures = (fill.shares, fill.price)
-        if request == self.executions_request:
-            self.replayed += 1
-            if self.skip_known and self._told_executions.get(fill.execId) == figures:
-                metrics.REPLAYS_SKIPPED.inc()
-                return
+        if self.told.repeats(request, fill):
+            metrics.REPLAYS_SKIPPED.inc()
+            return
         instrument = self._instruments.of(contract)
         assumed = self._decoder.zone_assumed
         self._put(translate.execution(instrument, fill, received_at=self.now, zone_assumed=assumed))
-        if len(self._told_executions) >= _REMEMBERED:
-            self._told_executions.clear()
-        self._told_executions[fill.execId] = figures
+        self.told.note(fill, self.now)
         self._want_description(contract.conId)
 
     def _commission_report(self, report: CommissionReport) -> None:
-        figures = (report.commission, report.realizedPNL)
-        if self.skip_known and self._told_commissions.get(report.execId) == figures:
+        if self.told.repeats_commission(report):
             return
         self._put(translate.commission(report, received_at=self.now))
-        if len(self._told_commissions) >= _REMEMBERED:
-            self._told_commissions.clear()
-        self._told_commissions[report.execId] = figures
+        self.told.note_commission(report, self.now)
 
     def _position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
         instrument = self._instruments.of(contract)

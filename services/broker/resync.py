@@ -3,13 +3,16 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ib_async import ExecutionFilter
 from ib_async.wrapper import RequestError
 
 from core import logs
 from core.clock import Clock
+from core.domain.coverage import EXECUTIONS_OVERLAP
 from core.events.facts import (
     AccountsListed,
     Dataset,
@@ -21,8 +24,16 @@ from core.events.facts import (
 from services.broker import metrics
 from services.broker.beat import Link
 from services.broker.connection import Connection
+from services.broker.gateway_time import (
+    LAST_RESORT,
+    filter_time,
+    midnight_before,
+    seconds_to_midnight,
+    zone_named,
+)
 from services.broker.pacer import Pacer
 from services.broker.publish import Publisher
+from services.broker.recorded import Recorded
 from services.broker.subscriptions import Subscriptions
 from services.broker.translate import Instruments
 
@@ -32,6 +43,12 @@ MANY_ACCOUNTS = 50
 """IBKR answers the request for all positions, and allows a subscription each, up to so many accounts."""
 
 _FIRST_PNL_SECONDS = 1.5
+_LAST_CALL_SECONDS = 2.0
+_LAST_CALL_LEEWAY_SECONDS = 1.0
+_CLOCKS_APART = timedelta(seconds=1.5)
+"""What we know of the broker's clock, in whole seconds, may be off by so much."""
+_ON_ITS_WAY = timedelta(seconds=10)
+"""Workers that share the stream may store what was told earlier so much later."""
 _SUMMARY_TAGS = (
     "AccountType,NetLiquidation,TotalCashValue,SettledCash,AccruedCash,BuyingPower,EquityWithLoanValue,"
     "GrossPositionValue,InitMarginReq,MaintMarginReq,AvailableFunds,ExcessLiquidity,Cushion,$LEDGER:ALL"
@@ -54,6 +71,7 @@ class Resync:
         clock: Clock,
         pacer: Pacer,
         answer_seconds: float,
+        recorded: Recorded,
     ) -> None:
         self._client: Any = connection.client
         self._ib: Any = connection.ib
@@ -66,6 +84,9 @@ class Resync:
         self._clock = clock
         self._pacer = pacer
         self._answer_seconds = answer_seconds
+        self._recorded = recorded
+        self._zone = zone_named(connection.zone_name) or ZoneInfo(LAST_RESORT)
+        self._executions_asked_at: datetime | None = None
         self._value_requests: dict[str, int] = {}
         self._position_requests: dict[str, int] = {}
         self._summary_request = -1
@@ -214,25 +235,73 @@ class Resync:
                 errors[account] = error
         return errors
 
-    async def executions(self, *, skip_known: bool = False) -> Errors:
+    async def executions(self, *, skip_known: bool = False, since: datetime | None = None) -> Errors:
         """Today's executions of every account and client. They come through the hooks like any other.
 
-        ``skip_known`` leaves out those that were told before with the same figures.
+        ``skip_known`` leaves out those that were told before with the same figures. ``since`` asks only for
+        those from then on, by the broker's clock.
         """
         listener = self._listener
         accounts = listener.accounts
         listener.damaged.pop("executions", None)
         request = self._client.getReqId()
-        listener.executions_request, listener.skip_known, listener.replayed = request, skip_known, 0
+        listener.told.begin(request, skip_known=skip_known)
         future = self._wrapper.startReq(request)
+        asked_at = self._link.broker_now()
+        wanted = ExecutionFilter() if since is None else ExecutionFilter(time=filter_time(since))
         try:
-            self._client.reqExecutions(request, ExecutionFilter())
-            error = await self._answer(request, future, lambda: listener.replayed, "executions")
+            self._client.reqExecutions(request, wanted)
+            error = await self._answer(request, future, lambda: listener.told.replayed, "executions")
         finally:
-            listener.executions_request, listener.skip_known = -1, False
+            listener.told.end()
         errors = dict.fromkeys(accounts, error) if error else self._damage("executions", accounts)
-        self._completed("executions", accounts, errors)
+        if not errors:
+            self._executions_asked_at = asked_at
+        self._completed("executions", accounts, errors, covers_from=self._covers_from(since))
         return errors
+
+    def _covers_from(self, since: datetime | None) -> datetime | None:
+        """Since when an answer that has just ended tells every execution; ``None``: since it was asked to."""
+        # An answer about midnight counts as one after it, whichever clock is late.
+        midnight = midnight_before(self._link.broker_now() + _CLOCKS_APART, self._zone)
+        if since is not None and since >= midnight:
+            return None
+        oldest = self._listener.told.oldest
+        return midnight if oldest is None else min(midnight, oldest)
+
+    async def executions_again(self) -> None:
+        """Executions that came since the last answer, with an overlap; before the day ends, all of them."""
+        since = self._executions_asked_at
+        left = seconds_to_midnight(self._link.broker_now(), self._zone)
+        if since is None or left <= _LAST_CALL_SECONDS + _LAST_CALL_LEEWAY_SECONDS:
+            await self.check_executions()
+        else:
+            await self.executions(skip_known=True, since=since - EXECUTIONS_OVERLAP)
+
+    async def check_executions(self) -> None:
+        """All executions. What was told, and should have reached PostgreSQL, and has not, is told again."""
+        if await self.executions(skip_known=True):
+            return
+        heard_until = await self._recorded.heard_until(self._publisher.epoch)
+        if heard_until is None:
+            return
+        told = self._listener.told
+        by_our_clock = heard_until - timedelta(seconds=self._link.clock_offset_seconds)
+        missing = await self._recorded.missing(told.repeated_since_before(by_our_clock - _ON_ITS_WAY))
+        if not missing:
+            return
+        metrics.EXECUTIONS_MISSING.inc(len(missing))
+        log.warning("executions_missing_in_database", executions=len(missing))
+        told.forget(missing)
+        await self.executions(skip_known=True)
+
+    def until_executions(self, seconds: float) -> float:
+        """When to ask for executions again: after so many seconds, or for the last time of the day.
+
+        With the gateway's midnight goes what other clients traded and was not asked for before.
+        """
+        left = seconds_to_midnight(self._link.broker_now(), self._zone) - _LAST_CALL_SECONDS
+        return left if _LAST_CALL_LEEWAY_SECONDS < left < seconds else seconds
 
     async def account_values(self) -> Errors:
         """Account values of every account; they stay subscribed."""
@@ -321,7 +390,14 @@ class Resync:
         affected = accounts if damaged - set(accounts) else tuple(damaged)
         return dict.fromkeys(affected, f"a message about {dataset} could not be read")
 
-    def _completed(self, dataset: Dataset, accounts: tuple[str, ...], errors: Errors) -> None:
+    def _completed(
+        self,
+        dataset: Dataset,
+        accounts: tuple[str, ...],
+        errors: Errors,
+        *,
+        covers_from: datetime | None = None,
+    ) -> None:
         for account in accounts:
             error = errors.get(account, "")
             self._publisher.put(
@@ -332,5 +408,6 @@ class Resync:
                     as_of=self._link.broker_now(),
                     complete=not error,
                     error=error,
+                    covers_from=None if error else covers_from,
                 )
             )

@@ -17,6 +17,7 @@ from services.broker.connection import Connection, LinkLostError
 from services.broker.pacer import Pacer
 from services.broker.problems import Problems
 from services.broker.publish import Publisher
+from services.broker.recorded import Recorded
 from services.broker.register import Register
 from services.broker.resync import Resync
 from services.broker.subscriptions import Subscriptions
@@ -38,12 +39,19 @@ class Session:
     """The link to one gateway, for as long as the process runs."""
 
     def __init__(
-        self, settings: Settings, publisher: Publisher, link: Link, register: Register, clock: Clock
+        self,
+        settings: Settings,
+        publisher: Publisher,
+        link: Link,
+        register: Register,
+        recorded: Recorded,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
         self._link = link
         self._register = register
+        self._recorded = recorded
         self._clock = clock
         self._instruments = Instruments()
         self._pacer = Pacer()
@@ -156,6 +164,7 @@ class Session:
             self._clock,
             self._pacer,
             answer_seconds,
+            self._recorded,
         )
         self._wanted = {"": "connect"}
         self._wake.set()
@@ -242,7 +251,7 @@ class Session:
         damage = connection.listener.signals.damage
         retry_seconds = _RETRY_FIRST_SECONDS
         retry_at: float | None = None
-        executions_at = loop.time() + EXECUTIONS_SECONDS
+        executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
         positions_at = loop.time() + self._settings.sweep_seconds
         repair_after = 0.0
         while True:
@@ -259,18 +268,19 @@ class Session:
                 retry_at = None if ok else loop.time() + retry_seconds
                 retry_seconds = _RETRY_FIRST_SECONDS if ok else min(retry_seconds * 2, _RETRY_MOST_SECONDS)
                 damage.clear()
-                executions_at = loop.time() + EXECUTIONS_SECONDS
+                executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
                 positions_at = loop.time() + self._settings.sweep_seconds
             elif damage.is_set() and now >= repair_after:
                 damage.clear()
                 repair_after = now + EXECUTIONS_SECONDS
                 await self._repair(connection, resync)
             elif now >= executions_at:
-                executions_at = now + EXECUTIONS_SECONDS
-                await resync.executions(skip_known=True)
+                await resync.executions_again()
+                executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
             elif now >= positions_at:
                 positions_at = now + self._settings.sweep_seconds
                 await resync.positions()
+                await resync.check_executions()
 
     async def _until(self, deadline: float, damage: asyncio.Event) -> None:
         """Wait for ``deadline``, a wish, or news of damage."""

@@ -48,6 +48,7 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
             age = _age(row.get("age_seconds"))
             table.add_row(row["account"], row["dataset"], str(row.get("as_of") or "–"), age, complete)
         console.print(table)
+    _gaps(console, sync.get("gaps") or [])
     if sync.get("streams"):
         table = new_table("Streams", "stream", "entries", "group", "waiting", "not acknowledged")
         for stream in sync["streams"]:
@@ -58,11 +59,7 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
                     stream["name"], _number(stream["length_entries"]), group.get("name", "–"), *numbers
                 )
         console.print(table)
-    if sync.get("jobs"):
-        table = new_table("Last jobs", "job", "kind", "status", "asked for")
-        for job in sync["jobs"][:SHOWN_JOBS]:
-            table.add_row(job["id"], job["kind"], job["status"], str(job.get("created_at") or "–"))
-        console.print(table)
+    _jobs(console, sync)
     for error in sync.get("last_errors") or []:
         console.print(
             f"[red]{error.get('category')}[/] {error.get('at')}: {escape(str(error.get('message')))}"
@@ -71,6 +68,32 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
         console.print(
             f"[yellow]kept aside[/] {dead.get('category')}: {_number(dead.get('occurrences'))} messages that "
             "could not be read"
+        )
+
+
+def _gaps(console: Console, gaps: list[dict[str, Any]]) -> None:
+    if gaps:
+        table = new_table("Executions not observed", "account", "from", "to", "why")
+        for gap in gaps:
+            table.add_row(gap["account"], gap["started_at"], gap["ended_at"], escape(gap["reason"]))
+        console.print(table)
+        console.print(
+            "[yellow]The gateway tells the executions since its midnight only: those of these times are in "
+            "IBKR's statements.[/]"
+        )
+
+
+def _jobs(console: Console, sync: dict[str, Any]) -> None:
+    if sync.get("jobs"):
+        table = new_table("Last jobs", "job", "kind", "status", "asked for")
+        for job in sync["jobs"][:SHOWN_JOBS]:
+            table.add_row(job["id"], job["kind"], job["status"], str(job.get("created_at") or "–"))
+        console.print(table)
+    due = sync.get("jobs_due") or {}
+    if due.get("due") or due.get("failing"):
+        console.print(
+            f"Work due: {_number(due['due'])}, for {_age(due['overdue_seconds'])} at most; "
+            f"failing: {_number(due['failing'])}."
         )
 
 

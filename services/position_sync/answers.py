@@ -1,7 +1,7 @@
 """Positions answers whose end came before all of them: waited for, and concluded once they are there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from core import logs
 from core.clock import Clock
@@ -15,6 +15,7 @@ from models.stores.inbox import EntryName
 from models.stores.sync import LogEntry, append_log
 from models.tables.sync import POSITIONS_INCOMPLETE
 from services.position_sync.announce import Announcement
+from services.position_sync.asking import Comparisons
 from services.position_sync.booking import Arrivals, book
 from services.position_sync.faults import can_be_a_facts_fault, verdict
 from services.position_sync.intake import Item, Sweep, Told, as_dead
@@ -26,9 +27,6 @@ SWEEP_WAIT_SECONDS = 0.2
 
 _SWEEP_PATIENCE = 25
 _INCOMPLETE = "A positions answer arrived with fewer positions than it announced; nothing was closed by it."
-
-AskForAll = Callable[[Iterable[str], Iterable[PositionsCompleted]], Awaitable[None]]
-"""Called with accounts that changed, and ends of answers whose accounts are to be compared."""
 
 
 def ends_of_answers(told: Told) -> list[Sweep]:
@@ -48,14 +46,14 @@ class Answers:
         database: Database,
         streams: StreamPort | None,
         settings: Settings,
-        ask_for: AskForAll,
+        comparisons: Comparisons,
         clock: Clock,
         wait_seconds: float,
     ) -> None:
         self._database = database
         self._streams = streams
         self._settings = settings
-        self._ask_for = ask_for
+        self._comparisons = comparisons
         self._clock = clock
         self._wait_seconds = wait_seconds
 
@@ -89,8 +87,9 @@ class Answers:
             announcement = await Announcement.prepare(connection, booked.changes)
             if not booked.unfinished:
                 await inbox.conclude(connection, name)
+            wanted = await self._comparisons.want(connection, booked.differing_accounts, [sweep.fact])
         await announcement.publish(self._database, self._streams, self._settings)
-        await self._ask_for(booked.differing_accounts, [sweep.fact])
+        await self._comparisons.ask(wanted)
         return not booked.unfinished
 
     async def _give_up(self, name: EntryName, sweep: Sweep, dead: DeadFact | None) -> None:

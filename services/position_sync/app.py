@@ -1,4 +1,4 @@
-"""The worker process: the relay of facts, the reader of ticks, and the arq worker, side by side."""
+"""The worker process: relay of facts, reader of ticks, arq worker and upkeep, side by side."""
 
 import asyncio
 import os
@@ -18,11 +18,14 @@ from models.session import Database
 from services.position_sync import jobs, metrics
 from services.position_sync.relay import GROUP, Relay
 from services.position_sync.ticks import TicksReader
+from services.position_sync.upkeep import Upkeep
 
 log = logs.get_logger(__name__)
 
 _ENTRIES_A_BATCH = 64
 _LAG_SECONDS = 5.0
+_CONNECTIONS = 6
+"""Work that is under way holds one to keep others from it, and writes over another."""
 
 
 def run(settings: Settings) -> None:
@@ -36,7 +39,7 @@ async def main(settings: Settings) -> None:
     Raises:
         SettingsError: an address is missing or wrong, or Redis may throw facts away.
     """
-    database = Database(settings.require_database_url(), application="worker")
+    database = Database(settings.require_database_url(), application="worker", pool_size=_CONNECTIONS)
     streams = RedisStreams.connect(settings)
     # A blocking read holds its connection, so each reader gets a client of its own.
     ticks_streams = RedisStreams.connect(settings)
@@ -58,6 +61,7 @@ async def main(settings: Settings) -> None:
             tasks.create_task(consumer.run(), name="relay")
             tasks.create_task(TicksReader(database, ticks_streams, settings).run(), name="ticks")
             tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
+            tasks.create_task(Upkeep(database, streams, settings, queue).run(), name="upkeep")
             tasks.create_task(_tend_facts(streams, settings), name="facts")
     finally:
         begin_cleanup()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from models.stores.dead_facts import DeadFact
+from models.stores.gaps import Gap
 from models.stores.inbox import EntryName
 from services.position_sync.admission import Admitted
 from services.position_sync.announce import Announcement
@@ -19,6 +20,7 @@ class Applied:
     dead: Sequence[DeadFact]
     booked: Booked
     announcement: Announcement
+    gaps: Sequence[Gap] = ()
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Effect:
     applied: list[Applied] = field(default_factory=list)
     waiting: list[tuple[EntryName, Sweep]] = field(default_factory=list)
     """Ends of positions answers of which something is in another worker's hands."""
+    wanted: dict[str, str] = field(default_factory=dict)
+    """Accounts that are to be compared, and what made that worth while."""
     seconds: float = 0.0
 
     @property

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from core.domain.books import Book, BookKey
 from core.domain.causes import RECENT, Adjustment, Conclusion, conclude, missed_a_day
+from core.domain.coverage import Span
 from core.domain.instruments import Instrument
 from core.events.changes import Change
 from models.queries import reconciliation as queries
+from models.queries.gaps import gaps_overlapping
 from models.queries.ledger import instruments_of
 from models.queries.reconciliation import Adjusted, EarlierWord
 from models.session import Writer
@@ -162,6 +164,13 @@ async def _unseen(
     known = [(key, after, upto) for key, after, upto in spans if after is not None and upto is not None]
     if not known:
         return set()
-    watches = await queries.watches(connection, books[0].account, min(after for _, after, _ in known))
-    missed = {span: missed_a_day(watches, *span) for span in {(after, upto) for _, after, upto in known}}
+    account, first = books[0].account, min(after for _, after, _ in known)
+    watches = await queries.watches(connection, account, first)
+    # A connection may last through a time in which it heard nothing; then only an answer told so.
+    gaps = await gaps_overlapping(connection, account, Span(first, max(upto for _, _, upto in known)))
+    missed = {
+        (after, upto): missed_a_day(watches, after, upto)
+        or any(gap.start < upto and gap.end > after for gap in gaps)
+        for after, upto in {(after, upto) for _, after, upto in known}
+    }
     return {key for key, after, upto in known if missed[after, upto]}

@@ -31,6 +31,7 @@ from models.queries.ledger import KnownExecution
 from models.stores.accounts import Described
 from models.stores.dead_facts import DeadFact
 from models.stores.executions import Received, ReceivedCommission
+from models.stores.gaps import Gap
 from models.stores.inbox import EntryName, StreamPlace
 
 _MOST_DIGITS = 25
@@ -140,6 +141,8 @@ class Intake:
     """What is kept aside: frames that could not be read, and what contradicts what is known."""
     contradicting: list[Received] = field(default_factory=list)
     """Executions that tell something else under an id that another in the same batch has."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Times of which the gateway tells the executions no more, found when storing this."""
 
 
 def decode_entry(entry: Entry, now: datetime) -> Told:

@@ -1,11 +1,11 @@
-"""The arq worker: comparisons and the sweep. Work that can be done again is queued; facts never are.
+"""The arq worker: comparisons as soon as they are due. PostgreSQL has what is due; arq says when to look.
 
 arq ends when its Redis connections are cut, so it is run again, in this process, until it is told to stop.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timezone
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
-from arq import Retry, cron, func
+from arq import func
 from arq.connections import ArqRedis
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
@@ -22,13 +22,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from core import logs
-from core.events.requests import RECONCILE_JOB, SWEEP_JOB
+from core.events.requests import RECONCILE_JOB
 from core.settings import Settings
 from core.streams.port import StreamPort
+from models.queries.jobs import waiting
 from models.session import Database
+from models.tables.jobs import CHANGE, RECONCILE
 from services.position_sync.faults import is_passing
-from services.position_sync.reconcile import reconcile
-from services.position_sync.sweep import sweep
+from services.position_sync.work import compare_when_due
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -44,7 +45,6 @@ _ATTEMPTS = 3
 _LEAST_SECONDS = 0.05
 _RETRY_FIRST_SECONDS = 0.2
 _RETRY_MOST_SECONDS = 5.0
-_MINUTE = 60
 
 _encode = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder(enc_hook=str).encode)
 _decode = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.decode)
@@ -79,28 +79,26 @@ class ComparisonQueue:
     _asked: dict[str, float] = field(default_factory=dict)
 
     async def ask(self, account: str, trigger: str) -> None:
-        """Have ``account`` compared once things have settled. Without Redis the sweep does it later."""
+        """Have ``account`` compared once things have settled. Without Redis the upkeep sees to it."""
         now = time.monotonic()
         settle = self.settings.settle_seconds
         # Whatever was asked for a moment ago is still waiting out the settling time.
-        if trigger == "change" and now - self._asked.get(account, -settle) < settle / 2:
+        if trigger == CHANGE and now - self._asked.get(account, -settle) < settle / 2:
             return
-        if await self.ask_again(account, trigger):
+        if await self.tell(account, settle):
             self._asked[account] = now
 
-    async def ask_again(self, account: str, trigger: str) -> bool:
-        """The same whenever it was asked for last; returns whether Redis took it."""
-        settle = self.settings.settle_seconds
+    async def tell(self, account: str, seconds: float) -> bool:
+        """Have an account looked at in so many seconds; whether Redis took it."""
         # A comparison under way may have looked before what is asked for was committed, and its id stands
         # until it ends. So an id names when it is due: it is no other's that could have begun by now.
-        width = max(settle / 2, _LEAST_SECONDS)
-        due = ceil((time.time() + settle) / width)
+        width = max(self.settings.settle_seconds / 2, _LEAST_SECONDS)
+        due = ceil((time.time() + seconds) / width)
         for _ in range(_ATTEMPTS):
             try:
                 await self.redis.enqueue_job(
                     RECONCILE_JOB,
                     account,
-                    trigger,
                     _job_id=f"{self.settings.queue_name}:reconcile:{account}:{due}",
                     _defer_until=datetime.fromtimestamp(due * width, UTC),
                 )
@@ -109,35 +107,36 @@ class ComparisonQueue:
             except (RedisError, OSError):
                 break
             return True
-        log.debug("comparison_left_to_the_sweep")
+        log.debug("comparison_left_to_upkeep")
         return False
+
+    async def compare(self, database: Database, streams: StreamPort, account: str) -> None:
+        """Compare an account where that is due, and have what is left looked at when that is."""
+        await compare_when_due(database, streams, self.settings, account)
+        # Only now, when others can have it: who came while we had it has left without looking.
+        await self.tell_of_waiting(database, [account])
+
+    async def tell_of_waiting(self, database: Database, accounts: Iterable[str]) -> None:
+        """Have those of the accounts that wait for a comparison looked at when it is due."""
+        try:
+            async with database.read() as reader:
+                left = await waiting(reader, RECONCILE, accounts)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return
+        for account, seconds in left:
+            if not await self.tell(account, seconds):
+                return
 
 
 def worker(settings: Settings, database: Database, streams: StreamPort, redis: ArqRedis) -> Worker:
     """An arq worker for this installation's queue. Signals are the process's own business."""
     queue = ComparisonQueue(redis, settings)
 
-    async def run_reconcile(_: dict[str, Any], account: str, trigger: str) -> None:
-        try:
-            compared = await reconcile(database, streams, settings, account, trigger)
-        except Exception as error:
-            if is_passing(error):
-                raise Retry(defer=_RETRY_MOST_SECONDS) from None
-            raise
-        if compared.unsettled:
-            await queue.ask_again(account, trigger)
+    async def run_reconcile(_: dict[str, Any], account: str) -> None:
+        await queue.compare(database, streams, account)
 
-    async def run_sweep(_: dict[str, Any]) -> None:
-        try:
-            # The comparisons of these may have been asked for while Redis was away.
-            for account in await sweep(database, streams, settings):
-                await queue.ask_again(account, "change")
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            log.debug("sweep_left_to_the_next", reason=type(error).__name__)
-
-    minutes, seconds = _times(settings.sweep_seconds)
     return Worker(
         functions=[
             func(
@@ -148,37 +147,18 @@ def worker(settings: Settings, database: Database, streams: StreamPort, redis: A
                 max_tries=_ALWAYS_AGAIN,
             )
         ],
-        cron_jobs=[
-            cron(
-                cast("WorkerCoroutine", run_sweep),
-                name=SWEEP_JOB,
-                run_at_startup=True,
-                keep_result=0,
-                timeout=_JOB_TIMEOUT_SECONDS,
-                minute=minutes,
-                second=seconds,
-                microsecond=0,
-            )
-        ],
         redis_pool=redis,
         queue_name=settings.queue_name,
         handle_signals=False,
         job_completion_wait=int(_FINISH_SECONDS),
         keep_result=0,
         poll_delay=0.2,
-        max_jobs=4,
+        max_jobs=2,
         timezone=cast("timezone", ZoneInfo("UTC")),  # arq says timezone and takes any tzinfo
         job_serializer=_encode,
         job_deserializer=_decode,
         log_results=False,
     )
-
-
-def _times(seconds: float) -> tuple[set[int] | None, set[int]]:
-    """The minutes (``None``: each) and seconds at which something happens about every ``seconds``."""
-    if seconds < _MINUTE:
-        return None, set(range(0, _MINUTE, max(1, round(seconds))))
-    return set(range(0, _MINUTE, min(_MINUTE, round(seconds / _MINUTE)))), {0}
 
 
 async def run_worker(settings: Settings, database: Database, streams: StreamPort) -> None:

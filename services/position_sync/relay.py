@@ -23,6 +23,7 @@ from models.stores import accounts as account_store
 from models.stores import inbox
 from models.stores import sync as sync_store
 from models.stores.dead_facts import DeadFact, bury
+from models.stores.gaps import Gap
 from models.stores.jobs import finish_job
 from models.stores.sync import DatasetWord, LogEntry
 from models.tables.sync import RESYNC_FAILED
@@ -30,9 +31,11 @@ from services.position_sync import metrics
 from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
 from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_answers
+from services.position_sync.asking import AskForComparison, Comparisons
 from services.position_sync.booking import Arrivals, Booked, book
 from services.position_sync.effect import Applied, Effect
 from services.position_sync.faults import Accused, can_be_a_facts_fault, is_datas_fault, is_passing, narrow
+from services.position_sync.gaps import note_gaps
 from services.position_sync.intake import (
     Intake,
     Item,
@@ -48,9 +51,6 @@ from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, T
 log = logs.get_logger(__name__)
 
 GROUP = "position_sync"
-AskForComparison = Callable[[str, str], Awaitable[None]]
-"""Called with an account and what made comparing it worth while."""
-
 Resolve = Callable[[Writer], Awaitable[None]]
 
 
@@ -74,11 +74,11 @@ class Relay:
         self._database = database
         self._streams = streams
         self._settings = settings
-        self._ask = ask_for_comparison
+        self._comparisons = Comparisons(settings, ask_for_comparison)
         self._clock = clock
         self._admission = Admission()
         self._trials = Trials(database, clock)
-        self._answers = Answers(database, streams, settings, self._ask_for, clock, sweep_wait_seconds)
+        self._answers = Answers(database, streams, settings, self._comparisons, clock, sweep_wait_seconds)
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Commit what ``entries`` tell.
@@ -141,7 +141,14 @@ class Relay:
             ]
         if effect.waiting:
             await inbox.leave_unconcluded(connection, {name for name, _ in effect.waiting})
+        await self._want(connection, effect)
         return effect
+
+    async def _want(self, connection: Writer, effect: Effect) -> None:
+        """Record what is worth comparing now; last in each transaction."""
+        differing = {account for one in effect.applied for account in one.booked.differing_accounts}
+        ends = [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
+        effect.wanted = await self._comparisons.want(connection, differing, ends)
 
     async def _apply_together(self, connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
         items = [item for one in fresh for item in one.items]
@@ -169,7 +176,7 @@ class Relay:
         intake = sort_facts(items)
         booked, changes = await store(connection, intake, dead, self._clock())
         announcement = await Announcement.prepare(connection, changes)
-        return Applied(items, [*intake.unreadable, *dead], booked, announcement)
+        return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
     async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
@@ -219,11 +226,12 @@ class Relay:
         """
         effect = Effect()
         async with self._database.write() as connection:
-            applied = await self._apply(connection, items, ())
-            if applied.dead:
-                raise SetAsideAgainError(applied.dead[0].reason)
+            effect.applied = [await self._apply(connection, items, ())]
+            dead = effect.applied[0].dead
+            if dead:
+                raise SetAsideAgainError(dead[0].reason)
             await resolve(connection)
-        effect.applied = [applied]
+            await self._want(connection, effect)
         await self._settle(effect)
 
     async def again_whole(self, told: Told, resolve: Resolve) -> None:
@@ -234,6 +242,7 @@ class Relay:
             if not told.is_named or await inbox.admit(connection, {told.name: told.facts}, self._clock()):
                 effect.applied = await self._apply_narrowly(connection, [told], can_be_a_facts_fault)
             await resolve(connection)
+            await self._want(connection, effect)
         await self._settle(effect)
 
     async def _settle(self, effect: Effect) -> None:
@@ -242,20 +251,12 @@ class Relay:
         self._count(effect)
         together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
         await together.publish(self._database, self._streams, self._settings)
-        differing = {account for one in effect.applied for account in one.booked.differing_accounts}
-        await self._ask_for(
-            differing, [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
-        )
+        _tell_gaps(gap for one in effect.applied for gap in one.gaps)
+        await self._comparisons.ask(effect.wanted)
         left = await self._answers.left_waiting(effect.admitted.repeated)
         for name, sweep in (*effect.waiting, *left):
             await self._answers.finish(name, sweep)
         await self._fold_stragglers(effect.items)
-
-    async def _ask_for(self, differing: Iterable[str], answers: Iterable[PositionsCompleted]) -> None:
-        wanted = dict.fromkeys(differing, "change")
-        wanted |= {account: "positions" for answer in answers for account in answer.accounts}
-        for account, trigger in sorted(wanted.items()):
-            await self._ask(account, trigger)
 
     async def _fold_stragglers(self, items: Sequence[Item]) -> None:
         """Fold commissions that another worker committed while their executions, or rates, were in our hands.
@@ -290,6 +291,12 @@ class Relay:
             metrics.COMMIT_DELAY.observe(max(0.0, (self._clock() - oldest).total_seconds()))
 
 
+def _tell_gaps(gaps: Iterable[Gap]) -> None:
+    for gap in gaps:
+        hours = round((gap.ended_at - gap.started_at).total_seconds() / 3600, 2)
+        log.warning("executions_not_observed", hours=hours, until=gap.ended_at.isoformat(), why=gap.reason)
+
+
 async def fold_commissions(
     database: Database, streams: StreamPort | None, settings: Settings, exec_ids: Sequence[str], now: datetime
 ) -> None:
@@ -316,6 +323,7 @@ async def store(
         ),
         now,
     )
+    intake.gaps = await note_gaps(connection, intake, now)
     # Afterwards: what the ledger goes by is how complete things were before this answer.
     changes += [*booked.changes, *await _datasets(connection, intake)]
     changes += [

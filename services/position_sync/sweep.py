@@ -15,11 +15,13 @@ from models.queries.ledger import dirty_books, unfolded_commissions
 from models.session import Database
 from models.stores.inbox import prune_inbox
 from models.stores.jobs import delete_expired_sessions, fail_unanswered
+from models.stores.jobs_coalesced import want
+from models.tables.jobs import RECONCILE
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement, publish_left_over
 from services.position_sync.booking import Arrivals, book
-from services.position_sync.reconcile import reconcile
 from services.position_sync.relay import fold_commissions
+from services.position_sync.work import compare_when_due
 
 log = logs.get_logger(__name__)
 
@@ -32,15 +34,13 @@ _INBOX_KEPT = timedelta(days=30)
 async def sweep(
     database: Database, streams: StreamPort, settings: Settings, *, clock: Clock = utc_now
 ) -> list[str]:
-    """Do everything that may have been left undone; returns the accounts that have not settled yet."""
+    """Do everything that may have been left undone; returns the accounts, which may not all have settled."""
     await _fold_left_over(database, streams, settings, clock)
-    unsettled: list[str] = []
-    async with database.read() as reader:
-        accounts = await queries.accounts(reader)
+    async with database.write() as connection:
+        accounts = await queries.accounts(connection)
+        await want(connection, RECONCILE, dict.fromkeys(accounts, "sweep"), 0)
     for account in accounts:
-        compared = await reconcile(database, streams, settings, account, "sweep", clock=clock)
-        if compared.unsettled:
-            unsettled.append(account)
+        await compare_when_due(database, streams, settings, account, clock=clock)
     await _close_overdue(database, streams, settings, clock)
     async with database.read() as reader:
         standing = await queries.open_differences(reader)
@@ -53,7 +53,7 @@ async def sweep(
         log.debug("swept", accounts=len(accounts), published=left, trimmed=trimmed)
     except StreamUnavailableError:
         log.debug("sweep_without_redis")
-    return unsettled
+    return accounts
 
 
 async def _fold_left_over(database: Database, streams: StreamPort, settings: Settings, clock: Clock) -> None:

@@ -123,11 +123,11 @@ def matching_executions(
 
 
 def _since(text: str, zone: str, otherwise: datetime) -> datetime:
-    """A filter's time: ``20261121 09:30:00``, with a dash, and with or without a zone."""
+    """A filter's time: ``20261121 09:30:00``, with or without a zone, or with a dash, which means UTC."""
     parts = text.replace("-", " ", 1).split()
     if not parts:
         return otherwise
-    named = parts[2] if len(parts) > 2 else zone  # noqa: PLR2004 - date, time, zone
+    named = parts[2] if len(parts) > 2 else "UTC" if "-" in text else zone  # noqa: PLR2004 - date, time, zone
     try:
         stamp = datetime.strptime(" ".join(parts[:2]), "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo(named))
     except (ValueError, KeyError):

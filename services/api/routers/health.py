@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
 from models.migrate import current_revision, head_revision
+from models.queries.jobs import DueCounts, due_counts
 from models.queries.realized_differences import RealizedTotal
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
 from services.api import metrics
@@ -53,11 +54,11 @@ async def readyz(context: Shared) -> Response:
     return json_response(b'{"status":"ready"}')
 
 
-async def _counted(context: Context) -> tuple[list[DeadRow], Tally] | None:
+async def _counted(context: Context) -> tuple[list[DeadRow], Tally, DueCounts] | None:
     try:
         async with asyncio.timeout(READY_SECONDS):
             async with context.database.read() as reader:
-                return await dead_by_category(reader), await tally(reader)
+                return await dead_by_category(reader), await tally(reader), await due_counts(reader)
     except DATABASE_AWAY:
         return None
 
@@ -98,11 +99,13 @@ def _from_picture(context: Context) -> Iterable[GaugeMetricFamily]:
     )
 
 
-def _from_database(counted: tuple[list[DeadRow], Tally] | None) -> Iterable[GaugeMetricFamily]:
+def _from_database(
+    counted: tuple[list[DeadRow], Tally, DueCounts] | None,
+) -> Iterable[GaugeMetricFamily]:
     yield metrics.gauge("database_up", "Whether PostgreSQL answers.", [((), int(counted is not None))])
     if counted is None:
         return
-    dead, numbers = counted
+    dead, numbers, due = counted
     yield metrics.gauge(
         "dead_facts",
         "Messages kept aside because they could not be read, by occurrence.",
@@ -118,6 +121,16 @@ def _from_database(counted: tuple[list[DeadRow], Tally] | None) -> Iterable[Gaug
     yield metrics.gauge(
         "outbox_entries", "Changes committed and not published yet.", [((), numbers.outbox_entries)]
     )
+    yield metrics.gauge(
+        "observation_gaps_open",
+        "Times of which the gateway can tell the executions no more, and no statement did yet.",
+        [((), numbers.open_gaps)],
+    )
+    yield metrics.gauge("jobs_due", "Work that the workers should be at.", [((), due.due)])
+    yield metrics.gauge(
+        "jobs_overdue_seconds", "How long the oldest of it has been due.", [((), due.overdue_seconds)]
+    )
+    yield metrics.gauge("jobs_failing", "Work that failed and is to be tried again.", [((), due.failing)])
 
 
 def _from_streams(reports: tuple[StreamReport, ...] | None) -> Iterable[GaugeMetricFamily]:

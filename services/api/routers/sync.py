@@ -13,6 +13,8 @@ from core.domain.money import plain
 from core.errors import StreamUnavailableError
 from core.events import requests
 from core.streams.port import StreamInfo
+from models.queries.gaps import open_gaps
+from models.queries.jobs import due_counts
 from models.queries.sync import (
     JobRow,
     dead_by_category,
@@ -32,7 +34,9 @@ from services.api.schemas.common import encode
 from services.api.schemas.sync import (
     DatasetReport,
     DeadReport,
+    DueReport,
     ErrorReport,
+    GapReport,
     GroupReport,
     Job,
     JobAnswer,
@@ -125,7 +129,9 @@ async def stream_reports(context: Context) -> tuple[StreamReport, ...] | None:
 
 
 @router.get(
-    "/sync", summary="Links, downloads, streams, jobs and what went wrong", responses=answers(SyncReport)
+    "/sync",
+    summary="Links, downloads, gaps, streams, jobs and what went wrong",
+    responses=answers(SyncReport),
 )
 async def sync(context: Shared) -> Response:
     """Everything that freshness follows from."""
@@ -135,15 +141,19 @@ async def sync(context: Shared) -> Response:
         jobs = await recent_jobs(reader, limit=RECENT)
         errors = await last_errors(reader, limit=RECENT)
         unpublished = await outbox_entries(reader)
+        gaps = await open_gaps(reader)
+        due = await due_counts(reader)
     streams = await stream_reports(context)
     judged = context.hub.judge()
     report = SyncReport(
         links=_links(context, judged),
         datasets=_datasets(context, judged),
+        gaps=tuple(GapReport(**row._asdict()) for row in gaps),
         streams=streams,
         outbox_entries=unpublished,
         dead_facts=tuple(DeadReport(**row._asdict()) for row in dead),
         jobs=tuple(_record(row) for row in jobs),
+        jobs_due=DueReport(due=due.due, overdue_seconds=int(due.overdue_seconds), failing=due.failing),
         last_errors=tuple(ErrorReport(**row._asdict()) for row in errors),
         freshness=context.hub.feed.positions_freshness(judged),
     )

@@ -58,6 +58,24 @@ class DatasetReport(Struct, frozen=True, kw_only=True):
     error: str | None
 
 
+class GapReport(Struct, frozen=True, kw_only=True):
+    """A time of which the gateway can tell an account's executions no more: a statement has to."""
+
+    account: str
+    started_at: Moment
+    ended_at: Moment
+    reason: str
+    detected_at: Moment
+
+
+class DueReport(Struct, frozen=True, kw_only=True):
+    """What the workers have to do: ``due`` now, for ``overdue_seconds`` at most, and ``failing`` so far."""
+
+    due: int
+    overdue_seconds: int
+    failing: int
+
+
 class GroupReport(Struct, frozen=True, kw_only=True):
     """A consumer group of a stream."""
 
@@ -97,9 +115,11 @@ class SyncReport(Struct, frozen=True, kw_only=True):
 
     links: LinkReport
     datasets: tuple[DatasetReport, ...]
+    gaps: tuple[GapReport, ...]
     streams: tuple[StreamReport, ...] | None
     outbox_entries: int
     dead_facts: tuple[DeadReport, ...]
     jobs: tuple[JobRecord, ...]
+    jobs_due: DueReport
     last_errors: tuple[ErrorReport, ...]
     freshness: Freshness

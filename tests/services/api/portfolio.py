@@ -260,6 +260,16 @@ async def seed(database: Database, *, now: datetime = NOW) -> None:
                 finished_at=now - timedelta(minutes=4),
             )
         )
+        await writer.execute(
+            insert(t.observation_gaps).values(
+                account=USD,
+                started_at=now - timedelta(hours=30),
+                ended_at=now - timedelta(hours=10),
+                reason="the gateway waited for a login",
+                detected_at=now - timedelta(hours=1),
+                epoch=1,
+            )
+        )
 
 
 async def _seed_positions(writer: Any, now: datetime) -> None:

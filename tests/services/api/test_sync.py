@@ -13,6 +13,8 @@ from core.streams.port import START
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
+from models.stores.jobs_coalesced import fail, want
+from models.tables.jobs import RECONCILE
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import USD, beat, position_id, publish, tick
 from tests.waiting import eventually
@@ -62,6 +64,32 @@ async def test_sync_says_why_data_is_as_fresh_as_it_is(
         ("requests", 0),
     ]
     assert told["freshness"]["source"] == "live"  # type: ignore[index]  # JSON
+
+
+async def test_sync_tells_of_times_that_nobody_observed_and_of_work_that_is_due(
+    api: Api, database: Database
+) -> None:
+    told = await api.get("/api/v1/sync")
+    assert told["gaps"] == [
+        {
+            "account": USD,
+            "started_at": "2026-11-19T09:00:00Z",
+            "ended_at": "2026-11-20T05:00:00Z",
+            "reason": "the gateway waited for a login",
+            "detected_at": "2026-11-20T14:00:00Z",
+        }
+    ]
+    assert told["jobs_due"] == {"due": 0, "overdue_seconds": 0, "failing": 0}
+    async with database.write() as writer:
+        await want(writer, RECONCILE, {USD: "positions", "U2": "positions"}, 0)
+        await fail(writer, RECONCILE, "U2", "no")
+        await writer.execute(update(t.observation_gaps).values(closed_at=utc_now(), closed_by="a statement"))
+        await writer.execute(update(t.coalesced_jobs).values(due_at=utc_now() - timedelta(seconds=60)))
+    told = await api.get("/api/v1/sync")
+    assert told["gaps"] == []
+    due = told["jobs_due"]
+    assert (due["due"], due["failing"]) == (2, 1)
+    assert 60 <= due["overdue_seconds"] < 90
 
 
 async def test_values_that_keep_coming_keep_their_dataset_young(

@@ -28,6 +28,16 @@ SYNC: dict[str, Any] = {
             "error": "timed [/] out",
         },
     ],
+    "gaps": [
+        {
+            "account": "DU1",
+            "started_at": "2026-11-19T09:00:00Z",
+            "ended_at": "2026-11-20T05:00:00Z",
+            "reason": "the gateway waited [/] for a login",
+            "detected_at": "2026-11-20T14:00:00Z",
+        }
+    ],
+    "jobs_due": {"due": 3, "overdue_seconds": 61, "failing": 1},
     "streams": [
         {
             "name": "facts",
@@ -65,6 +75,9 @@ def test_status_shows_links_data_streams_jobs_and_errors(lotkeeper: Run, fake_ap
         "1,234",
         "gateway 2026-11-21T11:00:00Z: was away [/x] [321]",
         "kept aside unreadable: 3 messages",
+        "the gateway waited [/] for a login",
+        "2026-11-20T05:00:00Z",
+        "Work due: 3, for 1 min 1 s at most; failing: 1.",
         "not running",
     ):
         assert text in said.out, said.out

@@ -105,10 +105,20 @@ def positions_completed(
 
 
 def dataset(
-    name: str = "positions", *, complete: bool = True, seconds: float = 0, account: str = ACCOUNT
+    name: str = "positions",
+    *,
+    complete: bool = True,
+    seconds: float = 0,
+    account: str = ACCOUNT,
+    covers_from: float | None = None,
 ) -> DatasetCompleted:
     return DatasetCompleted(
-        received_at=at(seconds), account=account, dataset=name, as_of=at(seconds), complete=complete
+        received_at=at(seconds),
+        account=account,
+        dataset=name,
+        as_of=at(seconds),
+        complete=complete,
+        covers_from=None if covers_from is None else at(covers_from),
     )
 
 

@@ -19,8 +19,6 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync import app, jobs
-from services.position_sync.jobs import _times
-from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, at, commission, execution, position, positions_completed
 from tests.services.position_sync.ledger_rows import count
@@ -117,20 +115,6 @@ async def test_a_comparison_that_may_have_looked_already_does_not_stand_for_one_
     await jobs.close(redis)
 
 
-async def test_the_first_sweep_has_compared_what_had_not_settled_and_nobody_asked_for(
-    settings: Settings, streams: RedisStreams, database: Database
-) -> None:
-    async def nobody(_account: str, _trigger: str) -> None: ...
-
-    settings = settings.model_copy(update={"settle_seconds": 2.0})
-    relay = Relay(database, streams, settings, ask_for_comparison=nobody)
-    await relay.handle([Link().entry(execution("a.01", "1"), position("1", "10", seconds=2))])
-    task = asyncio.create_task(jobs.run_worker(settings, database, streams))
-    await eventually(lambda: count(database, "ledger_books", "reconciled_at IS NOT NULL"))
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def alive(streams: RedisStreams) -> bool:
     try:
         await streams.ping()
@@ -215,16 +199,3 @@ def test_a_worker_process_ends_cleanly_when_told_to(settings: Settings, tmp_path
             process.wait()
     assert "worker_stopped" in log.read_text()
     assert "Traceback" not in log.read_text()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (300, (set(range(0, 60, 5)), {0})),
-        (3600, ({0}, {0})),
-        (20, (None, {0, 20, 40})),
-        (0.2, (None, set(range(60)))),
-    ],
-)
-def test_the_sweep_comes_about_as_often_as_asked(seconds: float, expected: object) -> None:
-    assert _times(seconds) == expected

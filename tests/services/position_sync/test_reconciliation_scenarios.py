@@ -389,6 +389,20 @@ async def cut_off_overnight(world: World) -> None:
 
 
 @scenario
+async def ibkr_away_overnight(world: World) -> None:
+    # The connection to the gateway lasted: only its next answer says what it does not tell of.
+    await world.listened((-3600, None))
+    await world.bought()
+    await world.answer(7000, HELD, (ACME, "10", "10"))
+    await world.tell(dataset("executions", seconds=7000))
+    await world.compare()
+    midnight = 14.5 * 3600
+    await world.answer(DAY + 5, HELD, (ACME, "12", "11"))
+    await world.tell(dataset("executions", seconds=DAY + 6, covers_from=midnight))
+    await world.compare()
+
+
+@scenario
 async def away_within_the_day(world: World) -> None:
     await world.listened((-3600, 3600), (7200, None))
     await world.bought()

@@ -1,5 +1,7 @@
 """Examples of links, jobs and sessions."""
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 from services.api.schemas.examples.common import AT, LAST_KNOWN
@@ -7,7 +9,9 @@ from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import (
     DatasetReport,
     DeadReport,
+    DueReport,
     ErrorReport,
+    GapReport,
     GroupReport,
     Job,
     JobAnswer,
@@ -40,6 +44,15 @@ _SYNC = SyncReport(
             error=None,
         ),
     ),
+    gaps=(
+        GapReport(
+            account="U1234567",
+            started_at=AT - timedelta(hours=40),
+            ended_at=AT - timedelta(hours=10),
+            reason="the broker link was stopped; then the gateway waited for a login",
+            detected_at=AT,
+        ),
+    ),
     streams=(
         StreamReport(
             name="facts",
@@ -62,6 +75,7 @@ _SYNC = SyncReport(
             finished_at=AT,
         ),
     ),
+    jobs_due=DueReport(due=1, overdue_seconds=2, failing=0),
     last_errors=(ErrorReport(at=AT, category="parsing", message="unknown message id 999"),),
     freshness=LAST_KNOWN,
 )

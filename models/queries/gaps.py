@@ -1,0 +1,87 @@
+"""Times of which the executions are not known, and what tells why."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+
+from core.domain.coverage import Answer, Span
+from models.session import Reader, Writer
+from models.tables import observation_gaps
+
+_last_answers = text(
+    "SELECT account, epoch, as_of FROM sync_datasets "
+    "WHERE dataset = 'executions' AND account = ANY(:accounts) ORDER BY account FOR UPDATE"
+)
+_links_changed_at = text("SELECT max(since) FROM broker_links")
+_said_meanwhile = text(
+    "SELECT message FROM sync_log WHERE kind = 'link' AND at > :start AND at <= :end "
+    "GROUP BY message ORDER BY min(at) LIMIT 50"
+)
+_ended = text("SELECT end_reason FROM broker_sessions WHERE epoch = :epoch")
+_overlapping = text(
+    "SELECT started_at, ended_at FROM observation_gaps WHERE account = :account AND closed_at IS NULL "
+    "AND started_at < :end AND ended_at > :start"
+)
+_accounts_with_gaps = text(
+    "SELECT DISTINCT account FROM observation_gaps WHERE account = ANY(:accounts) AND closed_at IS NULL "
+    "ORDER BY account"
+)
+
+
+class GapRow(NamedTuple):
+    """A time of which the gateway can tell an account's executions no more."""
+
+    account: str
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+    detected_at: datetime
+
+
+async def open_gaps(reader: Reader) -> list[GapRow]:
+    """The gaps that nothing has filled, by account and time."""
+    table = observation_gaps.c
+    rows = await reader.execute(
+        select(*(table[name] for name in GapRow._fields))
+        .where(table.closed_at.is_(None))
+        .order_by(table.account, table.started_at, table.id)
+    )
+    return [GapRow(*row) for row in rows]
+
+
+async def last_answers(connection: Writer, accounts: Iterable[str]) -> dict[str, Answer]:
+    """The last answers that told the accounts' executions completely. They stay so until the commit."""
+    rows = await connection.execute(_last_answers, {"accounts": sorted(accounts)})
+    return {row.account: Answer(row.epoch, row.as_of) for row in rows}
+
+
+async def links_changed_at(connection: Writer) -> datetime | None:
+    """When the state of the links last changed."""
+    changed: datetime | None = (await connection.execute(_links_changed_at)).scalar_one()
+    return changed
+
+
+async def said_of_links(connection: Writer, span: Span) -> list[str]:
+    """What was noted of the links in a time, each once, in order."""
+    rows = await connection.execute(_said_meanwhile, {"start": span.start, "end": span.end})
+    return [row.message for row in rows]
+
+
+async def why_ended(connection: Writer, epoch: int) -> str | None:
+    """Why a connection ended; ``None`` where it has not, or nobody knows it."""
+    reason: str | None = (await connection.execute(_ended, {"epoch": epoch})).scalar_one_or_none()
+    return reason
+
+
+async def gaps_overlapping(connection: Writer, account: str, span: Span) -> list[Span]:
+    """The account's open gaps that fall into a time."""
+    parameters = {"account": account, "start": span.start, "end": span.end}
+    return [Span(*row) for row in await connection.execute(_overlapping, parameters)]
+
+
+async def accounts_with_gaps(connection: Writer, accounts: Iterable[str]) -> list[str]:
+    """Those of the accounts that have open gaps."""
+    rows = await connection.execute(_accounts_with_gaps, {"accounts": sorted(accounts)})
+    return [row.account for row in rows]

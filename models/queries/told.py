@@ -1,0 +1,43 @@
+"""What PostgreSQL has of what the broker link told."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import text
+
+from models.session import Reader
+
+_heard_until = text("SELECT max(as_of) FROM sync_datasets WHERE dataset = 'executions' AND epoch = :epoch")
+_missing = text(
+    "SELECT k.exec_id FROM unnest(CAST(:exec_ids AS text[]), CAST(:paid AS boolean[])) AS k(exec_id, paid) "
+    "WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = k.exec_id) "
+    "OR (k.paid AND NOT EXISTS (SELECT FROM commission_reports c WHERE c.exec_id = k.exec_id))"
+)
+_kept_aside = text(
+    "SELECT k.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(exec_id) WHERE EXISTS (SELECT "
+    "FROM dead_facts d WHERE d.source = 'facts' AND strpos(d.payload, '\"' || k.exec_id || '\"') > 0)"
+)
+_AT_ONCE = 5_000
+
+
+async def heard_until(reader: Reader, epoch: int) -> datetime | None:
+    """By the broker's clock, up to when what a connection told is stored: its last word on executions."""
+    heard: datetime | None = (await reader.execute(_heard_until, {"epoch": epoch})).scalar_one()
+    return heard
+
+
+async def missing_executions(reader: Reader, told: Mapping[str, bool]) -> list[str]:
+    """Those of the executions that are not stored, or whose commission is not where it was told too."""
+    exec_ids = sorted(told)
+    missing: list[str] = []
+    for start in range(0, len(exec_ids), _AT_ONCE):
+        part = exec_ids[start : start + _AT_ONCE]
+        parameters = {"exec_ids": part, "paid": [told[exec_id] for exec_id in part]}
+        missing.extend(row.exec_id for row in await reader.execute(_missing, parameters))
+    return missing
+
+
+async def kept_aside(reader: Reader, exec_ids: Collection[str]) -> set[str]:
+    """Those of the executions of which something could not be applied, and is kept aside."""
+    rows = await reader.execute(_kept_aside, {"exec_ids": sorted(exec_ids)})
+    return {row.exec_id for row in rows}

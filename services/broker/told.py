@@ -1,0 +1,91 @@
+"""What one connection has told of executions, so that what the gateway repeats is not told twice."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from ib_async import CommissionReport, Execution
+
+from core.domain.executions import split_exec_id
+
+_REMEMBERED = 200_000
+
+
+class _Figures(NamedTuple):
+    """Two figures by which a repetition is known, and when they were told by our clock."""
+
+    one: float
+    other: float
+    at: datetime
+
+
+class Told:
+    """Executions and commissions that were told, and the answer under way that may repeat them.
+
+    ``request`` is the request for executions under way, ``replayed`` how many answered it and ``oldest`` when
+    the first of these was traded. With ``skip_known`` what was told before is not told again; ``repeated``
+    names it.
+    """
+
+    def __init__(self) -> None:
+        self._executions: dict[str, _Figures] = {}
+        self._commissions: dict[str, _Figures] = {}
+        self.request = -1
+        self.skip_known = False
+        self.replayed = 0
+        self.oldest: datetime | None = None
+        self.repeated: set[str] = set()
+
+    def begin(self, request: int, *, skip_known: bool) -> None:
+        """What comes under ``request`` from now on answers it."""
+        self.request, self.skip_known = request, skip_known
+        self.replayed, self.oldest, self.repeated = 0, None, set()
+
+    def end(self) -> None:
+        """The answer has ended."""
+        self.request, self.skip_known = -1, False
+
+    def repeats(self, request: int, fill: Execution) -> bool:
+        """Whether an execution that comes is known and need not be told."""
+        if request != self.request:
+            return False
+        self.replayed += 1
+        # A correction carries the time of what it corrects, which may have been another day.
+        if (self.oldest is None or fill.time < self.oldest) and split_exec_id(fill.execId)[1] <= 1:
+            self.oldest = fill.time
+        known = self._executions.get(fill.execId)
+        if not self.skip_known or known is None or known[:2] != (fill.shares, fill.price):
+            return False
+        self.repeated.add(fill.execId)
+        return True
+
+    def note(self, fill: Execution, at: datetime) -> None:
+        """An execution was told."""
+        if len(self._executions) >= _REMEMBERED:
+            self._executions.clear()
+        self._executions[fill.execId] = _Figures(fill.shares, fill.price, at)
+
+    def repeats_commission(self, report: CommissionReport) -> bool:
+        """Whether a commission that comes is known and need not be told."""
+        known = self._commissions.get(report.execId)
+        return self.skip_known and known is not None and known[:2] == (report.commission, report.realizedPNL)
+
+    def note_commission(self, report: CommissionReport, at: datetime) -> None:
+        """A commission was told."""
+        if len(self._commissions) >= _REMEMBERED:
+            self._commissions.clear()
+        self._commissions[report.execId] = _Figures(report.commission, report.realizedPNL, at)
+
+    def repeated_since_before(self, at: datetime) -> dict[str, bool]:
+        """What the last answer repeated and was told before ``at``, and whether its commission was too."""
+        return {
+            exec_id: (paid := self._commissions.get(exec_id)) is not None and paid.at < at
+            for exec_id in self.repeated
+            if (known := self._executions.get(exec_id)) is not None and known.at < at
+        }
+
+    def forget(self, exec_ids: Iterable[str]) -> None:
+        """Have executions and their commissions told again when they are repeated."""
+        for exec_id in exec_ids:
+            self._executions.pop(exec_id, None)
+            self._commissions.pop(exec_id, None)

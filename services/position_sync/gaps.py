@@ -1,0 +1,84 @@
+"""Note of which times the gateway tells the executions no more, and take it back where it does after all."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from core.domain.coverage import Answer, Span, covered_by, gap_before, joined
+from core.events.facts import LINK_REASONS, DatasetCompleted
+from models.queries import gaps as queries
+from models.session import Writer
+from models.stores.gaps import Gap, cover, record_gaps
+from models.tables.sync import CUT_OFF
+from services.position_sync.intake import Intake
+
+_BY = "a later answer of the gateway"
+_WORDS = {
+    "broker_link_down": "the broker link was stopped",
+    "stopped": "the broker link was stopped",
+    CUT_OFF: "the broker link ended without a word",
+    "gateway_unreachable": "the gateway could not be reached",
+    "gateway_not_answering": "the gateway did not answer",
+    "gateway_silent": "the gateway fell silent",
+    "ib_1100": "the gateway had no connection to IBKR",
+    "needs_login": "the gateway waited for a login",
+    "client_id_in_use": "another program used our client id",
+    "fenced": "another broker link had taken over",
+    "data_stale": "the gateway's data stood still",
+    "no_room": "there was no room left for what the gateway told",
+}
+_UNTOLD = "the gateway did not tell its executions"
+
+
+async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[Gap]:
+    """Record the gaps that answers leave behind, and close those that they cover; returns the new ones.
+
+    Has to come before these answers themselves are stored.
+    """
+    answers = [
+        (epoch, fact) for epoch, fact in intake.datasets if fact.dataset == "executions" and fact.complete
+    ]
+    if not answers:
+        return []
+    accounts = {fact.account for _, fact in answers}
+    last = await queries.last_answers(connection, accounts)
+    found: list[Gap] = []
+    for epoch, fact in answers:
+        answer, before = Answer(epoch, fact.as_of), last.get(fact.account)
+        if before is not None and answer <= before:
+            continue  # another worker was faster with what came after it
+        if before is not None and fact.covers_from is not None and before.as_of < fact.covers_from:
+            changed_at = await _changed_at(connection, intake)
+            span = gap_before(before, answer, fact.covers_from, changed_at)
+            if span is not None:
+                reason = await _why(connection, before, answer, Span(span.start, fact.received_at), intake)
+                found.append(Gap(fact.account, *span, reason, now, epoch))
+        last[fact.account] = answer
+    new = await record_gaps(connection, found)
+    for account in await queries.accounts_with_gaps(connection, accounts):
+        for span in _covered(answers, account, last[account]):
+            await cover(connection, account, *span, by=_BY, now=now)
+    return new
+
+
+def _covered(answers: Iterable[tuple[int, DatasetCompleted]], account: str, newest: Answer) -> list[Span]:
+    return joined(
+        covered_by(Answer(epoch, fact.as_of), fact.covers_from, newest)
+        for epoch, fact in answers
+        if fact.account == account
+    )
+
+
+async def _changed_at(connection: Writer, intake: Intake) -> datetime | None:
+    stored = await queries.links_changed_at(connection)
+    return max((at for at in (stored, *(link.since for _, link in intake.links)) if at), default=None)
+
+
+async def _why(connection: Writer, before: Answer, answer: Answer, span: Span, intake: Intake) -> str:
+    """Why nobody listened, as far as it was noted: what ended the listening, then what kept it from anew."""
+    ended = await queries.why_ended(connection, before.epoch) if before.epoch != answer.epoch else None
+    said = await queries.said_of_links(connection, span)
+    told = [link for _, link in intake.links if span.start < link.received_at <= span.end]
+    noted = (reason for message in said for reason in LINK_REASONS if reason in message)
+    reasons = [ended, *noted, *(link.reason for link in told)]
+    words = dict.fromkeys(_WORDS[reason] for reason in reasons if reason in _WORDS)
+    return "; then ".join(words) or _UNTOLD

@@ -1,0 +1,122 @@
+"""What goes on without Redis and without anybody's memory: it is read from PostgreSQL what is to be done.
+
+Any number of workers may do it at once; each thing is done by one of them.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from core import logs
+from core.errors import StreamUnavailableError
+from core.events.requests import RequestEnvelope, ResyncRequested, encode
+from core.settings import Settings
+from core.streams.port import StreamPort
+from models.queries.jobs import overdue, unanswered_resyncs
+from models.session import Database
+from models.stores.jobs_coalesced import claim_turn, want
+from models.tables.jobs import RECONCILE, SAY_AGAIN, SWEEP
+from services.position_sync import metrics
+from services.position_sync.announce import publish_left_over
+from services.position_sync.faults import is_passing
+from services.position_sync.jobs import ComparisonQueue
+from services.position_sync.sweep import sweep
+from services.position_sync.work import work_off
+
+log = logs.get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+_GRACE_SECONDS = 3.0
+"""So much later than it is due arq may come to it."""
+_PATIENCE_SECONDS = 15.0
+"""What has waited so long is not left to arq any more, whatever holds that up."""
+_MOST_AT_ONCE = 1_000
+_SAY_AGAIN_SECONDS = 15.0
+_UNANSWERED_SECONDS = 10.0
+_REQUESTS_KEPT = 1_000
+
+
+class Upkeep:
+    """Looks every few seconds for what is overdue, and sweeps through everything when that is due."""
+
+    def __init__(
+        self, database: Database, streams: StreamPort, settings: Settings, queue: ComparisonQueue
+    ) -> None:
+        self._database = database
+        self._streams = streams
+        self._settings = settings
+        self._queue = queue
+        self._failing: set[str] = set()
+        self._is_sweep_wanted = True
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            steps: tuple[Callable[[], Awaitable[None]], ...] = (
+                self.compare_overdue,
+                self.publish,
+                self.say_again,
+                self.sweep_when_due,
+            )
+            for step in steps:
+                tasks.create_task(self._forever(step), name=f"upkeep-{step.__name__}")
+
+    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        seconds = min(LOOK_SECONDS, self._settings.sweep_seconds)
+        while True:
+            try:
+                await step()
+            except StreamUnavailableError:
+                pass  # whoever lives by the streams tells that
+            except Exception as error:
+                if not is_passing(error) and step.__name__ not in self._failing:
+                    self._failing.add(step.__name__)
+                    log.exception("upkeep_fails", step=step.__name__)
+            else:
+                if step.__name__ in self._failing:
+                    self._failing.discard(step.__name__)
+                    log.info("upkeep_goes_on", step=step.__name__)
+            # Workers that were started together would always come at the same moment.
+            await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter
+
+    async def compare_overdue(self) -> None:
+        """Comparisons that were asked for and nobody has come to: arq's memory was lost, or its worker."""
+        async with self._database.read() as reader:
+            late = await overdue(reader, RECONCILE, grace_seconds=_GRACE_SECONDS, most=_MOST_AT_ONCE)
+        for account, seconds in late:
+            if seconds > _PATIENCE_SECONDS or not await self._queue.tell(account, 0):
+                await self._queue.compare(self._database, self._streams, account)
+
+    async def publish(self) -> None:
+        """Changes that were committed by a worker that could not publish them."""
+        metrics.OUTBOX_LEFT.inc(await publish_left_over(self._database, self._streams, self._settings))
+
+    async def say_again(self) -> None:
+        """Resyncs that were asked for while the broker link did not listen, or that went with Redis."""
+        async with self._database.read() as reader:
+            waiting = await unanswered_resyncs(reader, age_seconds=_UNANSWERED_SECONDS, most=_MOST_AT_ONCE)
+        if not waiting:
+            return
+        async with self._database.write() as writer:
+            if not await claim_turn(writer, SAY_AGAIN, every_seconds=_SAY_AGAIN_SECONDS):
+                return
+            requests = [ResyncRequested(job_id=str(one.id), requested_by=one.requested_by) for one in waiting]
+            await self._streams.append(
+                self._settings.requests_stream,
+                [encode(RequestEnvelope(request=request)) for request in requests],
+                keep_entries=_REQUESTS_KEPT,
+            )
+
+    async def sweep_when_due(self) -> None:
+        """The sweep through everything: when a worker starts, and then every so many seconds."""
+        if self._is_sweep_wanted:
+            async with self._database.write() as writer:
+                await want(writer, SWEEP, {"": "start"}, 0)
+            self._is_sweep_wanted = False
+
+        async def go_through(_: str) -> float:
+            accounts = await sweep(self._database, self._streams, self._settings)
+            await self._queue.tell_of_waiting(self._database, accounts)
+            return self._settings.sweep_seconds
+
+        await work_off(self._database, SWEEP, "", go_through, settle_seconds=0)
