@@ -36,7 +36,8 @@ WAITING = "done < wanted"
 
 
 REFUSE = """
-    CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE 'not today'; END $$ LANGUAGE plpgsql
+    CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN
+    RAISE 'not today' USING ERRCODE = 'check_violation'; END $$ LANGUAGE plpgsql
 """
 
 
