@@ -23,7 +23,7 @@ from services.position_sync.upkeep import Upkeep
 log = logs.get_logger(__name__)
 
 _ENTRIES_A_BATCH = 64
-_LAG_SECONDS = 5.0
+_TEND_SECONDS = 5.0
 _CONNECTIONS = 6
 """Work that is under way holds one to keep others from it, and writes over another."""
 
@@ -75,7 +75,7 @@ async def main(settings: Settings) -> None:
 async def _tend_facts(streams: StreamPort, settings: Settings) -> None:
     """Keep the stream short, for the link goes by its length, and measure how far behind we are."""
     while True:
-        await asyncio.sleep(_LAG_SECONDS)
+        await asyncio.sleep(_TEND_SECONDS)
         try:
             await streams.trim_acknowledged(settings.facts_stream)
             info = await streams.info(settings.facts_stream)

@@ -81,6 +81,16 @@ def test_what_must_survive_is_on_a_volume(services: dict[str, Any], compose: dic
         assert volume.partition(":")[0] in compose["volumes"]
 
 
+def test_what_the_link_keeps_on_disk_outlives_its_container(
+    services: dict[str, Any], compose: dict[str, Any]
+) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (home,) = re.findall(r"LOTKEEPER_HOME=(\S+)", dockerfile)
+    volumes = dict(reversed(volume.split(":")) for volume in services["broker"]["volumes"])
+    spool = Settings(home=Path(home)).spool_dir
+    assert any(spool.is_relative_to(path) and name in compose["volumes"] for path, name in volumes.items())
+
+
 def test_servers_and_the_api_have_health_checks(services: dict[str, Any]) -> None:
     for name in ("postgres", "redis", "api"):
         assert services[name]["healthcheck"]["test"]

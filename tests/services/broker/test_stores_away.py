@@ -1,4 +1,4 @@
-"""Redis and PostgreSQL away and back, some with less than they had: facts wait in order or come again."""
+"""Redis and PostgreSQL away, and back, perhaps with less than they had: facts wait, or are told again."""
 
 import asyncio
 import os

@@ -64,6 +64,20 @@ async def test_a_worker_books_what_comes_compares_it_and_trims_what_is_done(
         await eventually(lambda: count(database, "marks"))
 
 
+async def test_what_is_done_with_is_trimmed_long_before_the_next_sweep(
+    settings: Settings, streams: RedisStreams, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_TEND_SECONDS", 0.05)
+    async with running(settings.model_copy(update={"sweep_seconds": 3600.0})):
+        link = Link()
+        for number in range(3):
+            await send(streams, settings, link.entry(execution(f"{number}.01", "1", seconds=number)).data)
+            await eventually(lambda: count(database, "executions"), lambda stored, n=number: stored == n + 1)
+            await eventually(
+                lambda: streams.info(settings.facts_stream), lambda info: info.length_entries == 0
+            )
+
+
 async def test_two_workers_share_the_stream_and_give_the_rows_of_one(
     settings: Settings, streams: RedisStreams, database: Database, rows: Rows
 ) -> None:
