@@ -180,17 +180,15 @@ class Relay:
 
     async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
-        course: Course | None = None
         started = perf_counter()
-        try:
-            async with self._database.write() as connection:
-                course = await self._trials.begin(connection, entry)
+        async with self._database.write() as connection:
+            course = await self._trials.begin(connection, entry)
+            try:
                 effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
                 await self._trials.end(connection, course)
-        except Exception:
-            if course is not None:
+            except Exception:
                 await self._trials.call_off(course)
-            raise
+                raise
         effect.seconds = perf_counter() - started
         await self._settle(effect)
 

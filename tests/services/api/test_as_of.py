@@ -124,7 +124,7 @@ async def test_a_correction_and_a_late_commission_are_in_what_was_held_and_the_o
 
 async def test_a_commission_that_is_told_again_is_known_from_the_first_time_on(told: Told, ask: Ask) -> None:
     await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1"))
-    told.link = Link(epoch=2)
+    told.link = Link()
     await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1"))
     assert (await one(ask, known_at=moment(0)))["commission"] == "1"
     await told.hear(commission("a.01", "3"))

@@ -122,7 +122,8 @@ def dataset(
     )
 
 
-_epochs = count(1)
+_epochs = count(100)
+"""Above those that tests choose for themselves."""
 
 
 class Link:

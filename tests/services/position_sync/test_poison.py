@@ -185,10 +185,19 @@ async def test_what_our_own_code_trips_over_is_tried_five_times_before_it_is_set
 async def test_a_fault_of_ours_beside_one_of_the_data_is_not_taken_for_one(
     relay: Relay, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
 ) -> None:
-    our_code["code"] = fail
+    calls = 0
+
+    async def fail_from_the_second_time_on() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            await fail()
+
+    our_code["code"] = fail_from_the_second_time_on
     entry = Link().entry(execution("p.01", "1", account="DU\x00"), execution("code.01", "1"))
     with pytest.raises(ArithmeticError):
         await relay.handle([entry])
+    assert calls > 1, "the data's fault came first"
     assert await count(database, "dead_facts") == 0
     our_code.clear()
     await relay.handle([entry])
@@ -330,6 +339,7 @@ async def test_a_fact_that_each_worker_dies_on_is_found_and_set_aside_and_so_is_
     died = 0
     while await deaths.of(another(), entry._replace(deliveries=5 + died)):
         died += 1
+        assert died < 12
         assert await count(database, "executions") == 0
     # Once as a whole; then three times on each fact: one death proves nothing.
     assert died == 1 + 3 + 3

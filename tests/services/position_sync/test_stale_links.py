@@ -21,6 +21,7 @@ from core.settings import Settings
 from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
+from models.stores import inbox
 from services.position_sync import metrics
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
@@ -37,6 +38,7 @@ from tests.services.position_sync.facts import (
     positions_completed,
 )
 from tests.services.position_sync.ledger_rows import count, every_row
+from tests.waiting import eventually
 
 OLD, NEW, NEWEST, OTHER = 11, 12, 13, 21
 FIRST = "SELECT epoch, first_entry_ms, first_entry_seq FROM broker_sessions ORDER BY epoch"
@@ -192,12 +194,17 @@ async def test_another_login_replaces_nobody(relay: Relay, rows: Rows) -> None:
 
 @pytest.mark.usefixtures("sessions")
 async def test_a_stale_link_is_written_down_once_for_each_epoch_by_however_many_workers(
-    relay: Relay, another: Another, rows: Rows
+    relay: Relay, another: Another, database: Database, rows: Rows
 ) -> None:
     old = Link(OLD)
     await relay.handle([standing("200-0", Link(NEW).entry(position("2")))])
-    entries = [standing(f"300-{n}", old.entry(position("1", seconds=n))) for n in range(6)]
-    await asyncio.gather(*(another().handle([entry]) for entry in entries))
+    entries = [standing(f"300-{n}", old.entry(position("1", seconds=n))) for n in range(3)]
+    async with database.write() as first:
+        await inbox.log_stale_link(first, OLD, at(100), "the first worker's words")
+        others = [asyncio.create_task(another().handle([entry])) for entry in entries]
+        waiting = "SELECT count(*) AS number FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await eventually(lambda: rows(waiting), lambda told: told[0]["number"])
+    await asyncio.gather(*others)
     assert [row["epoch"] for row in await rows(STALE)] == [OLD]
 
 
