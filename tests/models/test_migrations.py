@@ -26,7 +26,7 @@ from services.stack import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 POINTS = 6
-"""So many statements are tried, spread evenly; with LOTKEEPER_TEST_ALL_STATEMENTS every one."""
+"""So many statements are tried, spread evenly; with FULL=1 every one."""
 
 MakeDatabase = Callable[[], Awaitable[str]]
 
@@ -93,7 +93,7 @@ async def test_a_migration_that_is_killed_leaves_nothing_behind_and_is_done_whol
     new_database: MakeDatabase,
 ) -> None:
     statements = int(await launched(await new_database(), "before:0"))
-    every = "LOTKEEPER_TEST_ALL_STATEMENTS" in os.environ
+    every = "FULL" in os.environ
     numbers = range(1, statements + 1)
     chosen = (
         [*(f"before:{number}" for number in numbers), f"after:{statements}"]

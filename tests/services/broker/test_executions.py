@@ -206,7 +206,11 @@ async def test_what_is_stored_or_still_on_its_way_is_not_told_again(
                 await eventually(lambda: count(database, "executions"))
                 full = asked.count("")
                 await comes(lambda: asked.count(""), lambda now: now >= full + 4)
-            assert [fact.exec_id for fact in await reader.of(ExecutionReported)] == [exec_id]
+            # The worker is away: what it was told before this it has stored, and nothing since.
+            later = await sim.fill(**FILL)
+            full = asked.count("")
+            await comes(lambda: asked.count(""), lambda now: now >= full + 4)
+            assert [fact.exec_id for fact in await reader.of(ExecutionReported)] == [exec_id, later]
 
 
 async def test_what_is_kept_aside_is_not_missing(database: Database) -> None:

@@ -12,9 +12,11 @@ from core.streams.redis import RedisStreams
 from models.session import Database, Writer
 from models.stores.broker_sessions import end_broker_session, open_broker_session
 from models.tables.sync import CUT_OFF
-from services.position_sync.relay import Relay
+from services.position_sync.intake import decode_entries, sort_facts
+from services.position_sync.relay import Relay, store
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, Link, at, dataset
+from tests.waiting import eventually
 
 Gaps = Callable[[], Awaitable[list[dict[str, object]]]]
 
@@ -210,6 +212,26 @@ async def test_what_another_worker_took_and_stores_later_fills_the_gap_that_its_
     ]
     (stored,) = await rows("SELECT as_of FROM sync_datasets")
     assert stored["as_of"] == at(MIDNIGHT + 10)
+
+
+async def test_workers_that_store_two_answers_at_once_each_see_the_others(
+    relay: Relay, gaps: Gaps, rows: Rows, database: Database, clock: Hand
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(link_is("up", 0), executions(MIDNIGHT - 180))])
+    earlier = link.entry(executions(MIDNIGHT - 120), executions(MIDNIGHT - 60))
+    later, _ = decode_entries([link.entry(executions(MIDNIGHT + 200, covers_from=MIDNIGHT + 10))], clock())
+    async with database.write() as other_worker:
+        await store(other_worker, sort_facts(later), [], clock())
+        task = asyncio.create_task(relay.handle([earlier]))
+        await eventually(
+            lambda: rows(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                "AND datname = current_database()"
+            )
+        )
+    await task
+    assert await gaps() == []
 
 
 async def test_of_a_link_that_died_in_the_night_the_part_stays_that_nobody_listened_to(
