@@ -21,6 +21,7 @@ from models.queries.ledger import unfolded_commissions
 from models.session import Database, Writer, is_disconnect
 from models.stores import accounts as account_store
 from models.stores import sync as sync_store
+from models.stores.broker_sessions import record_session_state
 from models.stores.jobs import finish_job
 from models.stores.sync import DatasetWord, DeadFact, LogEntry
 from models.tables.sync import POSITIONS_INCOMPLETE, RESYNC_FAILED
@@ -247,8 +248,11 @@ async def _datasets(connection: Writer, intake: Intake) -> list[Change]:
 async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -> list[Change]:
     entries: list[LogEntry] = []
     for epoch, link in intake.links:
-        message = f"gateway {link.gateway}, IBKR {link.ibkr}" + (f" ({link.reason})" if link.reason else "")
-        entries.append(LogEntry(link.received_at, epoch, "link", message))
+        entries.append(sync_store.link_entry(link, epoch))
+    for epoch, link in sorted(dict(intake.links).items()):
+        await record_session_state(
+            connection, epoch=epoch, state=link.state, at=link.since, reason=link.reason
+        )
     if intake.links:
         epoch, link = intake.links[-1]
         await sync_store.record_link(connection, link, link.received_at, epoch)
