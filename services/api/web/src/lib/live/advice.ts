@@ -17,6 +17,12 @@ const ADVICE: Record<string, string> = {
 		'Sign in to TWS or IB Gateway (about once a week IBKR asks for the second factor). Everything resumes afterwards.',
 	client_id_in_use:
 		'Another program is connected with the same client id (code 326). Close it, or set LOTKEEPER_IB_CLIENT_ID to another number.',
+	fenced:
+		'Only one broker link records a login at a time. This one stands by and takes over when the other ends; stop the one that is not wanted.',
+	data_stale:
+		'The gateway tells the time and nothing else. Lotkeeper asks for everything again, then connects anew; if it stays so, restart TWS or IB Gateway.',
+	no_room:
+		'Redis cannot take more and the disk space for waiting data is used up. Bring Redis or the worker back, or raise LOTKEEPER_SPOOL_MEGABYTES; what was missed is asked for afterwards.',
 	stream_down:
 		'The server cannot reach Redis, which carries live values. Stored values stay available.',
 	worker_down:

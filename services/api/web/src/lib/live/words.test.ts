@@ -71,7 +71,7 @@ describe('judge', () => {
 it('has words and advice for every reason of the contract', () => {
 	const reasons = [
 		'not_yet_synced', 'broker_link_down', 'gateway_unreachable', 'gateway_not_answering', 'gateway_silent', 'ib_1100',
-		'needs_login', 'client_id_in_use', 'stream_down', 'worker_down', 'incomplete', 'old'
+		'needs_login', 'client_id_in_use', 'fenced', 'data_stale', 'no_room', 'stream_down', 'worker_down', 'incomplete', 'old'
 	];
 	for (const code of reasons) {
 		expect(reasonOf(code)?.why).not.toContain('the server reports');
