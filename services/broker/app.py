@@ -42,7 +42,7 @@ async def serve(settings: Settings) -> None:
     database = Database(settings.require_database_url(), application="broker", pool_size=2)
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
-    session = Session(settings, publisher, link, Register(database, settings, utc_now), utc_now)
+    session = Session(settings, publisher, link, Register(database, utc_now), utc_now)
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")
     try:
