@@ -5,12 +5,13 @@ that commits when its ``async with`` block ends well.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NewType
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 Reader = NewType("Reader", AsyncConnection)
 Writer = NewType("Writer", AsyncConnection)
@@ -70,6 +71,55 @@ class Database:
         """Close every connection."""
         await self._writing.dispose()
         await self._reading.dispose()
+
+
+class OwnConnection:
+    """One server connection of our own, for what lives exactly as long as it does: session locks.
+
+    Connects when first used, and anew after a failure: whatever it held is gone then. The server itself ends
+    it when it was idle for ``idle_seconds``, so what it holds does not outlive a process that stands still.
+    """
+
+    def __init__(self, url: str, *, application: str, answer_seconds: float, idle_seconds: float) -> None:
+        idle_ms = str(int(idle_seconds * 1000))
+        self._engine = create_async_engine(
+            url,
+            poolclass=NullPool,
+            hide_parameters=True,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": answer_seconds,
+                "server_settings": {
+                    "application_name": f"lotkeeper-{application}",
+                    "timezone": "UTC",
+                    "idle_session_timeout": idle_ms,
+                    "idle_in_transaction_session_timeout": idle_ms,
+                },
+            },
+        )
+        self._connection: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Writer]:
+        """A transaction, as of ``Database.write``. When it fails the connection is closed."""
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        try:
+            async with self._connection.begin():
+                yield Writer(self._connection)
+        except BaseException:
+            connection, self._connection = self._connection, None
+            with suppress(*DISCONNECTS, DBAPIError):
+                await connection.invalidate()
+                await connection.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection, and with it let go of what it holds."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*DISCONNECTS, DBAPIError):
+                await connection.close()
 
 
 def _engine(url: str, application: str, pool_size: int, **server_settings: str) -> AsyncEngine:

@@ -14,11 +14,10 @@ from msgspec import Struct
 
 from core.domain.executions import Side
 from core.domain.instruments import Instrument
+from core.domain.link import LinkState, UpDown
 
 VERSION = 1
 
-UpDown = Literal["up", "down", "unknown"]
-LinkState = Literal["disconnected", "connecting", "syncing", "live", "degraded", "needs_login", "fenced"]
 Dataset = Literal["positions", "executions", "account_values", "pnl"]
 DeadCategory = Literal["auth", "network", "rate_limit", "parsing", "validation", "database"]
 

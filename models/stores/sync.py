@@ -22,10 +22,10 @@ _upsert_datasets = BulkInsert(
     returning="account, dataset, as_of, complete",
 )
 _upsert_link = text(
-    "INSERT INTO broker_links (id, gateway, ibkr, reason, since, updated_at, epoch) "
-    "VALUES (1, :gateway, :ibkr, :reason, :since, :at, :epoch) ON CONFLICT (id) DO UPDATE SET "
-    "gateway = excluded.gateway, ibkr = excluded.ibkr, reason = excluded.reason, since = excluded.since, "
-    "updated_at = excluded.updated_at, epoch = excluded.epoch "
+    "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch) "
+    "VALUES (1, :gateway, :ibkr, :state, :reason, :since, :at, :epoch) ON CONFLICT (id) DO UPDATE SET "
+    "gateway = excluded.gateway, ibkr = excluded.ibkr, state = excluded.state, reason = excluded.reason, "
+    "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch "
     "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at)"
 )
 _insert_log = BulkInsert(sync_log, ("at", "epoch", "kind", "message", "details"))
@@ -71,12 +71,21 @@ async def record_link(connection: Writer, link: LinkChanged, at: datetime, epoch
     parameters = {
         "gateway": link.gateway,
         "ibkr": link.ibkr,
+        "state": link.state,
         "reason": link.reason,
         "since": link.since,
         "at": at,
         "epoch": epoch,
     }
     await connection.execute(_upsert_link, parameters)
+
+
+def link_entry(link: LinkChanged, epoch: int | None) -> LogEntry:
+    """A change of the link's state, for the log."""
+    why = f" ({link.reason})" if link.reason else ""
+    message = f"{link.state}: gateway {link.gateway}, IBKR {link.ibkr}{why}"
+    details: dict[str, object] = {"from": link.before, "to": link.state, "reason": link.reason}
+    return LogEntry(link.received_at, epoch, "link", message, details)
 
 
 async def append_log(connection: Writer, entries: Sequence[LogEntry]) -> None:

@@ -1,8 +1,7 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, UniqueConstraint, text
 
+from core.domain.link import STATES
 from models.types import BigInt, Bool, Instant, Int, Json, Money, String, metadata, one_of
-
-LINK_STATES = ("disconnected", "connecting", "syncing", "live", "degraded", "needs_login", "fenced")
 
 DATASETS = ("positions", "executions", "account_values", "pnl")
 
@@ -32,7 +31,7 @@ broker_sessions = Table(
     Column("state_reason", String, nullable=False, server_default=""),
     Column("first_entry_ms", BigInt, comment="its first entry in the facts stream: what an older epoch"),
     Column("first_entry_seq", BigInt, comment="brings behind that entry comes from a link that was replaced"),
-    CheckConstraint(one_of("state", *LINK_STATES), name="state"),
+    CheckConstraint(one_of("state", *STATES), name="state"),
     Index("ix_broker_sessions_login", "login", "epoch"),
     comment="one row a connection; its epoch orders what older and newer connections wrote",
 )
@@ -50,7 +49,7 @@ broker_links = Table(
     Column("epoch", BigInt, nullable=False),
     CheckConstraint(one_of("gateway", "up", "down", "unknown"), name="gateway"),
     CheckConstraint(one_of("ibkr", "up", "down", "unknown"), name="ibkr"),
-    CheckConstraint(one_of("state", *LINK_STATES), name="state"),
+    CheckConstraint(one_of("state", *STATES), name="state"),
     comment="the last known state of the links (one row)",
 )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.events.facts import UpDown
+from core.domain.link import LinkState, UpDown
 from services.api.schemas.common import Freshness, Links
 
 BEAT_LIMIT = timedelta(seconds=2.5)
@@ -33,18 +33,23 @@ class Link:
     complete: bool
     epoch: int
     beat_at: datetime
+    state: LinkState = "disconnected"
     last_message_at: datetime | None = None
     clock_offset_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What follows from the links for everything we show. ``reason`` ``None`` means live."""
+    """What follows from the links for everything we show. ``reason`` ``None`` means live.
+
+    ``state`` is the link's own word of itself, ``None`` while it says nothing.
+    """
 
     links: Links
     reason: str | None
     since: datetime | None
     epoch: int = 0
+    state: LinkState | None = None
 
 
 def conclude(
@@ -75,13 +80,14 @@ def conclude(
         reason=_reason(link, synced_before=synced_before) or ("worker_down" if worker_down else None),
         since=link.since,
         epoch=link.epoch,
+        state=link.state,
     )
 
 
 def _reason(link: Link, *, synced_before: bool) -> str | None:
     if link.gateway != "up":
         return link.reason or "gateway_unreachable"
-    if link.ibkr == "down":
+    if link.ibkr == "down" or link.state == "degraded":
         return link.reason or "ib_1100"
     if not link.complete:
         return "incomplete" if synced_before else "not_yet_synced"

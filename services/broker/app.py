@@ -44,9 +44,18 @@ async def serve(settings: Settings) -> None:
     database = Database(settings.require_database_url(), application="broker", pool_size=2)
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
-    register = Register(database, settings, utc_now)
-    session = Session(settings, publisher, link, register, Recorded(database), utc_now)
+    register = Register(database, utc_now)
+    session = Session(
+        settings,
+        publisher,
+        link,
+        register,
+        Recorded(database),
+        utc_now,
+        has_room=lambda: publisher.has_room,
+    )
     publisher.on_lost = lambda: _ask_for_all_again(session, link)
+    publisher.on_no_room = session.no_room
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")
     try:

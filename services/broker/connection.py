@@ -11,14 +11,15 @@ from core import logs
 from core.clock import Clock
 from core.errors import LotkeeperError
 from core.settings import Settings
+from services.broker.allowed import GuardedConnection
 from services.broker.beat import Link
 from services.broker.codes import Meaning, meaning_of
 from services.broker.decode import RecordingDecoder
 from services.broker.frames import FrameReader
+from services.broker.gate import Sink
 from services.broker.gateway_time import LAST_RESORT, GatewayTimes, zone_named
 from services.broker.listen import Listener, OnCode
 from services.broker.problems import Problems
-from services.broker.publish import Publisher
 from services.broker.translate import Instruments
 
 log = logs.get_logger(__name__)
@@ -46,7 +47,7 @@ class Connection:
     def __init__(
         self,
         settings: Settings,
-        publisher: Publisher,
+        sink: Sink,
         link: Link,
         instruments: Instruments,
         clock: Clock,
@@ -64,7 +65,7 @@ class Connection:
         self.ib.RaiseRequestErrors = True
         self.client: Any = self.ib.client
         self.client.decoder = RecordingDecoder(self.ib.wrapper, self._times, self._unreadable)
-        self.listener = Listener(self.ib, publisher, link, instruments, clock, self._heard_code)
+        self.listener = Listener(self.ib, sink, link, instruments, clock, self._heard_code)
         self.listener.attach()
         self._reader = FrameReader(
             self.client,
@@ -74,10 +75,11 @@ class Connection:
             on_broken=self._broken,
             on_desync=self._lost_step,
         )
-        stream: Any = self.client.conn
-        stream.hasData.clear()
+        stream: Any = GuardedConnection()  # type: ignore[no-untyped-call]
         stream.hasData += self._reader.feed
+        stream.disconnected += self.client._onSocketDisconnected  # noqa: SLF001 - it was on the socket replaced
         stream.disconnected += self._socket_closed
+        self.client.conn = stream
 
     @property
     def server_version(self) -> int:

@@ -20,7 +20,8 @@ class FrameReader:
     """Feeds ``client`` the messages in what the socket brings.
 
     ``on_data`` is called before each piece, ``on_handshake`` with the gateway's own time and zone,
-    ``on_desync`` when a length makes no sense; nothing is read after that.
+    ``on_message`` with the fields of each message, ``on_desync`` when a length makes no sense; nothing is
+    read after that.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class FrameReader:
         *,
         on_data: Callable[[], None],
         on_handshake: Callable[[str], None],
-        on_message: Callable[[], None],
+        on_message: Callable[[list[str]], None],
         on_broken: Callable[[str, list[str]], None],
         on_desync: Callable[[int], None],
     ) -> None:
@@ -69,7 +70,7 @@ class FrameReader:
     def _message(self, payload: bytes) -> None:
         fields = payload.decode(errors="backslashreplace").split("\0")
         fields.pop()
-        self._on_message()
+        self._on_message(fields)
         client = self._client
         if client.isReady():
             self._interpret(fields)

@@ -28,9 +28,9 @@ from core.events.facts import (
 )
 from services.broker import metrics, translate
 from services.broker.beat import Link
+from services.broker.gate import Sink
 from services.broker.problems import Problems
-from services.broker.publish import Publisher
-from services.broker.signals import Signals
+from services.broker.signals import Signals, tells_something
 from services.broker.told import Told
 from services.broker.translate import Instruments
 from services.broker.unreadable import DATASET, UnreadableError, account_of, identity_of
@@ -61,7 +61,7 @@ class Listener:
     def __init__(
         self,
         ib: IB,
-        publisher: Publisher,
+        sink: Sink,
         link: Link,
         instruments: Instruments,
         clock: Clock,
@@ -70,8 +70,8 @@ class Listener:
         self._ib = ib
         self._wrapper: Any = ib.wrapper
         self._decoder: Any = ib.client.decoder
-        self._put = publisher.put
-        self._tick = publisher.tick
+        self._put = sink.put
+        self._tick = sink.tick
         self._link = link
         self._instruments = instruments
         self._clock = clock
@@ -128,9 +128,11 @@ class Listener:
         self.now = self._clock()
         self._link.last_message_at = self.now
 
-    def message_arrived(self) -> None:
-        """Count a whole message: a sign of life."""
+    def message_arrived(self, fields: list[str]) -> None:
+        """Count a whole message, a sign of life, and note where it is more than that."""
         self.messages += 1
+        if not self.signals.data.is_set() and tells_something(fields):
+            self.signals.data.set()
 
     def unreadable(self, category: DeadCategory, reason: str, fields: list[str]) -> None:
         """Keep a message aside, and say that its dataset is incomplete."""

@@ -17,6 +17,17 @@ RESYNCS = Counter("lotkeeper_broker_resyncs", "Full comparisons with the gateway
 QUEUE_FACTS = Gauge("lotkeeper_broker_queue_facts", "Facts that wait in memory for Redis.")
 REDIS_UP = Gauge("lotkeeper_broker_redis_up", "1 while facts reach Redis.")
 LINK_UP = Gauge("lotkeeper_broker_link_up", "1 while the link is up, by link (gateway, ibkr).", ["link"])
+LINK_STATE = Gauge("lotkeeper_broker_link_state", "1 for the state that the link is in, else 0.", ["state"])
+LINK_TRANSITIONS = Counter(
+    "lotkeeper_broker_link_transitions",
+    "Changes of the link's state, by the one before and after.",
+    ["before", "after"],
+)
+LEASE = Gauge("lotkeeper_broker_lease", "1 while this process holds the lock on its login.")
+FORBIDDEN = Counter(
+    "lotkeeper_broker_forbidden_messages",
+    "Outgoing messages that a read-only link must not send; none was sent.",
+)
 LINK_COMPLETE = Gauge("lotkeeper_broker_link_complete", "1 once this connection's resync ended well.")
 CLOCK_OFFSET_SECONDS = Gauge("lotkeeper_broker_clock_offset_seconds", "The gateway's clock minus ours.")
 REPLAYS_SKIPPED = Counter(

@@ -2,18 +2,19 @@
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import Callable
 
 from core import logs
 from core.clock import Clock
+from core.domain.link import LinkEvent
 from core.events.facts import DatasetCompleted, ResyncFenced
 from core.settings import Settings
-from models.tables.sync import CUT_OFF
 from services.broker import metrics
-from services.broker.backoff import backoff_seconds
+from services.broker.backoff import Patience
 from services.broker.beat import Link
 from services.broker.codes import Meaning, farm_of, meaning_of, redact
 from services.broker.connection import Connection, LinkLostError
+from services.broker.gate import Gate
 from services.broker.pacer import Pacer
 from services.broker.problems import Problems
 from services.broker.publish import Publisher
@@ -21,7 +22,9 @@ from services.broker.recorded import Recorded
 from services.broker.register import Register
 from services.broker.resync import Resync
 from services.broker.subscriptions import Subscriptions
+from services.broker.tenure import Tenure
 from services.broker.translate import Instruments
+from services.broker.watch import Watch
 
 log = logs.get_logger(__name__)
 
@@ -31,12 +34,10 @@ EXECUTIONS_SECONDS = 60.0
 _REPAIR_SECONDS = 2.0
 _RETRY_FIRST_SECONDS = 5.0
 _RETRY_MOST_SECONDS = 60.0
-_STABLE_SECONDS = 30.0
-_MISSES = 2
 
 
 class Session:
-    """The link to one gateway, for as long as the process runs."""
+    """The link to one gateway, for as long as the process runs. ``has_room``: facts can be kept."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Session:
         register: Register,
         recorded: Recorded,
         clock: Clock,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
@@ -56,9 +58,10 @@ class Session:
         self._instruments = Instruments()
         self._pacer = Pacer()
         self._problems = Problems(log)
-        self._rng = random.Random()  # noqa: S311 - jitter
+        self._patience = Patience(clock, random.Random())  # noqa: S311 - jitter
+        self._tenure = Tenure(settings, link, register, clock, has_room, self._leave)
         self._connection: Connection | None = None
-        self._subscriptions: Subscriptions | None = None
+        self._gate = Gate(publisher)
         self._ready = False
         self._ibkr_lost_by = 0
         self._renew = False
@@ -66,31 +69,28 @@ class Session:
         self._wake = asyncio.Event()
         self._ibkr_up = asyncio.Event()
         self._described: set[int] = set()
-        self._epoch = 0
 
     async def run(self) -> None:
         """Keep the link until cancelled; then say that it is down."""
-        ended = CUT_OFF
-        attempt, down_since = 0, self._clock()
         try:
-            while True:
-                if attempt > 1:
-                    # Connections that are made and do not last would otherwise follow each other without end.
-                    await asyncio.sleep(backoff_seconds(attempt - 2, 0.0, ended, self._rng))
-                self._epoch = await self._register.open(ended)
-                self._publisher.begin_epoch(self._epoch)
-                lost, attempt, down_since = await self._one_connection(attempt, down_since)
-                ended = lost.reason
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tenure.run(), name="lease")
+                group.create_task(self._connect_forever(), name="connect")
         finally:
-            self._link.change("down", "unknown", "broker_link_down", "the broker link was stopped")
+            self._link.apply(LinkEvent.STOPPED, "broker_link_down", "the broker link was stopped")
 
     async def end(self, seconds: float) -> None:
-        """Note the end of the session in the register."""
-        if self._epoch:
-            await self._register.end(self._epoch, "stopped", seconds)
+        """Note the end of the session in the register, and let go of the login."""
+        await self._register.end(self._tenure.epoch, "stopped", seconds)
+        await self._tenure.close()
 
     def request_resync(self, trigger: str, job_id: str = "") -> None:
-        """Compare everything with the broker as soon as possible; ``job_id`` comes back in the fence."""
+        """Compare everything with the broker as soon as possible; ``job_id`` comes back in the fence.
+
+        A standby leaves the answer to the link that has the login, and so does one that never had it.
+        """
+        if self._link.state == "fenced" or not self._tenure.epoch:
+            return
         if not self._ready or not self._link.up:
             now = self._clock()
             self._publisher.put(
@@ -113,48 +113,79 @@ class Session:
             for conid in conids:
                 self._connection.listener.signals.want_description(conid)
 
-    async def _one_connection(self, attempt: int, down_since: Any) -> tuple[LinkLostError, int, Any]:
-        """Attempt until one connection is made, serve it until it ends; why it ended."""
+    def no_room(self) -> None:
+        """Nothing more can be kept: leave the gateway until it can. The broker tells all of it again."""
+        self._leave("no_room", "no more facts can be kept, neither in Redis nor on disk")
+
+    def _leave(self, reason: str, explanation: str) -> None:
+        """Stop listening to the gateway at once."""
+        if self._connection is not None:
+            self._gate.close()
+            self._connection.drop(reason, explanation)
+
+    async def _connect_forever(self) -> None:
+        """Connect, serve, and do it again, with growing patience, for as long as we may."""
+        is_told = False
         while True:
-            # What an earlier attempt heard of IBKR, this gateway will say again if it still holds.
-            self._ibkr_lost_by = 0
-            connection = self._connection = Connection(
-                self._settings,
-                self._publisher,
-                self._link,
-                self._instruments,
-                self._clock,
-                self._heard_code,
-                self._problems,
-            )
-            connection.listener.described = self._described
-            try:
-                await connection.open()
-                connected_at = self._clock()
-                lost = await self._serve(connection)
-            except LinkLostError as error:
-                metrics.CONNECT_FAILURES.labels(error.reason).inc()
-                self._link.change("down", "unknown", error.reason, error.explanation)
+            await self._tenure.turn()
+            if not is_told:
+                is_told = True
+                if self._link.state == "disconnected":
+                    self._link.apply(LinkEvent.CONNECT)
+            lost, served_seconds = await self._one_connection()
+            if lost.reason in {"fenced", "no_room"}:
+                is_told, wait_seconds = False, self._patience.begin_anew()
+            elif served_seconds is None:
+                wait_seconds = self._patience.after_failure(lost.reason)
             else:
-                self._link.change("down", "unknown", lost.reason, lost.explanation)
-                now = self._clock()
-                if (now - connected_at).total_seconds() >= _STABLE_SECONDS:
-                    attempt = 0
-                return lost, attempt + 1, now
-            finally:
-                self._ready = False
-                self._connection = self._subscriptions = None
-                connection.close()
-            down_seconds = (self._clock() - down_since).total_seconds()
-            await asyncio.sleep(backoff_seconds(attempt, down_seconds, self._link.reason, self._rng))
-            attempt += 1
+                is_told, wait_seconds = False, self._patience.after_connection(served_seconds, lost.reason)
+            await asyncio.sleep(wait_seconds)
+
+    async def _one_connection(self) -> tuple[LinkLostError, float | None]:
+        """One attempt, and what comes of it: why it ended, and how long it was served if it was made."""
+        # What an earlier attempt heard of IBKR, this gateway will say again if it still holds.
+        self._ibkr_lost_by = 0
+        self._gate = Gate(self._publisher)
+        connection = self._connection = Connection(
+            self._settings,
+            self._gate,
+            self._link,
+            self._instruments,
+            self._clock,
+            self._heard_code,
+            self._problems,
+        )
+        connection.listener.described = self._described
+        connected_at = None
+        try:
+            await connection.open()
+            await self._tenure.enter(connection.listener.accounts)
+            self._gate.open()
+            connected_at = self._clock()
+            lost = await self._serve(connection)
+        except LinkLostError as error:
+            metrics.CONNECT_FAILURES.labels(error.reason).inc()
+            lost = error
+        finally:
+            self._ready = False
+            self._connection = None
+            connection.close()
+        if self._tenure.is_fenced:
+            await self._tenure.stand_by()
+        else:
+            event = LinkEvent.NEEDS_LOGIN if lost.reason == "needs_login" else LinkEvent.LOST
+            self._link.apply(event, lost.reason, lost.explanation)
+        if connected_at is None:
+            return lost, None
+        self._tenure.connection_ended(lost.reason)
+        return lost, (self._clock() - connected_at).total_seconds()
 
     async def _serve(self, connection: Connection) -> LinkLostError:
         """Everything that happens while one connection lasts."""
         metrics.CONNECTS.inc()
-        self._register.connected(self._epoch, connection.server_version, connection.zone_name)
+        self._register.connected(self._tenure.epoch, connection.server_version, connection.zone_name)
         answer_seconds = self._settings.ib_connect_timeout_seconds
-        subscriptions = self._subscriptions = Subscriptions(connection, self._pacer, answer_seconds)
+        subscriptions = Subscriptions(connection, self._pacer, answer_seconds)
         resync = Resync(
             connection,
             subscriptions,
@@ -172,14 +203,23 @@ class Session:
         self._renew = False
         if self._ibkr_lost_by:
             self._ibkr_up.clear()
-            self._link.change("up", "down", "ib_1100", Meaning.IBKR_LOST.value)
+            self._link.apply(LinkEvent.CONNECTED_OFFLINE, "ib_1100", Meaning.IBKR_LOST.value)
         else:
             self._ibkr_up.set()
-            self._link.change("up", "up")
+            self._link.apply(LinkEvent.CONNECTED)
+        watch = Watch(
+            connection,
+            self._link,
+            self._settings,
+            ask=self.request_resync,
+            ibkr_is_up=self._ibkr_up.is_set,
+        )
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
-                ("heartbeat", self._heartbeat(connection)),
+                ("heartbeat", watch.heartbeat()),
+                ("data-age", watch.data_age()),
+                ("pauses", watch.pauses()),
                 ("resync", self._resync_forever(connection, subscriptions, resync)),
                 ("subscriptions", subscriptions.follow()),
                 ("instruments", subscriptions.follow_instruments()),
@@ -222,26 +262,11 @@ class Session:
                 )
         self._wanted = {}
 
-    async def _heartbeat(self, connection: Connection) -> None:
-        """Ask the time; two questions in a row without any message at all mean that nobody is there."""
-        interval = self._settings.ib_heartbeat_seconds
-        patience = interval * 0.8
-        misses = 0
-        while True:
-            before = connection.listener.messages
-            connection.client.reqCurrentTime()
-            await asyncio.sleep(patience)
-            misses = misses + 1 if connection.listener.messages == before else 0
-            if misses >= _MISSES:
-                connection.drop(
-                    "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"
-                )
-            await asyncio.sleep(interval - patience)
-
     async def _follow_accounts(self, connection: Connection) -> None:
         while True:
             await connection.listener.signals.accounts.wait()
             connection.listener.signals.accounts.clear()
+            await self._tenure.hold_accounts(connection.listener.accounts)
             self.request_resync("accounts")
 
     async def _resync_forever(
@@ -251,7 +276,9 @@ class Session:
         damage = connection.listener.signals.damage
         retry_seconds = _RETRY_FIRST_SECONDS
         retry_at: float | None = None
-        executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
+        # So often that a gateway which is well always answers before it is taken for stale.
+        executions_seconds = min(EXECUTIONS_SECONDS, self._settings.ib_stale_seconds * 2 / 3)
+        executions_at = loop.time() + resync.until_executions(executions_seconds)
         positions_at = loop.time() + self._settings.sweep_seconds
         repair_after = 0.0
         while True:
@@ -268,7 +295,7 @@ class Session:
                 retry_at = None if ok else loop.time() + retry_seconds
                 retry_seconds = _RETRY_FIRST_SECONDS if ok else min(retry_seconds * 2, _RETRY_MOST_SECONDS)
                 damage.clear()
-                executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
+                executions_at = loop.time() + resync.until_executions(executions_seconds)
                 positions_at = loop.time() + self._settings.sweep_seconds
             elif damage.is_set() and now >= repair_after:
                 damage.clear()
@@ -276,7 +303,7 @@ class Session:
                 await self._repair(connection, resync)
             elif now >= executions_at:
                 await resync.executions_again()
-                executions_at = loop.time() + resync.until_executions(EXECUTIONS_SECONDS)
+                executions_at = loop.time() + resync.until_executions(executions_seconds)
             elif now >= positions_at:
                 positions_at = now + self._settings.sweep_seconds
                 await resync.positions()
@@ -320,7 +347,7 @@ class Session:
             self._ibkr_lost_by = code
             self._ibkr_up.clear()
             if self._ready:
-                self._link.change("up", "down", "ib_1100", meaning.value)
+                self._link.apply(LinkEvent.IBKR_LOST, "ib_1100", meaning.value)
         elif meaning in {Meaning.IBKR_BACK_DATA_LOST, Meaning.IBKR_BACK_DATA_KEPT}:
             self._ibkr_back(f"ib_{code}", renew=meaning is Meaning.IBKR_BACK_DATA_LOST)
         elif meaning is Meaning.MARKET_DATA_DOWN:
@@ -338,8 +365,7 @@ class Session:
         self._ibkr_lost_by = 0
         self._renew = self._renew or renew
         if self._ready:
-            self._link.change("up", "up")
-            self._link.incomplete()
+            self._link.apply(LinkEvent.RESTORED)
             self._ibkr_up.set()
             self._wanted.setdefault("", trigger)
             self._wake.set()

@@ -2,13 +2,16 @@
 
 import asyncio
 
+_SAYS_NOTHING = {"9", "15", "49"}
+_ERROR = "4"
+
 
 class Signals:
     """Flags set by callbacks of one connection.
 
     ``holdings``: something began or ceased to be held. ``accounts``: the login's list of accounts changed.
     ``pnl``: an account's first profit-and-loss figure came. ``descriptions``: ``undescribed`` grew.
-    ``damage``: a message that a dataset needs could not be read.
+    ``damage``: a message that a dataset needs could not be read. ``data``: something else than the time came.
     """
 
     def __init__(self) -> None:
@@ -17,6 +20,7 @@ class Signals:
         self.pnl = asyncio.Event()
         self.descriptions = asyncio.Event()
         self.damage = asyncio.Event()
+        self.data = asyncio.Event()
         self.undescribed: dict[int, None] = {}
         self._refused: set[int] = set()
 
@@ -37,3 +41,13 @@ class Signals:
     def refuse(self, conid: int) -> None:
         """The gateway has no details of ``conid`` (an expired contract): do not ask at every fill."""
         self._refused.add(conid)
+
+
+def tells_something(fields: list[str]) -> bool:
+    """Whether a message is an answer or news, and not what a gateway says that has lost touch with its data.
+
+    Those are the time, its accounts, the next order id, and notices that answer no request.
+    """
+    if not fields or fields[0] in _SAYS_NOTHING:
+        return False
+    return fields[0] != _ERROR or fields[2:3] != ["-1"]

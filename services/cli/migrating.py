@@ -17,7 +17,7 @@ def run(profile: Profile | None, *, as_json: bool) -> None:
         LotkeeperError: there is no database, it cannot be reached, or it belongs to another profile.
     """
     settings = settings_with_servers(profile)
-    asyncio.run(migrate(settings.require_database_url(), settings.profile))
+    asyncio.run(migrate(settings.require_database_direct_url(), settings.profile))
     revision = head_revision()
     if as_json:
         typer.echo(json.dumps({"profile": settings.profile, "revision": revision}))

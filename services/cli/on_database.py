@@ -48,6 +48,7 @@ def settings_with_servers(profile: Profile | None) -> Settings:
     return settings.model_copy(
         update={
             "database_url": SecretStr(stack.database_url),
+            "database_direct_url": None,
             "redis_url": SecretStr(stack.redis_url),
             "profile": stack.profile,
         }

@@ -22,6 +22,7 @@ from models.session import Database, Writer
 from models.stores import accounts as account_store
 from models.stores import inbox
 from models.stores import sync as sync_store
+from models.stores.broker_sessions import record_session_state
 from models.stores.dead_facts import DeadFact, bury
 from models.stores.gaps import Gap
 from models.stores.jobs import finish_job
@@ -368,8 +369,11 @@ async def _datasets(connection: Writer, intake: Intake) -> list[Change]:
 async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -> list[Change]:
     entries: list[LogEntry] = []
     for epoch, link in intake.links:
-        message = f"gateway {link.gateway}, IBKR {link.ibkr}" + (f" ({link.reason})" if link.reason else "")
-        entries.append(LogEntry(link.received_at, epoch, "link", message))
+        entries.append(sync_store.link_entry(link, epoch))
+    for epoch, link in sorted(dict(intake.links).items()):
+        await record_session_state(
+            connection, epoch=epoch, state=link.state, at=link.since, reason=link.reason
+        )
     if intake.links:
         epoch, link = intake.links[-1]
         await sync_store.record_link(connection, link, link.received_at, epoch)

@@ -87,6 +87,7 @@ class TicksReader:
         self._settings = settings
         self._clock = clock
         self._known = LastKnown()
+        self._newest_epoch = 0
         self._is_down = False
 
     async def run(self) -> None:
@@ -119,12 +120,18 @@ class TicksReader:
                 after = entry.id
 
     def take(self, payload: bytes) -> None:
-        """Remember the ticks of one entry; an unreadable one is shed, as ticks may be."""
+        """Remember the ticks of one entry.
+
+        An unreadable one is shed, as ticks may be, and so is one of a link that was replaced.
+        """
         try:
             batch = decode_ticks(payload)
         except msgspec.MsgspecError as error:
             log.warning("tick_unreadable", error=str(error))
             return
+        if batch.epoch < self._newest_epoch:
+            return
+        self._newest_epoch = batch.epoch
         for tick in batch.ticks:
             self._known.take(batch.epoch, tick)
 
@@ -176,5 +183,6 @@ class TicksReader:
                     ibkr=beat.ibkr,
                     since=beat.since,
                     reason=beat.reason,
+                    state=beat.state,
                 )
                 await record_link(connection, link, beat.received_at, epoch)

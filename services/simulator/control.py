@@ -59,6 +59,10 @@ class ControlClient:
         """Connections that are never greeted."""
         self.fault("accept_but_never_answer", on=on)
 
+    def tell_time_only(self, on: bool = True) -> None:
+        """Nothing but the time."""
+        self.fault("tell_time_only", on=on)
+
     def drop_every(self, seconds: float | None) -> None:
         """Hang up again and again."""
         self.fault("drop_every", seconds=seconds)

@@ -75,6 +75,7 @@ def operations(sim: Simulator) -> dict[str, Callable[..., Any]]:
         "stall": sim.stall,
         "refuse": sim.refuse,
         "accept_but_never_answer": sim.accept_but_never_answer,
+        "tell_time_only": sim.tell_time_only,
         "drop_every": sim.drop_every,
         "send_error": sim.send_error,
         "connectivity_lost": sim.connectivity_lost,

@@ -58,6 +58,7 @@ class FaultState:
     """What is switched on. ``moving`` is cleared while the gateway is stalled."""
 
     never_answer: bool = False
+    time_only: bool = False
     hang_up_on_accept: bool = False
     positions: PositionsAnswer = "normal"
     execution_time_zone: str | None = None

@@ -290,6 +290,10 @@ class Simulator:
         """New connections are accepted and never greeted. Those that wait already go on waiting."""
         self.faults.never_answer = on
 
+    def tell_time_only(self, on: bool = True) -> None:
+        """Clients are let in and told the time, and nothing else is said or answered; what is not is lost."""
+        self.faults.time_only = on
+
     def drop_every(self, seconds: float | None) -> None:
         """Hang up on everybody every so many seconds; ``None`` stops it."""
         if self._dropping is not None:

@@ -129,9 +129,10 @@ class Supervisor:
                 on_line=lambda line: self.journal.hear("postgres", line),
             )
             await self._keep_server("postgres", postgres)
-            self._urls["database"] = postgres.url
+            self._urls["database"] = self._urls["database_direct"] = postgres.url
         else:
             self._urls["database"] = settings.require_database_url()
+            self._urls["database_direct"] = settings.require_database_direct_url()
         if settings.redis_url is None:
             redis = RedisServer(
                 settings.data_dir / "redis", on_line=lambda line: self.journal.hear("redis", line)
@@ -217,7 +218,7 @@ class Supervisor:
             "IB_PORT": str(settings.ib_port),
         }
         if self._urls:
-            decided |= {"DATABASE_URL": self._urls["database"], "REDIS_URL": self._urls["redis"]}
+            decided |= {f"{name.upper()}_URL": url for name, url in self._urls.items()}
         env = dict(os.environ)
         for name, value in decided.items():
             env[f"{PREFIX}{name}"] = value

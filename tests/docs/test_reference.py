@@ -43,8 +43,14 @@ Every answer and every WebSocket message about data carries
 
 `source` is `live` only while the links are up, the download is complete and the value is younger than its
 cadence allows. `reason` says why it is not: `not_yet_synced`, `broker_link_down`, `gateway_unreachable`,
-`gateway_not_answering`, `gateway_silent`, `ib_1100`, `needs_login`, `client_id_in_use`, `stream_down`,
-`worker_down`, `incomplete` or `old`; or `as_of`, of an answer about a moment that has passed.
+`gateway_not_answering`, `gateway_silent`, `ib_1100`, `data_stale`, `needs_login`, `client_id_in_use`,
+`fenced`, `no_room`, `stream_down`, `worker_down`, `incomplete` or `old`; or `as_of`, of an answer about a
+moment that has passed.
+
+The broker link itself is in one `state`, told in `links.state` of `GET /api/v1/sync` and in the WebSocket's
+`status`: `disconnected`, `connecting`, `syncing` (comparing everything with the broker), `live`, `degraded`
+(the gateway has lost IBKR, or tells nothing), `needs_login`, `fenced` (another link has the login); null
+while the link says nothing.
 
 ## WebSocket `/api/v1/stream`
 
@@ -57,10 +63,10 @@ never by a token in the URL. Then
 
 (`epoch` and `after_seq` only to resume.) The server sends `hello`, `snapshot {topic, epoch, seq, data}`,
 `delta {topic, epoch, seq, prev_seq, ops: [{op: "upsert"|"delete", key, value}]}`, `resumed {after_seq,
-replayed}`, `reset {reason}`, `heartbeat {seqs}` every 5 seconds, `status {links, freshness}`, `error` and
-`bye {retry_after_ms}`. Keys are the position's id and the account (`ALL` for their sum); values are the rows
-of REST. Numbers go up by one per topic and epoch; a gap, a new epoch or a heartbeat ahead means: subscribe
-again. A client that cannot keep up gets `reset`.
+replayed}`, `reset {reason}`, `heartbeat {seqs}` every 5 seconds, `status {links, state, freshness}`, `error`
+and `bye {retry_after_ms}`. Keys are the position's id and the account (`ALL` for their sum); values are the
+rows of REST. Numbers go up by one per topic and epoch; a gap, a new epoch or a heartbeat ahead means:
+subscribe again. A client that cannot keep up gets `reset`.
 """
 
 

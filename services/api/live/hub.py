@@ -150,7 +150,7 @@ class Hub:
         now = self._clock()
         verdict = self._conclude(now)
         before, self._verdict = self._verdict, verdict
-        if (verdict.links, verdict.reason, verdict.epoch) != (before.links, before.reason, before.epoch):
+        if _told(verdict) != _told(before):
             self._judge_rows(Judged(now, verdict))
             if verdict.reason != before.reason:
                 log.info("freshness_changed", reason=verdict.reason, before=before.reason)
@@ -183,6 +183,7 @@ class Hub:
         verdict = judged.verdict
         message = Status(
             links=verdict.links,
+            state=verdict.state,
             since=verdict.since,
             reason=verdict.reason,
             freshness=self.feed.positions_freshness(judged),
@@ -494,3 +495,8 @@ class Hub:
                     seqs = {name: self.topics[name].seq for name in sorted(topics)}
                     texts[topics] = encode(Heartbeat(seqs=seqs, server_time=now)).decode()
                 client.push(texts[topics])
+
+
+def _told(verdict: Verdict) -> tuple[object, ...]:
+    """What of a verdict is news when it differs."""
+    return verdict.links, verdict.reason, verdict.epoch, verdict.state

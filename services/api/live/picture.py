@@ -79,6 +79,7 @@ class Picture:
         self.accounts: dict[str, AccountState] = {}
         self.datasets: dict[tuple[str, str], DatasetState] = {}
         self.link: Link | None = None
+        self.newest_epoch = 0
         self.dirty = Dirty()
         self.touched: set[str] = set()
         self.newest_mark: dict[str, datetime] = {}
@@ -167,7 +168,10 @@ class Picture:
     # -- from the ticks stream ---------------------------------------------------------------------------
 
     def tick(self, tick: Tick, *, epoch: int, now: datetime) -> None:
-        """Take in one tick."""
+        """Take in one tick, unless a newer link than its own was heard of: that one was replaced."""
+        if epoch < self.newest_epoch:
+            return
+        self.newest_epoch = epoch
         self.revision += 1
         match tick:
             case MarkReported():
@@ -204,8 +208,6 @@ class Picture:
             self.newest_mark[book.account] = mark.received_at
 
     def _apply_beat(self, beat: LinkBeat, *, epoch: int, now: datetime) -> None:
-        if self.link is not None and epoch < self.link.epoch:
-            return  # a link that was replaced and has not noticed
         self.link = Link(
             gateway=beat.gateway,
             ibkr=beat.ibkr,
@@ -214,6 +216,7 @@ class Picture:
             complete=beat.complete,
             epoch=epoch,
             beat_at=now,
+            state=beat.state,
             last_message_at=beat.last_message_at,
             clock_offset_seconds=beat.clock_offset_seconds,
         )
@@ -275,6 +278,7 @@ class Picture:
             (row.account, row.dataset): DatasetState(row.as_of, row.complete, row.error, row.epoch)
             for row in datasets
         }
+        self.newest_epoch = max(self.newest_epoch, *(row.epoch for row in datasets), 0)
 
     def _account(self, account: str) -> AccountState:
         state = self.accounts.get(account)

@@ -76,6 +76,7 @@ def _links(context: Context, judged: Judged) -> LinkReport:
         reason=verdict.reason,
         since=verdict.since,
         complete=link is not None and link.complete and verdict.reason is None,
+        state=verdict.state,
         last_beat_at=link.beat_at if link else None,
         last_message_at=link.last_message_at if link else None,
         clock_offset_seconds=link.clock_offset_seconds if link else None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from core.events.facts import UpDown
+from core.domain.link import UpDown
 
 Amount = Annotated[
     str,

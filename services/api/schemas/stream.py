@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from core.domain.link import LinkState
 from services.api.schemas.common import Freshness, Links, Moment
 
 TOPICS = ("positions", "summary")
@@ -82,9 +83,10 @@ class Heartbeat(_Server, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class Status(_Server, frozen=True, kw_only=True, tag="status"):
-    """The links or what follows from them changed."""
+    """The links, or what follows from them, changed. ``state`` is the link's own; null while it is silent."""
 
     links: Links
+    state: LinkState | None
     since: Moment | None
     reason: str | None
     freshness: Freshness

@@ -1,6 +1,6 @@
 from msgspec import Struct
 
-from core.events.facts import UpDown
+from core.domain.link import LinkState, UpDown
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -34,13 +34,17 @@ class JobRecord(Struct, frozen=True, kw_only=True):
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
-    """The links as the broker process last told; ``complete`` once this connection's resync ended well."""
+    """The links as the broker process last told; ``complete`` once this connection's resync ended well.
+
+    ``state`` is where the broker link is in its life; null while it says nothing.
+    """
 
     gateway: UpDown
     ibkr: UpDown
     reason: str | None
     since: Moment | None
     complete: bool
+    state: LinkState | None
     last_beat_at: Moment | None
     last_message_at: Moment | None
     clock_offset_seconds: float | None

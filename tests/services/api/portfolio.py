@@ -548,6 +548,7 @@ def beat(now: datetime, **fields: Any) -> facts.LinkBeat:
         "gateway": "up",
         "ibkr": "up",
         "since": now,
+        "state": "live",
         "complete": True,
         "last_message_at": now,
     }

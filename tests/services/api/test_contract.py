@@ -120,7 +120,7 @@ async def test_the_messages_are_those_on_file(still: Api, settings: Settings, st
         await socket.send({"type": "subscribe", "topics": [{"topic": "weather"}]})
         messages["error"] = await socket.next("error")
         messages["heartbeat"] = await socket.next("heartbeat", where=lambda m: len(m["seqs"]) == 2)
-        await tick(streams, settings, beat(AT, ibkr="down", reason="ib_1100", since=AT))
+        await tick(streams, settings, beat(AT, ibkr="down", state="degraded", reason="ib_1100", since=AT))
         messages["status-ib-1100"] = await socket.next("status")
         still.context.hub.say_bye()
         messages["bye"] = await socket.next("bye")

@@ -91,6 +91,22 @@ LINKS: list[tuple[str, Link | None, dict[str, Any], str | None, Links, datetime 
         Links(gateway="up", ibkr="down"),
         SINCE,
     ),
+    (
+        "answers and tells nothing",
+        link(ibkr="unknown", state="degraded", reason="data_stale"),
+        {},
+        "data_stale",
+        Links(gateway="up", ibkr="unknown"),
+        SINCE,
+    ),
+    (
+        "somebody else has the login",
+        link(gateway="unknown", ibkr="unknown", state="fenced", reason="fenced", complete=False),
+        {},
+        "fenced",
+        UNKNOWN,
+        SINCE,
+    ),
     ("ibkr lost without a reason", link(ibkr="down"), {}, "ib_1100", Links(gateway="up", ibkr="down"), SINCE),
     (
         "needs a login",

@@ -261,6 +261,9 @@ async def test_the_status_tells_of_the_link_at_once_and_rows_follow(
         assert down["freshness"]["source"] == "last_known"
         assert down["links"] == {"gateway": "up", "ibkr": "down"}
         assert down["since"] is not None
+        # The state alone is news, too.
+        await tick(streams, settings, beat(utc_now(), state="connecting", ibkr="down", reason="ib_1100"))
+        await socket.next("status", where=lambda m: m["state"] == "connecting")
         await socket.subscribe("positions")
         await mirror.until(socket, lambda rows: rows[KEY]["freshness"]["reason"] == "ib_1100")
         # Up again, but not complete: last known until the resync ends.

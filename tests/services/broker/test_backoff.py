@@ -3,7 +3,15 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.broker.backoff import backoff_seconds
+from core.clock import utc_now
+from services.broker.backoff import Patience, backoff_seconds
+
+
+class Least(random.Random):
+    """Always the least that is allowed."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
 
 
 class Most(random.Random):
@@ -23,8 +31,25 @@ def test_a_long_outage_is_asked_about_every_half_minute_at_most() -> None:
 
 
 def test_where_a_person_has_to_act_the_waits_grow_at_once() -> None:
-    waits = [backoff_seconds(attempt, 1, "needs_login", Most()) for attempt in range(8)]
+    waits = [backoff_seconds(attempt, 1, "client_id_in_use", Most()) for attempt in range(8)]
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
+def test_a_login_that_is_needed_is_waited_for_calmly() -> None:
+    waits = [backoff_seconds(attempt, 1, "needs_login", Most()) for attempt in range(5)]
+    assert waits == [4.0, 8.0, 16.0, 30.0, 30.0]
+    shortest = [backoff_seconds(attempt, 1, "needs_login", Least()) for attempt in range(5)]
+    assert shortest == [2.0, 4.0, 8.0, 15.0, 15.0]
+
+
+def test_a_connection_that_lasted_is_made_again_at_once_and_one_that_did_not_is_not() -> None:
+    patience = Patience(utc_now, Most())
+    assert [patience.after_connection(1, "gateway_unreachable") for _ in range(4)] == [0.0, 0.5, 1.0, 2.0]
+    assert patience.after_connection(60, "gateway_unreachable") == 0.0
+    assert patience.after_connection(60, "needs_login") == 4.0
+    assert patience.after_failure("gateway_unreachable") == 1.0
+    assert patience.begin_anew() == 0.0
+    assert patience.after_failure("gateway_unreachable") == 0.5
 
 
 @given(attempt=st.integers(0, 10_000), down=st.floats(0, 1e6), seed=st.integers())

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from models.tables import broker_sessions
-from services.broker import session
+from services.broker import backoff
 from services.broker.backoff import backoff_seconds
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
+from tests.services.simulator.clients import RawClient
 from tests.waiting import comes, eventually
 
 
@@ -31,7 +33,7 @@ async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
         attempts.append(attempt)
         return backoff_seconds(attempt, *rest)
 
-    monkeypatch.setattr(session, "backoff_seconds", counted)
+    monkeypatch.setattr(backoff, "backoff_seconds", counted)
     async with Simulator.start(SMALL) as sim:
         port = sim.port
         await sim.refuse()
@@ -95,7 +97,7 @@ async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings,
         port = server.sockets[0].getsockname()[1]
         async with broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)):
             beat = await reader.until_beat(lambda beat: beat.gateway == "down")
-            assert beat.reason == "needs_login"
+            assert (beat.state, beat.reason) == ("needs_login", "needs_login")
 
 
 async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, reader: Reader) -> None:
@@ -136,16 +138,14 @@ async def test_a_gateway_that_drops_every_second_is_live_in_between(
 
 
 async def test_a_taken_client_id_is_told_apart(settings: Settings, reader: Reader) -> None:
-    async with Simulator.start(SMALL) as sim:
-        other = settings.model_copy(update={"stream_prefix": "other"})
-        async with broker_link(quick(other, sim.port)) as first:
-            await comes(lambda: sim.client_ids)
-            async with broker_link(quick(settings, sim.port)):
-                beat = await reader.until_beat(lambda beat: beat.gateway == "down")
-                assert beat.reason == "client_id_in_use"
-                first.cancel()
-                await asyncio.gather(first, return_exceptions=True)
-                await reader.until_beat(lambda beat: beat.complete)
+    async with Simulator.start(SMALL) as sim, AsyncExitStack() as stack:
+        await stack.enter_async_context(RawClient.connect(sim.port, client_id=settings.ib_client_id))
+        await comes(lambda: sim.client_ids)
+        await stack.enter_async_context(broker_link(quick(settings, sim.port)))
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+        assert (beat.state, beat.reason) == ("disconnected", "client_id_in_use")
+        sim.drop_connections()
+        await reader.until_beat(lambda beat: beat.complete)
 
 
 async def test_an_outage_told_by_a_connection_that_failed_says_nothing_of_the_next(
@@ -181,7 +181,7 @@ async def test_a_gateway_that_hangs_up_on_every_connection_is_given_time(
         waits.append(attempt)
         return 0.05
 
-    monkeypatch.setattr(session, "backoff_seconds", noted)
+    monkeypatch.setattr(backoff, "backoff_seconds", noted)
     async with Simulator.start(SMALL) as sim:
         sim.drop_every(0.3)
         async with broker_link(quick(settings, sim.port)):
@@ -267,7 +267,7 @@ async def test_the_end_of_the_process_is_told_within_two_seconds(
         row = (await connection.execute(select(broker_sessions))).one()
     assert row.end_reason == "stopped"
     assert row.server_version == 178
-    assert row.login == f"127.0.0.1:{sim.port}/71"
+    assert (row.login, row.client_id) == (f"127.0.0.1:{sim.port}", 71)
 
 
 async def test_sigterm_ends_the_process_well(settings: Settings, reader: Reader) -> None:

@@ -40,6 +40,15 @@ def test_the_database_of_the_settings_is_migrated(
     assert said.data == {"profile": "main", "revision": head_revision()}
 
 
+def test_the_lock_of_a_migration_goes_past_a_pooler(
+    lotkeeper: Run, monkeypatch: pytest.MonkeyPatch, migrated_database: str, unused_port: int
+) -> None:
+    monkeypatch.setenv("LOTKEEPER_DATABASE_URL", f"postgresql://x:y@127.0.0.1:{unused_port}/z")
+    monkeypatch.setenv("LOTKEEPER_DATABASE_DIRECT_URL", migrated_database)
+    said = lotkeeper("migrate", "--json")
+    assert (said.code, said.err) == (0, "")
+
+
 def test_the_database_of_the_running_stack_is_found(
     lotkeeper: Run, tmp_path: Path, migrated_database: str
 ) -> None:

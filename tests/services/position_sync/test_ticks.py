@@ -76,3 +76,21 @@ async def test_while_the_database_is_away_the_newest_is_remembered(
     (stored,) = await rows("SELECT market_price, as_of FROM marks")
     assert stored == {"market_price": 10, "as_of": at(1)}
     assert await count(database, "broker_links") == 1
+
+
+async def test_what_a_replaced_link_still_says_is_not_written(
+    relay: Relay, database: Database, streams: RedisStreams, settings: Settings, rows: Rows
+) -> None:
+    await relay.handle([Link().entry(position("1"))])
+    reader = TicksReader(database, streams, settings)
+    beat = LinkBeat(received_at=at(0), gateway="up", ibkr="up", since=at(0), state="live", complete=True)
+    reader.take(batch(mark("10"), beat, epoch=7))
+    await reader.flush()
+    # Also after a flush, when nothing of the newer one waits any more.
+    late = LinkBeat(received_at=at(9), gateway="unknown", ibkr="unknown", since=at(9), state="fenced")
+    pnl = PnlReported(received_at=at(9), account=ACCOUNT, daily_pnl=Decimal(-1))
+    reader.take(batch(mark("99", seconds=9), late, pnl, epoch=6))
+    await reader.flush()
+    assert await rows("SELECT market_price FROM marks") == [{"market_price": 10}]
+    assert await rows("SELECT state, epoch FROM broker_links") == [{"state": "live", "epoch": 7}]
+    assert await count(database, "account_pnl") == 0

@@ -425,3 +425,21 @@ async def test_times_of_old_clients_have_two_spaces_and_no_zone(sim: Simulator) 
         assert len(fields) == 31
         at = sim.book.executions[exec_id].executed_at.astimezone(ZoneInfo("US/Eastern"))
         assert fields[15] == f"{at:%Y%m%d  %H:%M:%S}"
+
+
+async def test_a_gateway_can_tell_the_time_and_nothing_else(sim: Simulator) -> None:
+    async with RawClient.connect(sim.port) as client:
+        await live(client)
+        sim.tell_time_only()
+        client.send("61", "1")
+        exec_id = await sim.fill(account=ONE, conid=AAPL, side="BOT", quantity=1)
+        client.send("49", "1")
+        assert [message[0] for message in await client.until("49")] == ["49"]
+        async with RawClient.connect(sim.port, client_id=2) as other:
+            assert [message[0] for message in await other.until("9")] == ["15", "9"]
+        sim.tell_time_only(False)
+        client.send("7", "3", "5", "0", "", "", "", "", "", "")
+        told = await client.until("55")
+        # What was not said is lost, and what is asked now is answered.
+        assert [message[14] for message in told if message[0] == "11"] == [exec_id]
+        assert "61" not in {message[0] for message in told}

@@ -45,6 +45,8 @@ def idle() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     scheme = os.environ.get("LOTKEEPER_DATABASE_URL", "none").partition(":")[0]
     say(f"idle with database {scheme}")
+    direct = os.environ.get("LOTKEEPER_DATABASE_DIRECT_URL", "none")
+    say(f"locks in database {direct.rpartition('/')[2]}")
     while True:
         time.sleep(3600)
 

@@ -176,10 +176,27 @@ async def test_servers_of_ones_own_are_used_instead_of_embedded_ones(
         assert set(running.runtime()["processes"]) == {"api", "worker", "broker"}
         assert not (tmp_path / "demo" / "postgres").exists()
         running.until_said("worker    idle with database postgresql")
+        running.until_said(f"broker    locks in database {postgres_url.rpartition('/')[2]}")
         assert running.end() == 0
     # It was not ours to stop.
     connection = await asyncpg.connect(postgres_url)
     await connection.close()
+
+
+def test_locks_are_taken_past_a_pooler_of_ones_own(tmp_path: Path, unused_port: int) -> None:
+    own = {**ELSEWHERE, "LOTKEEPER_DATABASE_DIRECT_URL": "postgresql://a:b@127.0.0.1:2/direct"}
+    with stack(tmp_path, unused_port, children=ALL, env=own) as running:
+        running.until_said("broker    locks in database direct")
+        assert running.end() == 0
+
+
+def test_locks_are_taken_in_the_embedded_database_whatever_else_is_set(
+    tmp_path: Path, unused_port: int
+) -> None:
+    stray = {"LOTKEEPER_DATABASE_DIRECT_URL": "postgresql://a:b@127.0.0.1:2/direct"}
+    with stack(tmp_path, unused_port, children=ALL, env=stray) as running:
+        running.until_said("broker    locks in database lotkeeper")
+        assert running.end() == 0
 
 
 def test_the_log_file_has_every_service_and_is_private(tmp_path: Path, unused_port: int) -> None:

@@ -29,6 +29,7 @@ _SYNC = SyncReport(
         reason="ib_1100",
         since=AT,
         complete=False,
+        state="degraded",
         last_beat_at=AT,
         last_message_at=AT,
         clock_offset_seconds=0.02,

@@ -10,7 +10,7 @@ from services.api.live.feed import Feed, Judged
 from services.api.live.picture import Loaded, Picture
 from services.api.live.rows import summary_row
 from services.api.schemas.common import Coverage, Links
-from tests.services.api.portfolio import NOW, USD, changed, mark
+from tests.services.api.portfolio import NOW, USD, beat, changed, mark
 
 LIVE = Verdict(links=Links(gateway="up", ibkr="up"), reason=None, since=NOW, epoch=1)
 
@@ -123,3 +123,32 @@ def test_a_download_is_as_old_as_its_newest_value_and_not_as_the_last_resync() -
     assert feed.dataset_as_of(USD, "pnl") == NOW
     assert feed.dataset_as_of(USD, "positions") == sweep
     assert feed.dataset_as_of("U9", "pnl") is None
+
+
+def test_what_a_replaced_link_still_says_is_not_shown() -> None:
+    picture = Picture()
+    picture.merge(loaded())
+    picture.apply(changed())
+    picture.tick(beat(NOW), epoch=7, now=NOW)
+    picture.tick(mark(NOW, market_price=Decimal(161)), epoch=7, now=NOW)
+    later = NOW + timedelta(seconds=1)
+    picture.tick(beat(later, state="fenced", gateway="unknown"), epoch=6, now=later)
+    picture.tick(mark(later, market_price=Decimal(99)), epoch=6, now=later)
+    picture.tick(PnlReported(received_at=later, account=USD, daily_pnl=Decimal(-5)), epoch=6, now=later)
+    assert picture.link is not None
+    assert (picture.link.state, picture.link.epoch, picture.link.beat_at) == ("live", 7, NOW)
+    (shown,) = picture.marks.values()
+    assert shown.market_price == Decimal(161)
+    assert picture.accounts[USD].pnl is None
+    picture.tick(mark(later, market_price=Decimal(162)), epoch=8, now=later)
+    (shown,) = picture.marks.values()
+    assert shown.market_price == Decimal(162)
+
+
+def test_a_link_that_was_replaced_before_we_began_is_known_by_what_its_successor_recorded() -> None:
+    picture = Picture()
+    picture.merge(loaded(datasets=(dataset("positions", NOW)._replace(epoch=7),)))
+    picture.tick(beat(NOW), epoch=6, now=NOW)
+    assert picture.link is None
+    picture.tick(beat(NOW), epoch=7, now=NOW)
+    assert picture.link is not None

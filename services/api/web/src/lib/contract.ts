@@ -8,12 +8,14 @@ export type Decimal = string;
 /** UTC, ISO-8601, ending in `Z`. */
 export type Timestamp = string;
 
-export type LinkState = 'up' | 'down' | 'unknown';
+export type UpDown = 'up' | 'down' | 'unknown';
+/** Where the broker link is in its life; null while it says nothing. */
+export type LinkState = 'disconnected' | 'connecting' | 'syncing' | 'live' | 'degraded' | 'needs_login' | 'fenced';
 export type Source = 'live' | 'delayed' | 'last_known';
 
 export interface Links {
-	gateway: LinkState;
-	ibkr: LinkState;
+	gateway: UpDown;
+	ibkr: UpDown;
 }
 
 export interface Freshness {
@@ -163,7 +165,7 @@ export type ServerMessage =
 	| { type: 'resumed'; topic: string; after_seq: number; replayed: number; freshness?: Freshness }
 	| { type: 'reset'; reason: string; topic?: string }
 	| { type: 'heartbeat'; seqs?: Record<string, number>; server_time?: Timestamp }
-	| { type: 'status'; links?: Links; freshness?: Freshness; server_time?: Timestamp }
+	| { type: 'status'; links?: Links; state?: LinkState | null; freshness?: Freshness; server_time?: Timestamp }
 	| { type: 'error'; code?: string; detail?: string; topic?: string }
 	| { type: 'bye'; retry_after_ms?: number };
 

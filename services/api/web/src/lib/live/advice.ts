@@ -18,11 +18,11 @@ const ADVICE: Record<string, string> = {
 	client_id_in_use:
 		'Another program is connected with the same client id (code 326). Close it, or set LOTKEEPER_IB_CLIENT_ID to another number.',
 	fenced:
-		'Two Lotkeepers use this login, and only one may record it. This one stands by and takes over when the other stops.',
+		'Only one broker link records a login at a time. This one stands by and takes over when the other ends; stop the one that is not wanted.',
 	data_stale:
-		'It tells the time and nothing else. Lotkeeper asks for everything again, and connects anew if that is not answered.',
+		'The gateway tells the time and nothing else. Lotkeeper asks for everything again, then connects anew; if it stays so, restart TWS or IB Gateway.',
 	no_room:
-		'Redis takes nothing and the disk that stands in for it is full, so Lotkeeper has hung up. Free space; what was missed is fetched again.',
+		'Redis cannot take more and the disk space for waiting data is used up. Bring Redis or the worker back, or raise LOTKEEPER_SPOOL_MEGABYTES; what was missed is asked for afterwards.',
 	stream_down:
 		'The server cannot reach Redis, which carries live values. Stored values stay available.',
 	worker_down:

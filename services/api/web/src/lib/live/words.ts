@@ -1,5 +1,5 @@
 /** What the freshness block means, in words that a person can act on. */
-import type { Freshness, LinkState } from '#lib/contract.ts';
+import type { Freshness, UpDown } from '#lib/contract.ts';
 import type { LinkPhase } from './stream';
 
 export interface Reason {
@@ -17,9 +17,9 @@ const REASONS: Record<string, string> = {
 	ib_1100: 'IB Gateway has lost its connection to IBKR',
 	needs_login: 'IB Gateway needs a login',
 	client_id_in_use: 'the API client id is in use',
-	fenced: 'another broker link serves this login',
-	data_stale: 'IB Gateway sends no data',
-	no_room: 'the disk for received data is full',
+	fenced: 'another Lotkeeper has this login',
+	data_stale: 'IB Gateway answers but sends no data',
+	no_room: 'there is no room to keep new data',
 	stream_down: 'the live stream is interrupted',
 	worker_down: 'new data is not being recorded',
 	incomplete: 'the data is incomplete',
@@ -84,6 +84,6 @@ export function pathOf(phase: LinkPhase, lostAt: number | null, feed: Freshness 
 	return { server: 'ok', gateway, ibkr: gateway === 'broken' ? 'unknown' : hop(feed?.links.ibkr) };
 }
 
-function hop(state: LinkState | undefined): Hop {
+function hop(state: UpDown | undefined): Hop {
 	return state === 'up' ? 'ok' : state === 'down' ? 'broken' : 'unknown';
 }

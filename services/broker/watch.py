@@ -1,0 +1,91 @@
+"""Is anybody there, and does it still tell anything? What one connection is watched for."""
+
+import asyncio
+from collections.abc import Callable
+
+from core import logs
+from core.domain.link import DATA_STALE, LinkEvent
+from core.settings import Settings
+from services.broker.beat import Link
+from services.broker.connection import Connection
+
+log = logs.get_logger(__name__)
+
+_MISSES = 2
+_LOOK_SECONDS = 0.5
+_PAUSE_SECONDS = 3.0
+"""A loop that comes this much too late stood still, with its process or its machine."""
+
+
+class Watch:
+    """The watches over one connection; each runs until cancelled. ``ask`` wants a resync, by its trigger."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        link: Link,
+        settings: Settings,
+        *,
+        ask: Callable[[str], None],
+        ibkr_is_up: Callable[[], bool],
+    ) -> None:
+        self._connection = connection
+        self._listener = connection.listener
+        self._link = link
+        self._settings = settings
+        self._ask = ask
+        self._ibkr_is_up = ibkr_is_up
+
+    async def heartbeat(self) -> None:
+        """Ask the time; two questions in a row without any message at all mean that nobody is there."""
+        interval = self._settings.ib_heartbeat_seconds
+        patience = interval * 0.8
+        misses = 0
+        while True:
+            before = self._listener.messages
+            self._connection.client.reqCurrentTime()
+            await asyncio.sleep(patience)
+            misses = misses + 1 if self._listener.messages == before else 0
+            if misses >= _MISSES:
+                self._connection.drop(
+                    "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"
+                )
+            await asyncio.sleep(interval - patience)
+
+    async def data_age(self) -> None:
+        """A gateway that tells the time and nothing else is stale; one that answers no resync either is gone.
+
+        While the gateway says that IBKR is away nothing is expected of it.
+        """
+        loop = asyncio.get_running_loop()
+        data = self._listener.signals.data
+        limit = self._settings.ib_stale_seconds
+        # A question that still waits for its own answer may stand before ours.
+        patience = 2 * self._settings.ib_connect_timeout_seconds
+        heard_at = loop.time()
+        while True:
+            await asyncio.sleep(min(limit / 10, _LOOK_SECONDS))
+            now = loop.time()
+            if data.is_set() or not self._ibkr_is_up():
+                data.clear()
+                heard_at = now
+                if self._link.is_stale:
+                    self._link.apply(LinkEvent.RESTORED)
+            elif self._link.is_stale and now - heard_at >= limit + patience:
+                said = f"the gateway has told the time and nothing else for {now - heard_at:.0f} s"
+                self._connection.drop("gateway_silent", f"{said}; connecting anew")
+            elif not self._link.is_stale and now - heard_at >= limit:
+                said = f"the gateway has told the time and nothing else for {limit:g} s"
+                self._link.apply(LinkEvent.STALE, DATA_STALE, f"{said}; asking for everything")
+                self._ask(DATA_STALE)
+
+    async def pauses(self) -> None:
+        """Notice that this process stood still: what was said meanwhile may have gone past us."""
+        loop = asyncio.get_running_loop()
+        while True:
+            expected_at = loop.time() + _LOOK_SECONDS
+            await asyncio.sleep(_LOOK_SECONDS)
+            seconds = loop.time() - expected_at
+            if seconds > _PAUSE_SECONDS:
+                log.warning("broker_link_stood_still", seconds=round(seconds, 1))
+                self._ask("paused")
