@@ -1,12 +1,7 @@
-"""One bad fact among a thousand: it alone is set aside, whatever it does, and nothing is for an outage."""
+"""One bad fact among a thousand: it alone is set aside, and nothing is for an outage."""
 
 import asyncio
-import os
-import signal
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -18,51 +13,15 @@ from core.settings import Settings
 from core.streams.consumer import Consumer
 from core.streams.memory import MemoryStreams
 from core.streams.port import Entry
-from core.streams.redis import RedisStreams
-from models.queries.dead_facts import list_dead_facts
 from models.session import Database
-from services.position_sync import relay as relay_module
-from services.position_sync.dead import retry
 from services.position_sync.relay import GROUP, Relay
-from services.position_sync.trials import DIED
 from services.stack import PostgresServer
-from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.conftest import OurCode, Rows, retried
 from tests.services.position_sync.facts import ACME, GOLD, Link, at, commission, execution, position
 from tests.services.position_sync.ledger_rows import clear, count, every_row, ledger_rows
 from tests.waiting import eventually
 
 DEAD = "SELECT category, reason, account, epoch, seq, payload FROM dead_facts ORDER BY seq"
-DEADLY = "deadly"
-PROGRAM = Path(__file__).parent / "dying.py"
-ROOT = Path(__file__).parents[3]
-_store = relay_module.store
-
-Another = Callable[[], Relay]
-
-
-@pytest.fixture
-def another(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Another:
-    """One more worker."""
-
-    async def nobody(_account: str, _trigger: str) -> None: ...
-
-    return lambda: Relay(database, streams, settings, ask_for_comparison=nobody, clock=clock)
-
-
-@pytest.fixture
-def our_code(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Callable[[], Awaitable[None]]]]:
-    """What our code does when it meets an execution whose id begins with the key."""
-    does: dict[str, Callable[[], Awaitable[None]]] = {}
-
-    async def store(connection: Any, intake: Any, *rest: Any) -> Any:
-        for exec_id in intake.executions:
-            for beginning, act in does.items():
-                if exec_id.startswith(beginning):
-                    await act()
-        return await _store(connection, intake, *rest)
-
-    monkeypatch.setattr(relay_module, "store", store)
-    return does  # type: ignore[return-value]  # it has nothing to tear down
 
 
 async def fail() -> None:
@@ -81,15 +40,6 @@ async def consumed(relay: Relay, entries: Sequence[Entry]) -> None:
     )
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def retried(relay: Relay, database: Database) -> dict[int, str]:
-    async def nothing(_row: Any) -> Sequence[Fact]:
-        raise AssertionError("no frame was set aside")
-
-    async with database.read() as reader:
-        rows = await list_dead_facts(reader)
-    return {row.id: (await retry(relay, database, row, nothing)).reason for row in rows}
 
 
 TRAPS = (
@@ -128,7 +78,7 @@ async def test_of_a_thousand_facts_exactly_the_bad_ones_are_set_aside_and_once_m
     relay: Relay,
     database: Database,
     rows: Rows,
-    our_code: dict[str, Callable[[], Awaitable[None]]],
+    our_code: OurCode,
 ) -> None:
     facts, bad = thousand()
     link = Link()
@@ -167,7 +117,7 @@ async def test_of_a_thousand_facts_exactly_the_bad_ones_are_set_aside_and_once_m
 
 
 async def test_what_our_own_code_trips_over_is_tried_five_times_before_it_is_set_aside(
-    relay: Relay, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
+    relay: Relay, database: Database, our_code: OurCode
 ) -> None:
     our_code["code"] = fail
     link = Link()
@@ -183,7 +133,7 @@ async def test_what_our_own_code_trips_over_is_tried_five_times_before_it_is_set
 
 
 async def test_a_fault_of_ours_beside_one_of_the_data_is_not_taken_for_one(
-    relay: Relay, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
+    relay: Relay, database: Database, our_code: OurCode
 ) -> None:
     calls = 0
 
@@ -238,7 +188,7 @@ async def test_nothing_is_set_aside_because_the_connection_broke_in_the_middle(
     database: Database,
     settings: Settings,
     postgres_server: PostgresServer,
-    our_code: dict[str, Callable[[], Awaitable[None]]],
+    our_code: OurCode,
 ) -> None:
     name = settings.require_database_url().rsplit("/", 1)[1].split("?", 1)[0]
 
@@ -285,7 +235,7 @@ async def test_nothing_is_set_aside_because_the_schema_is_not_what_it_should_be(
 
 
 async def test_a_lock_that_is_held_for_long_is_waited_out(
-    relay: Relay, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
+    relay: Relay, database: Database, our_code: OurCode
 ) -> None:
     async def time_out() -> None:
         async with database.write() as connection:
@@ -298,174 +248,3 @@ async def test_a_lock_that_is_held_for_long_is_waited_out(
         with pytest.raises(DatabaseUnavailableError):
             await relay.handle([entry._replace(deliveries=deliveries)])
     assert await count(database, "dead_facts") == 0
-
-
-# What kills the worker.
-
-
-class Deaths:
-    """Workers that die on a fact: they are cut off there, as by a kill, and say nothing any more."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-
-    async def __call__(self) -> None:
-        self.reached.set()
-        await asyncio.Event().wait()
-
-    async def of(self, worker: Relay, entry: Entry) -> bool:
-        """Whether ``worker`` died on ``entry``."""
-        self.reached.clear()
-        task = asyncio.create_task(worker.handle([entry]))
-        death = asyncio.create_task(self.reached.wait())
-        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
-        death.cancel()
-        if task.done():
-            await task
-            return False
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return True
-
-
-async def test_a_fact_that_each_worker_dies_on_is_found_and_set_aside_and_so_is_the_next(
-    another: Another, database: Database, rows: Rows, our_code: dict[str, Callable[[], Awaitable[None]]]
-) -> None:
-    deaths = Deaths()
-    our_code[DEADLY] = deaths
-    good = [execution(f"{n:02}.01", "1", seconds=n) for n in range(12)]
-    killers = [execution(f"{DEADLY}{n}.01", "1", seconds=n) for n in range(2)]
-    entry = Link().entry(*good[:7], killers[0], *good[7:9], killers[1], *good[9:])
-    died = 0
-    while await deaths.of(another(), entry._replace(deliveries=5 + died)):
-        died += 1
-        assert died < 12
-        assert await count(database, "executions") == 0
-    # Once as a whole; then three times on each fact: one death proves nothing.
-    assert died == 1 + 3 + 3
-    assert await count(database, "executions") == 12
-    dead = await rows(DEAD)
-    assert [(row["category"], row["reason"], row["seq"]) for row in dead] == [
-        ("database", DIED, 7),
-        ("database", DIED, 10),
-    ]
-    assert await count(database, "inbox_trials") == 0
-    our_code.clear()
-    assert set((await retried(another(), database)).values()) == {""}
-    assert await rows("SELECT quantity FROM positions") == [{"quantity": 14}]
-
-
-async def test_workers_that_are_killed_from_outside_cost_no_fact(
-    another: Another, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
-) -> None:
-    deaths = Deaths()
-    entry = Link().entry(*(execution(f"{n}.01", "1", seconds=n) for n in range(6)))
-    for number, victim in enumerate((0, 3, 3, 1, 5, 5, 2, 3, 4, 4, 0)):
-        our_code.clear()
-        our_code[f"{victim}."] = deaths
-        assert await deaths.of(another(), entry._replace(deliveries=5 + number))
-    our_code.clear()
-    await another().handle([entry._replace(deliveries=20)])
-    assert await count(database, "executions") == 6
-    assert await count(database, "dead_facts") == 0
-
-
-async def test_an_outage_in_the_middle_is_no_death_and_what_was_found_is_not_forgotten(
-    another: Another, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
-) -> None:
-    deaths = Deaths()
-
-    async def away() -> None:
-        raise ConnectionResetError
-
-    entry = Link().entry(execution(f"{DEADLY}.01", "1"), execution("z.01", "1", seconds=1))
-    entry = entry._replace(deliveries=5)
-    our_code[DEADLY] = deaths
-    for _ in range(4):
-        assert await deaths.of(another(), entry)
-    our_code["z"] = away
-    for _ in range(5):
-        with pytest.raises(DatabaseUnavailableError):
-            await another().handle([entry])
-    del our_code["z"]
-    await another().handle([entry])
-    assert await count(database, "executions") == 1
-    assert await count(database, "dead_facts") == 1
-
-
-async def test_an_entry_that_kills_whoever_reads_it_is_set_aside_whole(
-    another: Another, database: Database, rows: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = Link().entry(execution("a.01", "1"))._replace(deliveries=5)
-    with monkeypatch.context() as patched:
-
-        def die(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        patched.setattr(relay_module, "decode_entry", die)
-        for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
-                await another().handle([entry])
-        await another().handle([entry])
-    (dead,) = await rows(DEAD)
-    assert (dead["category"], dead["reason"], dead["payload"]) == ("database", DIED, entry.data.decode())
-    assert set((await retried(another(), database)).values()) == {""}
-    assert await count(database, "executions") == 1
-
-
-async def test_two_workers_never_try_the_same_entry_at_once(
-    another: Another, database: Database, our_code: dict[str, Callable[[], Awaitable[None]]]
-) -> None:
-    reached, go_on = asyncio.Event(), asyncio.Event()
-
-    async def pause() -> None:
-        reached.set()
-        await go_on.wait()
-
-    our_code["slow"] = pause
-    entry = Link().entry(execution("slow.01", "1"))._replace(deliveries=5)
-    first = asyncio.create_task(another().handle([entry]))
-    await reached.wait()
-    second = asyncio.create_task(another().handle([entry]))
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-
-    async def waits() -> Any:
-        async with database.read() as reader:
-            return (await reader.execute(text(waiting))).scalar_one()
-
-    await eventually(waits)
-    go_on.set()
-    await asyncio.gather(first, second)
-    assert await count(database, "executions") == 1
-    assert await count(database, "dead_facts") == 0
-
-
-async def test_a_fact_that_kills_the_worker_process_each_time_is_found_and_set_aside(
-    streams: RedisStreams, settings: Settings, database: Database, rows: Rows
-) -> None:
-    link = Link()
-    good = [execution(f"{n:02}.01", "1", seconds=n) for n in range(12)]
-    entries = [
-        link.entry(*good[:4]),
-        link.entry(*good[4:6], execution(f"{DEADLY}.01", "1"), *good[6:8]),
-        link.entry(*good[8:]),
-    ]
-    await streams.append(settings.facts_stream, [entry.data for entry in entries])
-    await streams.ensure_group(settings.facts_stream, GROUP)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(PROGRAM),
-        settings.require_database_url().replace("postgresql+asyncpg://", "postgresql://"),
-        settings.require_redis_url(),
-        settings.stream_prefix,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    told, _ = await asyncio.wait_for(process.communicate(), 60)
-    # Four in company, once alone, three times on the fact itself; then one that sets it aside.
-    ended = [int(line) for line in told.splitlines() if line.lstrip(b"-").isdigit()]
-    assert ended == [-signal.SIGKILL] * 8 + [0]
-    assert await count(database, "executions") == 12
-    (dead,) = await rows(DEAD)
-    assert (dead["category"], dead["reason"], dead["epoch"], dead["seq"]) == ("database", DIED, link.epoch, 6)

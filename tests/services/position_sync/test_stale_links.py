@@ -1,7 +1,6 @@
 """A link that was replaced, paused and resumed, can do no harm: only what stays true is taken from it."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,14 +16,12 @@ from core.events.facts import (
     LinkChanged,
     ResyncFenced,
 )
-from core.settings import Settings
 from core.streams.port import Entry
-from core.streams.redis import RedisStreams
 from models.session import Database
 from models.stores import inbox
 from services.position_sync import metrics
 from services.position_sync.relay import Relay
-from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.conftest import Another, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
     ACME,
@@ -45,8 +42,6 @@ FIRST = "SELECT epoch, first_entry_ms, first_entry_seq FROM broker_sessions ORDE
 HELD = "SELECT broker_quantity FROM ledger_books"
 STALE = "SELECT epoch, message FROM sync_log WHERE kind = 'stale_link'"
 
-Another = Callable[[], Relay]
-
 
 @pytest.fixture
 async def sessions(database: Database) -> None:
@@ -60,15 +55,6 @@ async def sessions(database: Database) -> None:
                 ),
                 {"epoch": epoch, "login": login, "at": at(epoch - 30)},
             )
-
-
-@pytest.fixture
-def another(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Another:
-    """One more worker."""
-
-    async def nobody(_account: str, _trigger: str) -> None: ...
-
-    return lambda: Relay(database, streams, settings, ask_for_comparison=nobody, clock=clock)
 
 
 def standing(place: str, entry: Entry) -> Entry:
