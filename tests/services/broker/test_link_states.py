@@ -20,6 +20,7 @@ from services.broker import backoff, metrics
 from services.broker.beat import Link
 from services.broker.gate import Gate
 from services.broker.publish import Publisher
+from services.broker.recorded import Recorded
 from services.broker.register import Register
 from services.broker.session import Session
 from services.position_sync.relay import Relay
@@ -237,7 +238,8 @@ async def session_with_room(
 ) -> AsyncIterator[Session]:
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
-    session = Session(settings, publisher, link, Register(database, utc_now), utc_now, room)
+    register = Register(database, utc_now)
+    session = Session(settings, publisher, link, register, Recorded(database), utc_now, room)
     tasks = [asyncio.create_task(work) for work in (publisher.run(), link.run(), session.run())]
     try:
         yield session
@@ -274,13 +276,12 @@ async def test_an_older_word_that_comes_late_never_overwrites_a_newer_one(
     link = Link(Publisher(streams, settings), utc_now)
     told = [link.apply(event) for event in (LinkEvent.CONNECT, LinkEvent.CONNECTED, LinkEvent.SYNCED)]
     async with database.write() as connection:
-        await connection.execute(
-            text("INSERT INTO broker_sessions (login, started_at) VALUES ('a:1', now())")
-        )
+        statement = "INSERT INTO broker_sessions (login, started_at) VALUES ('a:1', now()) RETURNING epoch"
+        epoch = (await connection.execute(text(statement))).scalar_one()
     for number in (0, 2, 1):
         fact = told[number]
         assert fact is not None
-        batch = FactBatch(epoch=1, first_seq=number, facts=(fact,))
+        batch = FactBatch(epoch=epoch, first_seq=number, facts=(fact,))
         await streams.append(settings.facts_stream, [encode(batch)], keep_entries=None)
         await recorder.rows("SELECT 1")
     (row,) = await recorder.rows("SELECT state FROM broker_sessions")
