@@ -84,7 +84,7 @@ async def test_every_transition_is_found_in_every_place(
         await reader.until_beat(lambda beat: beat.state == "live")
         assert state_shown() == ["live"]
         sim.connectivity_lost()
-        await reader.until_beat(lambda beat: beat.state == "degraded")
+        await reader.until(LinkChanged, lambda fact: fact.state == "degraded")
         (links,) = await recorder.rows("SELECT state, gateway, ibkr, reason FROM broker_links")
         assert links == {"state": "degraded", "gateway": "up", "ibkr": "down", "reason": "ib_1100"}
         sim.connectivity_restored()
