@@ -90,12 +90,15 @@ class Link:
         if after == before:
             return None
         now = self._clock()
-        self._standing, self.since = after, now
+        if (before.gateway, before.ibkr, before.reason) != (after.gateway, after.ibkr, after.reason):
+            # A comparison that begins or ends is no news of how the links have been.
+            self.since = now
+        self._standing = after
         change = LinkChanged(
             received_at=now,
             gateway=after.gateway,
             ibkr=after.ibkr,
-            since=now,
+            since=self.since,
             reason=after.reason,
             state=after.state,
             before=before.state,

@@ -372,7 +372,7 @@ async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -
         entries.append(sync_store.link_entry(link, epoch))
     for epoch, link in sorted(dict(intake.links).items()):
         await record_session_state(
-            connection, epoch=epoch, state=link.state, at=link.since, reason=link.reason
+            connection, epoch=epoch, state=link.state, at=link.received_at, reason=link.reason
         )
     if intake.links:
         epoch, link = intake.links[-1]
