@@ -47,11 +47,14 @@ class Candidate(NamedTuple):
     sec_type: str
 
 
-def judge(book: Book, now: datetime, settle: timedelta) -> Verdict:
-    """Compare a book's quantity with the broker's last word."""
+def judge(book: Book, known_until: datetime | None, settle: timedelta) -> Verdict:
+    """Compare a book's quantity with the broker's last word.
+
+    ``known_until``: all that was told before is applied; ``None``: nobody can say that of any time.
+    """
     if book.broker_quantity is None or book.broker_as_of is None:
         return Verdict.UNKNOWN
-    if book.touched_at is not None and now - book.touched_at < settle:
+    if book.touched_at is not None and (known_until is None or known_until - book.touched_at < settle):
         return Verdict.UNSETTLED
     if book.quantity == book.broker_quantity:
         return Verdict.MATCHED

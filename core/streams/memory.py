@@ -43,6 +43,16 @@ class _Stream:
         start = bisect_right(self.ids, entry_id)
         return self.ids[start : start + count]
 
+    def first_needed(self) -> _Id:
+        """The lowest id that some group may still want."""
+        return min(
+            (
+                min(group.pending) if group.pending else (group.delivered[0], group.delivered[1] + 1)
+                for group in self.groups.values()
+            ),
+            default=(0, 0),
+        )
+
     def drop_below(self, floor: _Id) -> int:
         gone = [entry_id for entry_id in self.ids if entry_id < floor]
         del self.ids[: len(gone)]
@@ -196,13 +206,13 @@ class MemoryStreams:
     async def trim_acknowledged(self, stream: str) -> int:
         """See ``StreamPort.trim_acknowledged``."""
         kept = self._stream(stream)
-        if not kept.groups:
-            return 0
-        floors = [
-            min(group.pending) if group.pending else (group.delivered[0], group.delivered[1] + 1)
-            for group in kept.groups.values()
-        ]
-        return kept.drop_below(min(floors))
+        return kept.drop_below(kept.first_needed()) if kept.groups else 0
+
+    async def oldest_unacknowledged(self, stream: str) -> str | None:
+        """See ``StreamPort.oldest_unacknowledged``."""
+        kept = self._stream(stream)
+        needed = kept.first_needed()
+        return next((_spell(entry_id) for entry_id in kept.ids if entry_id >= needed), None)
 
     async def info(self, stream: str) -> StreamInfo:
         """See ``StreamPort.info``."""

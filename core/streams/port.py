@@ -128,6 +128,10 @@ class StreamPort(Protocol):
         """Remove the entries that every group has acknowledged; returns how many."""
         ...
 
+    async def oldest_unacknowledged(self, stream: str) -> str | None:
+        """The id of the oldest entry that some group has not acknowledged; ``None``: there is none."""
+        ...
+
     async def info(self, stream: str) -> StreamInfo:
         """Length, newest id and groups."""
         ...

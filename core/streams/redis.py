@@ -224,6 +224,13 @@ class RedisStreams:
         milliseconds, sequence = min(needed)
         return f"{milliseconds}-{sequence}"
 
+    async def oldest_unacknowledged(self, stream: str) -> str | None:
+        """See ``StreamPort.oldest_unacknowledged``."""
+        async with _available():
+            floor = await self._first_needed(stream)
+            entries = await self._redis.xrange(stream, min=floor or "-", count=1)
+        return _text(entries[0][0]) if entries else None
+
     async def info(self, stream: str) -> StreamInfo:
         """See ``StreamPort.info``."""
         async with _available():

@@ -8,7 +8,16 @@ from uuid import UUID
 from sqlalchemy import Row, func, select
 
 from models.session import Reader
-from models.tables import dead_facts, jobs, observation_gaps, outbox, positions, sync_datasets, sync_log
+from models.tables import (
+    broker_links,
+    dead_facts,
+    jobs,
+    observation_gaps,
+    outbox,
+    positions,
+    sync_datasets,
+    sync_log,
+)
 from models.tables.sync import FAILURES
 
 
@@ -53,6 +62,13 @@ class ErrorRow(NamedTuple):
     message: str
 
 
+class LinkWord(NamedTuple):
+    """The link's last known state, and when it last said so."""
+
+    state: str
+    updated_at: datetime
+
+
 class Tally(NamedTuple):
     """Counts for the metrics."""
 
@@ -69,6 +85,12 @@ async def datasets(reader: Reader) -> list[DatasetRow]:
         select(*(table[name] for name in DatasetRow._fields)).order_by(table.account, table.dataset)
     )
     return [DatasetRow(*row) for row in rows]
+
+
+async def link_word(reader: Reader) -> LinkWord | None:
+    """What the link last said of itself; ``None`` before it ever did."""
+    row = (await reader.execute(select(broker_links.c.state, broker_links.c.updated_at))).one_or_none()
+    return None if row is None else LinkWord(*row)
 
 
 def _job(row: Row[Any]) -> JobRow:

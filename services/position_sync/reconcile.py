@@ -36,6 +36,7 @@ from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, book
 from services.position_sync.explain import circumstances, note_changed, weigh, weigh_again
+from services.position_sync.horizon import horizon
 
 log = logs.get_logger(__name__)
 
@@ -96,13 +97,14 @@ async def reconcile(
     """Compare one account. Safe to run at the same time as itself and as the relay."""
     started_at = clock()
     settle = timedelta(seconds=settings.settle_seconds)
+    known_until = await horizon(database, streams, settings, started_at)
     async with database.read() as reader:
-        found, known = await _look(reader, account, started_at, settle)
+        found, known = await _look(reader, account, started_at, known_until.at, settle)
     announcement: Announcement | None = None
     if found.hold or found.settle or trigger != "change" or found.news(known) or found.gone(known):
         async with database.write() as connection:
             if found.hold or found.settle:
-                await _act(connection, found, settle, clock())
+                await _act(connection, found, known_until.at, settle, clock())
             news, gone = found.news(known), found.gone(known)
             if gone:
                 await store.resolve_differences(connection, account, gone, clock())
@@ -119,11 +121,12 @@ async def reconcile(
     if found.adjusted:
         log.warning("ledger_adjusted_to_broker", books=found.adjusted, trigger=trigger)
     checked = sum(found.counts.values())
-    return Compared(checked, checked - found.counts["matched"], found.unsettled)
+    unsettled = found.unsettled and known_until.worth_waiting
+    return Compared(checked, checked - found.counts["matched"], unsettled)
 
 
 async def _look(
-    reader: Reader, account: str, now: datetime, settle: timedelta
+    reader: Reader, account: str, now: datetime, known_until: datetime | None, settle: timedelta
 ) -> tuple[_Findings, list[OpenDifference]]:
     """Compare without touching anything; books that agree as they did before are only counted."""
     known = await queries.open_differences_of(reader, account)
@@ -132,7 +135,7 @@ async def _look(
     found.counts["matched"] = await queries.agreeing_books(reader, account, sorted(standing))
     for candidate in await queries.books_to_compare(reader, account, sorted(standing)):
         one = candidate.book
-        verdict = judge(one, now, settle)
+        verdict = judge(one, known_until, settle)
         found.unsettled = found.unsettled or verdict is Verdict.UNSETTLED
         if verdict is Verdict.DIFFERENT:
             found.hold.append(one.key)
@@ -175,7 +178,9 @@ def _compare(
     )
 
 
-async def _act(connection: Writer, found: _Findings, settle: timedelta, now: datetime) -> None:
+async def _act(
+    connection: Writer, found: _Findings, known_until: datetime | None, settle: timedelta, now: datetime
+) -> None:
     """Settle what agrees and hold to the broker what differs, as both are once they are locked.
 
     A transaction locks books once, in key order: then it cannot deadlock with the relay.
@@ -183,7 +188,7 @@ async def _act(connection: Writer, found: _Findings, settle: timedelta, now: dat
     around = await circumstances(connection, found.hold, now) if found.hold else None
     companions = around.keys if around else set()
     locked = await lock_books(connection, {*found.hold, *found.settle, *companions})
-    verdicts = {key: judge(one, now, settle) for key, one in locked.items()}
+    verdicts = {key: judge(one, known_until, settle) for key, one in locked.items()}
     await _settle(connection, [locked[key] for key in found.settle if verdicts[key] is Verdict.MATCHED], now)
     differing = [locked[key] for key in sorted(found.hold) if verdicts[key] is Verdict.DIFFERENT]
     found.untold.update(key[1] for key in found.hold if verdicts[key] is not Verdict.DIFFERENT)

@@ -165,6 +165,23 @@ async def test_trimming_keeps_what_some_group_still_needs(port: StreamPort) -> N
     assert await read_all(port) == []
 
 
+async def test_the_oldest_entry_that_is_not_acknowledged_is_known(port: StreamPort) -> None:
+    assert await port.oldest_unacknowledged(STREAM) is None
+    await port.append(STREAM, [b"1", b"2", b"3"])
+    ids = [entry.id for entry in await port.tail(STREAM, START, count=9, block_ms=0)]
+    assert await port.oldest_unacknowledged(STREAM) == ids[0]
+    await port.ensure_group(STREAM, "g")
+    assert await port.oldest_unacknowledged(STREAM) == ids[0]
+    given = await port.read_group(STREAM, "g", "a", count=2, block_ms=0)
+    await port.acknowledge(STREAM, "g", [given[0].id])
+    assert await port.oldest_unacknowledged(STREAM) == ids[1]
+    await port.acknowledge(STREAM, "g", [given[1].id])
+    assert await port.oldest_unacknowledged(STREAM) == ids[2], "not given to anyone yet"
+    (last,) = await port.read_group(STREAM, "g", "a", count=2, block_ms=0)
+    await port.acknowledge(STREAM, "g", [last.id])
+    assert await port.oldest_unacknowledged(STREAM) is None
+
+
 async def test_a_stream_without_groups_is_not_trimmed(port: StreamPort) -> None:
     await port.append(STREAM, [b"1"])
     assert await port.trim_acknowledged(STREAM) == 0

@@ -60,6 +60,15 @@ def test_a_quantity_is_judged_once_it_is_quiet_and_the_broker_spoke_after_the_la
     assert judge(book(**said), NOW, SETTLE) is verdict
 
 
+@pytest.mark.parametrize("known_until", [None, ago(46)])
+@pytest.mark.parametrize("quantity", [Decimal(9), Decimal(10)])
+def test_nothing_is_settled_while_something_that_was_told_earlier_may_be_on_its_way(
+    known_until: datetime | None, quantity: Decimal
+) -> None:
+    assert judge(book(broker_quantity=quantity), known_until, SETTLE) is Verdict.UNSETTLED
+    assert judge(book(broker_quantity=quantity), ago(45), SETTLE) is not Verdict.UNSETTLED
+
+
 @pytest.mark.parametrize(
     ("ours", "brokers", "kind"),
     [
