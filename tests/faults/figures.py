@@ -1,0 +1,88 @@
+"""One line of figures a run, and the table of them all."""
+
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, TypeVar
+
+Value = TypeVar("Value")
+
+Form = Literal["short", "long", "full"]
+
+FORM: Form = {"long": "long", "full": "full"}.get(os.environ.get("FAULTS", ""), "short")  # type: ignore[assignment]
+"""How much is run: ``short`` by ``make test``, ``long`` by ``make faults``, ``full`` with ``FULL=1``."""
+
+SEEDS = {"short": (1,), "long": (1,), "full": (1, 2, 3, 4, 5)}[FORM]
+
+
+def by_form(short: Value, long: Value, full: Value) -> Value:
+    """One of three, by how much is run."""
+    return {"short": short, "long": long, "full": full}[FORM]
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run came to."""
+
+    program: str
+    seed: int
+    kills: int = 0
+    executions: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong_positions: int = 0
+    cents_off: Decimal = Decimal(0)
+    settle_seconds: float = 0
+    detection_seconds: float | None = None
+    note: str = ""
+
+    def cells(self) -> list[str]:
+        """As they stand in the table."""
+        return [
+            self.program,
+            str(self.seed),
+            str(self.kills),
+            str(self.executions),
+            str(self.lost),
+            str(self.doubled),
+            str(self.wrong_positions),
+            f"{self.cents_off:f}",
+            f"{self.settle_seconds:.1f}",
+            "" if self.detection_seconds is None else f"{self.detection_seconds:.1f}",
+            self.note,
+        ]
+
+
+HEADS = [
+    "program",
+    "seed",
+    "kills",
+    "executions",
+    "lost",
+    "doubled",
+    "wrong positions",
+    "cents off",
+    "settle s",
+    "detection s",
+    "note",
+]
+TABLE: list[Figures] = []
+
+
+def record(figures: Figures) -> None:
+    """Keep a run's figures for the table, and print them."""
+    TABLE.append(figures)
+    told = ", ".join(f"{head} {cell}" for head, cell in zip(HEADS, figures.cells(), strict=True) if cell)
+    print(told)  # noqa: T201 - pytest shows it, or -s does
+
+
+def write_table() -> list[str]:
+    """The table as Markdown; the longer forms also write it to ``bench/faults.md``."""
+    rows = [HEADS, ["---"] * len(HEADS), *(figures.cells() for figures in TABLE)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    if FORM != "short":
+        path = Path(__file__).parents[2] / "bench" / "faults.md"
+        heading = f"# Faults\n\nMeasured by `{'FULL=1 ' if FORM == 'full' else ''}make faults`.\n\n"
+        path.write_text(heading + "\n".join(lines) + "\n", encoding="utf-8")
+    return lines

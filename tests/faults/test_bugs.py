@@ -1,0 +1,108 @@
+"""What proves guarantees must catch what breaks them: bugs are planted, and each turns its run red."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.faults.disturbances import killed, redis_killed, workers_stopped
+from tests.faults.figures import FORM, Figures
+from tests.faults.points import BUGS, BUGS_OF, lives
+from tests.faults.programs import Disturb, Laboratory, nothing
+from tests.faults.rig import NotExactError, Rig
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+SIZE, PACE, POISON_EVERY = 3000, 1500, 1000
+AT_ONCE = 3
+"""Runs beside each other: the server has connections for so many."""
+
+
+def dying_at(point: str, times: int) -> Disturb:
+    async def disturb(rig: Rig, _rng: object, _figures: Figures) -> None:
+        # Nobody would miss what a worker had in hand before.
+        await rig.until_told(0.05)
+        with lives(rig.folder / "lives", point, times):
+            await rig.until_told()
+
+    return disturb
+
+
+class Trial(NamedTuple):
+    """The run that catches a bug, and that a build without the bug comes through."""
+
+    disturb: Disturb
+    alone: bool = True
+    journal: bool = False
+    deaths: dict[str, int] | None = None
+    exclusive: bool = False
+    """It takes a server down: no other run beside it."""
+
+
+TRIALS = {
+    "ack_before_commit": Trial(dying_at("before_commit", 2), deaths={"before_commit": 3}),
+    "skip_the_inbox": Trial(dying_at("after_commit", 2), journal=True, deaths={"after_commit": 3}),
+    "trim_by_length": Trial(workers_stopped(1.0)),
+    "drop_while_redis_is_down": Trial(redis_killed(1.0), exclusive=True),
+    "skip_the_replay": Trial(killed("broker", 2), alone=False),
+    "events_instead_of_hooks": Trial(nothing),
+}
+
+
+async def tried(laboratory: Laboratory, bug: str, *, planted: bool) -> str:
+    """What the run of a bug comes to: what gave it away, or nothing."""
+    trial = TRIALS[bug]
+    service = next(name for name, bugs in BUGS_OF.items() if bug in bugs)
+    plans: dict[str, dict[str, Any]] = {}
+    if trial.deaths:
+        plans["worker"] = {"deaths": trial.deaths}
+    if planted:
+        plans[service] = {**plans.get(service, {}), "bugs": [bug]}
+    try:
+        await laboratory.run(
+            f"{bug}{' planted' if planted else ': the run without it'}",
+            trial.disturb,
+            size=SIZE,
+            pace=PACE,
+            poison_every=POISON_EVERY,
+            alone=trial.alone,
+            journal=trial.journal,
+            plans=plans,
+            workers=1,
+            patience=3 if planted else 40,
+        )
+    except NotExactError as error:
+        verdict = error.verdict
+        return f"lost {verdict.lost}, doubled {verdict.doubled}: {error}"
+    return ""
+
+
+async def test_each_planted_bug_turns_its_run_red_and_each_run_is_green_without(
+    laboratory: Laboratory,
+) -> None:
+    assert TRIALS.keys() == BUGS.keys()
+    reference = await laboratory.reference(1, SIZE, pace=PACE, poison_every=POISON_EVERY)
+    caught = await all_tried(laboratory, planted=True, inbox=reference.inbox)
+    assert [bug for bug, told in caught.items() if not told] == []
+    assert all("lost 0, doubled 0" not in told for told in caught.values()), caught
+    if FORM == "short":
+        return  # the other programs are such runs
+    without = await all_tried(laboratory, planted=False, inbox=reference.inbox)
+    assert {bug: told for bug, told in without.items() if told} == {}
+
+
+async def all_tried(laboratory: Laboratory, *, planted: bool, inbox: bool) -> dict[str, str]:
+    room = asyncio.Semaphore(AT_ONCE)
+    # What was delivered twice can only be told from the journal where there is an inbox to skip.
+    bugs = [bug for bug in TRIALS if inbox or bug != "skip_the_inbox"]
+
+    async def one(bug: str) -> str:
+        async with room:
+            return await tried(laboratory, bug, planted=planted)
+
+    beside = [bug for bug in bugs if not TRIALS[bug].exclusive]
+    results = dict(zip(beside, await asyncio.gather(*map(one, beside)), strict=True))
+    for bug in bugs:
+        if TRIALS[bug].exclusive:
+            results[bug] = await one(bug)
+    return results
