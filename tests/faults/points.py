@@ -12,7 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.streams.port import Appended
 
 Passage = Callable[[str], None]
 
@@ -78,20 +81,26 @@ def _around_commit(passage: Passage) -> None:
 def _around_append(passage: Passage) -> None:
     from core.streams.redis import RedisStreams  # noqa: PLC0415 - as above
 
-    original = RedisStreams.append
+    append_originally, append_marked_originally = RedisStreams.append, RedisStreams.append_marked
 
     async def append(self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
-        kind = stream.rpartition(":")[2]
-        if kind != "facts":
-            await original(self, stream, payloads, **options)
-            if kind == "changes":
-                passage("after_announce")
-            return
-        passage("before_xadd")
-        await original(self, stream, payloads, **options)
-        passage("after_xadd")
+        await append_originally(self, stream, payloads, **options)
+        if stream.endswith(":changes"):
+            passage("after_announce")
+
+    async def append_marked(
+        self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any
+    ) -> "Appended":
+        # Without any it only looks how things are.
+        if payloads:
+            passage("before_xadd")
+        appended = await append_marked_originally(self, stream, payloads, **options)
+        if payloads:
+            passage("after_xadd")
+        return appended
 
     RedisStreams.append = append  # type: ignore[method-assign]
+    RedisStreams.append_marked = append_marked  # type: ignore[method-assign]
 
 
 def _around_acknowledge(passage: Passage) -> None:
@@ -212,27 +221,28 @@ def _skip_the_inbox() -> None:
 def _trim_by_length() -> None:
     from core.streams.redis import RedisStreams  # noqa: PLC0415 - as above
 
-    original = RedisStreams.append
+    original = RedisStreams.append_marked
 
-    async def append(self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
-        await original(self, stream, payloads, **options)
-        if stream.endswith(":facts"):
-            await self._redis.xtrim(stream, maxlen=2, approximate=False)
+    async def append_marked(
+        self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any
+    ) -> "Appended":
+        appended = await original(self, stream, payloads, **options)
+        await self._redis.xtrim(stream, maxlen=2, approximate=False)
+        return appended
 
-    RedisStreams.append = append  # type: ignore[method-assign]
+    RedisStreams.append_marked = append_marked  # type: ignore[method-assign]
 
 
 def _drop_while_redis_is_down() -> None:
-    from core.errors import StreamUnavailableError  # noqa: PLC0415 - as above
-    from core.streams.redis import RedisStreams  # noqa: PLC0415 - as above
+    from services.broker.outlet import Outlet  # noqa: PLC0415 - as above
 
-    original = RedisStreams.append
+    original = Outlet.append
 
-    async def append(self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
-        with contextlib.suppress(StreamUnavailableError):
-            await original(self, stream, payloads, **options)
+    async def append(self: Outlet, payloads: Sequence[bytes]) -> bool:
+        await original(self, payloads)
+        return True
 
-    RedisStreams.append = append  # type: ignore[method-assign]
+    Outlet.append = append  # type: ignore[method-assign]
 
 
 def _skip_the_replay() -> None:

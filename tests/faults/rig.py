@@ -44,8 +44,8 @@ from tests.waiting import eventually
 
 BEFORE_THE_FIRST_SECONDS = 0.6
 """Between the first positions answer and the first fill: closer, nobody could tell which was first."""
-SETTLE_SECONDS = 15.0
-"""Longer than anything waits for a dead worker's share: a comparison before that is a program of its own."""
+SETTLE_SECONDS = 3.0
+"""As it is by default."""
 _POLL_SECONDS = 0.05
 _CHECK_SECONDS = 1.0
 _HANG_SECONDS = 120.0

@@ -9,7 +9,7 @@ import pytest
 
 from services.simulator.faults import Garbage
 from tests.faults.disturbances import killed
-from tests.faults.figures import FORM, SEEDS, Figures, by_form, record
+from tests.faults.figures import SEEDS, Figures, by_form, record
 from tests.faults.programs import Laboratory
 from tests.faults.rig import Rig
 from tests.faults.script import write_script
@@ -81,7 +81,6 @@ async def test_a_positions_answer_that_stops_after_any_position_closes_nothing(
     record(Figures("positions cut off after each k of n, and never", 0))
 
 
-@pytest.mark.xfail(reason="two links on one login are not told apart yet", strict=False, run=FORM != "short")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_two_links_on_one_login_double_nothing(laboratory: Laboratory, seed: int) -> None:
     """One is killed while both run; whichever is left tells all."""

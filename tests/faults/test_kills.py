@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.disturbances import kills
-from tests.faults.figures import FORM, SEEDS, by_form
+from tests.faults.figures import SEEDS, by_form
 from tests.faults.programs import Laboratory
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -20,11 +20,6 @@ async def test_any_process_killed_at_random_moments(laboratory: Laboratory, seed
     assert figures.kills >= KILLS * 0.9
 
 
-@pytest.mark.xfail(
-    reason="a comparison does not wait for facts that a dead worker had in hand: an adjustment stays",
-    strict=False,
-    run=FORM != "short",
-)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_compared_while_facts_are_on_their_way(laboratory: Laboratory, seed: int) -> None:
     await laboratory.run(

@@ -58,9 +58,6 @@ async def test_the_pipeline_alone_loses_nothing(
     await laboratory.run(program, disturb, seed=seed, size=SIZE, poison_every=1000, alone=True, patience=60)
 
 
-@pytest.mark.xfail(
-    reason="a link that finds Redis emptied does not resync yet", strict=False, run=FORM != "short"
-)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("program", FORGOTTEN if FORM != "short" else ["Redis is flushed"])
 async def test_what_redis_forgets_the_broker_tells_again(
