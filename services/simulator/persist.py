@@ -95,6 +95,8 @@ class BookFile:
             book = _restore(snapshot)
             for execution in self._journalled():
                 if execution.exec_id not in book.executions:
+                    # Its correction may be later in the journal, and says so itself.
+                    execution.corrected_by = None
                     book.apply(execution)
         except (msgspec.DecodeError, KeyError) as error:
             raise BookFileError(

@@ -12,7 +12,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database, Writer
 from models.stores.broker_sessions import end_broker_session, open_broker_session
 from models.tables.sync import CUT_OFF
-from services.position_sync.intake import decode_entries, sort_facts
+from services.position_sync.intake import decode_entry, sort_facts
 from services.position_sync.relay import Relay, store
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, Link, at, dataset
@@ -220,9 +220,9 @@ async def test_workers_that_store_two_answers_at_once_each_see_the_others(
     link = Link()
     await relay.handle([link.entry(link_is("up", 0), executions(MIDNIGHT - 180))])
     earlier = link.entry(executions(MIDNIGHT - 120), executions(MIDNIGHT - 60))
-    later, _ = decode_entries([link.entry(executions(MIDNIGHT + 200, covers_from=MIDNIGHT + 10))], clock())
+    later = decode_entry(link.entry(executions(MIDNIGHT + 200, covers_from=MIDNIGHT + 10)), clock())
     async with database.write() as other_worker:
-        await store(other_worker, sort_facts(later), [], clock())
+        await store(other_worker, sort_facts(later.items), [], clock())
         task = asyncio.create_task(relay.handle([earlier]))
         await eventually(
             lambda: rows(

@@ -78,6 +78,26 @@ async def test_the_book_of_a_stopped_simulator_is_the_book_of_the_next(tmp_path:
         assert order[-1] > order[0]
 
 
+async def test_a_correction_that_was_made_durable_together_with_its_original_is_read_back(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "book.json"
+    async with Simulator.start("quiet", book_path=path) as sim:
+        at, size = datetime.now(UTC), Decimal(10)
+        order = Order(0, sim.book.next_perm_id(), 0, size)
+        fill = sim.book.fill(ONE, AAPL, "BOT", size, Decimal(230), at, order=order)
+        correction = sim.book.correct(fill.exec_id, Decimal(12), Decimal(230), at)
+        sim._keep([fill, correction])
+        held = sim.book.position((ONE, AAPL))
+        # As a killed process leaves it: in the journal, and in no snapshot.
+        (tmp_path / "killed.json").write_bytes(path.read_bytes())
+        journal = path.with_name("book.json.journal").read_bytes()
+        (tmp_path / "killed.json.journal").write_bytes(journal)
+    async with Simulator.start("quiet", book_path=tmp_path / "killed.json") as sim:
+        assert sim.book.position((ONE, AAPL)) == held
+        assert sim.book.executions[fill.exec_id].corrected_by == correction.exec_id
+
+
 async def test_a_commission_that_a_stop_forestalled_is_reported_by_the_next_simulator(tmp_path: Path) -> None:
     path = tmp_path / "book.json"
     order = {"account": ONE, "conid": AAPL, "side": "BOT", "quantity": 1}
