@@ -25,6 +25,12 @@ MIDNIGHT = 14.5 * 3600
 """New York's next, seconds after the facts' time of 09:30 there."""
 
 
+async def opened(writer: Writer) -> int:
+    """A session that begins, whatever became of the one before it."""
+    told = {"client_id": 71, "holder": "here:1", "earlier_ended": CUT_OFF, "earlier_ended_at": at(0)}
+    return await open_broker_session(writer, login="one", now=at(0), **told)  # type: ignore[arg-type]
+
+
 def executions(
     seconds: float, covers_from: float | None = None, *, complete: bool = True, account: str = ACCOUNT
 ) -> Fact:
@@ -74,11 +80,11 @@ async def sessions(database: Database, *ended: str) -> None:
     async with database.write() as writer:
         for reason in ended:
             await ended_session(writer, reason)
-        await open_broker_session(writer, login="one", now=at(0), earlier_ended=CUT_OFF)
+        await opened(writer)
 
 
 async def ended_session(writer: Writer, reason: str) -> None:
-    epoch = await open_broker_session(writer, login="one", now=at(0), earlier_ended=CUT_OFF)
+    epoch = await opened(writer)
     await end_broker_session(writer, epoch=epoch, now=at(60), reason=reason)
 
 
