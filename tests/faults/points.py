@@ -227,7 +227,7 @@ def _trim_by_length() -> None:
         self: RedisStreams, stream: str, payloads: Sequence[bytes], **options: Any
     ) -> "Appended":
         appended = await original(self, stream, payloads, **options)
-        await self._redis.xtrim(stream, maxlen=2, approximate=False)
+        await self._redis.xtrim(stream, maxlen=20, approximate=False)
         return appended
 
     RedisStreams.append_marked = append_marked  # type: ignore[method-assign]
