@@ -166,13 +166,13 @@ STATE = {
 differ, and so does how often the broker said what is held."""
 
 JOURNAL = {
-    "dead_facts": "SELECT category, payload, source, occurrences FROM dead_facts ORDER BY category, payload",
-    "sync_log": "SELECT kind, count(*) FROM sync_log WHERE kind IN ('resync', 'resync_failed') GROUP BY kind "
-    "ORDER BY kind",
-    "link_log": "SELECT message, count(*) FROM sync_log WHERE kind = 'link' GROUP BY 1 ORDER BY 1",
+    # Which fill it was: its time is that of the run.
+    "dead_facts": "SELECT category, substring(payload FROM '[0-9a-f]{8}[.][0-9a-f]{8}[.]01[.][0-9]{2}'), "
+    "source, occurrences FROM dead_facts ORDER BY 1, 2",
+    "log lines written twice": "SELECT kind, message, count(*) FROM sync_log "
+    "GROUP BY at, epoch, kind, message HAVING count(*) > 1 ORDER BY 1, 2",
 }
-"""What is written once for each fact, with no key of the broker's to keep it from being written twice. Equal
-only where the same facts were told, hence not where the link, or its connection, was disturbed."""
+"""What is written once for each fact, with no key of the broker's to keep it from being written twice."""
 
 Hash = dict[str, str]
 

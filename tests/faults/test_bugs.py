@@ -28,6 +28,22 @@ def dying_at(point: str, times: int) -> Disturb:
     return disturb
 
 
+def dying_while_the_link_says_how_it_is(times: int) -> Disturb:
+    """What it says is written down once a fact, with no key of the broker's to it."""
+
+    async def disturb(rig: Rig, _rng: object, _figures: Figures) -> None:
+        await rig.until_told(0.05)
+        with lives(rig.folder / "lives", "after_commit", times):
+            for _ in range(times):
+                await rig.tell_simulator("connectivity_lost")
+                await asyncio.sleep(0.2)
+                await rig.tell_simulator("connectivity_restored")
+                await asyncio.sleep(0.2)
+            await rig.until_told()
+
+    return disturb
+
+
 class Trial(NamedTuple):
     """The run that catches a bug, and that a build without the bug comes through."""
 
@@ -41,7 +57,9 @@ class Trial(NamedTuple):
 
 TRIALS = {
     "ack_before_commit": Trial(dying_at("before_commit", 2), deaths={"before_commit": 3}),
-    "skip_the_inbox": Trial(dying_at("after_commit", 2), journal=True, deaths={"after_commit": 3}),
+    "skip_the_inbox": Trial(
+        dying_while_the_link_says_how_it_is(6), alone=False, journal=True, deaths={"after_commit": 2}
+    ),
     "trim_by_length": Trial(workers_stopped(1.0)),
     "drop_while_redis_is_down": Trial(redis_killed(1.0), exclusive=True),
     "skip_the_replay": Trial(killed("broker", 2), alone=False),
