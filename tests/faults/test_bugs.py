@@ -82,7 +82,8 @@ async def tried(laboratory: Laboratory, bug: str, *, planted: bool) -> str:
             trial.disturb,
             size=SIZE,
             pace=PACE,
-            poison_every=POISON_EVERY,
+            # Poison is told once: whoever does not hear it while IBKR is away never does.
+            poison_every=POISON_EVERY if trial.alone else 0,
             alone=trial.alone,
             journal=trial.journal,
             plans=plans,
