@@ -127,7 +127,8 @@ class Session:
         """Connect, serve, and do it again, with growing patience, for as long as we may."""
         is_told = False
         while True:
-            await self._tenure.turn()
+            if await self._tenure.turn():
+                self._patience.begin_anew()
             if not is_told:
                 is_told = True
                 if self._link.state == "disconnected":
@@ -136,7 +137,9 @@ class Session:
             if lost.reason in {"fenced", "no_room"}:
                 is_told, wait_seconds = False, self._patience.begin_anew()
             elif served_seconds is None:
-                wait_seconds = self._patience.after_failure(lost.reason)
+                wait_seconds = self._patience.after_failure(
+                    lost.reason, took_over=self._tenure.took_over_lately
+                )
             else:
                 is_told, wait_seconds = False, self._patience.after_connection(served_seconds, lost.reason)
             await asyncio.sleep(wait_seconds)
@@ -170,6 +173,8 @@ class Session:
             self._ready = False
             self._connection = None
             connection.close()
+        if connected_at is not None:
+            self._tenure.connection_ended(lost.reason)
         if self._tenure.is_fenced:
             await self._tenure.stand_by()
         else:
@@ -177,7 +182,6 @@ class Session:
             self._link.apply(event, lost.reason, lost.explanation)
         if connected_at is None:
             return lost, None
-        self._tenure.connection_ended(lost.reason)
         return lost, (self._clock() - connected_at).total_seconds()
 
     async def _serve(self, connection: Connection) -> LinkLostError:
