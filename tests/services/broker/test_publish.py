@@ -1,6 +1,7 @@
 """Facts from memory to Redis, over the disk where need be: all of them, in order, under their own numbers."""
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
-from core.events.facts import AccountsListed, LinkBeat, decode_facts, decode_ticks
+from core.events.facts import AccountsListed, FactBatch, LinkBeat, decode_facts, decode_ticks, encode
 from core.settings import Settings, load_settings
 from core.streams.memory import MemoryStreams
 from core.streams.port import START
 from services.broker import metrics, outlet, publish
 from services.broker.publish import Publisher
+from services.broker.segments import Record
+from services.broker.spool import Spool
 from tests.waiting import comes
 
 
@@ -229,6 +232,63 @@ async def test_what_a_process_leaves_that_ends_later_is_found_later(
     assert await arrived(streams, mine) == [7]
 
 
+async def test_a_folder_that_cannot_be_read_holds_up_no_other_and_nothing_overtakes_what_was_adopted(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_ADOPT_SECONDS", 0.02)
+    for number, facts in ((1, (0, 1)), (2, (2,)), (3, (3, 4))):
+        spool = Spool(mine.spool_dir, 1 << 20)
+        batch = FactBatch(
+            epoch=1,
+            first_seq=facts[0],
+            facts=tuple(AccountsListed(received_at=utc_now(), accounts=(str(one),)) for one in facts),
+        )
+        spool.append([Record(encode(batch), len(facts), 1)])
+        assert (mine.spool_dir / str(number)).is_dir()
+        spool.close()
+    bad = mine.spool_dir / "2" / "0000000001.facts"
+    kept = bad.read_bytes()
+    bad.unlink()
+    bad.mkdir()
+    streams = MemoryStreams()
+    with capture_logs() as logs:
+        async with running(streams, mine) as (publisher, _):
+            publisher.begin_epoch(2)
+            put(publisher, 5)
+            await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 1)
+            await comes(all_direct(publisher))
+            assert await arrived(streams, mine) == [0, 1, 3, 4, 5]
+            assert gauge(metrics.SPOOL_REFUSES) == 1
+            bad.rmdir()
+            bad.write_bytes(kept)
+            await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 0)
+            await comes(all_direct(publisher))
+            assert await arrived(streams, mine) == [0, 1, 3, 4, 5, 2]
+    events = Counter(line["event"] for line in logs)
+    assert (events["spool_refuses"], events["spool_refuses_no_more"]) == (1, 1)
+
+
+async def test_a_spool_that_could_not_be_read_for_a_while_is_no_fault_afterwards(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Spool._frames
+
+    def failing(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(Spool, "_frames", failing)
+    streams = MemoryStreams()
+    streams.down = True
+    async with running(streams, mine) as (publisher, _):
+        put(publisher, 0)
+        await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 1)
+        streams.down = False
+        monkeypatch.setattr(Spool, "_frames", original)
+        await comes(all_direct(publisher))
+        await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 0)
+        assert await arrived(streams, mine) == [0]
+
+
 async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made_to_wait(
     mine: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +316,7 @@ async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made
             assert await arrived(streams, mine) == list(range(120))
             assert told.no_room == 1
     events = Counter(line["event"] for line in logs)
-    for event in ("spool_refuses", "spool_takes_again", "facts_without_room", "facts_have_room"):
+    for event in ("spool_refuses", "spool_refuses_no_more", "facts_without_room", "facts_have_room"):
         assert events[event] == 1
 
 
@@ -551,13 +611,18 @@ async def _live_through(settings: Settings, steps: list[str]) -> None:
                 # Behind the adoption: the disk does one thing at a time.
                 await publisher._on_disk(list)
                 await comes(all_direct(publisher))
-                # What was given to Redis in this life and is not there any more was told to be lost.
-                assert told.lost or set(written[before:]) <= set(await arrived(streams, settings))
+                await _all_there_or_told(streams, settings, set(written[before:]), told)
             assert "lose" in life or not told.lost
             safe.update(written[before : len(written) - publisher.waiting_facts])
     there = await arrived(streams, settings)
     assert there == sorted(there)
     assert safe - gone <= set(there) <= set(written)
+
+
+async def _all_there_or_told(streams: MemoryStreams, settings: Settings, facts: set[int], told: Told) -> None:
+    """What was given to Redis in this life, and is not there any more, is told to be lost."""
+    if not facts <= set(await arrived(streams, settings)):
+        await comes(lambda: told.lost)
 
 
 async def _lost_at(streams: MemoryStreams, settings: Settings, step: str) -> set[int]:
