@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 
 from core.domain.link import LinkState
 from models.session import Writer
 from models.tables import broker_sessions
 from models.tables.sync import CUT_OFF
+
+LAST_WORD = 2**63 - 1
+"""The place of a word on a session's state behind which nothing is told under its epoch."""
 
 
 class Opened(NamedTuple):
@@ -58,6 +61,7 @@ def _ended(reason: str, at: datetime) -> dict[str, object]:
         "state": "disconnected",
         "state_at": func.greatest(broker_sessions.c.state_at, at),
         "state_reason": reason,
+        "state_seq": LAST_WORD,
     }
 
 
@@ -82,16 +86,13 @@ async def end_broker_session(writer: Writer, *, epoch: int, now: datetime, reaso
 
 
 async def record_session_state(
-    writer: Writer, *, epoch: int, state: LinkState, at: datetime, reason: str
+    writer: Writer, *, epoch: int, seq: int, state: LinkState, at: datetime, reason: str
 ) -> None:
-    """The link of this session has been in ``state`` since ``at``; an older word is void."""
+    """The link of this session has been in ``state`` since ``at``; an older word, by ``seq``, is void."""
     await writer.execute(
         update(broker_sessions)
-        .where(
-            broker_sessions.c.epoch == epoch,
-            or_(broker_sessions.c.state_at.is_(None), broker_sessions.c.state_at <= at),
-        )
-        .values(state=state, state_at=at, state_reason=reason)
+        .where(broker_sessions.c.epoch == epoch, broker_sessions.c.state_seq <= seq)
+        .values(state=state, state_at=at, state_reason=reason, state_seq=seq)
     )
 
 

@@ -24,6 +24,16 @@ LINK_TRANSITIONS = Counter(
     ["before", "after"],
 )
 LEASE = Gauge("lotkeeper_broker_lease", "1 while this process holds the lock on its login.")
+REGISTER_WAITING = Gauge(
+    "lotkeeper_broker_register_waiting", "Notes on sessions that wait to be written to PostgreSQL."
+)
+GATE_FACTS = Gauge(
+    "lotkeeper_broker_gate_facts", "Facts held back until it is known whether the login is ours."
+)
+GATE_DROPPED = Counter(
+    "lotkeeper_broker_gate_dropped",
+    "Facts that were too many to be held back; the comparison that follows asks for them.",
+)
 FORBIDDEN = Counter(
     "lotkeeper_broker_forbidden_messages",
     "Outgoing messages that a read-only link must not send; none was sent.",
