@@ -598,16 +598,16 @@ async def _live_through(settings: Settings, steps: list[str]) -> None:
                     streams.down = step == "down"
                 elif step == "unknown":
                     streams.outcomes_unknown += 1
-                elif step == "disk away" and not hidden.exists():
-                    settings.spool_dir.rename(hidden)
-                    settings.spool_dir.write_text("no folder")
-                elif step == "disk back":
-                    _disk_back(settings, hidden)
+                elif step.startswith("disk"):
+                    # Between two things that the spool does, never in the middle of one.
+                    action = _disk_away if step == "disk away" else _disk_back
+                    await publisher._on_disk(action, settings, hidden)
                 elif step.startswith("lose"):
                     gone |= await _lost_at(streams, settings, step)
                 await asyncio.sleep(0.01 if step == "settle" else 0)
             if epoch == len(lives):
                 streams.down = False
+                await publisher._on_disk(_disk_back, settings, hidden)
                 # Behind the adoption: the disk does one thing at a time.
                 await publisher._on_disk(list)
                 await comes(all_direct(publisher))
@@ -636,6 +636,12 @@ async def _lost_at(streams: MemoryStreams, settings: Settings, step: str) -> set
     after = await arrived(streams, settings)
     streams.down = down
     return set(before) - set(after)
+
+
+def _disk_away(settings: Settings, hidden: Path) -> None:
+    if not hidden.exists():
+        settings.spool_dir.rename(hidden)
+        settings.spool_dir.write_text("no folder")
 
 
 def _disk_back(settings: Settings, hidden: Path) -> None:
