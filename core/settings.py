@@ -60,8 +60,8 @@ class Settings(BaseSettings):
         71,
         ge=0,
         le=2**31 - 1,
-        description="fixed; one per connection to the gateway. A standby needs one of its own to take over from "
-        "a link that is paused or cut off: the gateway keeps that one's socket, and its id, for a while",
+        description="fixed; one per connection to the gateway. A standby needs one of its own to take over "
+        "from a link that is paused or cut off: the gateway keeps that one's socket, and its id, for a while",
     )
     ib_timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(
         None, description="zone of execution times that carry none; default: the zone in the handshake"
