@@ -56,7 +56,13 @@ class Settings(BaseSettings):
 
     ib_host: str = Field("127.0.0.1", min_length=1, description="TWS or IB Gateway")
     ib_port: Port = Field(4002, description="4001/4002 Gateway live/paper, 7496/7497 TWS live/paper")
-    ib_client_id: int = Field(71, ge=0, le=2**31 - 1, description="fixed; one per connection to the gateway")
+    ib_client_id: int = Field(
+        71,
+        ge=0,
+        le=2**31 - 1,
+        description="fixed; one per connection to the gateway. A standby needs one of its own to take over "
+        "from a link that is paused or cut off: the gateway keeps that one's socket, and its id, for a while",
+    )
     ib_timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(
         None, description="zone of execution times that carry none; default: the zone in the handshake"
     )

@@ -37,7 +37,7 @@ class _Stream:
     data: dict[_Id, bytes] = field(default_factory=dict)
     last: _Id = (0, 0)
     groups: dict[str, _Group] = field(default_factory=dict)
-    marks: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, set[int]] = field(default_factory=dict)
 
     def after(self, entry_id: _Id, count: int) -> list[_Id]:
         start = bisect_right(self.ids, entry_id)
@@ -113,12 +113,13 @@ class MemoryStreams:
         await self._tell()
 
     async def append_marked(
-        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: int, confirmed: int
     ) -> Appended:
         """See ``StreamPort.append_marked``."""
         kept = self._add(stream, payloads)
-        appended = Appended(kept.marks.get(writer), len(kept.ids))
-        kept.marks[writer] = mark
+        before = kept.marks.get(writer, set())
+        appended = Appended(confirmed in before, len(kept.ids))
+        kept.marks[writer] = {mark, *(one for one in before if one >= confirmed)}
         await self._tell()
         return appended
 

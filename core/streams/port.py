@@ -37,12 +37,9 @@ class StreamInfo(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """What an append found: the writer's mark from before, and the stream's length afterwards.
+    """What an append found: whether the writer's confirmed mark was still there, and the stream's length."""
 
-    ``previous_mark`` is ``None`` where the server knows of none: the first time, or when it has lost it.
-    """
-
-    previous_mark: str | None
+    is_remembered: bool
     length_entries: int
 
 
@@ -75,13 +72,15 @@ class StreamPort(Protocol):
         ...
 
     async def append_marked(
-        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: int, confirmed: int
     ) -> Appended:
-        """Add entries in order and set ``writer``'s mark beside the stream: both, or neither.
+        """Add entries in order and ``writer``'s mark beside the stream: both, or neither.
 
-        A server that comes back without its newest entries comes back with an older mark, or none. So a
-        writer that marks each append differently finds out with the next one, which may be of no entries.
-        The mark of a writer that stays silent is forgotten after a day.
+        ``confirmed`` is the last mark for which the writer had an answer. A server that comes back without
+        its newest entries comes back without it, so a writer whose marks count up finds out with the next
+        append that it gets an answer to, which may be of no entries. Marks after ``confirmed`` prove nothing:
+        their appends had no answer. Those before it are forgotten, and all of a writer that is silent for a
+        day.
         """
         ...
 

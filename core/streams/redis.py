@@ -106,17 +106,21 @@ class RedisStreams:
             await pipeline.execute()
 
     async def append_marked(
-        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: str
+        self, stream: str, payloads: Sequence[bytes], *, writer: str, mark: int, confirmed: int
     ) -> Appended:
         """See ``StreamPort.append_marked``."""
+        marks = f"{stream}:marks:{writer}"
         async with _available():
             pipeline = self._redis.pipeline(transaction=True)
             for payload in payloads:
                 pipeline.xadd(stream, {FIELD: payload})
-            pipeline.set(f"{stream}:mark:{writer}", mark, ex=_MARK_SECONDS, get=True)
+            pipeline.zadd(marks, {str(mark): mark})
+            pipeline.zremrangebyscore(marks, "-inf", f"({confirmed}")
+            pipeline.expire(marks, _MARK_SECONDS)
+            pipeline.zscore(marks, str(confirmed))
             pipeline.xlen(stream)
-            *_, previous, length = await pipeline.execute()
-        return Appended(None if previous is None else _text(previous), length)
+            *_, score, length = await pipeline.execute()
+        return Appended(score is not None, length)
 
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
         """See ``StreamPort.tail``."""

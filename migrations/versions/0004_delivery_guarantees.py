@@ -150,6 +150,12 @@ def upgrade() -> None:
     op.add_column(
         "broker_sessions",
         sa.Column(
+            "state_seq", sa.BigInteger(), server_default="-1", nullable=False, comment="the fact that said so"
+        ),
+    )
+    op.add_column(
+        "broker_sessions",
+        sa.Column(
             "first_entry_ms",
             sa.BigInteger(),
             nullable=True,

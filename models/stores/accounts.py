@@ -9,7 +9,7 @@ from sqlalchemy import text
 from core.domain.instruments import Instrument
 from core.events.facts import AccountValueReported, MarkReported, PnlReported
 from models.session import Writer
-from models.stores.bulk import BulkInsert, BulkUpdate
+from models.stores.bulk import BulkInsert, BulkUpdate, newer
 from models.tables import account_pnl, account_values, broker_accounts, instruments, marks
 
 _PAPER_PREFIX = "D"
@@ -76,7 +76,7 @@ _upsert_pnl = BulkInsert(
     ("account", *_FIGURES, "as_of"),
     conflict="ON CONFLICT (account) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in (*_FIGURES, "as_of"))
-    + " WHERE account_pnl.as_of < excluded.as_of",
+    + f" WHERE {newer('account_pnl', 'as_of')}",
 )
 _MARK_FIGURES = ("quantity", "market_price", "market_value", *_FIGURES)
 _upsert_marks = BulkInsert(
@@ -85,7 +85,7 @@ _upsert_marks = BulkInsert(
     # What a newer mark does not tell is kept: an unknown figure never erases a known one.
     conflict="ON CONFLICT (account, conid) DO UPDATE SET "
     + ", ".join(f"{name} = coalesce(excluded.{name}, marks.{name})" for name in _MARK_FIGURES)
-    + ", as_of = excluded.as_of WHERE marks.as_of < excluded.as_of",
+    + f", as_of = excluded.as_of WHERE {newer('marks', 'as_of')}",
 )
 
 

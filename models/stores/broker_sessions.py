@@ -1,12 +1,24 @@
 """One row a connection to a gateway. Its epoch orders what older and newer connections wrote."""
 
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 
 from core.domain.link import LinkState
 from models.session import Writer
 from models.tables import broker_sessions
+from models.tables.sync import CUT_OFF
+
+LAST_WORD = 2**63 - 1
+"""The place of a word on a session's state behind which nothing is told under its epoch."""
+
+
+class Opened(NamedTuple):
+    """A session that has begun, and whether another's was cut off by it."""
+
+    epoch: int
+    cut_off: bool
 
 
 async def open_broker_session(
@@ -16,21 +28,22 @@ async def open_broker_session(
     client_id: int,
     holder: str,
     now: datetime,
+    earlier: int,
     earlier_ended: str,
     earlier_ended_at: datetime,
-) -> int:
-    """Begin a session and return its epoch; sessions of ``login`` still open ended as told."""
+) -> Opened:
+    """Begin a session of ``login``. ``earlier`` is the caller's own one before it, which ended as told.
+
+    Others that are still open could not say how they ended, and end now.
+    """
+    still_open = broker_sessions.c.ended_at.is_(None)
     await writer.execute(
         update(broker_sessions)
-        .where(broker_sessions.c.login == login, broker_sessions.c.ended_at.is_(None))
-        .values(
-            ended_at=earlier_ended_at,
-            end_reason=earlier_ended,
-            state="disconnected",
-            state_at=func.greatest(broker_sessions.c.state_at, earlier_ended_at),
-            state_reason=earlier_ended,
-        )
+        .where(broker_sessions.c.epoch == earlier, still_open)
+        .values(_ended(earlier_ended, earlier_ended_at))
     )
+    others = update(broker_sessions).where(broker_sessions.c.login == login, still_open)
+    cut_off = await writer.execute(others.values(_ended(CUT_OFF, now)))
     row = await writer.execute(
         insert(broker_sessions)
         .values(
@@ -38,8 +51,18 @@ async def open_broker_session(
         )
         .returning(broker_sessions.c.epoch)
     )
-    epoch: int = row.scalar_one()
-    return epoch
+    return Opened(row.scalar_one(), cut_off.rowcount > 0)
+
+
+def _ended(reason: str, at: datetime) -> dict[str, object]:
+    return {
+        "ended_at": at,
+        "end_reason": reason,
+        "state": "disconnected",
+        "state_at": func.greatest(broker_sessions.c.state_at, at),
+        "state_reason": reason,
+        "state_seq": LAST_WORD,
+    }
 
 
 async def mark_broker_session_connected(
@@ -63,16 +86,13 @@ async def end_broker_session(writer: Writer, *, epoch: int, now: datetime, reaso
 
 
 async def record_session_state(
-    writer: Writer, *, epoch: int, state: LinkState, at: datetime, reason: str
+    writer: Writer, *, epoch: int, seq: int, state: LinkState, at: datetime, reason: str
 ) -> None:
-    """The link of this session has been in ``state`` since ``at``; an older word is void."""
+    """The link of this session has been in ``state`` since ``at``; an older word, by ``seq``, is void."""
     await writer.execute(
         update(broker_sessions)
-        .where(
-            broker_sessions.c.epoch == epoch,
-            or_(broker_sessions.c.state_at.is_(None), broker_sessions.c.state_at <= at),
-        )
-        .values(state=state, state_at=at, state_reason=reason)
+        .where(broker_sessions.c.epoch == epoch, broker_sessions.c.state_seq <= seq)
+        .values(state=state, state_at=at, state_reason=reason, state_seq=seq)
     )
 
 

@@ -19,6 +19,15 @@ from models.session import Writer
 
 Row = Sequence[Any]
 
+SET_BACK_SECONDS = 60
+"""What is of this moment is never so late: where it seems to be, the clock that dates it was set back."""
+
+
+def newer(table: str, column: str) -> str:
+    """The condition that a row in hand is of a later moment than the stored one."""
+    stored, new = f"{table}.{column}", f"excluded.{column}"
+    return f"({stored} < {new} OR {stored} > {new} + interval '{SET_BACK_SECONDS} seconds')"
+
 
 def _number(value: Decimal | None) -> str | None:
     return None if value is None else str(value)

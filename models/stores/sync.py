@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from core.events.facts import LinkChanged
 from models.session import Writer
-from models.stores.bulk import BulkInsert
+from models.stores.bulk import SET_BACK_SECONDS, BulkInsert
 from models.tables import outbox, sync_datasets, sync_log
 
 _upsert_datasets = BulkInsert(
@@ -26,7 +26,9 @@ _upsert_link = text(
     "VALUES (1, :gateway, :ibkr, :state, :reason, :since, :at, :epoch) ON CONFLICT (id) DO UPDATE SET "
     "gateway = excluded.gateway, ibkr = excluded.ibkr, state = excluded.state, reason = excluded.reason, "
     "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch "
-    "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at)"
+    "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at) "
+    "OR (:is_beat AND broker_links.epoch = excluded.epoch "
+    "AND broker_links.updated_at > excluded.updated_at + make_interval(secs => :set_back))"
 )
 _insert_log = BulkInsert(sync_log, ("at", "epoch", "kind", "message", "details"))
 _insert_outbox = BulkInsert(outbox, ("payload",), returning="id")
@@ -66,8 +68,13 @@ async def record_datasets(
     return [tuple(row) for row in await _upsert_datasets(connection, rows)]
 
 
-async def record_link(connection: Writer, link: LinkChanged, at: datetime, epoch: int) -> None:
-    """Store the last known state of the links."""
+async def record_link(
+    connection: Writer, link: LinkChanged, at: datetime, epoch: int, *, is_beat: bool = False
+) -> None:
+    """Store the last known state of the links; an older word is void.
+
+    A beat is of this moment: one that is much older than what is stored comes from a clock that was set back.
+    """
     parameters = {
         "gateway": link.gateway,
         "ibkr": link.ibkr,
@@ -76,8 +83,15 @@ async def record_link(connection: Writer, link: LinkChanged, at: datetime, epoch
         "since": link.since,
         "at": at,
         "epoch": epoch,
+        "is_beat": is_beat,
+        "set_back": SET_BACK_SECONDS,
     }
     await connection.execute(_upsert_link, parameters)
+
+
+def is_repeated(link: LinkChanged) -> bool:
+    """Whether the link says again where it has been standing, because its word for it may be lost."""
+    return link.before == link.state and link.since < link.received_at
 
 
 def link_entry(link: LinkChanged, epoch: int | None) -> LogEntry:

@@ -29,6 +29,7 @@ broker_sessions = Table(
     Column("state", String, nullable=False, server_default="connecting"),
     Column("state_at", Instant, comment="since when it is in this state"),
     Column("state_reason", String, nullable=False, server_default=""),
+    Column("state_seq", BigInt, nullable=False, server_default="-1", comment="the fact that said so"),
     Column("first_entry_ms", BigInt, comment="its first entry in the facts stream: what an older epoch"),
     Column("first_entry_seq", BigInt, comment="brings behind that entry comes from a link that was replaced"),
     CheckConstraint(one_of("state", *STATES), name="state"),

@@ -54,7 +54,7 @@ async def serve(settings: Settings) -> None:
         utc_now,
         has_room=lambda: publisher.has_room,
     )
-    publisher.on_lost = lambda: _ask_for_all_again(session, link)
+    publisher.on_lost = session.facts_lost
     publisher.on_no_room = session.no_room
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")
@@ -76,12 +76,6 @@ async def serve(settings: Settings) -> None:
         await streams.close()
         await database.close()
         log.info("broker_link_stopped")
-
-
-def _ask_for_all_again(session: Session, link: Link) -> None:
-    """Facts were lost on their way, and the broker has them. A link that is down does so when it is up."""
-    if link.up:
-        session.request_resync("redis_lost")
 
 
 async def _outlive(publishing: "asyncio.Task[None]") -> None:

@@ -21,16 +21,20 @@ _CALM_REASONS = frozenset({"needs_login"})
 """Someone has to act; each attempt is a line in the gateway's log and may be a dialog on its screen."""
 
 
-def backoff_seconds(attempt: int, down_seconds: float, reason: str, rng: random.Random) -> float:
+def backoff_seconds(
+    attempt: int, down_seconds: float, reason: str, rng: random.Random, *, took_over: bool = False
+) -> float:
     """Full jitter below a limit that doubles with each failed ``attempt`` (the first is 0).
 
     The limit is 2 s for the first minutes of an outage and 30 s after that, or where a person has to act. One
     who has to log in takes longer than a few seconds: there the wait is never less than half its limit.
+    After ``took_over`` nobody has to: the client id is that of the link which was replaced, and is free as
+    soon as the gateway notices that nobody is there.
     """
     if reason in _CALM_REASONS:
         limit = min(CALM_FIRST_SECONDS * 2 ** min(attempt, 16), MOST_SECONDS)
         return rng.uniform(limit / 2, limit)
-    slow = reason in _SLOW_REASONS or down_seconds > QUICK_FOR_SECONDS
+    slow = (reason in _SLOW_REASONS and not took_over) or down_seconds > QUICK_FOR_SECONDS
     limit = min(FIRST_SECONDS * 2 ** min(attempt, 16), MOST_SECONDS if slow else QUICK_MOST_SECONDS)
     return rng.uniform(0, limit)
 
@@ -44,10 +48,10 @@ class Patience:
         self._attempt = 0
         self._down_since = clock()
 
-    def after_failure(self, reason: str) -> float:
+    def after_failure(self, reason: str, *, took_over: bool = False) -> float:
         """Seconds to wait after an attempt that made no connection."""
         down_seconds = (self._clock() - self._down_since).total_seconds()
-        seconds = backoff_seconds(self._attempt, down_seconds, reason, self._rng)
+        seconds = backoff_seconds(self._attempt, down_seconds, reason, self._rng, took_over=took_over)
         self._attempt += 1
         return seconds
 

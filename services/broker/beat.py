@@ -94,15 +94,7 @@ class Link:
             # A comparison that begins or ends is no news of how the links have been.
             self.since = now
         self._standing = after
-        change = LinkChanged(
-            received_at=now,
-            gateway=after.gateway,
-            ibkr=after.ibkr,
-            since=self.since,
-            reason=after.reason,
-            state=after.state,
-            before=before.state,
-        )
+        change = self._change(now, before.state)
         self._tell(change)
         self._count(before, after)
         self.beat()
@@ -115,6 +107,11 @@ class Link:
         self._has_epoch = True
         while self._untold:
             self._publisher.put(self._untold.popleft())
+
+    def tell_again(self) -> None:
+        """Say where the link stands: what was said of it may be lost. ``since`` is what it was."""
+        if self._has_epoch:
+            self._tell(self._change(self._clock(), self.state))
 
     def completed(self) -> None:
         """A resync ended well: nothing is missing."""
@@ -161,6 +158,18 @@ class Link:
         while True:
             self.beat()
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _change(self, at: datetime, before: LinkState) -> LinkChanged:
+        after = self._standing
+        return LinkChanged(
+            received_at=at,
+            gateway=after.gateway,
+            ibkr=after.ibkr,
+            since=self.since,
+            reason=after.reason,
+            state=after.state,
+            before=before,
+        )
 
     def _tell(self, change: LinkChanged) -> None:
         if change.state == "fenced":

@@ -122,8 +122,10 @@ class Connection:
         finally:
             if not attempt.done():
                 attempt.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await attempt
+            # Not awaited itself: its cancellation and ours could not be told apart.
+            await asyncio.wait({attempt})
+            if not attempt.cancelled():
+                attempt.exception()
 
     def _not_ready(self, where: str) -> LinkLostError:
         seconds = self._settings.ib_connect_timeout_seconds

@@ -4,6 +4,9 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from core.events.facts import Fact, Tick
+from services.broker import metrics
+
+WAITING_MOST_FACTS = 10_000
 
 
 class Sink(Protocol):
@@ -22,7 +25,8 @@ class Gate:
     """Stands between one connection and the publisher.
 
     A gateway may tell of a fill as soon as it has named its accounts, and only then can it be seen whether
-    another link has them. Facts wait for that moment; ticks do not.
+    another link has them. Facts wait for that moment, up to ``WAITING_MOST_FACTS``; what comes behind these
+    is dropped, because the first comparison asks for it. Ticks do not wait.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -35,7 +39,11 @@ class Gate:
         if self._is_open:
             self._sink.put(fact)
         elif self._waiting is not None:
-            self._waiting.append(fact)
+            if len(self._waiting) < WAITING_MOST_FACTS:
+                self._waiting.append(fact)
+                metrics.GATE_FACTS.set(len(self._waiting))
+            else:
+                metrics.GATE_DROPPED.inc()
 
     def tick(self, key: Hashable, tick: Tick) -> None:
         """Pass a tick on while the gate is open."""
@@ -45,6 +53,7 @@ class Gate:
     def open(self) -> None:
         """Let through what waits and what follows. A gate that was closed stays closed."""
         waiting, self._waiting = self._waiting, None
+        metrics.GATE_FACTS.set(0)
         if waiting is not None:
             self._is_open = True
             for fact in waiting:
@@ -53,3 +62,4 @@ class Gate:
     def close(self) -> None:
         """Let nothing through any more."""
         self._waiting, self._is_open = None, False
+        metrics.GATE_FACTS.set(0)

@@ -9,10 +9,11 @@ none.
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,7 +21,7 @@ from core import logs
 from core.clock import Clock
 from core.settings import Settings
 from models.session import DISCONNECTS, OwnConnection, Writer
-from models.stores.broker_sessions import holder_of_link, newest_epoch, open_broker_session
+from models.stores.broker_sessions import Opened, holder_of_link, newest_epoch, open_broker_session
 from models.stores.leases import (
     Backend,
     end_former_backend,
@@ -37,6 +38,8 @@ DATABASE_AWAY = (*DISCONNECTS, SQLAlchemyError, TimeoutError)
 
 _PINGS_A_LEASE = 4
 _RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class Claim(Enum):
@@ -56,7 +59,8 @@ class Lease:
     """The lock on a login and its accounts. ``run`` takes it, keeps it, and takes it again after an outage.
 
     ``on_change`` is called when ``claim`` changes; ``changed`` is set with it. ``replaced`` is true when the
-    lock was got back after somebody else had it long enough to draw an epoch.
+    lock was got back after somebody else had it long enough to draw an epoch. ``took_over_at`` is when
+    (by the loop's clock) a session was begun that cut off another.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -65,7 +69,9 @@ class Lease:
         self.claim = Claim.AWAY
         self.epoch = 0
         self.replaced = False
+        self.took_over_at: float | None = None
         self.changed = asyncio.Event()
+        self._lost = asyncio.Event()
         self.on_change: Callable[[], None] = lambda: None
         self._clock = clock
         self._client_id = settings.ib_client_id
@@ -86,13 +92,13 @@ class Lease:
     async def run(self) -> None:
         """Take and keep the lock until cancelled."""
         while True:
-            had = self.claim is Claim.HELD
+            self._lost.clear()
             await self._ask(self._names)
-            if self.claim is Claim.HELD:
-                await asyncio.sleep(self._ping_seconds)
-            elif not had:
-                await asyncio.sleep(self._retry_seconds)
-            # Else it was lost just now: whether somebody else has it should be known at once.
+            seconds = self._ping_seconds if self.claim is Claim.HELD else self._retry_seconds
+            # Where it is lost, whether somebody else has it should be known at once.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._lost.wait()
 
     async def hold_accounts(self, accounts: Collection[str]) -> Claim:
         """Take the locks of ``accounts`` too: one gateway can be reached under several names."""
@@ -106,33 +112,39 @@ class Lease:
         return await self._over_the_lock(others_hold_locks) is False
 
     async def open_epoch(self, earlier_ended: str, earlier_ended_at: datetime) -> int:
-        """Begin a session: its epoch; 0 where the lock is not ours. Earlier ones of this login have ended."""
+        """Begin a session: its epoch; 0 where the lock is not ours.
 
-        async def begin(writer: Writer) -> int:
+        Our own one before it ended as told. Another's that is still open is cut off by this.
+        """
+
+        async def begin(writer: Writer) -> Opened:
             return await open_broker_session(
                 writer,
                 login=self.login,
                 client_id=self._client_id,
                 holder=self.holder,
                 now=self._clock(),
+                earlier=self.epoch,
                 earlier_ended=earlier_ended,
                 earlier_ended_at=earlier_ended_at,
             )
 
-        epoch: int = await self._over_the_lock(begin) or 0
-        if epoch:
-            self.epoch, self.replaced = epoch, False
-        return epoch
+        opened = await self._over_the_lock(begin)
+        if opened is None:
+            return 0
+        self.epoch, self.replaced = opened.epoch, False
+        if opened.cut_off:
+            self.took_over_at = asyncio.get_running_loop().time()
+        return opened.epoch
 
     async def current_holder(self) -> str:
         """Who has the link that we wait for, as far as PostgreSQL knows."""
+
+        async def look(writer: Writer) -> str | None:
+            return await holder_of_link(writer, self.login)
+
         async with self._one_at_a_time:
-            try:
-                async with self._own.write() as writer:
-                    return await holder_of_link(writer, self.login) or "another process"
-            except DATABASE_AWAY as error:
-                self._lose(error)
-                return "another process"
+            return await self._do(look) or "another process"
 
     async def close(self) -> None:
         """Let go of the lock."""
@@ -140,27 +152,40 @@ class Lease:
             await self._own.close()
         metrics.LEASE.set(0)
 
-    async def _over_the_lock(self, action: Callable[[Writer], Any]) -> Any:
+    async def _over_the_lock(self, action: Callable[[Writer], Awaitable[T]]) -> T | None:
         """Do ``action`` over the connection that has the lock; ``None`` where there is none."""
+
+        async def act(writer: Writer) -> T:
+            if await own_backend(writer) != self._former:
+                raise ConnectionResetError("the connection that had the lock is gone")
+            return await action(writer)
+
         async with self._one_at_a_time:
-            if self.claim is not Claim.HELD:
-                return None
-            try:
-                async with self._own.write() as writer:
-                    # The connection was closed where it failed before: this one is that of the lock.
-                    return await action(writer)
-            except DATABASE_AWAY as error:
-                self._lose(error)
-                return None
+            return await self._do(act) if self.claim is Claim.HELD else None
+
+    async def _do(self, action: Callable[[Writer], Awaitable[T]]) -> T | None:
+        """Do ``action`` over our own connection; ``None`` where PostgreSQL is away.
+
+        The connection ends with whatever goes wrong, and so does what was held over it.
+        """
+        try:
+            async with self._own.write() as writer:
+                return await action(writer)
+        except DATABASE_AWAY as error:
+            task = asyncio.current_task()
+            swallowed = task is not None and task.cancelling()
+            self._lose(None if swallowed else error)
+            if swallowed:
+                raise asyncio.CancelledError from error  # swallowed below us
+            return None
+        except BaseException:
+            self._lose(None)
+            raise
 
     async def _ask(self, names: Sequence[str]) -> None:
         async with self._one_at_a_time:
-            try:
-                async with self._own.write() as writer:
-                    claim = await self._take(writer, names)
-            except DATABASE_AWAY as error:
-                self._lose(error)
-            else:
+            claim = await self._do(lambda writer: self._take(writer, names))
+            if claim is not None:
                 self._conclude(claim)
 
     async def _take(self, writer: Writer, names: Sequence[str]) -> Claim:
@@ -183,11 +208,9 @@ class Lease:
         self._former = backend
         return Claim.HELD
 
-    def _lose(self, error: BaseException) -> None:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError from error  # swallowed below us
-        if not self._told_away:
+    def _lose(self, error: BaseException | None) -> None:
+        """The connection is gone; ``error`` is what PostgreSQL did, ``None`` where it was no fault of its."""
+        if error is not None and not self._told_away:
             self._told_away = True
             log.warning(
                 "database_away",
@@ -196,6 +219,8 @@ class Lease:
                 "LOTKEEPER_DATABASE_DIRECT_URL) and the migrations",
             )
         self._held = frozenset()
+        if self.claim is Claim.HELD:
+            self._lost.set()
         self._conclude(Claim.AWAY)
 
     def _conclude(self, claim: Claim) -> None:

@@ -134,6 +134,10 @@ class Listener:
         if not self.signals.data.is_set() and tells_something(fields):
             self.signals.data.set()
 
+    def forget_unreadable(self) -> None:
+        """Have messages that could not be read told again when they are repeated."""
+        self._unreadable.clear()
+
     def unreadable(self, category: DeadCategory, reason: str, fields: list[str]) -> None:
         """Keep a message aside, and say that its dataset is incomplete."""
         metrics.UNREADABLE.labels(reason.partition(":")[0]).inc()

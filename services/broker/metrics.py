@@ -24,6 +24,16 @@ LINK_TRANSITIONS = Counter(
     ["before", "after"],
 )
 LEASE = Gauge("lotkeeper_broker_lease", "1 while this process holds the lock on its login.")
+REGISTER_WAITING = Gauge(
+    "lotkeeper_broker_register_waiting", "Notes on sessions that wait to be written to PostgreSQL."
+)
+GATE_FACTS = Gauge(
+    "lotkeeper_broker_gate_facts", "Facts held back until it is known whether the login is ours."
+)
+GATE_DROPPED = Counter(
+    "lotkeeper_broker_gate_dropped",
+    "Facts that were too many to be held back; the comparison that follows asks for them.",
+)
 FORBIDDEN = Counter(
     "lotkeeper_broker_forbidden_messages",
     "Outgoing messages that a read-only link must not send; none was sent.",
@@ -37,7 +47,7 @@ SPOOLING = Gauge("lotkeeper_broker_spooling", "1 while new facts go to the disk 
 SPOOL_FACTS = Gauge("lotkeeper_broker_spool_facts", "Facts on disk that Redis does not have yet.")
 SPOOL_BYTES = Gauge("lotkeeper_broker_spool_bytes", "What they take.")
 SPOOL_OLDEST_SECONDS = Gauge("lotkeeper_broker_spool_oldest_seconds", "Age of the oldest of them.")
-SPOOL_REFUSES = Gauge("lotkeeper_broker_spool_refuses", "1 while the disk takes no facts: full or failing.")
+SPOOL_REFUSES = Gauge("lotkeeper_broker_spool_refuses", "1 while the disk takes or gives back no facts.")
 SPOOL_DAMAGED = Counter("lotkeeper_broker_spool_damaged", "Files of the spool found damaged, and kept aside.")
 BACKLOG_ENTRIES = Gauge("lotkeeper_broker_backlog_entries", "Entries of the facts stream not yet trimmed.")
 REDIS_LOST = Counter("lotkeeper_broker_redis_lost", "Times that Redis came back without its newest facts.")

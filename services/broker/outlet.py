@@ -23,9 +23,9 @@ _EVICTION_CHECK_SECONDS = 60.0
 class Outlet:
     """Brings encoded batches into the facts stream.
 
-    Each append carries a mark, and learns which the server had before. A server that has forgotten the last
-    one that it confirmed has forgotten facts with it: ``on_lost`` is called. Marks of appends without an
-    answer, which may or may not have been made, are larger than that one, and prove that nothing is missing.
+    Each append carries a mark, and learns whether the server still has the last one that it confirmed. One
+    that has forgotten it has forgotten facts with it: ``on_lost`` is called. Marks of appends without an
+    answer prove nothing: these may have been made before the loss, after it, or not at all.
     """
 
     def __init__(self, streams: StreamPort, settings: Settings) -> None:
@@ -75,10 +75,9 @@ class Outlet:
         self._mark += 1
         mark = self._mark
         appended = await self._streams.append_marked(
-            self._stream, payloads, writer=self._writer, mark=str(mark)
+            self._stream, payloads, writer=self._writer, mark=mark, confirmed=self._confirmed
         )
-        before = _number(appended.previous_mark)
-        lost = before < self._confirmed
+        lost = self._confirmed > 0 and not appended.is_remembered
         self._confirmed = mark
         self.backlog_entries = appended.length_entries
         if lost:
@@ -136,8 +135,3 @@ class Outlet:
 
 class _MayEvictError(StreamUnavailableError):
     """The server may throw away facts: it gets none."""
-
-
-def _number(mark: str | None) -> int:
-    """Our marks count up; anything else was not written by us, and proves nothing."""
-    return int(mark) if mark is not None and mark.isdecimal() else 0

@@ -85,7 +85,7 @@ class Publisher:
         self._storing = False
         self._ending = False
         self._ended = False
-        self._disk_refuses = False
+        self._refused: set[str] = set()
         self._damage_told = 0
         self.has_room = True
         self.on_lost: Callable[[], None] = lambda: None
@@ -172,10 +172,13 @@ class Publisher:
     async def _adopt(self) -> None:
         """Take over what killed processes left: it goes before everything else."""
         try:
-            if await self._on_disk(self._spool.adopt):
-                self._spooling.set()
+            await self._on_disk(self._spool.adopt)
         except SpoolRefusedError as error:
-            self._say_refused(error)
+            self._say_refused("adopt", error)
+        else:
+            self._say_taken("adopt")
+        if not self._spool.empty:
+            self._spooling.set()
 
     async def _adopt_later(self) -> None:
         """A process that lives, and cannot be seen to do nothing, keeps its part until it ends."""
@@ -224,11 +227,11 @@ class Publisher:
         try:
             await self._on_disk(self._spool.append, self._group)
         except SpoolRefusedError as error:
-            self._say_refused(error)
+            self._say_refused("store", error)
             return False
         finally:
             self._storing = False
-        self._say_taken()
+        self._say_taken("store")
         self._group_is_safe()
         return True
 
@@ -277,18 +280,21 @@ class Publisher:
         try:
             if not self._outlet.full:
                 records = await self._on_disk(self._spool.read, ENTRIES_PER_APPEND)
+                self._say_taken("read")
                 self._tell_damage()
-            if not await self._outlet.append([record.payload for record in records]):
-                return False
-            if records:
-                await self._on_disk(self._spool.drained)
         except SpoolRefusedError as error:
-            self._say_refused(error)
+            self._say_refused("read", error)
             return False
+        if not await self._outlet.append([record.payload for record in records]):
+            return False
+        if records:
+            await self._on_disk(self._spool.drained)
         if self._outlet.full:
             await asyncio.sleep(_BACKLOG_SECONDS)
         elif self._spool.empty and not self._storing and not self._ending:
             self._spooling.clear()
+            # What it refused, for lack of room perhaps, goes to Redis now.
+            self._say_taken("store")
         elif not records:
             # The next group is on its way to the disk, or the disk does not take it.
             await asyncio.sleep(_RETRY_FIRST_SECONDS / 10)
@@ -346,17 +352,19 @@ class Publisher:
         # From within a callback of the gateway's client is no moment to close its connection.
         asyncio.get_running_loop().call_soon(self.on_no_room)
 
-    def _say_refused(self, error: SpoolRefusedError) -> None:
+    def _say_refused(self, what: str, error: SpoolRefusedError) -> None:
         metrics.SPOOL_REFUSES.set(1)
-        if not self._disk_refuses:
-            self._disk_refuses = True
+        if not self._refused:
             log.error("spool_refuses", reason=str(error), facts_waiting=self._waiting)
+        self._refused.add(what)
 
-    def _say_taken(self) -> None:
-        if self._disk_refuses:
-            self._disk_refuses = False
+    def _say_taken(self, what: str) -> None:
+        if what not in self._refused:
+            return
+        self._refused.discard(what)
+        if not self._refused:
             metrics.SPOOL_REFUSES.set(0)
-            log.info("spool_takes_again")
+            log.info("spool_refuses_no_more")
 
 
 async def _pause(seconds: float) -> None:

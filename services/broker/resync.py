@@ -72,6 +72,7 @@ class Resync:
         pacer: Pacer,
         answer_seconds: float,
         recorded: Recorded,
+        answer: Callable[[ResyncFenced], None],
     ) -> None:
         self._client: Any = connection.client
         self._ib: Any = connection.ib
@@ -85,6 +86,7 @@ class Resync:
         self._pacer = pacer
         self._answer_seconds = answer_seconds
         self._recorded = recorded
+        self._tell_fence = answer
         self._zone = zone_named(connection.zone_name) or ZoneInfo(LAST_RESORT)
         self._executions_asked_at: datetime | None = None
         self._value_requests: dict[str, int] = {}
@@ -92,8 +94,11 @@ class Resync:
         self._summary_request = -1
         self._unanswered = False
 
-    async def full(self, trigger: str, job_ids: Iterable[str] = ("",)) -> bool:
+    async def full(self, trigger: str, job_ids: Iterable[str], *, was_away: Callable[[], bool]) -> bool:
         """Everything, then the fence; whether all of it was complete.
+
+        ``was_away`` tells whether IBKR was away behind the gateway since this began: what was asked before
+        that may lack what happened then, though it is back.
 
         Raises:
             ConnectionError: the link was lost meanwhile (the fence then says so).
@@ -107,6 +112,8 @@ class Resync:
                     if error not in errors:
                         errors.append(error)
             await self._profit_and_loss()
+            if was_away():
+                errors.append("the gateway lost its connection to IBKR meanwhile")
         except ConnectionError:
             errors.append("the link to the gateway was lost meanwhile")
             raise
@@ -115,7 +122,7 @@ class Resync:
             raise
         finally:
             for job_id in job_ids:
-                self._publisher.put(
+                self._tell_fence(
                     ResyncFenced(
                         received_at=self._clock(),
                         trigger=trigger,
@@ -129,8 +136,7 @@ class Resync:
         if errors:
             self._link.incomplete()
             log.warning("resync_incomplete", trigger=trigger, reasons=errors)
-        elif self._link.up:
-            self._link.completed()
+        else:
             seconds = (self._clock() - started_at).total_seconds()
             log.info("resync_complete", trigger=trigger, seconds=round(seconds, 2))
         return not errors

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from core import logs
 from core.clock import Clock
 from core.domain.link import LinkEvent
-from core.events.facts import DatasetCompleted, ResyncFenced
+from core.events.facts import DatasetCompleted
 from core.settings import Settings
 from services.broker import metrics
 from services.broker.backoff import Patience
@@ -25,6 +25,7 @@ from services.broker.subscriptions import Subscriptions
 from services.broker.tenure import Tenure
 from services.broker.translate import Instruments
 from services.broker.watch import Watch
+from services.broker.wishes import Wishes
 
 log = logs.get_logger(__name__)
 
@@ -64,9 +65,9 @@ class Session:
         self._gate = Gate(publisher)
         self._ready = False
         self._ibkr_lost_by = 0
+        self._ibkr_losses = 0
         self._renew = False
-        self._wanted: dict[str, str] = {}
-        self._wake = asyncio.Event()
+        self._wishes = Wishes(publisher.put, clock)
         self._ibkr_up = asyncio.Event()
         self._described: set[int] = set()
 
@@ -91,21 +92,21 @@ class Session:
         """
         if self._link.state == "fenced" or not self._tenure.epoch:
             return
-        if not self._ready or not self._link.up:
-            now = self._clock()
-            self._publisher.put(
-                ResyncFenced(
-                    received_at=now,
-                    trigger=trigger,
-                    started_at=now,
-                    ok=False,
-                    error=f"the link to the broker is down: {self._link.reason}",
-                    job_id=job_id,
-                )
-            )
-            return
-        self._wanted[job_id] = trigger
-        self._wake.set()
+        if self._ready and self._link.up:
+            self._wishes.add(trigger, job_id)
+        elif not self._wishes.is_known(job_id):
+            self._wishes.refuse(trigger, job_id, f"the link to the broker is down: {self._link.reason}")
+
+    def facts_lost(self) -> None:
+        """Facts were lost on their way, and the broker has them: have all told again.
+
+        A link that is down asks for all when it is up.
+        """
+        self._link.tell_again()
+        if self._connection is not None:
+            self._connection.listener.forget_unreadable()
+        if self._link.up:
+            self.request_resync("redis_lost")
 
     def request_descriptions(self, conids: tuple[int, ...]) -> None:
         """Fetch contract details of ``conids`` (again)."""
@@ -127,7 +128,8 @@ class Session:
         """Connect, serve, and do it again, with growing patience, for as long as we may."""
         is_told = False
         while True:
-            await self._tenure.turn()
+            if await self._tenure.turn():
+                self._patience.begin_anew()
             if not is_told:
                 is_told = True
                 if self._link.state == "disconnected":
@@ -136,7 +138,9 @@ class Session:
             if lost.reason in {"fenced", "no_room"}:
                 is_told, wait_seconds = False, self._patience.begin_anew()
             elif served_seconds is None:
-                wait_seconds = self._patience.after_failure(lost.reason)
+                wait_seconds = self._patience.after_failure(
+                    lost.reason, took_over=self._tenure.took_over_lately
+                )
             else:
                 is_told, wait_seconds = False, self._patience.after_connection(served_seconds, lost.reason)
             await asyncio.sleep(wait_seconds)
@@ -170,6 +174,8 @@ class Session:
             self._ready = False
             self._connection = None
             connection.close()
+        if connected_at is not None:
+            self._tenure.connection_ended(lost.reason)
         if self._tenure.is_fenced:
             await self._tenure.stand_by()
         else:
@@ -177,7 +183,6 @@ class Session:
             self._link.apply(event, lost.reason, lost.explanation)
         if connected_at is None:
             return lost, None
-        self._tenure.connection_ended(lost.reason)
         return lost, (self._clock() - connected_at).total_seconds()
 
     async def _serve(self, connection: Connection) -> LinkLostError:
@@ -196,9 +201,9 @@ class Session:
             self._pacer,
             answer_seconds,
             self._recorded,
+            self._wishes.answer,
         )
-        self._wanted = {"": "connect"}
-        self._wake.set()
+        self._wishes.begin()
         self._ready = True
         self._renew = False
         if self._ibkr_lost_by:
@@ -237,7 +242,7 @@ class Session:
             for task in (lost, *tasks):
                 task.cancel()
             await asyncio.gather(lost, *tasks, return_exceptions=True)
-            self._fail_what_waits()
+            self._wishes.refuse_all("the link to the gateway was lost before it began")
 
     def _explain_failure(self, tasks: list["asyncio.Task[None]"], connection: Connection) -> None:
         for task in tasks:
@@ -245,22 +250,6 @@ class Session:
             if error is not None and not isinstance(error, ConnectionError):
                 log.error("broker_task_failed", task=task.get_name(), exc_info=error)
         connection.drop("gateway_unreachable", "the connection ended")
-
-    def _fail_what_waits(self) -> None:
-        for job_id, trigger in self._wanted.items():
-            if job_id:
-                now = self._clock()
-                self._publisher.put(
-                    ResyncFenced(
-                        received_at=now,
-                        trigger=trigger,
-                        started_at=now,
-                        ok=False,
-                        error="the link to the gateway was lost before it began",
-                        job_id=job_id,
-                    )
-                )
-        self._wanted = {}
 
     async def _follow_accounts(self, connection: Connection) -> None:
         while True:
@@ -290,7 +279,7 @@ class Session:
             now = loop.time()
             if not self._ibkr_up.is_set():
                 continue
-            if self._wake.is_set() or (retry_at is not None and now >= retry_at):
+            if self._wishes.wake.is_set() or (retry_at is not None and now >= retry_at):
                 ok = await self._full(subscriptions, resync)
                 retry_at = None if ok else loop.time() + retry_seconds
                 retry_seconds = _RETRY_FIRST_SECONDS if ok else min(retry_seconds * 2, _RETRY_MOST_SECONDS)
@@ -312,7 +301,7 @@ class Session:
     async def _until(self, deadline: float, damage: asyncio.Event) -> None:
         """Wait for ``deadline``, a wish, or news of damage."""
         loop = asyncio.get_running_loop()
-        waits = [asyncio.create_task(self._wake.wait())]
+        waits = [asyncio.create_task(self._wishes.wake.wait())]
         if not damage.is_set():
             waits.append(asyncio.create_task(damage.wait()))
         try:
@@ -323,12 +312,15 @@ class Session:
                 wait.cancel()
 
     async def _full(self, subscriptions: Subscriptions, resync: Resync) -> bool:
-        wanted, self._wanted = self._wanted or {"": "retry"}, {}
-        self._wake.clear()
+        trigger, job_ids = self._wishes.take()
+        losses = self._ibkr_losses
         if self._renew:
             self._renew = False
             subscriptions.renew()
-        return await resync.full(next(iter(wanted.values())), wanted)
+        ok = await resync.full(trigger, job_ids, was_away=lambda: self._ibkr_losses > losses)
+        if ok and not self._wishes:
+            self._link.completed()
+        return ok
 
     async def _repair(self, connection: Connection, resync: Resync) -> None:
         damaged = set(connection.listener.damaged)
@@ -345,6 +337,7 @@ class Session:
         meaning = meaning_of(code)
         if meaning is Meaning.IBKR_LOST:
             self._ibkr_lost_by = code
+            self._ibkr_losses += 1
             self._ibkr_up.clear()
             if self._ready:
                 self._link.apply(LinkEvent.IBKR_LOST, "ib_1100", meaning.value)
@@ -367,8 +360,7 @@ class Session:
         if self._ready:
             self._link.apply(LinkEvent.RESTORED)
             self._ibkr_up.set()
-            self._wanted.setdefault("", trigger)
-            self._wake.set()
+            self._wishes.add(trigger)
 
     def _market_data_down(self, code: int, text: str) -> None:
         connection = self._connection
@@ -380,7 +372,7 @@ class Session:
         listener.accounts_with_pnl.clear()
         self._problems.tell(("farm", farm), "market_data_down", code=code, farm=farm)
         for account in listener.accounts:
-            self._publisher.put(
+            self._gate.put(
                 DatasetCompleted(
                     received_at=self._clock(),
                     account=account,
@@ -399,5 +391,4 @@ class Session:
         self._problems.solved(("farm", farm), "market_data_back", farm=farm)
         if self._ready:
             self._renew = True
-            self._wanted.setdefault("", "market_data_back")
-            self._wake.set()
+            self._wishes.add("market_data_back")

@@ -70,22 +70,35 @@ class Spool:
         """Take over what processes that are no more have left; whether there was any.
 
         Raises:
-            SpoolRefusedError: the disk does not say.
+            SpoolRefusedError: the disk does not give some of it now. The rest is taken over all the same.
         """
         before = self.waiting_bytes, self.facts
-        held = {folder.number for folder in self._folders}
-        try:
-            for number in self._numbers():
-                if number not in held and (folder := Folder.take(self._root / str(number))) is not None:
-                    self._adopt(folder)
-        except OSError as error:
-            raise SpoolRefusedError(f"{self._root} cannot be read ({error.strerror}).") from error
+        fault: SpoolRefusedError | None = None
+        for number in self._not_held():
+            path = self._root / str(number)
+            try:
+                self._adopt(path)
+            except OSError as error:
+                fault = SpoolRefusedError(f"{path} cannot be read ({error.strerror}).")
+                fault.__cause__ = error
         found, facts = self.waiting_bytes - before[0], self.facts - before[1]
         if found:
             log.info("spool_adopted", bytes=found, facts=facts)
+        if fault is not None:
+            raise fault
         return bool(found)
 
-    def _adopt(self, folder: Folder) -> None:
+    def _not_held(self) -> list[int]:
+        held = {folder.number for folder in self._folders}
+        try:
+            return [number for number in self._numbers() if number not in held]
+        except OSError as error:
+            raise SpoolRefusedError(f"{self._root} cannot be read ({error.strerror}).") from error
+
+    def _adopt(self, path: Path) -> None:
+        folder = Folder.take(path)
+        if folder is None:
+            return
         try:
             oldest = folder.load()
         except OSError:

@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.domain.link import NOT_YET_SYNCED, LinkEvent
 from core.settings import Settings
 from models.tables.sync import CUT_OFF
+from services.broker.backoff import QUICK_FOR_SECONDS
 from services.broker.beat import Link
 from services.broker.connection import LinkLostError
 from services.broker.lease import Claim, Lease
@@ -56,12 +57,23 @@ class Tenure:
         """Let go of the login."""
         await self._lease.close()
 
-    async def turn(self) -> None:
-        """Wait until the login is ours and facts can be kept; with a new epoch, where one can be had."""
+    @property
+    def took_over_lately(self) -> bool:
+        """Whether another's session was cut off so lately that its gateway may not know yet."""
+        at = self._lease.took_over_at
+        return at is not None and asyncio.get_running_loop().time() - at < QUICK_FOR_SECONDS
+
+    async def turn(self) -> bool:
+        """Wait until the login is ours and facts can be kept; with a new epoch, where one can be had.
+
+        Returns whether somebody else had the login meanwhile.
+        """
+        stood_by = False
         while True:
             self._lease.changed.clear()
             claim = self._lease.claim
             if claim is Claim.TAKEN:
+                stood_by = True
                 await self.stand_by()
             elif not self._has_room():
                 await asyncio.sleep(_ROOM_SECONDS)
@@ -73,10 +85,10 @@ class Tenure:
                 if await self._lease.alone():
                     await self._begin_epoch()
                 if self._lease.claim is Claim.HELD:
-                    return
+                    return stood_by
                 continue
             elif self.epoch and self._link.state != "fenced":
-                return  # recording does not wait for PostgreSQL
+                return stood_by  # recording does not wait for PostgreSQL
             await self._lease.changed.wait()
 
     async def enter(self, accounts: Collection[str]) -> None:
@@ -107,6 +119,7 @@ class Tenure:
         epoch = await self._lease.open_epoch(self._ended, ended_at)
         if epoch:
             self.epoch, self._epoch_is_new = epoch, True
+            self._ended = CUT_OFF
             self._link.begin_epoch(epoch)
 
     async def stand_by(self) -> None:
@@ -118,7 +131,7 @@ class Tenure:
         change = self._link.apply(LinkEvent.FENCED, "fenced", explanation)
         if change is not None:
             self._register.fenced(self.epoch, change)
-        self._epoch_is_new, self._ended = False, CUT_OFF
+        self._epoch_is_new = False
 
     def _lease_changed(self) -> None:
         if self._lease.claim is Claim.TAKEN:

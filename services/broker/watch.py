@@ -1,6 +1,7 @@
 """Is anybody there, and does it still tell anything? What one connection is watched for."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from core import logs
@@ -15,6 +16,14 @@ _MISSES = 2
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 3.0
 """A loop that comes this much too late stood still, with its process or its machine."""
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The one that goes on while the machine is suspended, where there is one."""
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
 
 
 class Watch:
@@ -81,11 +90,10 @@ class Watch:
 
     async def pauses(self) -> None:
         """Notice that this process stood still: what was said meanwhile may have gone past us."""
-        loop = asyncio.get_running_loop()
         while True:
-            expected_at = loop.time() + _LOOK_SECONDS
+            expected_at = _now() + _LOOK_SECONDS
             await asyncio.sleep(_LOOK_SECONDS)
-            seconds = loop.time() - expected_at
+            seconds = _now() - expected_at
             if seconds > _PAUSE_SECONDS:
                 log.warning("broker_link_stood_still", seconds=round(seconds, 1))
                 self._ask("paused")

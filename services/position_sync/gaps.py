@@ -70,14 +70,14 @@ def _covered(answers: Iterable[tuple[int, DatasetCompleted]], account: str, newe
 
 async def _changed_at(connection: Writer, intake: Intake) -> datetime | None:
     stored = await queries.links_changed_at(connection)
-    return max((at for at in (stored, *(link.since for _, link in intake.links)) if at), default=None)
+    return max((at for at in (stored, *(word.fact.since for word in intake.links)) if at), default=None)
 
 
 async def _why(connection: Writer, before: Answer, answer: Answer, span: Span, intake: Intake) -> str:
     """Why nobody listened, as far as it was noted: what ended the listening, then what kept it from anew."""
     ended = await queries.why_ended(connection, before.epoch) if before.epoch != answer.epoch else None
     said = await queries.said_of_links(connection, span)
-    told = [link for _, link in intake.links if span.start < link.received_at <= span.end]
+    told = [word.fact for word in intake.links if span.start < word.fact.received_at <= span.end]
     noted = (reason for message in said for reason in LINK_REASONS if reason in message)
     reasons = [ended, *noted, *(link.reason for link in told)]
     words = dict.fromkeys(_WORDS[reason] for reason in reasons if reason in _WORDS)

@@ -67,6 +67,14 @@ class Sweep(NamedTuple):
     fact: PositionsCompleted
 
 
+class LinkWord(NamedTuple):
+    """A change of the link's state, with its place among all facts."""
+
+    epoch: int
+    seq: int
+    fact: LinkChanged
+
+
 class _RawBatch(msgspec.Struct):
     """A batch whose facts are decoded one by one, when one of them cannot be."""
 
@@ -135,7 +143,7 @@ class Intake:
     sweeps: list[Sweep] = field(default_factory=list)
     values: dict[tuple[str, str, str], tuple[AccountValueReported, int]] = field(default_factory=dict)
     datasets: list[tuple[int, DatasetCompleted]] = field(default_factory=list)
-    links: list[tuple[int, LinkChanged]] = field(default_factory=list)
+    links: list[LinkWord] = field(default_factory=list)
     fences: list[tuple[int, ResyncFenced]] = field(default_factory=list)
     unreadable: list[DeadFact] = field(default_factory=list)
     """What is kept aside: frames that could not be read, and what contradicts what is known."""
@@ -321,7 +329,7 @@ def _sort_rare(intake: Intake, epoch: int, seq: int, fact: Fact) -> None:
         case ResyncFenced():
             intake.fences.append((epoch, fact))
         case LinkChanged():
-            intake.links.append((epoch, fact))
+            intake.links.append(LinkWord(epoch, seq, fact))
         case FrameUnreadable():
             intake.unreadable.append(
                 DeadFact(

@@ -367,15 +367,17 @@ async def _datasets(connection: Writer, intake: Intake) -> list[Change]:
 
 
 async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -> list[Change]:
-    entries: list[LogEntry] = []
-    for epoch, link in intake.links:
-        entries.append(sync_store.link_entry(link, epoch))
-    for epoch, link in sorted(dict(intake.links).items()):
+    entries = [
+        sync_store.link_entry(link, epoch)
+        for epoch, _, link in intake.links
+        if not sync_store.is_repeated(link)
+    ]
+    for epoch, (seq, link) in sorted({epoch: (seq, link) for epoch, seq, link in intake.links}.items()):
         await record_session_state(
-            connection, epoch=epoch, state=link.state, at=link.received_at, reason=link.reason
+            connection, epoch=epoch, seq=seq, state=link.state, at=link.received_at, reason=link.reason
         )
     if intake.links:
-        epoch, link = intake.links[-1]
+        epoch, _, link = intake.links[-1]
         await sync_store.record_link(connection, link, link.received_at, epoch)
     changes: list[Change] = []
     for epoch, fence in intake.fences:

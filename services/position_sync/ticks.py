@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from core.tasks import begin_cleanup
 from models.queries.reconciliation import accounts
 from models.session import Database
 from models.stores.accounts import upsert_marks, upsert_pnl
+from models.stores.bulk import SET_BACK_SECONDS
 from models.stores.sync import record_link
 from services.position_sync.faults import is_passing
 
@@ -25,6 +27,7 @@ log = logs.get_logger(__name__)
 _READ_ENTRIES = 500
 _BLOCK_MS = 1000
 _RETRY_SECONDS = 1.0
+_SET_BACK = timedelta(seconds=SET_BACK_SECONDS)
 
 Figures = TypeVar("Figures", MarkReported, PnlReported)
 
@@ -46,7 +49,7 @@ class LastKnown:
             case PnlReported():
                 self.pnl[tick.account] = _newer(self.pnl.get(tick.account), _usable(tick))
             case LinkBeat():
-                if self.link is None or (epoch, tick.received_at) >= (self.link[0], self.link[1].received_at):
+                if self.link is None or epoch > self.link[0] or _supersedes(tick, self.link[1]):
                     self.link = (epoch, tick)
 
     def __bool__(self) -> bool:
@@ -67,13 +70,18 @@ def _newer(known: Figures | None, tick: Figures) -> Figures:
     """``tick``, with what it leaves unknown taken from the older one that is not written yet."""
     if known is None:
         return tick
-    older, newer = (known, tick) if known.received_at <= tick.received_at else (tick, known)
+    older, newer = (known, tick) if _supersedes(tick, known) else (tick, known)
     kept = {
         name: value
         for name in newer.__struct_fields__
         if getattr(newer, name) is None and (value := getattr(older, name)) is not None
     }
     return msgspec.structs.replace(newer, **kept) if kept else newer
+
+
+def _supersedes(tick: Tick, known: Tick) -> bool:
+    """Whether a tick that comes later is newer, too. One that seems far older is: the clock was set back."""
+    return not known.received_at - _SET_BACK < tick.received_at < known.received_at
 
 
 class TicksReader:
@@ -185,4 +193,4 @@ class TicksReader:
                     reason=beat.reason,
                     state=beat.state,
                 )
-                await record_link(connection, link, beat.received_at, epoch)
+                await record_link(connection, link, beat.received_at, epoch, is_beat=True)

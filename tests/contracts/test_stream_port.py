@@ -21,7 +21,7 @@ async def port(request: pytest.FixtureRequest, settings: Settings) -> AsyncItera
         return
     streams = RedisStreams.connect(settings)
     yield streams
-    await streams._redis.delete(STREAM, *(f"{STREAM}:mark:{writer}" for writer in ("a", "b")))
+    await streams._redis.delete(STREAM, *(f"{STREAM}:marks:{writer}" for writer in ("a", "b")))
     await streams.close()
 
 
@@ -236,17 +236,27 @@ async def test_trimming_all_the_while_takes_nothing_from_groups_that_are_behind(
     assert await read_all(port) == []
 
 
-async def test_a_marked_append_tells_the_mark_before_and_the_length(port: StreamPort) -> None:
-    assert await port.append_marked(STREAM, [b"1", b"2"], writer="a", mark="m1") == Appended(None, 2)
-    assert await port.append_marked(STREAM, [b"3"], writer="a", mark="m2") == Appended("m1", 3)
-    assert await port.append_marked(STREAM, [], writer="a", mark="m3") == Appended("m2", 3)
-    assert await port.append_marked(STREAM, [], writer="b", mark="other") == Appended(None, 3)
-    assert await port.append_marked(STREAM, [], writer="a", mark="m4") == Appended("m3", 3)
-    assert await read_all(port) == [b"1", b"2", b"3"]
+async def test_a_marked_append_tells_whether_the_confirmed_mark_is_there_and_the_length(
+    port: StreamPort,
+) -> None:
+    async def append(payloads: list[bytes], writer: str, mark: int, confirmed: int) -> Appended:
+        return await port.append_marked(STREAM, payloads, writer=writer, mark=mark, confirmed=confirmed)
+
+    assert await append([b"1", b"2"], "a", 1, 0) == Appended(False, 2)
+    assert await append([b"3"], "a", 2, 1) == Appended(True, 3)
+    assert await append([], "b", 3, 2) == Appended(False, 3)
+    # What may have been made since, and was not confirmed, leaves the confirmed one where it is.
+    assert await append([], "a", 3, 2) == Appended(True, 3)
+    assert await append([b"4"], "a", 4, 2) == Appended(True, 4)
+    assert await append([], "a", 10, 4) == Appended(True, 4)
+    # The ones before are forgotten.
+    assert await append([], "a", 11, 3) == Appended(False, 4)
+    assert await append([], "a", 12, 10) == Appended(True, 4)
+    assert await read_all(port) == [b"1", b"2", b"3", b"4"]
 
 
 async def test_marking_alone_makes_no_stream(port: StreamPort) -> None:
-    assert await port.append_marked(STREAM, [], writer="a", mark="m1") == Appended(None, 0)
+    assert await port.append_marked(STREAM, [], writer="a", mark=1, confirmed=0) == Appended(False, 0)
     assert await port.last_id(STREAM) == START
 
 

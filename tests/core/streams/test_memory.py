@@ -72,21 +72,25 @@ def cut_last_transaction(server: RedisServer) -> None:
 
 
 async def test_a_server_that_lost_everything_lost_the_mark_too(server: Server) -> None:
-    await server.port.append_marked(STREAM, [b"1"], writer="a", mark="m1")
+    await server.port.append_marked(STREAM, [b"1"], writer="a", mark=1, confirmed=0)
     await server.lose()
-    assert await server.port.append_marked(STREAM, [b"2"], writer="a", mark="m2") == Appended(None, 1)
+    appended = await server.port.append_marked(STREAM, [b"2"], writer="a", mark=2, confirmed=1)
+    assert appended == Appended(False, 1)
+    # Its answer may have gone astray: what it wrote does not hide the loss from the next one.
+    assert not (await server.port.append_marked(STREAM, [], writer="a", mark=3, confirmed=1)).is_remembered
     assert await read_all(server.port) == [b"2"]
 
 
 async def test_a_server_that_lost_its_last_append_has_the_mark_before_that(server: Server) -> None:
     await server.port.ensure_group(STREAM, "g")
-    await server.port.append_marked(STREAM, [b"1"], writer="a", mark="m1")
-    await server.port.append_marked(STREAM, [b"2"], writer="a", mark="m2")
+    await server.port.append_marked(STREAM, [b"1"], writer="a", mark=1, confirmed=0)
+    await server.port.append_marked(STREAM, [b"2"], writer="a", mark=2, confirmed=1)
     await server.lose_last()
     assert await read_all(server.port) == [b"1"]
     given = await server.port.read_group(STREAM, "g", "c", count=10, block_ms=0)
     assert [entry.data for entry in given] == [b"1"]
-    assert (await server.port.append_marked(STREAM, [], writer="a", mark="m3")).previous_mark == "m1"
+    assert (await server.port.append_marked(STREAM, [], writer="a", mark=3, confirmed=1)).is_remembered
+    assert not (await server.port.append_marked(STREAM, [], writer="a", mark=4, confirmed=2)).is_remembered
 
 
 async def test_what_was_done_after_a_lost_append_is_undone_with_it() -> None:
@@ -116,7 +120,7 @@ async def test_a_twin_that_is_down_answers_nothing_and_has_all_it_had() -> None:
         twin.ping,
         twin.eviction_policy,
         lambda: twin.append(STREAM, [b"2"]),
-        lambda: twin.append_marked(STREAM, [], writer="a", mark="m"),
+        lambda: twin.append_marked(STREAM, [], writer="a", mark=1, confirmed=0),
         lambda: twin.tail(STREAM, START, count=1, block_ms=0),
         lambda: twin.last_id(STREAM),
         lambda: twin.ensure_group(STREAM, "g"),
@@ -137,5 +141,5 @@ async def test_an_append_of_unknown_outcome_is_made_and_fails() -> None:
     twin = MemoryStreams()
     twin.outcomes_unknown = 1
     with pytest.raises(StreamUnavailableError):
-        await twin.append_marked(STREAM, [b"1"], writer="a", mark="m1")
-    assert await twin.append_marked(STREAM, [b"2"], writer="a", mark="m2") == Appended("m1", 2)
+        await twin.append_marked(STREAM, [b"1"], writer="a", mark=1, confirmed=0)
+    assert await twin.append_marked(STREAM, [b"2"], writer="a", mark=2, confirmed=1) == Appended(True, 2)

@@ -35,6 +35,13 @@ def test_where_a_person_has_to_act_the_waits_grow_at_once() -> None:
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
+def test_the_client_id_of_a_link_that_was_replaced_is_asked_for_all_the_time() -> None:
+    patience = Patience(utc_now, Most())
+    waits = [patience.after_failure("client_id_in_use", took_over=True) for _ in range(8)]
+    assert waits == [0.5, 1.0, *[2.0] * 6]
+    assert patience.after_failure("client_id_in_use") == 30.0
+
+
 def test_a_login_that_is_needed_is_waited_for_calmly() -> None:
     waits = [backoff_seconds(attempt, 1, "needs_login", Most()) for attempt in range(5)]
     assert waits == [4.0, 8.0, 16.0, 30.0, 30.0]

@@ -21,6 +21,8 @@ from models.migrate import migrate
 from models.session import Database
 from models.tables import broker_sessions, sync_log
 from models.tables.sync import CUT_OFF
+from services.broker import backoff
+from services.broker.backoff import backoff_seconds
 from services.broker.lease import Claim, Lease
 from services.simulator import Simulator
 from services.stack import PostgresServer
@@ -186,6 +188,53 @@ async def test_a_stopped_link_is_replaced_and_does_no_harm_when_it_goes_on(
     assert taken_back[-1] == newest
 
 
+async def test_how_a_fenced_link_ended_is_not_said_of_the_one_that_it_replaces(
+    settings: Settings, reader: Reader, database: Database
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        mine, other = (leased(settings, sim.port, ib_client_id=number) for number in (71, 72))
+        async with link_process(mine) as first:
+            await reader.synced()
+            first.send(signal.SIGSTOP)
+            async with link_process(other) as second:
+                await reader.synced(2)
+                first.send(signal.SIGCONT)
+
+                async def rows() -> list[Any]:
+                    return await sessions(database)
+
+                await eventually(rows, lambda all_: all_[0].state == "fenced")
+                killed_at = utc_now()
+                second.send(signal.SIGKILL)
+                _, replaced, newest = await eventually(rows, lambda all_: len(all_) == 3)
+    assert replaced.holder.endswith(f":{second.pid}")
+    assert replaced.end_reason == CUT_OFF
+    assert killed_at < replaced.ended_at <= newest.started_at
+
+
+async def test_a_standby_with_the_same_client_id_is_live_as_soon_as_the_gateway_lets_go_of_the_first(
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def shortened(attempt: int, *rest: Any, **options: Any) -> float:
+        asked.append(backoff_seconds(attempt + 8, *rest, **options))
+        return 0.05
+
+    monkeypatch.setattr(backoff, "backoff_seconds", shortened)
+    async with Simulator.start(SMALL) as sim:
+        mine = leased(settings, sim.port)
+        async with link_process(mine) as first:
+            await reader.synced()
+            first.send(signal.SIGSTOP)
+            async with broker_link(mine):
+                await reader.until_beat(lambda beat: beat.reason == "client_id_in_use")
+                await comes(lambda: asked, lambda waits: len(waits) > 20)
+                assert max(asked) <= backoff.QUICK_MOST_SECONDS
+                sim.drop_connections()
+                await reader.until_beat(lambda beat: beat.state == "live")
+
+
 async def test_a_link_that_stood_still_for_less_than_its_lease_asks_for_what_it_missed(
     settings: Settings, reader: Reader, database: Database
 ) -> None:
@@ -349,6 +398,39 @@ async def test_our_own_dying_connection_does_not_fence_us(settings: Settings, un
     assert forgotten is not None
     await forgotten.invalidate()
     await forgotten.close()
+
+
+async def test_a_call_that_is_cancelled_loses_the_lock_and_says_so(
+    settings: Settings, unused_port: int
+) -> None:
+    """The connection that had the lock is closed with the call."""
+    mine = settings.model_copy(update={"ib_port": unused_port, "lease_seconds": 60.0})
+    async with keeping(mine) as lease:
+        await comes(lambda: lease.claim is Claim.HELD)
+        claims: list[Claim] = []
+        lease.on_change = lambda: claims.append(lease.claim)
+        call = asyncio.create_task(lease.hold_accounts(["DU1000001"]))
+        while not lease._one_at_a_time.locked():  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0)  # a look every few milliseconds would come too late
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await comes(lambda: lease.claim is Claim.HELD)
+        assert claims[0] is Claim.AWAY
+        async with keeping(mine) as rival:
+            await comes(lambda: rival.claim is Claim.TAKEN)
+
+
+async def test_without_the_connection_that_has_the_lock_there_is_no_epoch(
+    settings: Settings, unused_port: int
+) -> None:
+    mine = settings.model_copy(update={"ib_port": unused_port, "lease_seconds": 60.0})
+    lease = Lease(mine, utc_now)
+    await lease._ask(lease._names)
+    await lease._own.close()
+    assert lease.claim is Claim.HELD
+    assert await lease.open_epoch(CUT_OFF, utc_now()) == 0
+    assert lease.claim is Claim.AWAY
+    await lease.close()
 
 
 async def test_a_lease_ends_by_postgresqls_clock_when_its_process_stands_still(

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -29,9 +30,9 @@ async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
 ) -> None:
     attempts: list[int] = []
 
-    def counted(attempt: int, *rest: object) -> float:
+    def counted(attempt: int, *rest: Any, **options: Any) -> float:
         attempts.append(attempt)
-        return backoff_seconds(attempt, *rest)
+        return backoff_seconds(attempt, *rest, **options)
 
     monkeypatch.setattr(backoff, "backoff_seconds", counted)
     async with Simulator.start(SMALL) as sim:
@@ -177,7 +178,7 @@ async def test_a_gateway_that_hangs_up_on_every_connection_is_given_time(
 ) -> None:
     waits: list[int] = []
 
-    def noted(attempt: int, *_: object) -> float:
+    def noted(attempt: int, *_: object, **__: object) -> float:
         waits.append(attempt)
         return 0.05
 

@@ -1,6 +1,7 @@
 """Facts from memory to Redis, over the disk where need be: all of them, in order, under their own numbers."""
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
-from core.events.facts import AccountsListed, LinkBeat, decode_facts, decode_ticks
+from core.events.facts import AccountsListed, FactBatch, LinkBeat, decode_facts, decode_ticks, encode
 from core.settings import Settings, load_settings
 from core.streams.memory import MemoryStreams
 from core.streams.port import START
 from services.broker import metrics, outlet, publish
 from services.broker.publish import Publisher
+from services.broker.segments import Record
+from services.broker.spool import Spool
 from tests.waiting import comes
 
 
@@ -229,6 +232,63 @@ async def test_what_a_process_leaves_that_ends_later_is_found_later(
     assert await arrived(streams, mine) == [7]
 
 
+async def test_a_folder_that_cannot_be_read_holds_up_no_other_and_nothing_overtakes_what_was_adopted(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_ADOPT_SECONDS", 0.02)
+    for number, facts in ((1, (0, 1)), (2, (2,)), (3, (3, 4))):
+        spool = Spool(mine.spool_dir, 1 << 20)
+        batch = FactBatch(
+            epoch=1,
+            first_seq=facts[0],
+            facts=tuple(AccountsListed(received_at=utc_now(), accounts=(str(one),)) for one in facts),
+        )
+        spool.append([Record(encode(batch), len(facts), 1)])
+        assert (mine.spool_dir / str(number)).is_dir()
+        spool.close()
+    bad = mine.spool_dir / "2" / "0000000001.facts"
+    kept = bad.read_bytes()
+    bad.unlink()
+    bad.mkdir()
+    streams = MemoryStreams()
+    with capture_logs() as logs:
+        async with running(streams, mine) as (publisher, _):
+            publisher.begin_epoch(2)
+            put(publisher, 5)
+            await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 1)
+            await comes(all_direct(publisher))
+            assert await arrived(streams, mine) == [0, 1, 3, 4, 5]
+            assert gauge(metrics.SPOOL_REFUSES) == 1
+            bad.rmdir()
+            bad.write_bytes(kept)
+            await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 0)
+            await comes(all_direct(publisher))
+            assert await arrived(streams, mine) == [0, 1, 3, 4, 5, 2]
+    events = Counter(line["event"] for line in logs)
+    assert (events["spool_refuses"], events["spool_refuses_no_more"]) == (1, 1)
+
+
+async def test_a_spool_that_could_not_be_read_for_a_while_is_no_fault_afterwards(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Spool._frames
+
+    def failing(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(Spool, "_frames", failing)
+    streams = MemoryStreams()
+    streams.down = True
+    async with running(streams, mine) as (publisher, _):
+        put(publisher, 0)
+        await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 1)
+        streams.down = False
+        monkeypatch.setattr(Spool, "_frames", original)
+        await comes(all_direct(publisher))
+        await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 0)
+        assert await arrived(streams, mine) == [0]
+
+
 async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made_to_wait(
     mine: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +316,7 @@ async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made
             assert await arrived(streams, mine) == list(range(120))
             assert told.no_room == 1
     events = Counter(line["event"] for line in logs)
-    for event in ("spool_refuses", "spool_takes_again", "facts_without_room", "facts_have_room"):
+    for event in ("spool_refuses", "spool_refuses_no_more", "facts_without_room", "facts_have_room"):
         assert events[event] == 1
 
 
@@ -339,6 +399,19 @@ async def test_a_redis_that_comes_back_without_its_newest_entries_is_noticed(min
         assert told.lost == 1
 
 
+async def test_a_loss_is_noticed_also_when_the_first_append_after_it_gets_no_answer(mine: Settings) -> None:
+    streams = MemoryStreams()
+    async with running(streams, mine) as (publisher, told):
+        put(publisher, 0)
+        await comes(all_direct(publisher))
+        streams.lose()
+        streams.outcomes_unknown = 2
+        put(publisher, 1)
+        await comes(all_direct(publisher))
+        assert told.lost == 1
+        assert await arrived(streams, mine) == [1]
+
+
 async def test_a_backlog_goes_to_the_disk_and_comes_back_when_half_of_it_is_dealt_with(
     mine: Settings,
 ) -> None:
@@ -395,7 +468,10 @@ async def test_a_damaged_file_of_the_spool_asks_for_all_again(mine: Settings) ->
             put(publisher, number)
             await comes(lambda n=number: publisher.spooled_facts == n + 1)
         (path,) = mine.spool_dir.glob("*/*.facts")
-        path.write_bytes(path.read_bytes().replace(b'["2"]', b'["X"]'))
+        # In place: it is read all the time, and a moment in which it is empty would be another damage.
+        with path.open("r+b") as file:
+            file.seek(path.read_bytes().index(b'["2"]'))
+            file.write(b'["X"]')
         await streams.tried(2)
         streams.down = False
         await comes(all_direct(publisher))
@@ -479,17 +555,22 @@ async def test_facts_are_left_behind_only_when_the_disk_refuses_too(mine: Settin
 
 STEPS = st.lists(
     st.sampled_from(
-        ["put", "put", "put", "down", "up", "unknown", "kill", "settle", "disk away", "disk back"]
+        [
+            *("put", "put", "put", "down", "up", "unknown", "kill", "settle"),
+            *("disk away", "disk back", "lose", "lose tail"),
+        ]
     ),
     max_size=14,
 )
 
 
 @given(steps=STEPS)
+@example(steps=["put", "settle", "lose", "unknown", "settle"])
+@example(steps=["put", "settle", "down", "put", "settle", "lose tail", "unknown", "unknown", "up"])
 @hypothesis_settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_happens_no_fact_is_lost_doubled_or_out_of_order(
+def test_whatever_happens_no_fact_is_lost_unnoticed_doubled_or_out_of_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
     asyncio.run(_live_through(load_settings(home=tmp_path_factory.mktemp("home")), steps))
@@ -497,9 +578,10 @@ def test_whatever_happens_no_fact_is_lost_doubled_or_out_of_order(
 
 async def _live_through(settings: Settings, steps: list[str]) -> None:
     """Do the steps. Facts carry rising numbers; those that are in memory die with their process."""
-    streams = MemoryStreams()
+    streams = MemoryStreams(undoable_appends=3)
     written: list[int] = []
     safe: set[int] = set()
+    gone: set[int] = set()
     settings.spool_dir.mkdir(parents=True)
     hidden = settings.spool_dir.with_name("hidden")
     lives = ",".join(steps).split("kill")
@@ -516,22 +598,50 @@ async def _live_through(settings: Settings, steps: list[str]) -> None:
                     streams.down = step == "down"
                 elif step == "unknown":
                     streams.outcomes_unknown += 1
-                elif step == "disk away" and not hidden.exists():
-                    settings.spool_dir.rename(hidden)
-                    settings.spool_dir.write_text("no folder")
-                elif step == "disk back":
-                    _disk_back(settings, hidden)
+                elif step.startswith("disk"):
+                    # Between two things that the spool does, never in the middle of one.
+                    action = _disk_away if step == "disk away" else _disk_back
+                    await publisher._on_disk(action, settings, hidden)
+                elif step.startswith("lose"):
+                    gone |= await _lost_at(streams, settings, step)
                 await asyncio.sleep(0.01 if step == "settle" else 0)
             if epoch == len(lives):
                 streams.down = False
+                await publisher._on_disk(_disk_back, settings, hidden)
                 # Behind the adoption: the disk does one thing at a time.
                 await publisher._on_disk(list)
                 await comes(all_direct(publisher))
-            assert told.lost == 0
+                await _all_there_or_told(streams, settings, set(written[before:]), told)
+            assert "lose" in life or not told.lost
             safe.update(written[before : len(written) - publisher.waiting_facts])
     there = await arrived(streams, settings)
     assert there == sorted(there)
-    assert safe <= set(there) <= set(written)
+    assert safe - gone <= set(there) <= set(written)
+
+
+async def _all_there_or_told(streams: MemoryStreams, settings: Settings, facts: set[int], told: Told) -> None:
+    """What was given to Redis in this life, and is not there any more, is told to be lost."""
+    if not facts <= set(await arrived(streams, settings)):
+        await comes(lambda: told.lost)
+
+
+async def _lost_at(streams: MemoryStreams, settings: Settings, step: str) -> set[int]:
+    """Lose everything, or what came last; what there was."""
+    down, streams.down = streams.down, False
+    before = await arrived(streams, settings)
+    if step == "lose":
+        streams.lose()
+    else:
+        streams.lose_tail(1)
+    after = await arrived(streams, settings)
+    streams.down = down
+    return set(before) - set(after)
+
+
+def _disk_away(settings: Settings, hidden: Path) -> None:
+    if not hidden.exists():
+        settings.spool_dir.rename(hidden)
+        settings.spool_dir.write_text("no folder")
 
 
 def _disk_back(settings: Settings, hidden: Path) -> None:

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from core.events.facts import (
     CommissionReported,
     ExecutionReported,
+    FrameUnreadable,
     InstrumentDescribed,
     LinkChanged,
     ResyncFenced,
@@ -221,6 +222,10 @@ async def test_after_redis_lost_everything_unread_all_of_it_is_there_again(
                 for number in range(4)
             ]
             await reader.until(CommissionReported, lambda fact: fact.exec_id == sent[-1])
+            sim.send_bad("unknown_message")
+            await reader.until(FrameUnreadable)
+            await reader.until_beat(lambda beat: beat.state == "live")
+            since = (await reader.of(LinkChanged))[-2].since
             await client.flushall()
             # Nothing is put, nobody reads: it is found out all the same.
             fresh = Reader(streams, mine)
@@ -232,6 +237,12 @@ async def test_after_redis_lost_everything_unread_all_of_it_is_there_again(
             assert await fresh.held() == {key: held.quantity for key, held in sim.book.positions.items()}
             corn = await fresh.until(InstrumentDescribed, lambda fact: fact.instrument.conid == 700200005)
             assert corn.instrument.price_magnifier == 100
+            standing = await fresh.until(LinkChanged)
+            assert (standing.before, standing.state, standing.since) == ("live", "live", since)
+            # What could not be read, and was lost unread, is kept aside when it is told again.
+            assert await fresh.of(FrameUnreadable) == []
+            sim.send_bad("unknown_message")
+            await fresh.until(FrameUnreadable)
             await streams.close()
     await client.aclose()
     assert Counter(line["event"] for line in logs)["redis_lost_facts"] == 1

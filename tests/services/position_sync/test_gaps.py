@@ -27,8 +27,10 @@ MIDNIGHT = 14.5 * 3600
 
 async def opened(writer: Writer) -> int:
     """A session that begins, whatever became of the one before it."""
-    told = {"client_id": 71, "holder": "here:1", "earlier_ended": CUT_OFF, "earlier_ended_at": at(0)}
-    return await open_broker_session(writer, login="one", now=at(0), **told)  # type: ignore[arg-type]
+    told = {"client_id": 71, "holder": "here:1", "earlier": 0}
+    told |= {"earlier_ended": CUT_OFF, "earlier_ended_at": at(0)}
+    session = await open_broker_session(writer, login="one", now=at(0), **told)  # type: ignore[arg-type]
+    return session.epoch
 
 
 def executions(

@@ -22,6 +22,7 @@ ADDED_SINCE_THE_FIRST = {
         "holder",
         "state",
         "state_at",
+        "state_seq",
         "state_reason",
         "first_entry_ms",
         "first_entry_seq",
