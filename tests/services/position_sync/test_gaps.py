@@ -75,17 +75,12 @@ async def spans(gaps: Gaps) -> list[object]:
     return [row["span"] for row in await gaps()]
 
 
-async def sessions(database: Database, *ended: str) -> None:
-    """Connections that ended so, and one that lasts."""
+async def sessions(database: Database, ended: str) -> tuple[int, int]:
+    """The epochs of a connection that ended so, and of one that lasts."""
     async with database.write() as writer:
-        for reason in ended:
-            await ended_session(writer, reason)
-        await opened(writer)
-
-
-async def ended_session(writer: Writer, reason: str) -> None:
-    epoch = await opened(writer)
-    await end_broker_session(writer, epoch=epoch, now=at(60), reason=reason)
+        epoch = await opened(writer)
+        await end_broker_session(writer, epoch=epoch, now=at(60), reason=ended)
+        return epoch, await opened(writer)
 
 
 async def test_the_first_connection_ever_leaves_no_gap(relay: Relay, gaps: Gaps) -> None:
@@ -96,10 +91,10 @@ async def test_the_first_connection_ever_leaves_no_gap(relay: Relay, gaps: Gaps)
 async def test_a_night_without_anybody_listening_is_a_gap_with_its_reason(
     relay: Relay, gaps: Gaps, database: Database
 ) -> None:
-    await sessions(database, "stopped")
-    await relay.handle([Link(epoch=1).entry(executions(0, covers_from=MIDNIGHT - DAY))])
+    earlier, later = await sessions(database, "stopped")
+    await relay.handle([Link(epoch=earlier).entry(executions(0, covers_from=MIDNIGHT - DAY))])
     with capture_logs() as logs:
-        told = Link(epoch=2).entry(
+        told = Link(epoch=later).entry(
             link_is("down", 0.6 * DAY, "gateway_unreachable"),
             link_is("down", 0.9 * DAY, "needs_login"),
             link_is("up", DAY),
@@ -121,9 +116,9 @@ async def test_a_night_without_anybody_listening_is_a_gap_with_its_reason(
 
 
 async def test_why_a_link_ended_that_could_not_say_so(relay: Relay, gaps: Gaps, database: Database) -> None:
-    await sessions(database, CUT_OFF)
-    await relay.handle([Link(epoch=1).entry(executions(0))])
-    await relay.handle([Link(epoch=2).entry(executions(DAY, covers_from=MIDNIGHT))])
+    earlier, later = await sessions(database, CUT_OFF)
+    await relay.handle([Link(epoch=earlier).entry(executions(0))])
+    await relay.handle([Link(epoch=later).entry(executions(DAY, covers_from=MIDNIGHT))])
     assert [row["why"] for row in await gaps()] == ["the broker link ended without a word"]
 
 
