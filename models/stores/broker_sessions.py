@@ -2,11 +2,21 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, text, update
 
 from core.domain.link import LinkState
 from models.session import Writer
 from models.tables import broker_sessions
+
+_one_draws = text("SELECT pg_advisory_xact_lock(hashtextextended('lotkeeper epoch', 0))")
+# A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes on,
+# and links that connect take longer than a second each.
+_never_again = text(
+    "SELECT setval(epochs, greatest(nextval(epochs), "
+    "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint), "
+    "(SELECT max(epoch) + 1 FROM broker_sessions)), false) "
+    "FROM CAST(pg_get_serial_sequence('broker_sessions', 'epoch') AS regclass) AS epochs"
+)
 
 
 async def open_broker_session(
@@ -19,7 +29,13 @@ async def open_broker_session(
     earlier_ended: str,
     earlier_ended_at: datetime,
 ) -> int:
-    """Begin a session and return its epoch; sessions of ``login`` still open ended as told."""
+    """Begin a session and return its epoch; sessions of ``login`` still open ended as told.
+
+    No epoch is given out twice, not even by a database that was restored from a backup and knows nothing of the
+    newest: what stands in the inbox, the stream and the spool goes by it.
+    """
+    await writer.execute(_one_draws)
+    await writer.execute(_never_again)
     await writer.execute(
         update(broker_sessions)
         .where(broker_sessions.c.login == login, broker_sessions.c.ended_at.is_(None))
