@@ -9,8 +9,8 @@ from models.session import Writer
 from models.tables import broker_sessions
 
 _one_draws = text("SELECT pg_advisory_xact_lock(hashtextextended('lotkeeper epoch', 0))")
-# A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes on,
-# and links that connect take longer than a second each.
+# A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes
+# on, and links that connect take longer than a second each.
 _never_again = text(
     "SELECT setval(epochs, greatest(nextval(epochs), "
     "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint), "
@@ -31,8 +31,8 @@ async def open_broker_session(
 ) -> int:
     """Begin a session and return its epoch; sessions of ``login`` still open ended as told.
 
-    No epoch is given out twice, not even by a database that was restored from a backup and knows nothing of the
-    newest: what stands in the inbox, the stream and the spool goes by it.
+    No epoch is given out twice, not even by a database that was restored from a backup and knows nothing of
+    the newest: what stands in the inbox, the stream and the spool goes by it.
     """
     await writer.execute(_one_draws)
     await writer.execute(_never_again)
