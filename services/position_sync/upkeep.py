@@ -20,7 +20,8 @@ from services.position_sync import metrics
 from services.position_sync.announce import publish_left_over
 from services.position_sync.faults import is_passing
 from services.position_sync.jobs import ComparisonQueue
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
+from services.position_sync.tidy import count_differences, tidy
 from services.position_sync.work import work_off
 
 log = logs.get_logger(__name__)
@@ -46,6 +47,7 @@ class Upkeep:
         self._streams = streams
         self._settings = settings
         self._queue = queue
+        self._sweep = Sweep(database, streams, settings)
         self._failing: set[str] = set()
         self._is_sweep_wanted = True
 
@@ -57,6 +59,7 @@ class Upkeep:
                 self.publish,
                 self.say_again,
                 self.sweep_when_due,
+                self.tidy_up,
             )
             for step in steps:
                 tasks.create_task(self._forever(step), name=f"upkeep-{step.__name__}")
@@ -115,8 +118,13 @@ class Upkeep:
             self._is_sweep_wanted = False
 
         async def go_through(_: str) -> float:
-            accounts = await sweep(self._database, self._streams, self._settings)
+            accounts = await self._sweep.run()
             await self._queue.tell_of_waiting(self._database, accounts)
             return self._settings.sweep_seconds
 
         await work_off(self._database, SWEEP, "", go_through, settle_seconds=0)
+
+    async def tidy_up(self) -> None:
+        """What ends by time, however the sweep fares."""
+        await tidy(self._database, self._streams, self._settings)
+        await count_differences(self._database)

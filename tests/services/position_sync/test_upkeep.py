@@ -23,6 +23,7 @@ from models.stores import jobs_coalesced as store
 from models.tables.jobs import RECONCILE, SWEEP
 from services.position_sync import jobs, upkeep, work
 from services.position_sync.relay import Relay
+from services.position_sync.sweep import Sweep
 from services.position_sync.upkeep import Upkeep
 from services.position_sync.work import compare_when_due, work_off
 from services.stack import RedisServer
@@ -376,12 +377,13 @@ async def test_a_resync_is_asked_for_again_after_redis_was_away(
 
 
 async def test_one_of_many_workers_sweeps_and_not_before_it_is_time(
-    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay
+    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay, rows: Rows
 ) -> None:
     await silent_relay.handle([Link().entry(execution("a.01", "1"))])
 
     async def sweeps() -> int:
-        return await count(database, "reconciliations", "trigger = 'sweep'")
+        (job,) = await rows("SELECT wanted - 1 AS wanted FROM coalesced_jobs WHERE kind = 'reconcile'")
+        return int(job["wanted"])
 
     async with keeping(database, streams, settings) as one, keeping(database, streams, settings) as other:
         await one.sweep_when_due()
@@ -407,9 +409,40 @@ async def test_a_sweep_that_was_cut_off_is_done_by_the_next_worker(
         async with database.write() as killed:
             assert await store.hold(killed, SWEEP, "")
             await one.sweep_when_due()
-            assert await count(database, "reconciliations") == 0
+            assert await count(database, "coalesced_jobs", "kind = 'reconcile' AND trigger = 'sweep'") == 0
         await one.sweep_when_due()
-        assert await count(database, "reconciliations", "trigger = 'sweep'") == 1
+        assert await count(database, "coalesced_jobs", "kind = 'reconcile' AND trigger = 'sweep'") == 1
+
+
+async def test_one_book_that_cannot_be_folded_holds_up_neither_the_others_nor_the_comparisons(
+    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay, rows: Rows
+) -> None:
+    accounts = [f"DU{number}" for number in range(7)]
+    link = Link()
+    await silent_relay.handle(
+        [link.entry(*(execution(f"{account}.01", "1", account=account) for account in accounts))]
+    )
+    async with database.write() as writer:
+        await writer.execute(text("UPDATE ledger_books SET dirty = true"))
+        await writer.execute(text("UPDATE coalesced_jobs SET done = wanted"))
+        await writer.execute(text(REFUSE))
+        await writer.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE INSERT ON positions FOR EACH ROW "
+                "WHEN (NEW.account = 'DU3') EXECUTE FUNCTION refuse()"
+            )
+        )
+    swept = Sweep(database, streams, settings)
+    with capture_logs() as logs:
+        assert await swept.run() == accounts
+        assert await swept.run() == accounts
+    assert await rows("SELECT account FROM ledger_books WHERE dirty") == [{"account": "DU3"}]
+    assert await count(database, "coalesced_jobs", WAITING) == 7
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["left_unfolded"]
+    async with database.write() as writer:
+        await writer.execute(text("DROP TRIGGER refuse ON positions"))
+    await swept.run()
+    assert await count(database, "ledger_books", "dirty") == 0
 
 
 async def test_a_step_that_fails_is_told_once_and_the_others_go_on(
