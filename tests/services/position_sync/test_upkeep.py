@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from models.session import Database
 from models.stores import jobs_coalesced as store
 from models.tables.jobs import RECONCILE, SWEEP
 from services.position_sync import jobs, upkeep, work
-from services.position_sync.relay import Relay
+from services.position_sync.relay import GROUP, Relay
 from services.position_sync.sweep import Sweep
 from services.position_sync.upkeep import Upkeep
 from services.position_sync.work import compare_when_due, work_off
@@ -353,6 +354,30 @@ async def test_a_resync_that_nobody_answered_is_asked_for_again_by_one_worker(
     assert [requests.decode(entry.data).request for entry in entries] == [
         requests.ResyncRequested(job_id=str(waits), requested_by="api")
     ]
+
+
+async def test_a_resync_is_not_asked_for_again_while_its_answer_may_wait_in_the_stream(
+    database: Database, streams: RedisStreams, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_BEHIND", timedelta(seconds=-1))
+    async with database.write() as writer:
+        await writer.execute(
+            text(
+                "INSERT INTO jobs (id, kind, status, created_at) "
+                "VALUES (gen_random_uuid(), 'resync', 'queued', now() - interval '1 min')"
+            )
+        )
+    await streams.ensure_group(settings.facts_stream, GROUP)
+    await streams.append(settings.facts_stream, [Link().entry(execution("a.01", "1")).data])
+    async with keeping(database, streams, settings) as one:
+        await one.say_again()
+        assert (await streams.info(settings.requests_stream)).length_entries == 0
+        (given,) = await streams.read_group(settings.facts_stream, GROUP, "worker", count=1, block_ms=1)
+        await one.say_again()
+        assert (await streams.info(settings.requests_stream)).length_entries == 0
+        await streams.acknowledge(settings.facts_stream, GROUP, [given.id])
+        await one.say_again()
+    assert (await streams.info(settings.requests_stream)).length_entries == 1
 
 
 async def test_a_resync_is_asked_for_again_after_redis_was_away(
