@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from core import logs
 from core.domain.coverage import Answer, Span, covered_by, gap_before, joined
 from core.events.facts import LINK_REASONS, DatasetCompleted
 from models.queries import gaps as queries
@@ -10,6 +11,8 @@ from models.session import Writer
 from models.stores.gaps import Gap, cover, record_gaps
 from models.tables.sync import CUT_OFF
 from services.position_sync.intake import Intake
+
+log = logs.get_logger(__name__)
 
 _BY = "a later answer of the gateway"
 _WORDS = {
@@ -58,6 +61,13 @@ async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[G
         for span in _covered(answers, account, last[account]):
             await cover(connection, account, *span, by=_BY, now=now)
     return new
+
+
+def tell_gaps(gaps: Iterable[Gap]) -> None:
+    """Say in the log what was recorded; to be called after the commit."""
+    for gap in gaps:
+        hours = round((gap.ended_at - gap.started_at).total_seconds() / 3600, 2)
+        log.warning("executions_not_observed", hours=hours, until=gap.ended_at.isoformat(), why=gap.reason)
 
 
 def _covered(answers: Iterable[tuple[int, DatasetCompleted]], account: str, newest: Answer) -> list[Span]:

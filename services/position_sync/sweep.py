@@ -17,7 +17,7 @@ from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Arrivals, book
 from services.position_sync.faults import can_be_a_facts_fault
-from services.position_sync.relay import fold_commissions
+from services.position_sync.stragglers import fold_commissions
 
 log = logs.get_logger(__name__)
 
