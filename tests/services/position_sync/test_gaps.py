@@ -159,6 +159,33 @@ async def test_ibkr_away_over_midnight_is_a_gap_however_short(
     ]
 
 
+@pytest.mark.parametrize("is_told_at_once", [True, False])
+async def test_facts_lost_on_their_way_over_midnight_are_a_gap_however_short(
+    relay: Relay, gaps: Gaps, is_told_at_once: bool
+) -> None:
+    link = Link()
+    last = executions(MIDNIGHT - 60)
+    anew = dataset("executions", seconds=MIDNIGHT + 10, covers_from=MIDNIGHT, facts_lost=True)
+    later = executions(MIDNIGHT + 70, covers_from=MIDNIGHT)
+    await relay.handle([link.entry(link_is("up", 0))])
+    for told in [(last, anew, later)] if is_told_at_once else [(last,), (anew,), (later,)]:
+        await relay.handle([link.entry(*told)])
+    assert [(row["span"], row["why"]) for row in await gaps()] == [
+        ((MIDNIGHT - 60, MIDNIGHT), "what the broker link had told was lost with Redis or its disk")
+    ]
+
+
+async def test_ibkr_away_over_midnight_is_a_gap_though_all_of_it_is_told_at_once(
+    relay: Relay, gaps: Gaps
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(link_is("up", 0), executions(MIDNIGHT - 120))])
+    lost = link_is("gateway", MIDNIGHT - 50, "ib_1100"), link_is("up", MIDNIGHT + 20)
+    answer = executions(MIDNIGHT + 21, covers_from=MIDNIGHT)
+    await relay.handle([link.entry(executions(MIDNIGHT - 60), *lost, answer)])
+    assert await spans(gaps) == [(MIDNIGHT - 60, MIDNIGHT)]
+
+
 async def test_answers_that_did_not_come_until_after_midnight_leave_a_gap(relay: Relay, gaps: Gaps) -> None:
     link = Link()
     await relay.handle([link.entry(executions(MIDNIGHT - 1800))])
