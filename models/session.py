@@ -132,10 +132,12 @@ def _engine(url: str, application: str, pool_size: int, **server_settings: str) 
         hide_parameters=True,
         connect_args={
             "timeout": 5,
-            "command_timeout": 60,
+            # In this order: what waits for a lock is told from what is slow, and both from no answer at all.
+            "command_timeout": 65,
             "server_settings": {
                 "application_name": f"lotkeeper-{application}",
                 "timezone": "UTC",
+                "lock_timeout": "50000",
                 "statement_timeout": "60000",
                 "idle_in_transaction_session_timeout": "60000",
                 **server_settings,

@@ -29,29 +29,33 @@ class Answer(NamedTuple):
     as_of: datetime
 
 
-def covered_by(answer: Answer, covers_from: datetime | None, newest: Answer) -> Span:
+def covered_by(
+    answer: Answer, covers_from: datetime | None, newest: Answer, broken_at: datetime | None
+) -> Span:
     """The time that an answer covers.
 
-    One that is older than the ``newest`` of the same connection also covers what was listened to after it.
+    One that is older than the ``newest`` of the same connection also covers what was listened to after it,
+    unless it is not known to have been: see ``gap_before``.
     """
     start = answer.as_of - EXECUTIONS_OVERLAP if covers_from is None else covers_from
     end = answer.as_of
-    if newest.epoch == answer.epoch and newest.as_of > end:
+    lasted = newest.epoch == answer.epoch and (broken_at is None or broken_at <= end)
+    if lasted and newest.as_of > end:
         end = min(newest.as_of, end + LISTENING)
     return Span(start, end)
 
 
 def gap_before(
-    last: Answer, answer: Answer, covers_from: datetime | None, changed_at: datetime | None
+    last: Answer, answer: Answer, covers_from: datetime | None, broken_at: datetime | None
 ) -> Span | None:
     """The time after the ``last`` answer that ``answer`` does not cover and that nobody listened to.
 
-    ``changed_at`` is when the state of the links last changed: from then on the connection is not known to
-    have listened all the time.
+    ``broken_at`` is when the state of the links last changed, or something that was told was lost on its way:
+    an answer before that is not known to have been followed by all that was heard.
     """
     if covers_from is None or covers_from <= last.as_of:
         return None
-    lasted = last.epoch == answer.epoch and (changed_at is None or changed_at <= last.as_of)
+    lasted = last.epoch == answer.epoch and (broken_at is None or broken_at <= last.as_of)
     if lasted and covers_from - last.as_of <= LISTENING:
         return None
     return Span(last.as_of, covers_from)

@@ -126,6 +126,8 @@ class DatasetCompleted(_Event, frozen=True, kw_only=True, tag="dataset_completed
 
     ``None`` where it was asked for less, which reaches back to ``EXECUTIONS_OVERLAP`` before ``as_of``.
     """
+    facts_lost: bool = False
+    """Of executions: some of what was told since the last answer may be lost, with Redis or on the disk."""
 
 
 class ResyncFenced(_Event, frozen=True, kw_only=True, tag="resync_fenced"):

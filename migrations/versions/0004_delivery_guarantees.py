@@ -209,12 +209,6 @@ def upgrade() -> None:
         "client_id = CAST(nullif(split_part(login, '/', 2), '') AS bigint)"
     )
     op.execute("UPDATE broker_sessions SET state = 'disconnected' WHERE ended_at IS NOT NULL")
-    # The inbox takes an epoch for one of a kind: a database made anew must not give out those that an earlier
-    # one gave to entries which stand in the stream still.
-    op.execute(
-        "SELECT setval(pg_get_serial_sequence('broker_sessions', 'epoch'), "
-        "greatest((SELECT max(epoch) FROM broker_sessions), CAST(extract(epoch FROM now()) AS bigint)))"
-    )
 
 
 def _one_of(column: str, *values: str) -> str:

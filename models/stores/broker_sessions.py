@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from core.domain.link import LinkState
 from models.session import Writer
@@ -21,6 +21,17 @@ class Opened(NamedTuple):
     cut_off: bool
 
 
+_one_draws = text("SELECT pg_advisory_xact_lock(hashtextextended('lotkeeper epoch', 0))")
+# A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes
+# on, and links that connect take longer than a second each.
+_never_again = text(
+    "SELECT setval(epochs, greatest(nextval(epochs), "
+    "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint), "
+    "(SELECT max(epoch) + 1 FROM broker_sessions)), false) "
+    "FROM CAST(pg_get_serial_sequence('broker_sessions', 'epoch') AS regclass) AS epochs"
+)
+
+
 async def open_broker_session(
     writer: Writer,
     *,
@@ -34,8 +45,12 @@ async def open_broker_session(
 ) -> Opened:
     """Begin a session of ``login``. ``earlier`` is the caller's own one before it, which ended as told.
 
-    Others that are still open could not say how they ended, and end now.
+    Others that are still open could not say how they ended, and end now. No epoch is given out twice, not
+    even by a database that was restored from a backup and knows nothing of the newest: what stands in the
+    inbox, the stream and the spool goes by it.
     """
+    await writer.execute(_one_draws)
+    await writer.execute(_never_again)
     still_open = broker_sessions.c.ended_at.is_(None)
     await writer.execute(
         update(broker_sessions)

@@ -40,6 +40,10 @@ _record_first = text(
     "UPDATE broker_sessions SET first_entry_ms = :ms, first_entry_seq = :seq WHERE epoch = :epoch "
     "AND (first_entry_ms IS NULL OR (first_entry_ms, first_entry_seq) > (:ms, :seq))"
 )
+_lock_sessions = text(
+    "SELECT 1 FROM broker_sessions WHERE epoch = ANY(CAST(:epochs AS bigint[])) ORDER BY epoch "
+    "FOR NO KEY UPDATE"
+)
 _lock_line = text("SELECT pg_advisory_xact_lock(:space, CAST(:epoch % 2147483647 AS integer))")
 _tell_stale = text(
     "INSERT INTO sync_log (at, epoch, kind, message) SELECT :at, :epoch, 'stale_link', :message "
@@ -106,6 +110,11 @@ async def admit(
         else (row.first_entry_ms, row.first_entry_seq)
         for row in rows
     }
+
+
+async def lock_sessions(connection: Writer, epochs: Iterable[int]) -> None:
+    """Keep these sessions until the commit, locked in order."""
+    await connection.execute(_lock_sessions, {"epochs": sorted(epochs)})
 
 
 async def record_first_entries(connection: Writer, places: Mapping[int, StreamPlace]) -> None:

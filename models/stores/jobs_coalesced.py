@@ -22,6 +22,9 @@ _want = text(
     "due_at = CASE WHEN j.done < j.wanted THEN least(j.due_at, excluded.due_at) ELSE excluded.due_at END"
 )
 _hold = text("SELECT pg_try_advisory_xact_lock(hashtext('lotkeeper ' || :kind), hashtext(:account))")
+# Whoever holds it says nothing while the work is done over other connections. PostgreSQL would take that for
+# a forgotten transaction, end it, and give the work to another.
+_may_be_silent = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 # What was asked for meanwhile may have been committed after we looked, and has to settle as anything does.
 _finish = text(
     "UPDATE coalesced_jobs SET done = greatest(done, :seen), done_at = clock_timestamp(), attempts = 0, "
@@ -42,6 +45,9 @@ _claim_turn = text(
 )
 
 MOST_RETRY_SECONDS = 300
+
+HELD_SECONDS = 300.0
+"""Longer than any work may take. A worker that stands still for longer lets go of what it held."""
 
 
 async def want(writer: Writer, kind: str, triggers: Mapping[str, str], settle_seconds: float) -> None:
@@ -65,7 +71,11 @@ async def want(writer: Writer, kind: str, triggers: Mapping[str, str], settle_se
 
 
 async def hold(writer: Writer, kind: str, account: str) -> bool:
-    """Keep others from the same work until the transaction ends; false where another has it."""
+    """Keep others from the same work until the transaction ends; false where another has it.
+
+    Nothing need be said in the transaction meanwhile, for up to ``HELD_SECONDS``.
+    """
+    await writer.execute(_may_be_silent, {"milliseconds": str(round(HELD_SECONDS * 1000))})
     return bool((await writer.execute(_hold, {"kind": kind, "account": account})).scalar_one())
 
 

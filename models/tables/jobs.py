@@ -16,6 +16,9 @@ SWEEP = "sweep"
 SAY_AGAIN = "say_again"
 """Asking the broker link again for what it has not answered."""
 
+TIDY = "tidy"
+"""Forgetting what has expired."""
+
 POSITIONS = "positions"
 """What makes it so: an answer about all that the account holds has ended."""
 

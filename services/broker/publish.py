@@ -89,6 +89,8 @@ class Publisher:
         self._damage_told = 0
         self.has_room = True
         self.on_lost: Callable[[], None] = lambda: None
+        self.losses = 0
+        """How often facts that were in the care of Redis, or the spool, were found lost."""
         self.on_no_room: Callable[[], None] = lambda: None
         self._outlet.on_lost = self._say_lost
 
@@ -308,6 +310,7 @@ class Publisher:
             self._say_lost()
 
     def _say_lost(self) -> None:
+        self.losses += 1
         self.on_lost()
 
     async def _send_ticks(self) -> None:

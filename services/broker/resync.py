@@ -89,6 +89,7 @@ class Resync:
         self._tell_fence = answer
         self._zone = zone_named(connection.zone_name) or ZoneInfo(LAST_RESORT)
         self._executions_asked_at: datetime | None = None
+        self._losses_told = publisher.losses
         self._value_requests: dict[str, int] = {}
         self._position_requests: dict[str, int] = {}
         self._summary_request = -1
@@ -261,9 +262,13 @@ class Resync:
         finally:
             listener.told.end()
         errors = dict.fromkeys(accounts, error) if error else self._damage("executions", accounts)
+        losses = self._publisher.losses
+        facts_lost = losses > self._losses_told
         if not errors:
             self._executions_asked_at = asked_at
-        self._completed("executions", accounts, errors, covers_from=self._covers_from(since))
+            self._losses_told = losses
+        covers_from = self._covers_from(since)
+        self._completed("executions", accounts, errors, covers_from=covers_from, facts_lost=facts_lost)
         return errors
 
     def _covers_from(self, since: datetime | None) -> datetime | None:
@@ -403,6 +408,7 @@ class Resync:
         errors: Errors,
         *,
         covers_from: datetime | None = None,
+        facts_lost: bool = False,
     ) -> None:
         for account in accounts:
             error = errors.get(account, "")
@@ -415,5 +421,6 @@ class Resync:
                     complete=not error,
                     error=error,
                     covers_from=None if error else covers_from,
+                    facts_lost=facts_lost,
                 )
             )

@@ -11,6 +11,7 @@ from core.events.facts import (
     ExecutionReported,
     FrameUnreadable,
     InstrumentDescribed,
+    LinkChanged,
 )
 from models.session import Writer
 from models.stores import inbox
@@ -55,6 +56,10 @@ class Admission:
     async def admit(self, connection: Writer, told: Sequence[Told], now: datetime) -> Admitted:
         """Decide on ``told``. Called before anything else is locked: every worker locks in one order."""
         admitted = Admitted(first_places=self._earlier(told))
+        # The state of a session is written after the books, and where it begins before them.
+        changing = {item.epoch for one in told for item in one.items if isinstance(item.fact, LinkChanged)}
+        if changing:
+            await inbox.lock_sessions(connection, changing | set(admitted.first_places))
         await inbox.record_first_entries(connection, admitted.first_places)
         names = {one.name: one.facts for one in told}
         replaced = await inbox.admit(connection, names, now) if names else {}

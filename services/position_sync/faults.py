@@ -20,6 +20,10 @@ Accused = Callable[[Exception], bool]
 _PASSING_STATES = ("08", "40", "53", "55", "57", "58")
 """SQLSTATE classes that say nothing against the statement: connection, deadlock, disk full, shutdown."""
 
+_TOO_SLOW = "57014"
+"""What PostgreSQL calls a statement that it stopped because it took too long. Locks are waited for less long
+than that, so it is the statement that is slow, and may be so each time for what it is given."""
+
 _DATAS_FAULT = ("22", "23")
 """SQLSTATE classes that say it of the data: values out of range or of the wrong form, broken constraints."""
 
@@ -31,7 +35,8 @@ def is_passing(error: Exception) -> bool:
     """Whether trying again later can help: PostgreSQL is away, or was not able just then."""
     if is_disconnect(error) or isinstance(error, PoolTimeoutError):
         return True
-    return _state(error).startswith(_PASSING_STATES)
+    state = _state(error)
+    return state.startswith(_PASSING_STATES) and state != _TOO_SLOW
 
 
 def is_datas_fault(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from core import logs
 from core.domain.coverage import Answer, Span, covered_by, gap_before, joined
 from core.events.facts import LINK_REASONS, DatasetCompleted
 from models.queries import gaps as queries
@@ -10,6 +11,8 @@ from models.session import Writer
 from models.stores.gaps import Gap, cover, record_gaps
 from models.tables.sync import CUT_OFF
 from services.position_sync.intake import Intake
+
+log = logs.get_logger(__name__)
 
 _BY = "a later answer of the gateway"
 _WORDS = {
@@ -26,6 +29,7 @@ _WORDS = {
     "data_stale": "the gateway's data stood still",
     "no_room": "there was no room left for what the gateway told",
 }
+_LOST = "what the broker link had told was lost with Redis or its disk"
 _UNTOLD = "the gateway did not tell its executions"
 
 
@@ -47,22 +51,37 @@ async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[G
         if before is not None and answer <= before:
             continue  # another worker was faster with what came after it
         if before is not None and fact.covers_from is not None and before.as_of < fact.covers_from:
-            changed_at = await _changed_at(connection, intake)
-            span = gap_before(before, answer, fact.covers_from, changed_at)
+            broken_at = fact.as_of if fact.facts_lost else await _changed_at(connection, intake)
+            span = gap_before(before, answer, fact.covers_from, broken_at)
             if span is not None:
-                reason = await _why(connection, before, answer, Span(span.start, fact.received_at), intake)
+                until = Span(span.start, fact.received_at)
+                reason = _LOST if fact.facts_lost else await _why(connection, before, answer, until, intake)
                 found.append(Gap(fact.account, *span, reason, now, epoch))
         last[fact.account] = answer
     new = await record_gaps(connection, found)
-    for account in await queries.accounts_with_gaps(connection, accounts):
-        for span in _covered(answers, account, last[account]):
+    with_gaps = await queries.accounts_with_gaps(connection, accounts)
+    broken_at = await _broken_at(connection, intake, answers) if with_gaps else None
+    for account in with_gaps:
+        for span in _covered(answers, account, last[account], broken_at):
             await cover(connection, account, *span, by=_BY, now=now)
     return new
 
 
-def _covered(answers: Iterable[tuple[int, DatasetCompleted]], account: str, newest: Answer) -> list[Span]:
+def tell_gaps(gaps: Iterable[Gap]) -> None:
+    """Say in the log what was recorded; to be called after the commit."""
+    for gap in gaps:
+        hours = round((gap.ended_at - gap.started_at).total_seconds() / 3600, 2)
+        log.warning("executions_not_observed", hours=hours, until=gap.ended_at.isoformat(), why=gap.reason)
+
+
+def _covered(
+    answers: Iterable[tuple[int, DatasetCompleted]],
+    account: str,
+    newest: Answer,
+    broken_at: datetime | None,
+) -> list[Span]:
     return joined(
-        covered_by(Answer(epoch, fact.as_of), fact.covers_from, newest)
+        covered_by(Answer(epoch, fact.as_of), fact.covers_from, newest, broken_at)
         for epoch, fact in answers
         if fact.account == account
     )
@@ -71,6 +90,14 @@ def _covered(answers: Iterable[tuple[int, DatasetCompleted]], account: str, newe
 async def _changed_at(connection: Writer, intake: Intake) -> datetime | None:
     stored = await queries.links_changed_at(connection)
     return max((at for at in (stored, *(word.fact.since for word in intake.links)) if at), default=None)
+
+
+async def _broken_at(
+    connection: Writer, intake: Intake, answers: Iterable[tuple[int, DatasetCompleted]]
+) -> datetime | None:
+    changed_at = await _changed_at(connection, intake)
+    lost_by = (fact.as_of for _, fact in answers if fact.facts_lost)
+    return max((at for at in (changed_at, *lost_by) if at), default=None)
 
 
 async def _why(connection: Writer, before: Answer, answer: Answer, span: Span, intake: Intake) -> str:

@@ -14,8 +14,12 @@ from core.streams.port import StreamPort, parse_id
 from models.queries.sync import link_word
 from models.session import Database
 
-_LATE = timedelta(seconds=30)
-"""A link that was live and has not been heard of for so long has ended."""
+_LATE_SECONDS = 30.0
+_MISSED_WORDS = 3
+"""A link that was live and has not been heard of for so long, or so many times, has ended."""
+
+_LAST_MILLISECOND = 253_402_300_799_000
+"""Of the year 9999. Whoever writes into a stream may choose a later id."""
 
 
 class Horizon(NamedTuple):
@@ -32,7 +36,8 @@ async def horizon(database: Database, streams: StreamPort, settings: Settings, n
     """Look how far things have been applied. To be called before what is compared is read."""
     async with database.read() as reader:
         link = await link_word(reader)
-    if link is not None and (link.state != "live" or now - link.updated_at > _LATE):
+    late = timedelta(seconds=max(_LATE_SECONDS, _MISSED_WORDS * settings.last_known_flush_seconds))
+    if link is not None and (link.state != "live" or now - link.updated_at > late):
         return Horizon(None, worth_waiting=False)
     try:
         oldest = await streams.oldest_unacknowledged(settings.facts_stream)
@@ -42,5 +47,11 @@ async def horizon(database: Database, streams: StreamPort, settings: Settings, n
     if link is not None:
         ends.append(link.updated_at)
     if oldest is not None:
-        ends.append(datetime.fromtimestamp(parse_id(oldest)[0] / 1000, UTC))
+        ends.append(put_at(oldest))
     return Horizon(min(ends))
+
+
+def put_at(entry_id: str) -> datetime:
+    """When an entry was put into its stream."""
+    milliseconds, _ = parse_id(entry_id)
+    return datetime.fromtimestamp(min(milliseconds, _LAST_MILLISECOND) / 1000, UTC)

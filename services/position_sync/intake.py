@@ -39,6 +39,9 @@ _MOST_BEFORE_THE_POINT = 18
 _MOST_BEHIND_IT = 30
 """More is no amount of anything; it is a fault in what sent it. Up to here, products of three are exact."""
 
+_MOST_SEQUENCE = 2**63 - 1
+"""What PostgreSQL counts epochs and sequences up to. No link comes near it."""
+
 _MOST_AHEAD = timedelta(days=1)
 """A wrong zone or a wrong clock of ours makes a fill seem to lie ahead by hours, never by more."""
 
@@ -116,7 +119,13 @@ class Told:
         return self.name[0] > 0
 
     def begin(self, epoch: int, first_seq: int, facts: int) -> None:
-        """Its frame was read."""
+        """Its frame was read.
+
+        Raises:
+            ValueError: no link can have given it this name.
+        """
+        if not (0 <= epoch <= _MOST_SEQUENCE and 0 <= first_seq <= _MOST_SEQUENCE - facts):
+            raise ValueError(f"no epoch and sequence of a link: {epoch}, {first_seq}")
         self.facts = facts
         if epoch > 0:
             self.name = (epoch, first_seq)
@@ -158,10 +167,10 @@ def decode_entry(entry: Entry, now: datetime) -> Told:
     told = Told.of(entry.id)
     try:
         batch = decode_facts(entry.data)
+        told.begin(batch.epoch, batch.first_seq, len(batch.facts))
     except _UNDECODABLE:
         _decode_leniently(entry.data, now, told)
         return told
-    told.begin(batch.epoch, batch.first_seq, len(batch.facts))
     for position, fact in enumerate(batch.facts):
         told.take(Item(batch.epoch, batch.first_seq + position, fact), now)
     return told
@@ -170,10 +179,10 @@ def decode_entry(entry: Entry, now: datetime) -> Told:
 def _decode_leniently(data: bytes, now: datetime, told: Told) -> None:
     try:
         batch = _decode_raw(data)
+        told.begin(batch.epoch, batch.first_seq, len(batch.facts))
     except _UNDECODABLE as error:
         told.dead.append(undecodable(data, "parsing", f"stream entry: {error}", now))
         return
-    told.begin(batch.epoch, batch.first_seq, len(batch.facts))
     for position, raw in enumerate(batch.facts):
         seq = batch.first_seq + position
         try:

@@ -112,9 +112,11 @@ class ComparisonQueue:
 
     async def compare(self, database: Database, streams: StreamPort, account: str) -> None:
         """Compare an account where that is due, and have what is left looked at when that is."""
-        await compare_when_due(database, streams, self.settings, account)
-        # Only now, when others can have it: who came while we had it has left without looking.
-        await self.tell_of_waiting(database, [account])
+        is_ours = await compare_when_due(database, streams, self.settings, account)
+        # Only now, when others can have it: who came while we had it has left without looking, and leaves
+        # it to us to say so, or the queue would go round for as long as we are at it.
+        if is_ours:
+            await self.tell_of_waiting(database, [account])
 
     async def tell_of_waiting(self, database: Database, accounts: Iterable[str]) -> None:
         """Have those of the accounts that wait for a comparison looked at when it is due."""

@@ -29,6 +29,9 @@ PENDING = Gauge("lotkeeper_facts_pending_entries", "Entries of the facts stream 
 OUTBOX_LEFT = Counter(
     "lotkeeper_outbox_left_over_total", "Changes published by the sweep, not right after commit"
 )
+NOT_FOLDED = Counter(
+    "lotkeeper_left_unfolded_total", "Books and commissions that a sweep found unfolded and could not fold"
+)
 RECONCILIATIONS = Counter("lotkeeper_reconciliations_total", "Comparisons with the broker", ["trigger"])
 DIFFERENCES = Gauge(
     "lotkeeper_reconciliation_differences", "Differences from the broker that stand open, by kind", ["kind"]

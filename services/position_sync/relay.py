@@ -4,7 +4,7 @@ An entry's name goes into the inbox in the transaction of its effect: delivered 
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -24,7 +24,6 @@ from models.stores import inbox
 from models.stores import sync as sync_store
 from models.stores.broker_sessions import record_session_state
 from models.stores.dead_facts import DeadFact, bury
-from models.stores.gaps import Gap
 from models.stores.jobs import finish_job
 from models.stores.sync import DatasetWord, LogEntry
 from models.tables.sync import RESYNC_FAILED
@@ -35,8 +34,15 @@ from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_
 from services.position_sync.asking import AskForComparison, Comparisons
 from services.position_sync.booking import Arrivals, Booked, book
 from services.position_sync.effect import Applied, Effect
-from services.position_sync.faults import Accused, can_be_a_facts_fault, is_datas_fault, is_passing, narrow
-from services.position_sync.gaps import note_gaps
+from services.position_sync.faults import (
+    Accused,
+    can_be_a_facts_fault,
+    is_datas_fault,
+    is_passing,
+    narrow,
+    verdict,
+)
+from services.position_sync.gaps import note_gaps, tell_gaps
 from services.position_sync.intake import (
     Intake,
     Item,
@@ -47,6 +53,7 @@ from services.position_sync.intake import (
     sort_facts,
     undecodable,
 )
+from services.position_sync.stragglers import fold_commissions
 from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, Trials
 
 log = logs.get_logger(__name__)
@@ -102,18 +109,30 @@ class Relay:
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         now = self._clock()
-        told = [decode_entry(one, now) for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]
-        if told:
+        usual = [one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]
+        if usual:
             try:
-                await self._commit(told, self._apply_together)
+                await self._commit([decode_entry(one, now) for one in usual], self._apply_together)
             except Exception as error:
                 if not is_datas_fault(error):
                     raise
-                for one in told:
-                    await self._commit([one], self._apply_narrowly)
+                for one in usual:
+                    await self._or_bury(one, self._commit([decode_entry(one, now)], self._apply_narrowly))
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                await self._try_alone(entry)
+                await self._or_bury(entry, self._try_alone(entry))
+
+    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> None:
+        """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
+        try:
+            await trying
+        except Exception as error:
+            if not is_datas_fault(error):
+                raise
+            async with self._database.write() as connection:
+                await bury(connection, [undecodable(entry.data, *verdict(error), self._clock())])
+            metrics.DEAD.labels("database").inc()
+            log.warning("entry_kept_aside", error=type(error).__name__)
 
     async def _commit(
         self,
@@ -182,14 +201,8 @@ class Relay:
     async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
         started = perf_counter()
-        async with self._database.write() as connection:
-            course = await self._trials.begin(connection, entry)
-            try:
-                effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
-                await self._trials.end(connection, course)
-            except Exception:
-                await self._trials.call_off(course)
-                raise
+        async with self._database.write() as connection, self._trials.trying(connection, entry) as course:
+            effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
         effect.seconds = perf_counter() - started
         await self._settle(effect)
 
@@ -250,7 +263,7 @@ class Relay:
         self._count(effect)
         together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
         await together.publish(self._database, self._streams, self._settings)
-        _tell_gaps(gap for one in effect.applied for gap in one.gaps)
+        tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
         left = await self._answers.left_waiting(effect.admitted.repeated)
         for name, sweep in (*effect.waiting, *left):
@@ -288,22 +301,6 @@ class Relay:
         if items:
             oldest = min(item.fact.received_at for item in items)
             metrics.COMMIT_DELAY.observe(max(0.0, (self._clock() - oldest).total_seconds()))
-
-
-def _tell_gaps(gaps: Iterable[Gap]) -> None:
-    for gap in gaps:
-        hours = round((gap.ended_at - gap.started_at).total_seconds() / 3600, 2)
-        log.warning("executions_not_observed", hours=hours, until=gap.ended_at.isoformat(), why=gap.reason)
-
-
-async def fold_commissions(
-    database: Database, streams: StreamPort | None, settings: Settings, exec_ids: Sequence[str], now: datetime
-) -> None:
-    """Fold anew what was folded before its commission report was visible."""
-    async with database.write() as connection:
-        booked = await book(connection, Arrivals(unfolded=exec_ids), now)
-        announcement = await Announcement.prepare(connection, booked.changes)
-    await announcement.publish(database, streams, settings)
 
 
 async def store(

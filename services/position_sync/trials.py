@@ -5,14 +5,17 @@ fact by fact, and sets aside the one on which workers have died often enough. A 
 outside while it is at it, so one death proves nothing.
 """
 
+import asyncio
 import hashlib
 import uuid
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from core import logs
 from core.clock import Clock
 from core.streams.port import Entry
+from core.tasks import begin_cleanup
 from models.session import Database, Writer
 from models.stores import inbox
 from models.stores.inbox import Trial
@@ -26,6 +29,7 @@ DEATHS = 3
 DIED = "each worker that tried it died"
 
 _NOBODY = ""
+_CALL_OFF_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -50,8 +54,23 @@ class Trials:
         self._clock = clock
         self._holder = uuid.uuid4().hex
 
-    async def begin(self, connection: Writer, entry: Entry) -> Course:
-        """Wait until nobody else tries ``entry``, and conclude from what was tried last how to try it now."""
+    @asynccontextmanager
+    async def trying(self, connection: Writer, entry: Entry) -> AsyncIterator[Course]:
+        """Wait until nobody else tries ``entry``, and say how to try it.
+
+        Where the block ends well, it is done. Where it does not, because of an error or because this worker
+        is told to stop, nobody died.
+        """
+        course = await self._begin(connection, entry)
+        try:
+            yield course
+            await inbox.forget_trial(connection, course.entry)
+        except (Exception, asyncio.CancelledError):
+            await self._call_off(course)
+            raise
+
+    async def _begin(self, connection: Writer, entry: Entry) -> Course:
+        """Conclude from what was tried last how to try it now."""
         course = Course(hashlib.sha256(entry.data).hexdigest())
         last = await inbox.lock_trial(connection, course.entry)
         if last is not None:
@@ -73,14 +92,11 @@ class Trials:
         course.trying = seq
         await self._write(course, self._holder)
 
-    async def call_off(self, course: Course) -> None:
-        """The try ended in an error that can be told, so nobody died."""
+    async def _call_off(self, course: Course) -> None:
+        begin_cleanup()
         with suppress(Exception):
-            await self._write(course, _NOBODY)
-
-    async def end(self, connection: Writer, course: Course) -> None:
-        """It is dealt with, in this transaction."""
-        await inbox.forget_trial(connection, course.entry)
+            async with asyncio.timeout(_CALL_OFF_SECONDS):
+                await self._write(course, _NOBODY)
 
     async def _write(self, course: Course, holder: str) -> None:
         tried, deaths = course.last

@@ -6,8 +6,10 @@ Any number of workers may do it at once; each thing is done by one of them.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from core import logs
+from core.clock import utc_now
 from core.errors import StreamUnavailableError
 from core.events.requests import RequestEnvelope, ResyncRequested, encode
 from core.settings import Settings
@@ -19,8 +21,10 @@ from models.tables.jobs import RECONCILE, SAY_AGAIN, SWEEP
 from services.position_sync import metrics
 from services.position_sync.announce import publish_left_over
 from services.position_sync.faults import is_passing
+from services.position_sync.horizon import put_at
 from services.position_sync.jobs import ComparisonQueue
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
+from services.position_sync.tidy import count_differences, tidy
 from services.position_sync.work import work_off
 
 log = logs.get_logger(__name__)
@@ -33,6 +37,8 @@ _PATIENCE_SECONDS = 15.0
 _MOST_AT_ONCE = 1_000
 _SAY_AGAIN_SECONDS = 15.0
 _UNANSWERED_SECONDS = 10.0
+_BEHIND = timedelta(seconds=3)
+"""When facts wait so long to be applied, an answer may be among them."""
 _REQUESTS_KEPT = 1_000
 
 
@@ -46,6 +52,7 @@ class Upkeep:
         self._streams = streams
         self._settings = settings
         self._queue = queue
+        self._sweep = Sweep(database, streams, settings)
         self._failing: set[str] = set()
         self._is_sweep_wanted = True
 
@@ -57,6 +64,7 @@ class Upkeep:
                 self.publish,
                 self.say_again,
                 self.sweep_when_due,
+                self.tidy_up,
             )
             for step in steps:
                 tasks.create_task(self._forever(step), name=f"upkeep-{step.__name__}")
@@ -95,7 +103,7 @@ class Upkeep:
         """Resyncs that were asked for while the broker link did not listen, or that went with Redis."""
         async with self._database.read() as reader:
             waiting = await unanswered_resyncs(reader, age_seconds=_UNANSWERED_SECONDS, most=_MOST_AT_ONCE)
-        if not waiting:
+        if not waiting or await self._is_behind():
             return
         async with self._database.write() as writer:
             if not await claim_turn(writer, SAY_AGAIN, every_seconds=_SAY_AGAIN_SECONDS):
@@ -107,6 +115,10 @@ class Upkeep:
                 keep_entries=_REQUESTS_KEPT,
             )
 
+    async def _is_behind(self) -> bool:
+        oldest = await self._streams.oldest_unacknowledged(self._settings.facts_stream)
+        return oldest is not None and utc_now() - put_at(oldest) > _BEHIND
+
     async def sweep_when_due(self) -> None:
         """The sweep through everything: when a worker starts, and then every so many seconds."""
         if self._is_sweep_wanted:
@@ -115,8 +127,13 @@ class Upkeep:
             self._is_sweep_wanted = False
 
         async def go_through(_: str) -> float:
-            accounts = await sweep(self._database, self._streams, self._settings)
+            accounts = await self._sweep.run()
             await self._queue.tell_of_waiting(self._database, accounts)
             return self._settings.sweep_seconds
 
         await work_off(self._database, SWEEP, "", go_through, settle_seconds=0)
+
+    async def tidy_up(self) -> None:
+        """What ends by time, however the sweep fares."""
+        await tidy(self._database, self._streams, self._settings)
+        await count_differences(self._database)

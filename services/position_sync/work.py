@@ -29,15 +29,15 @@ Do = Callable[[str], Awaitable[float | None]]
 """Does it, given what made it worth while; returns after how many seconds it is wanted again, if it is."""
 
 
-async def work_off(database: Database, kind: str, account: str, do: Do, *, settle_seconds: float) -> None:
-    """Do what is due of one kind for one account, unless someone else is at it.
+async def work_off(database: Database, kind: str, account: str, do: Do, *, settle_seconds: float) -> bool:
+    """Do what is due of one kind for one account; false where someone else is at it.
 
     A failure is noted, and what failed is due again later. A failure to note it leaves it due.
     """
     try:
         async with database.write() as holder:
             if not await store.hold(holder, kind, account):
-                return
+                return False
             while (wish := await due(holder, kind, account)) is not None:
                 again_after = await _attempt(database, kind, account, do, wish)
                 async with database.write() as writer:
@@ -52,11 +52,12 @@ async def work_off(database: Database, kind: str, account: str, do: Do, *, settl
                 if wish.attempts:
                     log.info("work_goes_well_again", kind=kind, failures=wish.attempts)
     except _FailedError:
-        return
+        return True
     except Exception as error:
         if not is_passing(error):
             raise
         log.debug("work_left_for_later", kind=kind, reason=type(error).__name__)
+    return True
 
 
 class _FailedError(Exception):
@@ -64,11 +65,13 @@ class _FailedError(Exception):
 
 
 async def _attempt(database: Database, kind: str, account: str, do: Do, wish: Wish) -> float | None:
+    limit = asyncio.timeout(_MOST_SECONDS)
     try:
-        async with asyncio.timeout(_MOST_SECONDS):
+        async with limit:
             return await do(wish.trigger)
     except Exception as error:
-        if not wish.attempts and not is_passing(error):
+        # That time ran out is no outage of PostgreSQL, though it looks like one.
+        if not wish.attempts and (limit.expired() or not is_passing(error)):
             log.exception("work_failed", kind=kind)
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         reason = f"{type(cause).__name__}: {cause}".strip(": ")
@@ -79,11 +82,11 @@ async def _attempt(database: Database, kind: str, account: str, do: Do, wish: Wi
 
 async def compare_when_due(
     database: Database, streams: StreamPort, settings: Settings, account: str, *, clock: Clock = utc_now
-) -> None:
-    """Compare an account with the broker, as often as that is due."""
+) -> bool:
+    """Compare an account with the broker, as often as that is due; false where someone else is at it."""
 
     async def compare(trigger: str) -> float | None:
         compared = await reconcile(database, streams, settings, account, trigger, clock=clock)
         return max(settings.settle_seconds, _LEAST_SECONDS) if compared.unsettled else None
 
-    await work_off(database, RECONCILE, account, compare, settle_seconds=settings.settle_seconds)
+    return await work_off(database, RECONCILE, account, compare, settle_seconds=settings.settle_seconds)

@@ -59,15 +59,17 @@ def test_a_gap_is_what_no_answer_covers_and_nobody_listened_to(
 
 def test_an_answer_covers_what_it_was_asked_for() -> None:
     answer = Answer(1, at(10))
-    assert covered_by(answer, at(0), answer) == Span(at(0), at(10))
-    assert covered_by(answer, None, answer) == Span(at(10) - EXECUTIONS_OVERLAP, at(10))
+    assert covered_by(answer, at(0), answer, None) == Span(at(0), at(10))
+    assert covered_by(answer, None, answer, None) == Span(at(10) - EXECUTIONS_OVERLAP, at(10))
 
 
 def test_an_answer_before_another_of_its_connection_covers_what_was_listened_to_after_it() -> None:
     answer = Answer(1, at(-1))
-    assert covered_by(answer, at(-5), Answer(1, at(1))).end == at(1)
-    assert covered_by(answer, at(-5), Answer(1, at(60))).end == at(-1) + LISTENING
-    assert covered_by(answer, at(-5), Answer(2, at(1))).end == at(-1)
+    assert covered_by(answer, at(-5), Answer(1, at(1)), None).end == at(1)
+    assert covered_by(answer, at(-5), Answer(1, at(60)), None).end == at(-1) + LISTENING
+    assert covered_by(answer, at(-5), Answer(2, at(1)), None).end == at(-1)
+    assert covered_by(answer, at(-5), Answer(1, at(1)), at(-2)).end == at(1)
+    assert covered_by(answer, at(-5), Answer(1, at(1)), at(0)).end == at(-1)
 
 
 spans = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: Span(*map(at, sorted(pair))))

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from core.events.facts import (
     CommissionReported,
+    DatasetCompleted,
     ExecutionReported,
     FrameUnreadable,
     InstrumentDescribed,
@@ -232,6 +233,9 @@ async def test_after_redis_lost_everything_unread_all_of_it_is_there_again(
             await fresh.synced()
             fence = (await fresh.fences())[0]
             assert fence.trigger == "redis_lost"
+            answers = [one for one in await fresh.of(DatasetCompleted) if one.dataset == "executions"]
+            assert all(one.facts_lost for one in answers[: len(SMALL["accounts"])])
+            assert not any(one.facts_lost for one in answers[len(SMALL["accounts"]) :])
             assert [fact.exec_id for fact in await fresh.of(ExecutionReported)] == sent
             assert {fact.exec_id for fact in await fresh.of(CommissionReported)} == set(sent)
             assert await fresh.held() == {key: held.quantity for key, held in sim.book.positions.items()}

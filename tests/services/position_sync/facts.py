@@ -111,6 +111,7 @@ def dataset(
     seconds: float = 0,
     account: str = ACCOUNT,
     covers_from: float | None = None,
+    facts_lost: bool = False,
 ) -> DatasetCompleted:
     return DatasetCompleted(
         received_at=at(seconds),
@@ -119,6 +120,7 @@ def dataset(
         as_of=at(seconds),
         complete=complete,
         covers_from=None if covers_from is None else at(covers_from),
+        facts_lost=facts_lost,
     )
 
 

@@ -14,7 +14,7 @@ from core.streams.redis import RedisStreams
 from models.queries.ledger import unfolded_commissions
 from models.session import Database
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, broker_link, quick
 from tests.services.position_sync.conftest import Rows
@@ -84,7 +84,7 @@ async def test_while_no_rate_is_known_the_fill_is_provisional_and_nothing_is_mix
     version = await rows("SELECT version FROM ledger_books")
     for _ in range(2):
         await relay.handle([link.entry(commission("a.01", "2", currency="EUR", seconds=9))])
-        await sweep(database, streams, settings)
+        await Sweep(database, streams, settings).run()
     assert await rows(POSITION) == [UNCONVERTED]
     assert (await rows(REPORT))[0]["rate"] is None
     assert await rows("SELECT version FROM ledger_books") == version, "nothing was folded in vain"
@@ -106,7 +106,7 @@ async def test_a_recorded_rate_stays_whatever_is_told_later(
     await relay.handle([link.entry(commission("a.01", "2", currency="EUR", seconds=70))])
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await rows(REPORT) == recorded
     assert await rows(POSITION) == [CONVERTED]
     await relay.handle([link.entry(commission("a.01", "4", currency="EUR", seconds=80))])
@@ -171,7 +171,7 @@ async def test_an_instruments_currency_that_was_wrong_takes_its_rates_with_it(
     await relay.handle([link.entry(*EUR_BASE, exchange_rate("GBP", "1.6"), FILL, CHARGE)])
     pounds = msgspec.structs.replace(ACME, currency="GBP")
     await relay.handle([link.entry(InstrumentDescribed(received_at=at(5), instrument=pounds))])
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert [row["rate"] for row in await rows(REPORT)] == [Decimal("0.625")]
     assert (await rows(POSITION))[0]["commission"] == Decimal("1.25")
 
@@ -184,7 +184,7 @@ async def test_a_commission_waits_until_the_instruments_currency_is_known(
     await relay.handle([link.entry(*EUR_BASE, execution("a.01", "5", instrument=nameless), CHARGE)])
     assert await rows(POSITION) == [UNCONVERTED]
     await relay.handle([link.entry(InstrumentDescribed(received_at=at(5), instrument=ACME))])
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await rows(POSITION) == [CONVERTED]
 
 

@@ -29,29 +29,23 @@ PROGRAM = Path(__file__).parent / "dying.py"
 ROOT = Path(__file__).parents[3]
 
 
-class Deaths:
-    """Workers that die on a fact: they are cut off there, as by a kill, and say nothing any more."""
+class KilledError(BaseException):
+    """A worker is gone, as by a kill, and says nothing any more."""
 
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
+
+class Deaths:
+    """Workers that die on a fact."""
 
     async def __call__(self) -> None:
-        self.reached.set()
-        await asyncio.Event().wait()
+        raise KilledError
 
     async def of(self, worker: Relay, entry: Entry) -> bool:
         """Whether ``worker`` died on ``entry``."""
-        self.reached.clear()
-        task = asyncio.create_task(worker.handle([entry]))
-        death = asyncio.create_task(self.reached.wait())
-        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
-        death.cancel()
-        if task.done():
-            await task
-            return False
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return True
+        try:
+            await worker.handle([entry])
+        except KilledError:
+            return True
+        return False
 
 
 async def test_a_fact_that_each_worker_dies_on_is_found_and_set_aside_and_so_is_the_next(
@@ -93,6 +87,31 @@ async def test_workers_that_are_killed_from_outside_cost_no_fact(
     our_code.clear()
     await another().handle([entry._replace(deliveries=20)])
     assert await count(database, "executions") == 6
+    assert await count(database, "dead_facts") == 0
+
+
+async def test_workers_that_are_stopped_while_they_try_cost_no_fact(
+    another: Another, database: Database, our_code: OurCode
+) -> None:
+    reached = asyncio.Event()
+
+    async def wait() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    entry = Link().entry(execution("a.01", "1"))._replace(deliveries=5)
+    our_code["a"] = wait
+    for _ in range(4):
+        reached.clear()
+        task = asyncio.create_task(another().handle([entry]))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await count(database, "inbox_trials", "deaths = 0 AND holder = ''") == 1
+    our_code.clear()
+    await another().handle([entry])
+    assert await count(database, "executions") == 1
     assert await count(database, "dead_facts") == 0
 
 

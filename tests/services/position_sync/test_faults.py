@@ -21,7 +21,8 @@ from models.session import Database
 from services.position_sync.announce import publish_left_over
 from services.position_sync.intake import decode_entry, sort_facts
 from services.position_sync.relay import Relay, store
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
+from services.position_sync.tidy import tidy
 from services.stack import PostgresServer
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import Link, at, commission, execution, position
@@ -167,7 +168,7 @@ async def test_workers_that_race_for_the_same_books_give_the_rows_of_one(
     assert await ledger_rows(database) == raced
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await ledger_rows(database) == raced
 
 
@@ -206,7 +207,7 @@ async def test_a_commission_that_two_workers_let_slip_between_them_is_folded_by_
         await connection.execute(
             text("INSERT INTO commission_reports VALUES ('a.01', 2, 'USD', NULL, now(), 1)")
         )
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     (stored,) = await rows("SELECT commission, provisional FROM positions")
     assert (stored["commission"], stored["provisional"]) == (2, False)
 
@@ -266,7 +267,7 @@ async def test_a_combo_is_kept_and_is_no_position(relay: Relay, database: Databa
     assert await count(database, "ledger_books") == 0
 
 
-async def test_the_sweep_fails_a_resync_that_nobody_answered_and_forgets_expired_logins(
+async def test_upkeep_fails_a_resync_that_nobody_answered_and_forgets_expired_logins(
     database: Database, streams: RedisStreams, settings: Settings, rows: Rows
 ) -> None:
     async with database.write() as connection:
@@ -283,6 +284,6 @@ async def test_the_sweep_fails_a_resync_that_nobody_answered_and_forgets_expired
                 "('c', 'd', now(), now() + interval '1 h')"
             )
         )
-    await sweep(database, streams, settings)
+    await tidy(database, streams, settings)
     assert sorted(row["status"] for row in await rows("SELECT status FROM jobs")) == ["failed", "queued"]
     assert [row["id_hash"] for row in await rows("SELECT id_hash FROM user_sessions")] == ["c"]

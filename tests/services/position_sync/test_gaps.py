@@ -77,17 +77,12 @@ async def spans(gaps: Gaps) -> list[object]:
     return [row["span"] for row in await gaps()]
 
 
-async def sessions(database: Database, *ended: str) -> None:
-    """Connections that ended so, and one that lasts."""
+async def sessions(database: Database, ended: str) -> tuple[int, int]:
+    """The epochs of a connection that ended so, and of one that lasts."""
     async with database.write() as writer:
-        for reason in ended:
-            await ended_session(writer, reason)
-        await opened(writer)
-
-
-async def ended_session(writer: Writer, reason: str) -> None:
-    epoch = await opened(writer)
-    await end_broker_session(writer, epoch=epoch, now=at(60), reason=reason)
+        epoch = await opened(writer)
+        await end_broker_session(writer, epoch=epoch, now=at(60), reason=ended)
+        return epoch, await opened(writer)
 
 
 async def test_the_first_connection_ever_leaves_no_gap(relay: Relay, gaps: Gaps) -> None:
@@ -98,10 +93,10 @@ async def test_the_first_connection_ever_leaves_no_gap(relay: Relay, gaps: Gaps)
 async def test_a_night_without_anybody_listening_is_a_gap_with_its_reason(
     relay: Relay, gaps: Gaps, database: Database
 ) -> None:
-    await sessions(database, "stopped")
-    await relay.handle([Link(epoch=1).entry(executions(0, covers_from=MIDNIGHT - DAY))])
+    earlier, later = await sessions(database, "stopped")
+    await relay.handle([Link(epoch=earlier).entry(executions(0, covers_from=MIDNIGHT - DAY))])
     with capture_logs() as logs:
-        told = Link(epoch=2).entry(
+        told = Link(epoch=later).entry(
             link_is("down", 0.6 * DAY, "gateway_unreachable"),
             link_is("down", 0.9 * DAY, "needs_login"),
             link_is("up", DAY),
@@ -123,9 +118,9 @@ async def test_a_night_without_anybody_listening_is_a_gap_with_its_reason(
 
 
 async def test_why_a_link_ended_that_could_not_say_so(relay: Relay, gaps: Gaps, database: Database) -> None:
-    await sessions(database, CUT_OFF)
-    await relay.handle([Link(epoch=1).entry(executions(0))])
-    await relay.handle([Link(epoch=2).entry(executions(DAY, covers_from=MIDNIGHT))])
+    earlier, later = await sessions(database, CUT_OFF)
+    await relay.handle([Link(epoch=earlier).entry(executions(0))])
+    await relay.handle([Link(epoch=later).entry(executions(DAY, covers_from=MIDNIGHT))])
     assert [row["why"] for row in await gaps()] == ["the broker link ended without a word"]
 
 
@@ -164,6 +159,33 @@ async def test_ibkr_away_over_midnight_is_a_gap_however_short(
             "why": "the gateway had no connection to IBKR",
         }
     ]
+
+
+@pytest.mark.parametrize("is_told_at_once", [True, False])
+async def test_facts_lost_on_their_way_over_midnight_are_a_gap_however_short(
+    relay: Relay, gaps: Gaps, is_told_at_once: bool
+) -> None:
+    link = Link()
+    last = executions(MIDNIGHT - 60)
+    anew = dataset("executions", seconds=MIDNIGHT + 10, covers_from=MIDNIGHT, facts_lost=True)
+    later = executions(MIDNIGHT + 70, covers_from=MIDNIGHT)
+    await relay.handle([link.entry(link_is("up", 0))])
+    for told in [(last, anew, later)] if is_told_at_once else [(last,), (anew,), (later,)]:
+        await relay.handle([link.entry(*told)])
+    assert [(row["span"], row["why"]) for row in await gaps()] == [
+        ((MIDNIGHT - 60, MIDNIGHT), "what the broker link had told was lost with Redis or its disk")
+    ]
+
+
+async def test_ibkr_away_over_midnight_is_a_gap_though_all_of_it_is_told_at_once(
+    relay: Relay, gaps: Gaps
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(link_is("up", 0), executions(MIDNIGHT - 120))])
+    lost = link_is("gateway", MIDNIGHT - 50, "ib_1100"), link_is("up", MIDNIGHT + 20)
+    answer = executions(MIDNIGHT + 21, covers_from=MIDNIGHT)
+    await relay.handle([link.entry(executions(MIDNIGHT - 60), *lost, answer)])
+    assert await spans(gaps) == [(MIDNIGHT - 60, MIDNIGHT)]
 
 
 async def test_answers_that_did_not_come_until_after_midnight_leave_a_gap(relay: Relay, gaps: Gaps) -> None:

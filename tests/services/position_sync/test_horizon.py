@@ -92,6 +92,15 @@ async def test_a_link_that_ended_between_a_word_and_its_fills_is_waited_for(
     assert await count(database, "position_events", ADJUSTED) == 1
 
 
+async def test_a_link_whose_beats_are_seldom_written_has_not_ended_between_two_of_them(
+    relay: Relay, database: Database, streams: RedisStreams, settings: Settings
+) -> None:
+    await held_and_known(relay, Link(), lambda: compare(database, streams, settings))
+    await link_says(database, "live", -60)
+    seldom = settings.model_copy(update={"last_known_flush_seconds": 60.0})
+    assert (await compare(database, streams, seldom)).unsettled
+
+
 async def test_without_redis_nobody_knows_what_waits_in_it(
     relay: Relay, database: Database, streams: RedisStreams, settings: Settings, unused_port: int
 ) -> None:

@@ -21,7 +21,7 @@ from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.relay import GROUP, Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.tidy import tidy
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -193,15 +193,16 @@ async def test_an_answer_that_never_comes_whole_is_told_once_however_often_its_e
     assert await count(database, "sync_log", "kind = 'positions_incomplete'") == 1
 
 
-async def test_the_sweep_forgets_entries_that_nobody_delivers_any_more(
+async def test_upkeep_forgets_entries_that_nobody_delivers_any_more(
     relay: Relay, database: Database, streams: RedisStreams, settings: Settings, clock: Hand
 ) -> None:
     await relay.handle([Link().entry(execution("a.01", "3"))])
     clock.forward(timedelta(days=29).total_seconds())
-    await sweep(database, streams, settings, clock=clock)
+    at_any_time = settings.model_copy(update={"sweep_seconds": 0.0})
+    await tidy(database, streams, at_any_time, clock=clock)
     assert await count(database, "inbox") == 1
     clock.forward(timedelta(days=2).total_seconds())
-    await sweep(database, streams, settings, clock=clock)
+    await tidy(database, streams, at_any_time, clock=clock)
     assert await count(database, "inbox") == 0
 
 

@@ -11,7 +11,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
 from tests.services.position_sync.facts import ACCOUNT, Link, commission, execution, position
 from tests.services.position_sync.ledger_rows import ledger_rows
 
@@ -50,7 +50,7 @@ async def test_closing_a_few_of_many_lots_is_booked_as_from_scratch(
     carried = await ledger_rows(database)
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await ledger_rows(database) == carried
     assert {row[1] for row in carried["positions"]} == {ACCOUNT}
 

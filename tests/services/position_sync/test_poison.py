@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseUnavailableError
-from core.events.facts import Fact, ResyncFenced
+from core.events.facts import Fact, ResyncFenced, decode_facts, encode
 from core.settings import Settings
 from core.streams.consumer import Consumer
 from core.streams.memory import MemoryStreams
 from core.streams.port import Entry
-from models.session import Database
+from models.session import Database, Writer
+from services.position_sync import relay as relay_module
+from services.position_sync.intake import Intake
 from services.position_sync.relay import GROUP, Relay
 from services.stack import PostgresServer
-from tests.services.position_sync.conftest import OurCode, Rows, retried
+from tests.services.position_sync.conftest import STORE, OurCode, Rows, retried
 from tests.services.position_sync.facts import ACME, GOLD, Link, at, commission, execution, position
 from tests.services.position_sync.ledger_rows import clear, count, every_row, ledger_rows
 from tests.waiting import eventually
@@ -132,6 +137,59 @@ async def test_what_our_own_code_trips_over_is_tried_five_times_before_it_is_set
     assert await count(database, "inbox_trials") == 0
 
 
+async def test_what_makes_postgresql_slow_each_time_is_set_aside_like_what_it_refuses(
+    relay: Relay, database: Database, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow_store(connection: Writer, intake: Intake, *rest: Any) -> Any:
+        if "slow.01" in intake.executions:
+            await connection.execute(text("SET LOCAL statement_timeout = '20ms'"))
+            await connection.execute(text("SELECT pg_sleep(5)"))
+        return await STORE(connection, intake, *rest)
+
+    monkeypatch.setattr(relay_module, "store", slow_store)
+    entry = Link().entry(execution("a.01", "1"), execution("slow.01", "1"), execution("b.01", "1"))
+    for deliveries in range(1, 5):
+        with pytest.raises(DBAPIError, match="statement timeout"):
+            await relay.handle([entry._replace(deliveries=deliveries)])
+    await relay.handle([entry._replace(deliveries=5)])
+    assert await count(database, "executions", "exec_id IN ('a.01', 'b.01')") == 2
+    assert [(row["category"], row["seq"]) for row in await rows(DEAD)] == [("database", 1)]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "first_seq"), [(2**63, 0), (10**30, 0), (5, 2**63), (5, 2**63 - 1), (-1, 0), (5, -1)]
+)
+async def test_an_entry_under_a_name_that_no_link_gives_is_kept_aside_whole(
+    epoch: int, first_seq: int, relay: Relay, database: Database, rows: Rows
+) -> None:
+    link = Link(epoch)
+    entry = link.entry(execution("foreign.01", "1"), execution("foreign.02", "1"))
+    batch = decode_facts(entry.data)
+    foreign = entry._replace(data=encode(replace(batch, first_seq=first_seq)))
+    await relay.handle(
+        [Link(1).entry(execution("a.01", "1")), foreign, Link(2).entry(execution("b.01", "1"))]
+    )
+    assert await rows("SELECT exec_id FROM executions ORDER BY 1") == [
+        {"exec_id": "a.01"},
+        {"exec_id": "b.01"},
+    ]
+    (dead,) = await rows(DEAD)
+    assert (dead["category"], dead["epoch"], dead["payload"]) == ("parsing", None, foreign.data.decode())
+    assert await count(database, "inbox") == 3
+
+
+@pytest.mark.parametrize("deliveries", [1, 5])
+async def test_an_entry_at_a_place_that_cannot_be_noted_is_kept_aside_whole(
+    deliveries: int, relay: Relay, database: Database, rows: Rows
+) -> None:
+    link = Link()
+    misplaced = Link(9).entry(execution("m.01", "1"))._replace(id=f"{2**64 - 1}-0", deliveries=deliveries)
+    await relay.handle([link.entry(execution("a.01", "1")), misplaced, link.entry(execution("b.01", "1"))])
+    assert await count(database, "executions", "exec_id IN ('a.01', 'b.01')") == 2
+    (dead,) = await rows(DEAD)
+    assert (dead["category"], dead["payload"]) == ("database", misplaced.data.decode())
+
+
 async def test_a_fault_of_ours_beside_one_of_the_data_is_not_taken_for_one(
     relay: Relay, database: Database, our_code: OurCode
 ) -> None:
@@ -237,10 +295,13 @@ async def test_nothing_is_set_aside_because_the_schema_is_not_what_it_should_be(
 async def test_a_lock_that_is_held_for_long_is_waited_out(
     relay: Relay, database: Database, our_code: OurCode
 ) -> None:
+    lock = text("SELECT pg_advisory_xact_lock(1)")
+
     async def time_out() -> None:
-        async with database.write() as connection:
-            await connection.execute(text("SET LOCAL statement_timeout = 1"))
-            await connection.execute(text("SELECT pg_sleep(10)"))
+        async with database.write() as holder, database.write() as connection:
+            await holder.execute(lock)
+            await connection.execute(text("SET LOCAL lock_timeout = 1"))
+            await connection.execute(lock)
 
     our_code["slow"] = time_out
     entry = Link().entry(execution("slow.01", "1"))

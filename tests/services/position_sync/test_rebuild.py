@@ -21,7 +21,7 @@ from models.stores.cost_methods import set_cost_method
 from services.position_sync.examine import RowDifference
 from services.position_sync.rebuild import rebuild, rehearse
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
 from services.position_sync.validate import validate_ledger
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import (
@@ -308,7 +308,7 @@ async def test_another_cost_method_gives_the_rows_that_a_worker_folds_with_it(
     assert await found_by(database) == []
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await ledger_rows(database) == mine
     assert await count(database, "ledger_books", f"cost_method <> '{method}'") == 0
 
@@ -375,7 +375,7 @@ async def test_workers_go_on_while_it_is_rebuilt_and_nothing_is_lost(
     carried = await ledger_rows(database)
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
     assert await ledger_rows(database) == carried
 
 

@@ -14,7 +14,7 @@ from models.session import Database
 from services.position_sync import metrics
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.tidy import count_differences
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -255,11 +255,9 @@ async def test_each_comparison_counts_its_books_by_what_they_came_to(
     ]
 
 
-async def test_the_sweep_counts_the_differences_that_stand_open_by_kind(
+async def test_the_differences_that_stand_open_are_counted_by_kind(
     relay: Relay,
     database: Database,
-    streams: RedisStreams,
-    settings: Settings,
     clock: Hand,
     compare: Compare,
 ) -> None:
@@ -269,7 +267,8 @@ async def test_the_sweep_counts_the_differences_that_stand_open_by_kind(
     await compare()
     await relay.handle([link.entry(position("12", "11", seconds=100))])
     clock.forward(1)
-    await sweep(database, streams, settings, clock=clock)
+    await compare()
+    await count_differences(database)
     counted = {
         sample.labels["kind"]: sample.value
         for metric in metrics.DIFFERENCES.collect()

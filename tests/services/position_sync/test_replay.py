@@ -14,7 +14,7 @@ from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -95,7 +95,7 @@ async def begin(database: Database, method: str) -> None:
 async def fold_all_from_scratch(database: Database, streams: RedisStreams, settings: Settings) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE ledger_books SET dirty = true"))
-    await sweep(database, streams, settings)
+    await Sweep(database, streams, settings).run()
 
 
 @pytest.mark.parametrize(("seed", "method"), [(seed, METHODS[seed % 4]) for seed in range(16)])

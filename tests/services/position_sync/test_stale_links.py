@@ -21,7 +21,7 @@ from models.session import Database
 from models.stores import inbox
 from services.position_sync import metrics
 from services.position_sync.relay import Relay
-from tests.services.position_sync.conftest import Another, Rows
+from tests.services.position_sync.conftest import Another, OurCode, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
     ACME,
@@ -204,3 +204,23 @@ async def test_a_transaction_that_failed_remembers_nothing(relay: Relay, rows: R
     assert await rows(HELD) == [{"broker_quantity": 2}]
     assert len(await rows("SELECT 1 FROM executions")) == 1
     assert len(await rows(STALE)) == 1
+
+
+@pytest.mark.usefixtures("sessions")
+async def test_a_session_whose_state_changes_is_locked_before_any_book(
+    relay: Relay, rows: Rows, database: Database, our_code: OurCode
+) -> None:
+    free: list[Any] = []
+
+    async def look() -> None:
+        async with database.write() as other:
+            told = await other.execute(text("SELECT epoch FROM broker_sessions FOR UPDATE SKIP LOCKED"))
+            free.extend(told.scalars())
+
+    our_code["a"] = look
+    link = Link(NEW)
+    await relay.handle([link.entry(execution("b.01", "1"))])
+    up = LinkChanged(received_at=at(1), gateway="up", ibkr="up", since=at(1), state="live", before="syncing")
+    await relay.handle([link.entry(execution("a.01", "1"), up)])
+    assert sorted(free) == [OLD, NEWEST, OTHER]
+    assert (await rows(f"SELECT state FROM broker_sessions WHERE epoch = {NEW}")) == [{"state": "live"}]  # noqa: S608

@@ -9,7 +9,7 @@ from core.streams.redis import RedisStreams
 from models.migrate import migrate
 from models.session import Database
 from services.position_sync.relay import Relay
-from services.position_sync.sweep import sweep
+from services.position_sync.sweep import Sweep
 from tests.services.position_sync.facts import Link
 from tests.services.position_sync.ledger_rows import ledger_rows
 from tests.services.position_sync.test_replay import script
@@ -81,7 +81,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
     await migrate(url, "main")
     upgraded = Database(url, application="test")
     try:
-        await sweep(upgraded, streams, settings)
+        await Sweep(upgraded, streams, settings).run()
         assert await ledger_rows(upgraded) == expected
     finally:
         await upgraded.close()

@@ -4,12 +4,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from sqlalchemy import text
+from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
 from core.events import requests
@@ -20,8 +22,9 @@ from models.queries.jobs import due
 from models.session import Database
 from models.stores import jobs_coalesced as store
 from models.tables.jobs import RECONCILE, SWEEP
-from services.position_sync import jobs, upkeep
-from services.position_sync.relay import Relay
+from services.position_sync import jobs, upkeep, work
+from services.position_sync.relay import GROUP, Relay
+from services.position_sync.sweep import Sweep
 from services.position_sync.upkeep import Upkeep
 from services.position_sync.work import compare_when_due, work_off
 from services.stack import RedisServer
@@ -51,12 +54,18 @@ def silent_relay(database: Database, streams: RedisStreams, settings: Settings) 
 
 
 @asynccontextmanager
-async def keeping(database: Database, streams: RedisStreams, settings: Settings) -> AsyncIterator[Upkeep]:
+async def queue_of(settings: Settings) -> AsyncIterator[jobs.ComparisonQueue]:
     redis = jobs.connect(settings)
     try:
-        yield Upkeep(database, streams, settings, jobs.ComparisonQueue(redis, settings))
+        yield jobs.ComparisonQueue(redis, settings)
     finally:
         await jobs.close(redis)
+
+
+@asynccontextmanager
+async def keeping(database: Database, streams: RedisStreams, settings: Settings) -> AsyncIterator[Upkeep]:
+    async with queue_of(settings) as queue:
+        yield Upkeep(database, streams, settings, queue)
 
 
 @asynccontextmanager
@@ -127,8 +136,8 @@ async def test_without_redis_what_is_overdue_is_compared_all_the_same(
     async with keeping(database, nowhere, cut_off) as one:
         await one.compare_overdue()
     await nowhere.close()
-    assert await count(database, "coalesced_jobs", WAITING) == 0
-    assert await count(database, "ledger_books", "reconciled_at IS NOT NULL") == 1
+    # Whether facts are on their way only Redis knows: what is concluded from has to be looked at again.
+    assert await count(database, "coalesced_jobs", f"done > 0 AND error IS NULL AND {WAITING}") == 1
 
 
 async def test_what_is_overdue_is_told_to_the_queue_first_and_done_if_that_has_not_helped(
@@ -231,6 +240,67 @@ async def test_what_one_worker_is_at_another_leaves_alone(
     assert await count(database, "coalesced_jobs", WAITING) == 0
 
 
+async def test_the_queue_is_not_told_of_what_another_worker_is_at(
+    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay
+) -> None:
+    await silent_relay.handle([Link().entry(execution("a.01", "1"))])
+    await make_overdue(database)
+    async with queue_of(settings) as queue, database.write() as other:
+        assert await store.hold(other, RECONCILE, "DU1000001")
+        await queue.compare(database, streams, "DU1000001")
+        assert await queue.redis.zcard(settings.queue_name) == 0
+
+
+async def test_work_that_takes_longer_than_a_transaction_may_be_silent_is_kept_from_others(
+    database: Database,
+) -> None:
+    @event.listens_for(database._writing.sync_engine, "connect")
+    def impatient(connection: Any, _: Any) -> None:
+        connection.cursor().execute("SET idle_in_transaction_session_timeout = 200")
+
+    async def silent_for_longer() -> Any:
+        async with database.read() as reader:
+            told = await reader.execute(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' "
+                    "AND datname = current_database() AND state_change < clock_timestamp() - interval '0.4 s'"
+                )
+            )
+            return told.scalar_one()
+
+    done: list[str] = []
+
+    async def do(trigger: str) -> None:
+        done.append(trigger)
+        if len(done) == 1:
+            await eventually(silent_for_longer, seconds=3)
+            assert not await work_off(database, RECONCILE, "A", do, settle_seconds=0)
+
+    async with database.write() as writer:
+        await store.want(writer, RECONCILE, {"A": "first"}, 0)
+    assert await work_off(database, RECONCILE, "A", do, settle_seconds=0)
+    assert done == ["first"]
+    assert await count(database, "coalesced_jobs", "done = wanted AND error IS NULL") == 1
+
+
+async def test_work_that_takes_too_long_is_told_and_tried_again(
+    database: Database, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_MOST_SECONDS", 0.05)
+
+    async def do(_: str) -> None:
+        await asyncio.Event().wait()
+
+    async with database.write() as writer:
+        await store.want(writer, RECONCILE, {"A": "first"}, 0)
+    with capture_logs() as logs:
+        await work_off(database, RECONCILE, "A", do, settle_seconds=0)
+    assert [line["event"] for line in logs] == ["work_failed"]
+    assert await rows("SELECT attempts, error FROM coalesced_jobs") == [
+        {"attempts": 1, "error": "TimeoutError"}
+    ]
+
+
 async def test_what_is_wanted_meanwhile_is_done_before_it_is_let_go(database: Database) -> None:
     done: list[str] = []
 
@@ -286,6 +356,30 @@ async def test_a_resync_that_nobody_answered_is_asked_for_again_by_one_worker(
     ]
 
 
+async def test_a_resync_is_not_asked_for_again_while_its_answer_may_wait_in_the_stream(
+    database: Database, streams: RedisStreams, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_BEHIND", timedelta(seconds=-1))
+    async with database.write() as writer:
+        await writer.execute(
+            text(
+                "INSERT INTO jobs (id, kind, status, created_at) "
+                "VALUES (gen_random_uuid(), 'resync', 'queued', now() - interval '1 min')"
+            )
+        )
+    await streams.ensure_group(settings.facts_stream, GROUP)
+    await streams.append(settings.facts_stream, [Link().entry(execution("a.01", "1")).data])
+    async with keeping(database, streams, settings) as one:
+        await one.say_again()
+        assert (await streams.info(settings.requests_stream)).length_entries == 0
+        (given,) = await streams.read_group(settings.facts_stream, GROUP, "worker", count=1, block_ms=1)
+        await one.say_again()
+        assert (await streams.info(settings.requests_stream)).length_entries == 0
+        await streams.acknowledge(settings.facts_stream, GROUP, [given.id])
+        await one.say_again()
+    assert (await streams.info(settings.requests_stream)).length_entries == 1
+
+
 async def test_a_resync_is_asked_for_again_after_redis_was_away(
     database: Database, streams: RedisStreams, settings: Settings
 ) -> None:
@@ -308,12 +402,13 @@ async def test_a_resync_is_asked_for_again_after_redis_was_away(
 
 
 async def test_one_of_many_workers_sweeps_and_not_before_it_is_time(
-    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay
+    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay, rows: Rows
 ) -> None:
     await silent_relay.handle([Link().entry(execution("a.01", "1"))])
 
     async def sweeps() -> int:
-        return await count(database, "reconciliations", "trigger = 'sweep'")
+        (job,) = await rows("SELECT wanted - 1 AS wanted FROM coalesced_jobs WHERE kind = 'reconcile'")
+        return int(job["wanted"])
 
     async with keeping(database, streams, settings) as one, keeping(database, streams, settings) as other:
         await one.sweep_when_due()
@@ -339,9 +434,40 @@ async def test_a_sweep_that_was_cut_off_is_done_by_the_next_worker(
         async with database.write() as killed:
             assert await store.hold(killed, SWEEP, "")
             await one.sweep_when_due()
-            assert await count(database, "reconciliations") == 0
+            assert await count(database, "coalesced_jobs", "kind = 'reconcile' AND trigger = 'sweep'") == 0
         await one.sweep_when_due()
-        assert await count(database, "reconciliations", "trigger = 'sweep'") == 1
+        assert await count(database, "coalesced_jobs", "kind = 'reconcile' AND trigger = 'sweep'") == 1
+
+
+async def test_one_book_that_cannot_be_folded_holds_up_neither_the_others_nor_the_comparisons(
+    database: Database, streams: RedisStreams, settings: Settings, silent_relay: Relay, rows: Rows
+) -> None:
+    accounts = [f"DU{number}" for number in range(7)]
+    link = Link()
+    await silent_relay.handle(
+        [link.entry(*(execution(f"{account}.01", "1", account=account) for account in accounts))]
+    )
+    async with database.write() as writer:
+        await writer.execute(text("UPDATE ledger_books SET dirty = true"))
+        await writer.execute(text("UPDATE coalesced_jobs SET done = wanted"))
+        await writer.execute(text(REFUSE))
+        await writer.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE INSERT ON positions FOR EACH ROW "
+                "WHEN (NEW.account = 'DU3') EXECUTE FUNCTION refuse()"
+            )
+        )
+    swept = Sweep(database, streams, settings)
+    with capture_logs() as logs:
+        assert await swept.run() == accounts
+        assert await swept.run() == accounts
+    assert await rows("SELECT account FROM ledger_books WHERE dirty") == [{"account": "DU3"}]
+    assert await count(database, "coalesced_jobs", WAITING) == 7
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["left_unfolded"]
+    async with database.write() as writer:
+        await writer.execute(text("DROP TRIGGER refuse ON positions"))
+    await swept.run()
+    assert await count(database, "ledger_books", "dirty") == 0
 
 
 async def test_a_step_that_fails_is_told_once_and_the_others_go_on(
