@@ -176,6 +176,10 @@ async def run_worker(settings: Settings, database: Database, streams: StreamPort
             # Waited for from outside: redis-py can swallow the cancellation of what runs inside, and whoever
             # awaited that would never end.
             await asyncio.wait({running})
+            if time.monotonic() - started > _RETRY_MOST_SECONDS:
+                # It had been well: this is a new outage, told once like any other.
+                retry_seconds = _RETRY_FIRST_SECONDS
+                is_down = False
             await running
         except (RedisError, OSError, TimeoutError) as error:
             if not is_down:
@@ -184,9 +188,6 @@ async def run_worker(settings: Settings, database: Database, streams: StreamPort
         finally:
             await _stop(arq_worker, running)
             await close(redis)
-        if time.monotonic() - started > _RETRY_MOST_SECONDS:
-            retry_seconds = _RETRY_FIRST_SECONDS
-            is_down = False
         await asyncio.sleep(retry_seconds)
         retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
 
