@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from core.settings import Settings, load_settings
@@ -21,6 +22,10 @@ from models.migrate import migrate
 from models.session import Database
 from services.stack import PostgresServer, RedisServer
 from services.stack.ports import free_port
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TOOLS = {
     "browser": ("Chromium", lambda: os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")),
