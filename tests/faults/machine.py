@@ -5,10 +5,10 @@ import asyncio
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from core.events.facts import FrameUnreadable
-from tests.faults.workings import CONIDS, Workings, stock
+from tests.faults.workings import CONIDS, Fills, Workings
 from tests.faults.worlds import UNDOABLE_APPENDS
-from tests.services.position_sync.facts import at, execution
+
+FILLS = st.lists(st.tuples(st.sampled_from(CONIDS), st.integers(1, 9), st.booleans()), max_size=8)
 
 
 class Machine(Workings):
@@ -27,41 +27,22 @@ class Machine(Workings):
 
     # What happens to the broker and the link.
 
-    @rule(
-        fills=st.lists(st.tuples(st.sampled_from(CONIDS), st.integers(1, 9), st.booleans()), max_size=8),
-        unreadable=st.booleans(),
-        later=st.booleans(),
-    )
-    def trade(self, fills: list[tuple[int, int, bool]], unreadable: bool, later: bool) -> None:
+    @rule(fills=FILLS, unreadable=st.booleans(), later=st.booleans())
+    def trade(self, fills: Fills, unreadable: bool, later: bool) -> None:
         """The broker fills orders, and tells whoever listens; sometimes what nobody understands."""
+        self._do(self._trade(fills, unreadable=unreadable, later=later))
 
-        async def trade() -> None:
-            for conid, size, bought in fills:
-                quantity = size if bought else -size
-                self._held[conid] += quantity
-                exec_id, seconds = f"{len(self._told):06}.01", len(self._told)
-                self._say(execution(exec_id, str(quantity), seconds=seconds, instrument=stock(conid)))
-                if self._listening:
-                    self._put([self._word(conid)])
-            if unreadable:
-                frame = f"frame {len(self._told)}"
-                self._say(
-                    FrameUnreadable(received_at=at(0), category="parsing", reason="strange", frame=frame)
-                )
-            await self._moment(later=later)
-
-        self._do(trade())
-
-    @rule(later=st.booleans())
-    def link_dies_or_is_started(self, later: bool) -> None:
+    @rule(fills=FILLS, later=st.booleans())
+    def link_dies_or_is_started(self, fills: Fills, later: bool) -> None:
         """What it had not brought to Redis or to its disk is gone with its memory."""
 
         async def change() -> None:
+            await self._trade(fills, later=later)
             if self._publisher is None:
                 await self._connect()
             else:
                 await self._kill()
-            await self._moment(later=later)
+            await asyncio.sleep(0)
 
         self._do(change())
 
@@ -71,20 +52,22 @@ class Machine(Workings):
         self._do(self._hear_anew())
 
     @precondition(lambda self: self._stale_epoch and not self._world.server.down)
-    @rule()
-    def a_replaced_link_goes_on(self) -> None:
+    @rule(conid=st.sampled_from(CONIDS))
+    def a_replaced_link_goes_on(self, conid: int) -> None:
         """One that stood still and was replaced writes what it still had in hand, and an old word."""
-        self._do(self._write_stale())
+        self._do(self._write_stale(conid))
 
-    @rule()
-    def disk_refuses_or_takes_again(self) -> None:
+    @rule(fills=FILLS, later=st.booleans())
+    def disk_refuses_or_takes_again(self, fills: Fills, later: bool) -> None:
         self._disk.refuses = not self._disk.refuses
+        self._do(self._trade(fills, later=later))
 
     # What happens to Redis.
 
-    @rule()
-    def redis_goes_away_or_comes_back(self) -> None:
+    @rule(fills=FILLS, later=st.booleans())
+    def redis_goes_away_or_comes_back(self, fills: Fills, later: bool) -> None:
         self._world.server.down = not self._world.server.down
+        self._do(self._trade(fills, later=later))
 
     @rule(count=st.integers(1, 2))
     def answers_get_lost(self, count: int) -> None:
@@ -119,18 +102,14 @@ class Machine(Workings):
 
         self._do(come_back())
 
-    @rule()
-    def worker_stands_still_or_goes_on(self) -> None:
+    @rule(fills=FILLS, later=st.booleans())
+    def worker_stands_still_or_goes_on(self, fills: Fills, later: bool) -> None:
         """So slow that what it is told piles up."""
-
-        async def change() -> None:
-            if self._worker_may.is_set():
-                self._worker_may.clear()
-            else:
-                self._worker_may.set()
-            await asyncio.sleep(0)
-
-        self._do(change())
+        if self._worker_may.is_set():
+            self._worker_may.clear()
+        else:
+            self._worker_may.set()
+        self._do(self._trade(fills, later=later))
 
     # The end.
 

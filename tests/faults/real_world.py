@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import StreamUnavailableError
 from core.settings import Settings
 from core.streams.port import Appended, Entry
-from core.streams.redis import FIELD, RedisStreams
+from core.streams.redis import FIELD, RedisStreams, _available
 from models.session import Database
 from models.stores.broker_sessions import open_broker_session
 from services.position_sync.relay import Relay
@@ -67,11 +67,14 @@ class RealServer:
         self._hook("after_ack")
 
     async def _everything(self) -> dict[bytes, bytes]:
-        keys = sorted(await self._redis.keys(f"{self._facts}*"))
+        async with _available():
+            keys = sorted(await self._redis.keys(f"{self._facts}*"))
         pipeline = self._redis.pipeline(transaction=True)
         for key in keys:
             pipeline.dump(key)
-        kept = await pipeline.execute()
+        # A link may be killed meanwhile, and the client swallow that.
+        async with _available():
+            kept = await pipeline.execute()
         return {key: dump for key, dump in zip(keys, kept, strict=True) if dump is not None}
 
     async def lose(self, appends: int | None = None) -> Loss:

@@ -17,7 +17,7 @@ from core.streams.consumer import Consumer
 from services.broker.publish import Publisher
 from services.position_sync.relay import GROUP
 from tests.faults.worlds import Disk, Killed, WatchedSpool, World, id_of, ids_in
-from tests.services.position_sync.facts import position
+from tests.services.position_sync.facts import at, execution, position
 from tests.waiting import comes, eventually
 
 CONIDS = (1, 2, 3)
@@ -27,6 +27,9 @@ _STALE_CONIDS_FROM = 100
 _SECONDS = 10
 _A_MOMENT = 0.03
 _TOLD_SLOWLY = 40
+
+Fills = list[tuple[int, int, bool]]
+"""Contract, size, and whether it was bought."""
 
 Make = Callable[[Callable[[str], None]], World]
 
@@ -56,9 +59,8 @@ class Workings(RuleBasedStateMachine):
         self._losses_heard = 0
         self._must_hear: tuple[Publisher, int] | None = None
         self._ask_again = False
-        # A link that was replaced, and what it has in hand.
+        # A link that was replaced.
         self._stale_epoch = 0
-        self._stale_hand: list[Fact] = []
         self._stale_writes = 0
         self._stale_words_allowed: set[int] = set()
         # The worker.
@@ -88,6 +90,23 @@ class Workings(RuleBasedStateMachine):
 
     def _word(self, conid: int) -> Fact:
         return position(str(self._held[conid]), seconds=len(self._told), instrument=stock(conid))
+
+    def _fill(self, conid: int, quantity: int) -> Fact:
+        exec_id, seconds = f"{len(self._told):06}.01", len(self._told)
+        fact = execution(exec_id, str(quantity), seconds=seconds, instrument=stock(conid))
+        self._held[conid] += quantity
+        self._told[exec_id] = fact
+        return fact
+
+    async def _trade(self, fills: Fills, *, unreadable: bool = False, later: bool) -> None:
+        for conid, size, bought in fills:
+            self._say(self._fill(conid, size if bought else -size))
+            if self._listening:
+                self._put([self._word(conid)])
+        if unreadable:
+            frame = f"frame {len(self._told)}"
+            self._say(FrameUnreadable(received_at=at(0), category="parsing", reason="strange", frame=frame))
+        await self._moment(later=later)
 
     def _say(self, fact: Fact) -> None:
         self._told[id_of(fact)] = fact
@@ -156,29 +175,28 @@ class Workings(RuleBasedStateMachine):
         await asyncio.gather(self._publishing, return_exceptions=True)
         await publisher.close()
         safe = ids_in({*self._kept_on_disk, *self._world.server.arrived}) | await self._world.store.booked()
-        in_hand = [fact for run in publisher._runs for fact in run.facts]
-        in_memory = {*map(id_of, in_hand), *ids_in(record.payload for record in publisher._group)} - {""}
+        in_memory = {id_of(fact) for run in publisher._runs for fact in run.facts} - {""}
+        in_memory |= ids_in(record.payload for record in publisher._group)
         self._excused |= in_memory - safe
-        self._stale_epoch, self._stale_hand = publisher.epoch, in_hand
+        self._stale_epoch = publisher.epoch
         self._publisher = self._publishing = None
 
-    async def _write_stale(self) -> None:
-        """Executions and frames of it are taken, whoever tells them; its word is not."""
+    async def _write_stale(self, conid: int) -> None:
+        """An execution that it alone heard of is taken, whoever tells it; its word is not."""
         self._stale_writes += 1
-        conid = _STALE_CONIDS_FROM + self._stale_writes
+        stale_conid = _STALE_CONIDS_FROM + self._stale_writes
         begun = {decode_facts(payload).epoch for payload in await self._world.payloads()}
         begun |= await self._world.store.begun()
         if not any(epoch > self._stale_epoch for epoch in begun):
-            self._stale_words_allowed.add(conid)
-        booked = await self._world.store.booked()
-        hand = [fact for fact in self._stale_hand if id_of(fact) and id_of(fact) not in booked]
-        facts = (*hand, position("999", instrument=stock(conid)))
+            self._stale_words_allowed.add(stale_conid)
+        heard = self._fill(conid, 1)
+        facts = (heard, position("999", instrument=stock(stale_conid)))
         batch = FactBatch(epoch=self._stale_epoch, first_seq=1_000_000 * self._stale_writes, facts=facts)
         options = {"writer": "stopped", "mark": self._stale_writes, "confirmed": 0}
         with suppress(StreamUnavailableError):  # it does not hear of it, and tries no more
             await self._world.server.append_marked(self._world.stream, [encode(batch)], **options)
-        self._stale_hand = []
-        self._excused -= {id_of(fact) for fact in hand}
+        if self._listening:
+            self._put([self._word(conid)])
 
     # Redis.
 
