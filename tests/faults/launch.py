@@ -29,7 +29,8 @@ def find_tests() -> None:
 
 find_tests()
 
-import services.broker.app  # noqa: E402 - what is imported before the fork is there at once after it
+import services.api.app  # noqa: E402 - what is imported before the fork is there at once after it
+import services.broker.app  # noqa: E402 - as above
 import services.position_sync.app  # noqa: E402 - as above
 import services.simulator.control_api  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
@@ -42,6 +43,8 @@ from tests.faults.points import BUGS, let_die  # noqa: E402 - as above
 def serve(service: str, argument: str) -> None:
     """Be a service until told to stop."""
     match service:
+        case "api":
+            services.api.app.run(load_settings())
         case "broker":
             services.broker.app.run(load_settings())
         case "worker":

@@ -1,0 +1,77 @@
+"""Redis is away, and the link's own disk takes no more: it says so, and nothing is lost."""
+
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.faults.figures import FORM, SEEDS, Figures, by_form
+from tests.faults.programs import Disturb, Laboratory
+from tests.faults.rig import Rig
+from tests.waiting import comes
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+SIZE = by_form(4_500, 12_000, 30_000)
+ALARM_SECONDS = 5
+
+
+@asynccontextmanager
+async def redis_away(rig: Rig) -> AsyncIterator[None]:
+    """Kill Redis; put it back after."""
+    redis = rig.servers.redis
+    await rig.servers.do(redis.kill)
+    try:
+        yield
+    finally:
+        await rig.servers.do(redis.start)
+
+
+def until_said(*words: str) -> Disturb:
+    """Redis is away until the link's log says each of ``words``; how long the first one took."""
+
+    async def disturb(rig: Rig, _rng: random.Random, figures: Figures) -> None:
+        await rig.until_told(0.1)
+        log = rig.folder / "broker.log"
+        async with redis_away(rig):
+            began = time.monotonic()
+            for word in words:
+                await comes(lambda word=word: word in log.read_text("utf-8", "replace"), seconds=60)  # type: ignore[misc]
+                if figures.detection_seconds is None:
+                    figures.detection_seconds = time.monotonic() - began
+        figures.kills += 1
+
+    return disturb
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_disk_that_takes_nothing_loses_nothing(laboratory: Laboratory, seed: int) -> None:
+    """With the broker's replay off. What the disk refuses waits in memory."""
+    figures = await laboratory.run(
+        "the spool's disk is full",
+        until_said("spool_refuses"),
+        seed=seed,
+        size=SIZE,
+        alone=True,
+        plans={"broker": {"file_bytes": 8192}},
+    )
+    assert figures.detection_seconds is not None
+    assert figures.detection_seconds <= ALARM_SECONDS
+
+
+@pytest.mark.skipif(FORM == "short", reason="takes as long as it takes to fill the memory")
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_link_without_any_room_leaves_the_gateway_and_comes_back(
+    laboratory: Laboratory, seed: int
+) -> None:
+    """A spool of one megabyte, then all the memory that facts may take: then only the broker has them."""
+    await laboratory.run(
+        "no room in the spool nor in memory",
+        until_said("spool_refuses", "facts_without_room"),
+        seed=seed,
+        size=by_form(0, 60_000, 60_000),
+        pace=4_000,
+        spool_megabytes=1,
+    )
