@@ -186,15 +186,17 @@ class RealWorld:
     async def open_epoch(self) -> int:
         """See ``World``."""
         async with self._database.write() as writer:
-            return await open_broker_session(
+            session = await open_broker_session(
                 writer,
                 login="gateway:4001",
                 client_id=1,
                 holder="machine",
                 now=datetime.now(UTC),
+                earlier=0,
                 earlier_ended="replaced",
                 earlier_ended_at=datetime.now(UTC),
             )
+        return session.epoch
 
     async def close(self) -> None:
         """See ``World``."""
