@@ -60,7 +60,11 @@ class RealServer:
         return appended
 
     async def append(self, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
-        """See ``StreamPort``: as a link does that was replaced. It hears, and marks, nothing."""
+        """See ``StreamPort``. Facts come so from a link that was replaced; it hears, and marks, nothing."""
+        self._require_up()
+        if stream != self._facts:
+            await self._port.append(stream, payloads, **options)
+            return
         async with self._changing:
             earlier = await self._everything()
             await self._port.append(stream, payloads, **options)
