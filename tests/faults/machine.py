@@ -86,10 +86,12 @@ class Machine(Workings):
 
     # What happens to the worker.
 
-    @rule(point=st.sampled_from(["before_commit", "after_commit", "before_ack", "after_ack"]))
-    def worker_will_die(self, point: str) -> None:
-        """The worker dies when it next comes to a point."""
+    @rule(point=st.sampled_from(["before_commit", "after_commit", "before_ack", "after_ack"]), fills=FILLS)
+    def worker_dies(self, point: str, fills: Fills) -> None:
+        """The worker dies when it next comes to a point, which may be at once."""
         self._armed = point
+        self._do(self._trade(fills, later=True))
+        self._do(self._until_dead())
 
     @rule()
     def worker_comes_back(self) -> None:

@@ -14,7 +14,7 @@ from core.streams.redis import FIELD, RedisStreams, _available
 from models.session import Database
 from models.stores.broker_sessions import open_broker_session
 from services.position_sync.relay import Relay
-from tests.faults.worlds import UNDOABLE_APPENDS, Hook, Loss, Store, Word, forgotten
+from tests.faults.worlds import NO_MARK, UNDOABLE_APPENDS, Hook, Loss, Store, Word, forgotten
 
 
 class RealServer:
@@ -58,6 +58,19 @@ class RealServer:
             self.outcomes_unknown -= 1
             raise StreamUnavailableError("Redis cannot be reached (the answer was lost).")
         return appended
+
+    async def append(self, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
+        """See ``StreamPort``. Facts come so from a link that was replaced; it hears, and marks, nothing."""
+        self._require_up()
+        if stream != self._facts:
+            await self._port.append(stream, payloads, **options)
+            return
+        async with self._changing:
+            earlier = await self._everything()
+            await self._port.append(stream, payloads, **options)
+            self._earlier.append(earlier)
+            self.arrived.update(payloads)
+            self.marks.append(NO_MARK)
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """See ``StreamPort``."""

@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine
 
 from core.domain.instruments import Instrument
-from core.errors import StreamUnavailableError
 from core.events.facts import Fact, FactBatch, FrameUnreadable, decode_facts, encode
 from core.settings import Settings
 from core.streams.consumer import Consumer
@@ -81,6 +80,10 @@ class Workings(RuleBasedStateMachine):
         with suppress(AssertionError):  # it may be unable to
             if later and (publisher := self._publisher) is not None:
                 await comes(lambda: publisher.waiting_facts, lambda facts: not facts, seconds=_A_MOMENT)
+
+    async def _until_dead(self) -> None:
+        with suppress(AssertionError):  # it may have nothing to do
+            await comes(lambda: not self._armed, seconds=_A_MOMENT)
 
     # The broker.
 
@@ -192,9 +195,7 @@ class Workings(RuleBasedStateMachine):
         heard = self._fill(conid, 1)
         facts = (heard, position("999", instrument=stock(stale_conid)))
         batch = FactBatch(epoch=self._stale_epoch, first_seq=1_000_000 * self._stale_writes, facts=facts)
-        options = {"writer": "stopped", "mark": self._stale_writes, "confirmed": 0}
-        with suppress(StreamUnavailableError):  # it does not hear of it, and tries no more
-            await self._world.server.append_marked(self._world.stream, [encode(batch)], **options)
+        await self._world.server.append(self._world.stream, [encode(batch)])
         if self._listening:
             self._put([self._word(conid)])
 
@@ -203,6 +204,7 @@ class Workings(RuleBasedStateMachine):
     async def _lose(self, appends: int | None) -> None:
         publisher = self._publisher
         confirmed = publisher._outlet._confirmed if publisher is not None else 0
+        heard = self._losses_heard
         gone, marks = await self._world.lose(appends)
         kept = {*self._kept_on_disk, *self._world.server.arrived}
         safe = await self._world.store.booked()
@@ -211,7 +213,7 @@ class Workings(RuleBasedStateMachine):
             kept |= {record.payload for record in publisher._group}
             safe |= {id_of(fact) for run in publisher._runs for fact in run.facts}
             if any(who == publisher._outlet._writer and mark <= confirmed for who, mark in marks):
-                self._must_hear = publisher, self._losses_heard
+                self._must_hear = publisher, heard
         self._excused |= ids_in(gone) - ids_in(kept - gone) - safe
 
     # The worker.

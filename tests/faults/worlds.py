@@ -27,6 +27,8 @@ from services.broker.spool import Spool
 UNDOABLE_APPENDS = 6
 """So many appends can be lost with the tail of Redis's log."""
 
+NO_MARK = "", 0
+
 Word = tuple[int, int, Decimal]
 """Epoch, sequence and quantity of what the broker last said of a book."""
 Hook = Callable[[str], None]
@@ -167,6 +169,14 @@ class MemoryServer(MemoryStreams):
             self.arrived.update(payloads)
             self.marks.append((options["writer"], int(options["mark"])))
         return await super().append_marked(stream, payloads, **options)
+
+    async def append(self, stream: str, payloads: Sequence[bytes], **options: Any) -> None:
+        """See ``StreamPort``: as a link does that was replaced. It hears, and marks, nothing."""
+        self.arrived.update(payloads)
+        self.marks.append(NO_MARK)
+        unknown, self.outcomes_unknown = self.outcomes_unknown, 0
+        await super().append(stream, payloads, **options)
+        self.outcomes_unknown = unknown
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """See ``StreamPort``."""
