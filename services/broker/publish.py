@@ -23,8 +23,12 @@ log = logs.get_logger(__name__)
 FACTS_PER_ENTRY = 256
 ENTRIES_PER_APPEND = 16
 TICK_ENTRIES_KEPT = 10_000
-WAITING_MOST_FACTS = 50_000
-"""In memory. More than that have no room: the gateway must wait, which tells it all again later."""
+WAITING_MOST_FACTS = 250_000
+"""In memory. More than that have no room: the gateway must wait, which tells it all again later.
+
+An answer comes faster than Redis or the disk takes it, so this must exceed the largest one: left in the
+middle of it, the link would be told the same again, and leave again. 100,000 positions take some 100 MB.
+"""
 
 _RETRY_FIRST_SECONDS = 0.1
 _RETRY_MOST_SECONDS = 1.0
