@@ -5,6 +5,9 @@ from msgspec import Struct
 
 VERSION = 1
 
+REQUESTS_KEPT = 1_000
+"""Entries: the requests stream is bounded, whoever writes to it. What is lost so is asked again."""
+
 
 class ResyncRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="resync"):
     """Compare everything with the broker now. Answered by a ``ResyncFenced`` fact carrying ``job_id``."""

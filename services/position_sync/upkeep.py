@@ -11,7 +11,7 @@ from datetime import timedelta
 from core import logs
 from core.clock import utc_now
 from core.errors import StreamUnavailableError
-from core.events.requests import RequestEnvelope, ResyncRequested, encode
+from core.events.requests import REQUESTS_KEPT, RequestEnvelope, ResyncRequested, encode
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.jobs import overdue, unanswered_resyncs
@@ -39,7 +39,6 @@ _SAY_AGAIN_SECONDS = 15.0
 _UNANSWERED_SECONDS = 10.0
 _BEHIND = timedelta(seconds=3)
 """When facts wait so long to be applied, an answer may be among them."""
-_REQUESTS_KEPT = 1_000
 
 
 class Upkeep:
@@ -112,7 +111,7 @@ class Upkeep:
             await self._streams.append(
                 self._settings.requests_stream,
                 [encode(RequestEnvelope(request=request)) for request in requests],
-                keep_entries=_REQUESTS_KEPT,
+                keep_entries=REQUESTS_KEPT,
             )
 
     async def _is_behind(self) -> bool:

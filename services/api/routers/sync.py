@@ -51,7 +51,6 @@ log = logs.get_logger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["sync"])
 
 RECENT = 20
-REQUESTS_KEPT = 1_000
 SAY_AGAIN = timedelta(seconds=5)
 
 
@@ -184,7 +183,9 @@ async def _send(context: Context, job_id: UUID) -> None:
     wish = requests.RequestEnvelope(request=requests.ResyncRequested(job_id=str(job_id), requested_by="api"))
     try:
         await context.streams.append(
-            context.settings.requests_stream, [requests.encode(wish)], keep_entries=REQUESTS_KEPT
+            context.settings.requests_stream,
+            [requests.encode(wish)],
+            keep_entries=requests.REQUESTS_KEPT,
         )
     except StreamUnavailableError as error:
         async with context.database.write() as writer:
