@@ -136,6 +136,7 @@ async def test_an_ended_session_asks_for_the_token_and_shows_nothing_of_the_acco
 @pytest.mark.usefixtures("filled")
 async def test_signing_out_ends_the_session(opened: Open) -> None:
     watched = await opened()
+    await expect(watched.testid("freshness-pill")).to_have_attribute("data-level", "live")
     await watched.testid("sign-out").first.click()
     await expect(watched.testid("sign-in")).to_be_visible()
     await watched.page.reload()

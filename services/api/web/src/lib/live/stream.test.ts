@@ -3,6 +3,7 @@ import type { Position, Summary } from '#lib/contract.ts';
 import { StreamClient, type LinkPhase, type SocketLike } from './stream';
 
 class FakeSocket implements SocketLike {
+	readyState: number = WebSocket.OPEN;
 	onopen: (() => void) | null = null;
 	onmessage: ((event: { data: unknown }) => void) | null = null;
 	onclose: ((event: { code: number; reason: string }) => void) | null = null;
@@ -74,6 +75,16 @@ describe('StreamClient', () => {
 	afterEach(() => {
 		client.stop();
 		vi.useRealTimers();
+	});
+
+	it('lets a socket that is not open yet open before it closes it', () => {
+		client.start();
+		socket().readyState = WebSocket.CONNECTING;
+		client.stop();
+		expect(socket().closed).toBe(false);
+		socket().onopen?.();
+		expect(socket().closed).toBe(true);
+		expect(phases).toEqual(['connecting', 'idle']);
 	});
 
 	it('subscribes when it is greeted and shows what it is told', () => {

@@ -12,6 +12,7 @@ export type LinkPhase = 'idle' | 'connecting' | 'up' | 'down';
 
 /** The part of WebSocket that is used, so that a test can stand in for the browser. */
 export interface SocketLike {
+	readonly readyState: number;
 	onopen: (() => void) | null;
 	onmessage: ((event: { data: unknown }) => void) | null;
 	onclose: ((event: { code: number; reason: string }) => void) | null;
@@ -43,6 +44,8 @@ export interface StreamOptions {
 }
 
 export const DEAD_AFTER_MS = 15_000;
+/** As in WebSocket, which is not there where a test stands in for the browser. */
+const CONNECTING = 0;
 const WATCH_EVERY_MS = 1_000;
 /** A resume that is not answered by then is given up for a fresh snapshot. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -105,7 +108,9 @@ export class StreamClient {
 		if (!socket) return;
 		socket.onmessage = null;
 		socket.onclose = null;
-		socket.close();
+		// Browsers complain aloud of a socket that is closed before it is open.
+		if (socket.readyState === CONNECTING) socket.onopen = () => socket.close();
+		else socket.close();
 	}
 
 	private closed(socket: SocketLike, code: number): void {

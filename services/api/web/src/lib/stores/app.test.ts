@@ -36,7 +36,7 @@ describe('App', () => {
 			return found();
 		};
 		app = new App(() => {
-			socket = { onopen: null, onmessage: null, onclose: null, onerror: null, send: vi.fn(), close: vi.fn() };
+			socket = { readyState: 1, onopen: null, onmessage: null, onclose: null, onerror: null, send: vi.fn(), close: vi.fn() };
 			return socket;
 		}, fetcher as typeof fetch);
 	});
