@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -150,11 +152,27 @@ class Servers:
         try:
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.rlimit(psutil.RLIMIT_FSIZE, (file_bytes, psutil.RLIM_INFINITY))
+                    _limit_files(process, file_bytes)
             yield
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
                 processes = [top, *top.children(recursive=True)]
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+                    _limit_files(process, psutil.RLIM_INFINITY)
+
+
+def _limit_files(process: psutil.Process, most_bytes: int) -> None:
+    """Set how large a process may let a file grow. Another user's process may need its own user to do so."""
+    user, group = process.uids().real, process.gids().real
+    if user == os.getuid():
+        process.rlimit(psutil.RLIMIT_FSIZE, (most_bytes, psutil.RLIM_INFINITY))
+        return
+    size = "unlimited" if most_bytes == psutil.RLIM_INFINITY else str(most_bytes)
+    subprocess.run(
+        ["prlimit", f"--pid={process.pid}", f"--fsize={size}:unlimited"],  # noqa: S607 - lies here or there
+        user=user,
+        group=group,
+        extra_groups=[],
+        check=process.is_running(),
+    )
