@@ -11,6 +11,17 @@ from models.tables.accounts import (
 )
 from models.tables.delivery import dead_facts, inbox, inbox_trials, outbox
 from models.tables.executions import commission_reports, executions
+from models.tables.imports import (
+    cash_balances,
+    cash_flows,
+    corporate_actions,
+    fx_rates,
+    imports,
+    raw_payloads,
+    stated_positions,
+    stated_trades,
+    stated_values,
+)
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.positions import (
     ledger_books,
@@ -37,10 +48,15 @@ __all__ = [
     "broker_accounts",
     "broker_links",
     "broker_sessions",
+    "cash_balances",
+    "cash_flows",
     "coalesced_jobs",
     "commission_reports",
+    "corporate_actions",
     "dead_facts",
     "executions",
+    "fx_rates",
+    "imports",
     "inbox",
     "inbox_trials",
     "installation",
@@ -56,8 +72,12 @@ __all__ = [
     "position_events",
     "position_statements",
     "positions",
+    "raw_payloads",
     "reconciliation_differences",
     "reconciliations",
+    "stated_positions",
+    "stated_trades",
+    "stated_values",
     "sync_datasets",
     "sync_log",
     "user_sessions",

@@ -24,7 +24,8 @@ executions = Table(
     Column("liquidity", Int, nullable=False),
     Column("model_code", String, nullable=False),
     Column("zone_assumed", Bool, nullable=False, comment="the broker's time carried no zone"),
-    Column("source", String, nullable=False),
+    Column("source", String, nullable=False, comment="who told of it first"),
+    Column("confirmed_by", BigInt, comment="the import whose statement states it; null: none does yet"),
     Column("corrected_by", String, comment="the revision that replaced this one"),
     Column("position_id", Id, comment="the episode it belongs to, a flip's closing one; set by the fold"),
     Column(
@@ -42,12 +43,18 @@ executions = Table(
     Column("received_at", Instant, nullable=False),
     Column("epoch", BigInt, nullable=False),
     CheckConstraint(one_of("side", "BOT", "SLD"), name="side"),
-    CheckConstraint("quantity > 0 OR (quantity = 0 AND revision > 1)", name="quantity_positive"),
-    CheckConstraint(one_of("source", "live", "flex"), name="source"),
+    CheckConstraint(
+        "quantity > 0 OR (quantity = 0 AND (revision > 1 OR source <> 'live'))", name="quantity_positive"
+    ),
+    CheckConstraint(one_of("source", "live", "flex", "csv"), name="source"),
     Index("ix_executions_book", "account", "conid", "executed_at", "exec_id"),
     Index("ix_executions_time", "executed_at", "exec_id"),
     Index("ix_executions_account_time", "account", "executed_at", "exec_id"),
-    Index("uq_executions_exec_base_id_revision", "exec_base_id", "revision", unique=True),
+    # A statement cancels a trade under its own revision.
+    Index(
+        "uq_executions_exec_base_id_revision", "exec_base_id", "revision", text("(quantity = 0)"), unique=True
+    ),
+    Index("ix_executions_confirmed_by", "confirmed_by", postgresql_where=text("confirmed_by IS NOT NULL")),
     Index("ix_executions_received_at", "received_at"),
     Index("ix_executions_awaiting_commission", "exec_id", postgresql_where=text("NOT commission_folded")),
     # The fold writes its figures into rows that are there: with room beside them no index is touched.
@@ -73,6 +80,11 @@ commission_reports = Table(
     Column("received_at", Instant, nullable=False, comment="when this amount was first told"),
     Column("repeated_at", Instant, comment="when it was last told again; null: it was not"),
     Column("epoch", BigInt, nullable=False, comment="of the last time"),
+    Column("stated_by", BigInt, comment="the import whose statement the amount is from; null: told live"),
+    Column("live_commission", Money, comment="what was told live, where a statement says otherwise"),
+    Column("live_currency", String),
+    Column("live_realized_pnl", Money),
+    Index("ix_commission_reports_stated_by", "stated_by", postgresql_where=text("stated_by IS NOT NULL")),
     Index("ix_commission_reports_received_at", "received_at"),
     Index("ix_commission_reports_rate_as_of", "rate_as_of", postgresql_where=text("rate_as_of IS NOT NULL")),
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
-from models.migrate import migrate
+from models.migrate import LOCK_TIMEOUT_SECONDS, migrate
 from services.stack import PostgresServer
 
 
@@ -24,6 +24,7 @@ def write_revision(connection: Connection, name: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
+    config.attributes["lock_timeout_seconds"] = LOCK_TIMEOUT_SECONDS
     command.revision(config, message=name, autogenerate=True)
 
 

@@ -1,0 +1,193 @@
+"""Imported statements: the files, what came of them, and what each states.
+
+Whatever a statement states is kept under the import that brought it, and what holds is concluded from the
+imports that stand: so an import can be taken back without a trace.
+"""
+
+from typing import get_args
+
+from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Identity, Index, Table, text
+
+from core.domain.episodes import Cause
+from core.domain.stated import CashKind
+from models.types import BigInt, Bool, Bytes, Instant, Int, Json, Money, String, metadata, one_of
+
+raw_payloads = Table(
+    "raw_payloads",
+    metadata,
+    Column("sha256", String, primary_key=True, comment="of the file itself, hexadecimal"),
+    Column("size_bytes", BigInt, nullable=False, comment="of the file itself"),
+    Column("content", Bytes, nullable=False, comment="the file, deflated (zlib)"),
+    Column("stored_at", Instant, nullable=False),
+    comment="imported files, each once, as they came",
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False, comment="the file's name, without its folder"),
+    Column("sha256", String, ForeignKey("raw_payloads.sha256"), nullable=False),
+    Column("status", String, nullable=False),
+    Column("trigger", String, nullable=False, comment="who asked for it"),
+    Column("stated_at", Instant, nullable=False, comment="when the file was written; the latest counts"),
+    Column("imported_at", Instant, nullable=False),
+    Column("undone_at", Instant),
+    Column("report", Json, nullable=False, comment="per section: new, matched, corrected, disputed, ignored"),
+    CheckConstraint(one_of("kind", "flex", "csv"), name="kind"),
+    CheckConstraint(one_of("status", "done", "undone"), name="status"),
+    CheckConstraint(one_of("trigger", "cli", "folder", "upload", "fetch", "demo"), name="trigger"),
+    CheckConstraint("(status = 'undone') = (undone_at IS NOT NULL)", name="undone"),
+    # One file stands once.
+    Index("uq_imports_sha256", "sha256", unique=True, postgresql_where=text("status = 'done'")),
+    comment="files that were imported, one row each time",
+)
+
+
+def _brought(name: str, *columns: Column[object] | CheckConstraint | Index, comment: str) -> Table:
+    """A table whose rows belong to the import that brought them: ``import_id`` is in its key, or alone."""
+    return Table(
+        name,
+        metadata,
+        *columns,
+        Column(
+            "import_id",
+            BigInt,
+            ForeignKey("imports.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column("line", Int, nullable=False, comment="where in its file"),
+        Index(f"ix_{name}_import_id", "import_id"),
+        comment=comment,
+    )
+
+
+stated_trades = Table(
+    "stated_trades",
+    metadata,
+    Column(
+        "import_id",
+        BigInt,
+        ForeignKey("imports.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("line", Int, primary_key=True, autoincrement=False, comment="where in its file"),
+    Column("exec_id", String, nullable=False, comment="the execution it states, ours where it bears no id"),
+    Column("account", String, nullable=False),
+    Column("conid", BigInt, nullable=False),
+    Column("executed_at", Instant, nullable=False),
+    Column("quantity", Money, nullable=False, comment="signed"),
+    Column("price", Money, nullable=False),
+    Column("commission", Money, comment="null: not stated"),
+    Column("commission_currency", String, nullable=False),
+    Column("realized_pnl", Money, comment="the broker's own; null: it computed none"),
+    Column("cost", Money, comment="signed, of what it opened or closed; null: not stated"),
+    Column("trade_id", String, nullable=False, server_default=""),
+    Column("transaction_id", String, nullable=False, server_default=""),
+    Column("outcome", String, nullable=False),
+    CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
+    Index("ix_stated_trades_exec_id", "exec_id"),
+    Index("ix_stated_trades_book", "account", "conid", "executed_at"),
+    Index("ix_stated_trades_disputed", "import_id", postgresql_where=text("outcome = 'disputed'")),
+    comment="trades as statements state them; of a disputed one the execution says something else",
+)
+
+corporate_actions = _brought(
+    "corporate_actions",
+    Column("event_key", String, primary_key=True, comment="the same for the same event in whatever file"),
+    Column("account", String, nullable=False),
+    Column("conid", BigInt, ForeignKey("instruments.conid"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("kind", String, nullable=False, comment="the statement's own word for it"),
+    Column("quantity", Money, nullable=False, comment="signed change of what is held"),
+    Column("carried", Bool, nullable=False, comment="what left took its cost with it: nothing was realized"),
+    Column("cost", Money, comment="of what came, signed like the quantity"),
+    Column("price", Money, comment="what it was worth, as a quoted price"),
+    Column("realized_pnl", Money, comment="the broker's own; null: it states none"),
+    Column("event_group", String, nullable=False, comment="ties the legs of one event"),
+    Column("description", String, nullable=False),
+    CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
+    Index("ix_corporate_actions_book", "account", "conid", "at"),
+    comment="splits, mergers, exercises, expiries, transfers: holdings that changed without a trade",
+)
+
+stated_positions = _brought(
+    "stated_positions",
+    Column("account", String, primary_key=True),
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("as_of", Instant, primary_key=True, comment="the end of the day"),
+    Column("quantity", Money, nullable=False),
+    Column("cost", Money, comment="signed like the quantity, with multiplier and commission"),
+    Column("mark_price", Money),
+    Column("market_value", Money),
+    Column("unrealized_pnl", Money),
+    comment="what was held at the end of a day, as statements state it",
+)
+
+cash_flows = _brought(
+    "cash_flows",
+    Column("flow_key", String, primary_key=True, comment="the same for the same flow in whatever file"),
+    Column("account", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("external", Bool, nullable=False, comment="the owner brought or took it"),
+    Column("at", Instant, nullable=False),
+    Column("amount", Money, nullable=False, comment="signed: what comes in is positive"),
+    Column("currency", String, nullable=False),
+    Column("fx_rate_to_base", Money),
+    Column("conid", BigInt),
+    Column("symbol", String, nullable=False),
+    Column("transaction_id", String, nullable=False),
+    Column("description", String, nullable=False),
+    CheckConstraint(one_of("kind", *get_args(CashKind)), name="kind"),
+    Index("ix_cash_flows_account_at", "account", "at", "flow_key"),
+    comment="money that came or went, other than by trades",
+)
+
+cash_balances = _brought(
+    "cash_balances",
+    Column("account", String, primary_key=True),
+    Column("currency", String, primary_key=True, comment="BASE_SUMMARY: all of it, in the base currency"),
+    Column("as_of", Date, primary_key=True),
+    Column("cash", Money, nullable=False),
+    Column("settled_cash", Money),
+    comment="cash at the end of a day, as statements state it",
+)
+
+fx_rates = _brought(
+    "fx_rates",
+    Column("currency", String, primary_key=True),
+    Column("into_currency", String, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("rate", Money, nullable=False, comment="what one unit of currency was worth in into_currency"),
+    comment="rates at the end of a day, as statements state them",
+)
+
+stated_values = _brought(
+    "stated_values",
+    Column("account", String, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("currency", String, comment="the base currency; null: not stated"),
+    Column("net_liquidation", Money, nullable=False),
+    Column("cash", Money),
+    Column("stock", Money),
+    Column("options", Money),
+    Column("bonds", Money),
+    Column("funds", Money),
+    Column("accruals", Money),
+    comment="what an account was worth at the end of a day, as statements state it",
+)
+
+BROUGHT = (
+    stated_trades,
+    corporate_actions,
+    stated_positions,
+    cash_flows,
+    cash_balances,
+    fx_rates,
+    stated_values,
+)
+"""Tables whose rows go when their import is taken back."""
