@@ -20,6 +20,7 @@ from models.tables.positions import (
     position_statements,
     positions,
 )
+from models.tables.statements import flex_fetches
 from models.tables.sync import (
     broker_links,
     broker_sessions,
@@ -41,6 +42,7 @@ __all__ = [
     "commission_reports",
     "dead_facts",
     "executions",
+    "flex_fetches",
     "inbox",
     "inbox_trials",
     "installation",

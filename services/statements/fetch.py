@@ -103,8 +103,10 @@ class FlexClient:
         errand = self._errand(query_id)
         await self._persist(errand, lambda: self._order(query_id))
 
-    async def fetch(self, query_id: str, folder: Path) -> KeptFile:
+    async def fetch(self, query_id: str, folder: Path, name: str | None = None) -> KeptFile:
         """Have a statement made, and keep it in ``folder`` as a file that is whole.
+
+        It is called ``name``, or after the query, the time and its content.
 
         Raises:
             FlexTokenError: the token has expired, or may not be used.
@@ -119,7 +121,7 @@ class FlexClient:
             promise = await self._persist(errand, lambda: self._order(query_id))
             if promise is None:
                 continue
-            kept = await self._collect(errand, promise, folder)
+            kept = await self._collect(errand, promise, folder, name)
             if kept is not None:
                 return kept
 
@@ -128,7 +130,9 @@ class FlexClient:
             raise FlexQueryError("A Flex query is named by its number, the Query ID in Client Portal.")
         return _Errand(query_id, self._now() + self._limits.patience_seconds)
 
-    async def _collect(self, errand: _Errand, promise: Promise, folder: Path) -> KeptFile | None:
+    async def _collect(
+        self, errand: _Errand, promise: Promise, folder: Path, name: str | None
+    ) -> KeptFile | None:
         """Get what was promised; ``None`` where the service knows of it no more."""
         documented = httpx.URL(f"{self._places.base_url}/GetStatement")
         named = address(promise.url)
@@ -136,7 +140,15 @@ class FlexClient:
         place = documented if named is None or not self._places.may_have_token(named) else named
 
         async def receive() -> KeptFile | Refusal:
-            return await self._receive(place if not errand.breaks else documented, promise, errand, folder)
+            url = documented if errand.breaks else place
+            with draft_in(folder, self._clock().timestamp()) as draft:
+                answer = await self._ask(url, promise.reference, draft.write)
+                if isinstance(answer, Promise):
+                    raise FlexAnswerError("The Flex service answered a promise with another promise.")
+                if isinstance(answer, Refusal):
+                    return answer
+                stem = f"flex-{errand.query_id}-{self._clock():%Y%m%dT%H%M%SZ}"
+                return await draft.keep(stem, name)
 
         return await self._persist(errand, receive)
 
@@ -146,17 +158,6 @@ class FlexClient:
         if isinstance(answer, Complete):
             raise FlexAnswerError("The Flex service sent a statement that it was not asked for yet.")
         return answer
-
-    async def _receive(
-        self, url: httpx.URL, promise: Promise, errand: _Errand, folder: Path
-    ) -> KeptFile | Refusal:
-        with draft_in(folder, self._clock().timestamp()) as draft:
-            answer = await self._ask(url, promise.reference, draft.write)
-            if isinstance(answer, Promise):
-                raise FlexAnswerError("The Flex service answered a promise with another promise.")
-            if isinstance(answer, Refusal):
-                return answer
-            return await draft.keep(f"flex-{errand.query_id}-{self._clock():%Y%m%dT%H%M%SZ}")
 
     async def _ask(
         self, url: httpx.URL, number: str, take: Take | None = None

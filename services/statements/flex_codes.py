@@ -56,7 +56,7 @@ _REMEDIES: Final = {
     1003: "There is no statement for its period yet: try again tomorrow, or choose another period for it in "
     f"{_WHERE_QUERIES_ARE}",
     1010: f"Make it again as an Activity Flex Query in {_WHERE_QUERIES_ARE}",
-    1011: f"Switch the service on in {_WHERE_TOKENS_ARE}",
+    1011: f"Switch the service on in {_WHERE_TOKENS_ARE}, then see with `lotkeeper flex fetch`",
     TOKEN_EXPIRED: _NEW_TOKEN,
     1013: "The token may be used from another address only. Generate one without that restriction, or with "
     f"this machine's public address, in {_WHERE_TOKENS_ARE} and store it with `lotkeeper flex setup`",

@@ -43,14 +43,16 @@ class Draft:
         self._hash.update(piece)
         self.size_bytes += len(piece)
 
-    async def keep(self, stem: str) -> KeptFile:
-        """Give it its name, ``<stem>-<the first of its sum>.xml``, once it is on the disk.
+    async def keep(self, stem: str, name: str | None = None) -> KeptFile:
+        """Give it its name once it is on the disk: ``name``, or ``<stem>-<the first of its sum>.xml``.
+
+        A file that had the name before is no more.
 
         Raises:
             FlexFolderError: the disk is full, or broken.
         """
         digest = self._hash.hexdigest()
-        final = self._path.with_name(f"{stem}-{digest[:8]}.xml")
+        final = self._path.with_name(name or f"{stem}-{digest[:8]}.xml")
         await asyncio.to_thread(self._keep_as, final)
         return KeptFile(final, digest, self.size_bytes)
 
