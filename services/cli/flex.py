@@ -78,7 +78,7 @@ def run_setup(
         show_flex.sections()
 
 
-def run_fetch(profile: Profile | None, queries: Sequence[str], output: Path | None, *, as_json: bool) -> None:
+def run_fetch(profile: Profile | None, queries: Sequence[str], output: str | None, *, as_json: bool) -> None:
     """Fetch now; recorded where there is a database.
 
     Raises:
@@ -227,14 +227,15 @@ async def _statuses(database: Database, settings: Settings, credentials: Credent
     return found
 
 
-def _target(settings: Settings, output: Path | None, queries: int) -> Target:
+def _target(settings: Settings, output: str | None, queries: int) -> Target:
     if output is None:
         return Target(settings.statements_folder, None)
-    if output.is_dir() or str(output).endswith("/"):
-        return Target(output, None)
+    place = Path(output).absolute()
+    if place.is_dir() or output.endswith("/"):
+        return Target(place, None)
     if queries > 1:
         raise typer.BadParameter("Several statements do not go into one file: name a folder with --output.")
-    return Target(output.absolute().parent, output.name)
+    return Target(place.parent, place.name)
 
 
 def _as_json(one: Outcome) -> dict[str, Any]:

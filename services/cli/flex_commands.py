@@ -47,7 +47,7 @@ def setup(
 def fetch(
     queries: Queries = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE|DIR",
             help="Where to put it. [default: the folder of statements, under a name of its own]",
