@@ -51,6 +51,9 @@ def configure(service: str, level: str, log_format: Literal["console", "json"]) 
     # of our log unless someone asks for them with DEBUG.
     for noisy in ("ib_async", "arq", "uvicorn.access", "uvicorn.error", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING if level != "DEBUG" else logging.DEBUG)
+    # These tell of addresses, and an address can hold a token: not even at DEBUG.
+    for secretive in ("httpx", "httpcore"):
+        logging.getLogger(secretive).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
 
@@ -32,6 +32,21 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is not an IANA time zone, for example US/Eastern") from error
     return name
+
+
+def query_ids(listed: Any) -> Any:
+    """The numbers of Flex queries, from a text where commas or blanks part them; each once, in their order.
+
+    Raises:
+        ValueError: one is not a number.
+    """
+    if not isinstance(listed, str):
+        return listed
+    found = tuple(dict.fromkeys(listed.replace(",", " ").split()))
+    for one in found:
+        if not (one.isascii() and one.isdigit()):
+            raise ValueError(f"{one!r} is not the number of a Flex query, for example 800969")
+    return found
 
 
 class Settings(BaseSettings):
@@ -111,6 +126,31 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="marks and values reach the database"
     )
 
+    flex_token: SecretStr | None = Field(
+        None, description="of IBKR's Flex Web Service, instead of what `lotkeeper flex setup` stored"
+    )
+    flex_queries: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(query_ids)] = Field(
+        None, description="the numbers of the Flex queries to fetch, with commas between; the same"
+    )
+    flex_url: str = Field(
+        "https://ndcdyn.interactivebrokers.com/AccountManagement/FlexWebService",
+        min_length=1,
+        description="where the Flex Web Service is; the token goes there and to IBKR only",
+    )
+    flex_hour: int = Field(
+        5,
+        ge=0,
+        le=23,
+        description="of the daily fetch, in New York: statements of a day are ready some hours after its end",
+    )
+    statements_dir: Path | None = Field(
+        None, description="where fetched statements are kept; default: `statements` in the profile's folder"
+    )
+    statements_inbox: Path | None = Field(
+        None,
+        description="what is put there is imported; default: `inbox` in the folder of statements",
+    )
+
     metrics_host: str = Field("127.0.0.1", description="where link and worker serve metrics")
     broker_metrics_port: int = Field(0, ge=0, le=65535, description="of the broker link; 0: not served")
     worker_metrics_port: int = Field(0, ge=0, le=65535, description="of the worker; 0: not served")
@@ -134,6 +174,21 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """Where the generated API token is kept (mode 0600)."""
         return self.data_dir / "api-token"
+
+    @property
+    def flex_file(self) -> Path:
+        """Where `lotkeeper flex setup` keeps the Flex token and the queries (mode 0600)."""
+        return self.data_dir / "flex.json"
+
+    @property
+    def statements_folder(self) -> Path:
+        """Where fetched statements are kept."""
+        return self.statements_dir or self.data_dir / "statements"
+
+    @property
+    def statements_inbox_folder(self) -> Path:
+        """The watched folder."""
+        return self.statements_inbox or self.statements_folder / "inbox"
 
     @property
     def facts_stream(self) -> str:

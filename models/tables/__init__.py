@@ -31,6 +31,7 @@ from models.tables.positions import (
     position_statements,
     positions,
 )
+from models.tables.statements import flex_fetches
 from models.tables.sync import (
     broker_links,
     broker_sessions,
@@ -55,6 +56,7 @@ __all__ = [
     "corporate_actions",
     "dead_facts",
     "executions",
+    "flex_fetches",
     "fx_rates",
     "imports",
     "inbox",

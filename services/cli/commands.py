@@ -8,6 +8,7 @@ import typer
 
 from core.errors import LotkeeperError
 from services.cli.dead_commands import dead
+from services.cli.flex_commands import flex
 from services.cli.ledger_commands import ledger, validate
 from services.cli.options import AsJson, WhichProfile
 
@@ -29,10 +30,11 @@ WebPort = Annotated[
     typer.Option("--port", min=1, max=65535, help="Port of the web page and the API. [default: 8321]"),
 ]
 START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
-TRUST = "Prove and mend the ledger"
+TRUST, STATEMENTS = "Prove and mend the ledger", "The broker's statements"
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
+app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
 
 
 def _print_version(wanted: bool) -> None:

@@ -25,10 +25,12 @@ and only where a person looks on.
 EXIT_CODES = {
     0: "done; nothing is wrong",
     1: "failed; the sentence on standard error says why and what to do",
-    2: "asked wrongly: an unknown command, option, account, cost method or id",
-    3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process",
+    2: "asked wrongly: an unknown command, option, account, cost method, query or id",
+    3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process, "
+    "IBKR's Flex service",
+    4: "not yet: the Flex service still makes the statement, or was asked too often; try again later",
     5: "`validate`: something stored, or something the broker says, differs",
-    6: "a setting, a file or a port is wrong, or the database belongs to the other profile",
+    6: "a setting, a file, a port or the Flex token is wrong, or the database belongs to the other profile",
     130: "stopped by Ctrl-C",
 }
 

@@ -8,6 +8,8 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.migrate import migrate
 from models.session import Database
+from models.tables import flex_fetches, imports, raw_payloads
+from models.tables.imports import BROUGHT
 from services.position_sync.relay import Relay
 from services.position_sync.sweep import Sweep
 from tests.services.position_sync.facts import Link
@@ -27,8 +29,19 @@ ADDED_SINCE_THE_FIRST = {
         "first_entry_ms",
         "first_entry_seq",
     ],
-    "commission_reports": ["rate", "rate_as_of", "rate_source", "repeated_at"],
+    "commission_reports": [
+        "rate",
+        "rate_as_of",
+        "rate_source",
+        "repeated_at",
+        "stated_by",
+        "live_commission",
+        "live_currency",
+        "live_realized_pnl",
+    ],
     "dead_facts": ["seq", "status", "resolved_at", "retries"],
+    "executions": ["confirmed_by"],
+    "instruments": ["isin", "cusip", "figi", "underlying_conid"],
     "ledger_books": ["cost_method"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
@@ -70,7 +83,10 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(
-            text("DROP TABLE lot_disposals, inbox, inbox_trials, coalesced_jobs, observation_gaps")
+            text(
+                "DROP TABLE lot_disposals, inbox, inbox_trials, coalesced_jobs, observation_gaps, "
+                + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
+            )
         )
         await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))
