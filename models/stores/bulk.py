@@ -188,12 +188,19 @@ class BulkCopy:
 
     async def __call__(self, connection: Writer, lines: Sequence[str]) -> None:
         """Write ``lines``, each made by ``copy_line`` of values in the order of the columns."""
-        if not lines:
-            return
-        raw = (await connection.get_raw_connection()).driver_connection
-        if raw is None or not raw.is_in_transaction():
-            raise RuntimeError("COPY has to stand in a transaction that has begun: execute something first")
-        await raw.copy_to_table(self._table, source=_chunks(lines), columns=self._columns)
+        await copy_lines_into(connection, self._table, self._columns, lines)
+
+
+async def copy_lines_into(
+    connection: Writer, table: str, columns: Sequence[str], lines: Sequence[str]
+) -> None:
+    """COPY ``lines`` into a table by its name: also one that lives within the transaction only."""
+    if not lines:
+        return
+    raw = (await connection.get_raw_connection()).driver_connection
+    if raw is None or not raw.is_in_transaction():
+        raise RuntimeError("COPY has to stand in a transaction that has begun: execute something first")
+    await raw.copy_to_table(table, source=_chunks(lines), columns=columns)
 
 
 async def _chunks(lines: Sequence[str]) -> AsyncIterator[bytes]:
