@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.types import BigInteger, Boolean, Integer, LargeBinary, Numeric, Text, TypeEngine, Uuid
+from sqlalchemy.types import BigInteger, Boolean, Date, Integer, LargeBinary, Numeric, Text, TypeEngine, Uuid
 
 from models.session import Writer
 
@@ -41,6 +41,7 @@ _TRANSPORT: tuple[tuple[type[TypeEngine[Any]], str, str, Callable[[Any], Any]], 
     (Numeric, "text", "trim_scale(CAST({} AS numeric))", _number),
     (Uuid, "text", "CAST({} AS uuid)", lambda value: None if value is None else str(value)),
     (TIMESTAMP, "timestamptz", "{}", _same),
+    (Date, "date", "{}", _same),
     (BigInteger, "bigint", "{}", _same),
     (Integer, "integer", "{}", _same),
     (Boolean, "boolean", "{}", _same),
