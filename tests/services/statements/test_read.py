@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.statements.elements import ROWS
 from services.statements.errors import (
     DeclarationError,
     FlexServiceError,
@@ -35,7 +36,7 @@ from services.statements.rows import (
     Trade,
     Transfer,
 )
-from services.statements.shapes import ROWS, columns
+from services.statements.shapes import columns
 from tests.services.statements.statements import (
     DATA,
     FILES,
@@ -48,7 +49,6 @@ from tests.services.statements.statements import (
 
 IBFLEX = DATA / "flex-ibflex" / "test_types_elements.xml"
 CODING = DATA / "flex-ib-flex-reader" / "TestForCoding.xml"
-FUNDS = DATA / "flex-ib-flex-reader" / "StatementOfFunds.xml"
 
 Kind = TypeVar("Kind", bound=Row)
 
@@ -63,6 +63,7 @@ def test_every_recorded_statement_is_read_and_no_value_of_it_is_lost(path: Path)
     reader = StatementReader(path)
     rows = list(reader)
     assert sum(reader.census.rows.values()) == len(rows) > 0
+    assert reader.census.unknown_elements == {}
     assert reader.census.unknown_attributes == {}
     assert reader.census.unreadable == {}
     assert reader.bytes_read == path.stat().st_size
@@ -231,12 +232,21 @@ def test_positions_events_actions_transfers_and_rates_are_read() -> None:
 
 
 def test_an_element_that_nobody_knows_is_kept_and_counted() -> None:
-    reader = StatementReader(FUNDS)
-    funds = only(Other, list(reader))
-    assert len(funds) == 47
-    assert reader.census.unknown_elements == {"StatementOfFundsLine": 47}
-    assert funds[0].attributes["amount"] == "-6.7773664"
-    assert funds[0].statement is not None
+    reader = StatementReader(in_statement(element("Horoscope", sign="Leo"), "<Horoscope/>").encode())
+    (row,) = only(Other, list(reader))
+    assert reader.census.unknown_elements == {"Horoscope": 1}
+    assert reader.census.kept_raw == {}
+    assert row.attributes == {"sign": "Leo"}
+    assert row.statement is not None
+
+
+def test_an_element_that_the_ledger_has_no_use_for_is_kept_and_not_told_as_unknown() -> None:
+    reader = StatementReader(
+        in_statement(element("SLBFee", fee="-1.5"), element("Trades", total="0")).encode()
+    )
+    assert [row.attributes for row in only(Other, list(reader))] == [{"fee": "-1.5"}, {"total": "0"}]
+    assert reader.census.unknown_elements == {}
+    assert reader.census.kept_raw == {"SLBFee": 1, "Trades": 1}
 
 
 def test_a_word_between_tags_is_kept_too() -> None:
