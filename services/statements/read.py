@@ -81,6 +81,7 @@ class StatementReader:
         """The rows, one after the other."""
         parser = self._parser
         parser.ordered_attributes = True
+        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._doctype

@@ -143,7 +143,7 @@ class RowBuilder:
         values.append("")  # what an attribute that is absent has
         for places in shape.either:
             said = (values[place] for place in places)
-            values.append(next((text for text in said if text not in NOTHING), values[places[0]]))
+            values.append(next((text for text in said if text.strip() not in NOTHING), values[places[0]]))
         texts, numbers, wholes, dates, moments, codes = shape.picks
         return shape.row_type(
             shape.element,

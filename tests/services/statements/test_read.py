@@ -7,22 +7,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.statements.elements import ROWS
-from services.statements.errors import (
-    DeclarationError,
-    FlexServiceError,
-    NotAStatementError,
-    NotXmlError,
-    StatementError,
-    TruncatedError,
-    UnusableRowError,
-)
 from services.statements.read import StatementReader
 from services.statements.rows import (
     ConversionRate,
@@ -42,6 +32,7 @@ from tests.services.statements.statements import (
     FILES,
     element,
     in_statement,
+    only,
     rows_of,
     trade,
     trades_of,
@@ -49,12 +40,6 @@ from tests.services.statements.statements import (
 
 IBFLEX = DATA / "flex-ibflex" / "test_types_elements.xml"
 CODING = DATA / "flex-ib-flex-reader" / "TestForCoding.xml"
-
-Kind = TypeVar("Kind", bound=Row)
-
-
-def only(kind: type[Kind], rows: list[Row]) -> list[Kind]:
-    return [row for row in rows if isinstance(row, kind)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -328,109 +313,3 @@ def test_a_longer_file_needs_no_more_memory() -> None:
     peak(100)
     short = peak(2_000)
     assert peak(10_000) < 1.5 * short
-
-
-def failure(source: str | bytes) -> StatementError:
-    with pytest.raises(StatementError) as caught:
-        rows = list(StatementReader(source if isinstance(source, bytes) else source.encode(), "may.xml"))
-        assert rows is None, "it was read"
-    assert str(caught.value).startswith("may.xml")
-    assert caught.value.reason in str(caught.value)
-    assert caught.value.exit_code == 1
-    return caught.value
-
-
-@pytest.mark.parametrize(
-    "source", ["Date,Symbol,Quantity\n2023-01-03,AAPL,10\n", "<a><b></a>", "{}", "PK\x03"]
-)
-def test_what_is_not_xml_is_refused_with_its_line(source: str) -> None:
-    error = failure(source)
-    assert type(error) is NotXmlError
-    assert error.line == 1
-
-
-def test_an_empty_file_is_refused() -> None:
-    assert "empty" in failure(b"").reason
-
-
-def test_a_file_in_no_known_encoding_is_refused() -> None:
-    source = b'<?xml version="1.0" encoding="klingon"?><FlexQueryResponse queryName="q" type="AF" />'
-    assert type(failure(source)) is NotXmlError
-
-
-@pytest.mark.parametrize("left", [30, 200, 400, 700])
-def test_a_file_that_ends_early_is_refused_wherever_it_ends(left: int) -> None:
-    error = failure(in_statement(trade(), trade())[:left])
-    assert type(error) is TruncatedError
-    assert error.line == 1
-    assert "download it again" in str(error)
-
-
-def test_what_came_before_the_end_was_given_out_and_the_end_is_an_error() -> None:
-    lines = "\n".join([trade()] * 3)
-    reader = StatementReader(BytesIO(in_statement(lines).encode()[:-20]), "may.xml")
-    with pytest.raises(TruncatedError) as caught:
-        list(reader)
-    assert caught.value.line == 3
-
-
-def test_a_bomb_of_entities_is_refused_at_its_declaration() -> None:
-    lol = "".join(f'<!ENTITY lol{n} "{f"&lol{n - 1};" * 10}">' for n in range(1, 10))
-    bomb = (
-        f'<?xml version="1.0"?>\n<!DOCTYPE lolz [<!ENTITY lol0 "lol">{lol}]>\n<lolz a="&lol9;">&lol9;</lolz>'
-    )
-    error = failure(bomb)
-    assert type(error) is DeclarationError
-    assert error.line == 2
-
-
-def test_an_entity_from_elsewhere_is_refused() -> None:
-    xxe = '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a b="c"/>'
-    assert type(failure(xxe)) is DeclarationError
-
-
-@pytest.mark.parametrize("page", ["<!DOCTYPE html><html><body/></html>", '<html lang="en"><body/></html>'])
-def test_a_login_page_is_refused_as_what_it_is(page: str) -> None:
-    error = failure(page)
-    assert type(error) is NotAStatementError
-    assert "web page" in error.reason
-
-
-def test_xml_without_a_single_row_is_no_statement() -> None:
-    assert type(failure("<note><to/></note>")) is NotAStatementError
-
-
-def test_a_statement_without_any_trades_is_one_all_the_same() -> None:
-    assert [type(row) for row in rows_of(in_statement("<Trades></Trades>", "<OpenPositions/>"))] == [
-        Query,
-        Statement,
-    ]
-
-
-SERVICE = "<FlexStatementResponse timestamp='28 August, 2012 10:37 AM EDT'>\n{}\n</FlexStatementResponse>"
-
-
-@pytest.mark.parametrize(
-    ("code", "message"), [(1019, "Statement generation in progress."), (1012, "Token has expired.")]
-)
-def test_an_answer_that_there_is_no_statement_carries_the_service_s_code(code: int, message: str) -> None:
-    said = f"<Status>Fail</Status><ErrorCode>{code}</ErrorCode><ErrorMessage>{message}</ErrorMessage>"
-    error = failure(SERVICE.format(said))
-    assert isinstance(error, FlexServiceError)
-    assert error.flex_code == code
-    assert message in str(error)
-    assert error.line == 3
-
-
-def test_a_promise_of_a_statement_is_no_statement() -> None:
-    said = "<Status>Success</Status><ReferenceCode>123</ReferenceCode><Url>https://example.com</Url>"
-    error = failure(SERVICE.format(said))
-    assert type(error) is NotAStatementError
-
-
-def test_a_trade_with_neither_price_nor_quantity_is_refused_with_its_line() -> None:
-    error = failure(in_statement("\n", trade(), "\n", trade(quantity="", tradePrice="--")))
-    assert type(error) is UnusableRowError
-    assert error.line == 3
-    assert "neither a price nor a quantity" in error.reason
-    rows_of(in_statement(trade(quantity="", tradePrice="", levelOfDetail="ASSET_SUMMARY")))
