@@ -365,6 +365,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("confirmed_by IS NOT NULL"),
     )
     op.add_column(
+        "jobs",
+        sa.Column(
+            "details",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="of an import: what was asked for, and once it has ended its report",
+        ),
+    )
+    op.create_index(
+        "ix_jobs_unfinished",
+        "jobs",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
+    op.add_column(
         "instruments",
         sa.Column(
             "isin", sa.Text(), server_default="", nullable=False, comment="as the next three: from statements"

@@ -67,6 +67,14 @@ async def list_imports(connection: Reader | Writer, *, most: int = 100) -> list[
     return [Imported(*row) for row in rows]
 
 
+async def imports_page(reader: Reader, *, after: int | None, limit: int) -> list[Imported]:
+    """Imports before one, newest first."""
+    query = select(*(imports.c[name] for name in Imported._fields)).order_by(imports.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(imports.c.id < after)
+    return [Imported(*row) for row in await reader.execute(query)]
+
+
 async def find_import(connection: Reader | Writer, import_id: int) -> Imported | None:
     """An import by its number."""
     rows = await connection.execute(

@@ -43,6 +43,7 @@ class JobRow(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    details: dict[str, Any] | None = None
 
 
 class DeadRow(NamedTuple):

@@ -117,6 +117,14 @@ class File(NamedTuple):
     deflated: bytes
 
 
+async def keep_file(connection: Writer, file: File, now: datetime) -> None:
+    """Keep a file, once."""
+    await connection.execute(
+        _insert_raw,
+        {"sha256": file.sha256, "size_bytes": file.size_bytes, "content": file.deflated, "now": now},
+    )
+
+
 async def one_at_a_time(connection: Writer) -> None:
     """Wait for an import under way to end: two of one file would not see each other."""
     await connection.execute(_one_at_a_time, {"key": _LOCK})
@@ -139,10 +147,7 @@ async def begin_import(
     connection: Writer, file: File, *, trigger: str, stated_at: datetime, now: datetime
 ) -> int:
     """Keep the file, and give what it brings an id."""
-    await connection.execute(
-        _insert_raw,
-        {"sha256": file.sha256, "size_bytes": file.size_bytes, "content": file.deflated, "now": now},
-    )
+    await keep_file(connection, file, now)
     begun = await connection.execute(
         insert(imports)
         .values(

@@ -15,7 +15,7 @@ _finish = text(
 )
 _fail_unanswered = text(
     "UPDATE jobs SET status = 'failed', finished_at = :at, error = :error "
-    "WHERE status IN ('queued', 'running') AND created_at < :before "
+    "WHERE kind = 'resync' AND status IN ('queued', 'running') AND created_at < :before "
     "RETURNING id, kind, status, progress, error"
 )
 _expire_sessions = text("DELETE FROM user_sessions WHERE expires_at < :now")

@@ -2,10 +2,13 @@
 
 from sqlalchemy import CheckConstraint, Column, Index, Table, text
 
-from models.types import BigInt, Id, Instant, Int, Money, String, metadata, one_of
+from models.types import BigInt, Id, Instant, Int, Json, Money, String, metadata, one_of
 
 RESYNC = "resync"
 """Comparing everything with the broker, for someone who waits for it."""
+
+IMPORT = "import"
+"""Importing a statement that was handed in."""
 
 RECONCILE = "reconcile"
 """Comparing one account's books with the broker's last word."""
@@ -33,11 +36,13 @@ jobs = Table(
     Column("status", String, nullable=False),
     Column("progress", Money),
     Column("error", String),
+    Column("details", Json, comment="of an import: what was asked for, and once it has ended its report"),
     Column("requested_by", String, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
     CheckConstraint(one_of("status", "queued", "running", "succeeded", "failed"), name="status"),
+    Index("ix_jobs_unfinished", "created_at", "id", postgresql_where=text("status IN ('queued', 'running')")),
 )
 
 coalesced_jobs = Table(

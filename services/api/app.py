@@ -29,6 +29,7 @@ from services.api.routers import (
     comparison,
     executions,
     health,
+    imports,
     lots,
     positions,
     realized,
@@ -117,6 +118,7 @@ def create_app(
         realized,
         statistics,
         reconciliations,
+        imports,
         sync,
         stream,
     ):

@@ -12,6 +12,7 @@ from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
+from services.api.schemas.imports import Import, ImportPage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
@@ -26,6 +27,8 @@ ROOTS = (
     AccountPage,
     Credentials,
     DifferencePage,
+    Import,
+    ImportPage,
     ExecutionPage,
     JobAnswer,
     LotPage,
@@ -50,6 +53,7 @@ _CODES = {
     401: "unauthorized",
     403: "cross_site",
     404: "not_found",
+    413: "file_too_large",
     421: "host_not_allowed",
     422: "validation_failed",
     429: "too_many_attempts",

@@ -76,7 +76,7 @@ class _FillPlace(msgspec.Struct, tag="f", array_like=True):
 
 
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
-    list: Literal["reconciliations", "differences"]
+    list: Literal["reconciliations", "differences", "imports"]
     id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
@@ -227,12 +227,12 @@ def fill_key(cursor: str | None) -> FillKey | None:
     return FillKey(place.executed_at, place.exec_id)
 
 
-def number_cursor(of: Literal["reconciliations", "differences"], number: int) -> str:
+def number_cursor(of: Literal["reconciliations", "differences", "imports"], number: int) -> str:
     """Where a page of numbered rows ended."""
     return _write(_NumberPlace(of, number))
 
 
-def row_number(cursor: str | None, of: Literal["reconciliations", "differences"]) -> int | None:
+def row_number(cursor: str | None, of: Literal["reconciliations", "differences", "imports"]) -> int | None:
     """The place a cursor of that list stands for."""
     if cursor is None:
         return None

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,10 @@ from models.queries.imports import Imported, find_import, list_imports
 from models.session import Database
 from services.cli import show_imports
 from services.cli.on_database import on_database
+from services.cli.readers import READERS
 from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import Progress, UnknownImportError, run_import, undo_import
-from services.position_sync.importing.source import Reading, Source
-from services.statements.flex import FlexFile
-
-READERS: dict[str, Callable[[Path], Reading]] = {"flex": FlexFile}
-"""By format."""
+from services.position_sync.importing.source import Source
 
 DISPUTED = 5
 

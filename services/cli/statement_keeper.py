@@ -5,15 +5,18 @@ Fetching and reading belong to one service, the ledger to another; here they are
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database
+from models.stores.jobs_imports import ImportJob
+from services.cli.readers import READERS
 from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
 from services.statements import daily
-from services.statements.flex import FlexFile
 from services.statements.inbox import Inbox
+from services.statements.uploads import Uploads
 
 SUFFIXES = frozenset({".xml"})
 
@@ -22,7 +25,7 @@ async def keep_statements(settings: Settings, database: Database, streams: Strea
     """Fetch, watch and import until cancelled. Any number of workers may do so at once."""
 
     async def take(path: Path, trigger: str) -> None:
-        await run_import(database, streams, settings, Source(path, "flex", FlexFile), trigger=trigger)
+        await run_import(database, streams, settings, Source(path, "flex", READERS["flex"]), trigger=trigger)
 
     async def fetched(path: Path, _query_id: str) -> None:
         await take(path, "fetch")
@@ -30,7 +33,13 @@ async def keep_statements(settings: Settings, database: Database, streams: Strea
     async def put(path: Path) -> None:
         await take(path, "folder")
 
+    async def handed_in(path: Path, job: ImportJob) -> dict[str, Any]:
+        source = Source(path, job.kind, READERS[job.kind], job.name)
+        report = await run_import(database, streams, settings, source, trigger="upload", dry_run=job.dry_run)
+        return report.as_json()
+
     inbox = Inbox(settings.statements_inbox_folder, SUFFIXES, put)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(daily.run(settings, database, fetched), name="fetch-statements")
         tasks.create_task(inbox.run(), name="watch-statements")
+        tasks.create_task(Uploads(database, handed_in).run(), name="take-uploads")

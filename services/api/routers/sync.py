@@ -202,5 +202,12 @@ async def job(context: Shared, job_id: UUID) -> Response:
     if row is None:
         raise not_found("job_not_found", "There is no such job.")
     progress = None if row.progress is None else plain(row.progress)
-    answer = Job(id=str(row.id), kind=row.kind, status=row.status, progress=progress, error=row.error)
+    answer = Job(
+        id=str(row.id),
+        kind=row.kind,
+        status=row.status,
+        progress=progress,
+        error=row.error,
+        result=row.details if row.status == "succeeded" else None,
+    )
     return json_response(encode(JobAnswer(job=answer)))

@@ -1,3 +1,5 @@
+from typing import Any
+
 from msgspec import Struct
 
 from core.domain.link import LinkState, UpDown
@@ -5,13 +7,17 @@ from services.api.schemas.common import Amount, Freshness, Moment
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """Long work that was asked for. ``progress`` runs from 0 to 1 where it is known."""
+    """Long work that was asked for. ``progress`` runs from 0 to 1 where it is known.
+
+    ``result`` is what came of it, where there is anything to tell: an import's report.
+    """
 
     id: str
     kind: str
     status: str
     progress: Amount | None
     error: str | None
+    result: dict[str, Any] | None = None
 
 
 class JobAnswer(Struct, frozen=True, kw_only=True):

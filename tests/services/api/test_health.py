@@ -88,6 +88,8 @@ async def test_the_openapi_document_describes_every_route_with_examples(api: Api
         "/api/v1/realized/differences",
         "/api/v1/reconciliations",
         "/api/v1/reconciliations/differences",
+        "/api/v1/imports",
+        "/api/v1/imports/{import_id}",
         "/api/v1/statistics",
         "/api/v1/sync",
         "/api/v1/sync/resync",

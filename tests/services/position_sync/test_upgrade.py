@@ -42,6 +42,7 @@ ADDED_SINCE_THE_FIRST = {
     "dead_facts": ["seq", "status", "resolved_at", "retries"],
     "executions": ["confirmed_by"],
     "instruments": ["isin", "cusip", "figi", "underlying_conid"],
+    "jobs": ["details"],
     "ledger_books": ["cost_method"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
@@ -66,6 +67,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_reconciliation_differences_account",
     "ix_executions_received_at",
     "ix_commission_reports_received_at",
+    "ix_jobs_unfinished",
 )  # and those that go with their columns
 
 

@@ -4,8 +4,13 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from services.api.schemas.examples import accounts, positions, realized, reconciliations, sync
+from services.api.schemas.examples import accounts, imports, positions, realized, reconciliations, sync
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
-    accounts.EXAMPLES | positions.EXAMPLES | realized.EXAMPLES | reconciliations.EXAMPLES | sync.EXAMPLES
+    accounts.EXAMPLES
+    | imports.EXAMPLES
+    | positions.EXAMPLES
+    | realized.EXAMPLES
+    | reconciliations.EXAMPLES
+    | sync.EXAMPLES
 )
