@@ -39,6 +39,12 @@ class DeclarationError(StatementError):
     code = "statement_declares_entities"
 
 
+class ExcessiveError(StatementError):
+    """It is nested deeper, or a piece of it is longer, than any statement: it could fill the memory."""
+
+    code = "statement_excessive"
+
+
 class UnusableRowError(StatementError):
     """A row lacks what it cannot do without."""
 

@@ -1,19 +1,21 @@
 """Read a Flex statement row by row: memory stays the same however long the file is.
 
 The parser is expat, of Python's standard library: fast enough, and no dependency. A document type declaration
-is refused, and with it every entity of the file's own making.
+is refused, and with it every entity of the file's own making; so are depths and lengths of no statement.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, TypeAlias
 from xml.parsers.expat import ErrorString, ExpatError, ParserCreate, errors
 
+from services.statements.census import Census
 from services.statements.errors import (
     DeclarationError,
+    ExcessiveError,
     FlexServiceError,
     NotAStatementError,
     NotXmlError,
@@ -22,11 +24,18 @@ from services.statements.errors import (
     UnusableRowError,
 )
 from services.statements.rows import Other, Row, Statement
-from services.statements.shapes import ROWS, RowBuilder, Shape, shape_of
+from services.statements.shapes import RowBuilder
+from services.statements.slashes import days_come_first
+from services.statements.values import Calendar, read_whole
 
 Source: TypeAlias = Path | bytes | BinaryIO
 
 CHUNK_BYTES: Final = 1 << 16
+MOST_DEPTH: Final = 64
+"""How deep elements may be nested; a statement has half a dozen levels."""
+MOST_PIECE: Final = 1 << 20
+"""How many bytes one tag, comment or text may have; the largest tags of statements have 20,000."""
+_TRADES: Final = frozenset({"Trade", "TradeConfirm"})
 _ENVELOPES: Final = frozenset({"FlexQueryResponse", "FlexStatements", "FlexStatement"})
 _SERVICE_ANSWER: Final = "FlexStatementResponse"
 _ENDS_EARLY: Final = frozenset(
@@ -37,37 +46,6 @@ _ENDS_EARLY: Final = frozenset(
         errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
     }
 )
-
-
-class Census:
-    """How many rows a file held, and what of them was not understood (all of which stays in the rows)."""
-
-    def __init__(self) -> None:
-        self.shapes: dict[tuple[str, tuple[str, ...]], Shape] = {}
-        self.texts: Counter[str] = Counter()
-        self.unreadable: Counter[tuple[str, str]] = Counter()
-
-    @property
-    def rows(self) -> Counter[str]:
-        """Rows by element."""
-        found = Counter(self.texts)
-        for shape in self.shapes.values():
-            found[shape.element] += shape.count
-        return found
-
-    @property
-    def unknown_elements(self) -> Counter[str]:
-        """Rows of elements that nothing here knows."""
-        return Counter({element: count for element, count in self.rows.items() if element not in ROWS})
-
-    @property
-    def unknown_attributes(self) -> Counter[tuple[str, str]]:
-        """How often elements that are known had attributes that are not, by element and attribute."""
-        found: Counter[tuple[str, str]] = Counter()
-        for shape in self.shapes.values():
-            for name in shape.unknown:
-                found[shape.element, name] += shape.count
-        return found
 
 
 class StatementReader:
@@ -88,18 +66,22 @@ class StatementReader:
         self.census = Census()
         self.bytes_read = 0
         self._parser = ParserCreate()
-        self._builder = RowBuilder()
+        self._calendar = Calendar(self._days_come_first)
+        self._builder = RowBuilder(self._calendar)
         self._rows: list[Row] = []
         self._statement: Statement | None = None
         self._enveloped = False
         self._root: str | None = None
+        self._depth = 0
         self._text: list[str] = []
         self._answer: dict[str, str] = {}
+        self._began = 0
 
     def __iter__(self) -> Iterator[Row]:
         """The rows, one after the other."""
         parser = self._parser
         parser.ordered_attributes = True
+        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._doctype
@@ -107,6 +89,8 @@ class StatementReader:
         if isinstance(source, bytes):
             source = BytesIO(source)
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+            if file.seekable():
+                self._began = file.tell()
             ended = False
             while not ended:
                 chunk = file.read(CHUNK_BYTES)
@@ -117,6 +101,23 @@ class StatementReader:
                 yield from rows
         if not self._enveloped and not self.census.rows:
             self._fail(NotAStatementError, "there is nothing of a Flex statement in it", line=None)
+        self.census.month_first_assumed = self._calendar.month_first_assumed
+
+    def _days_come_first(self) -> bool | None:
+        """Look through the whole file for a date that tells; what cannot be read twice tells nothing."""
+        source = self._source
+        if isinstance(source, bytes):
+            return days_come_first([source])
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return days_come_first(iter(partial(file.read, CHUNK_BYTES), b""))
+        if not source.seekable():
+            return None
+        here = source.tell()
+        source.seek(self._began)
+        told = days_come_first(iter(partial(source.read, CHUNK_BYTES), b""))
+        source.seek(here)
+        return told
 
     def _parse(self, chunk: bytes, *, last: bool) -> None:
         try:
@@ -134,30 +135,42 @@ class StatementReader:
             if self._root is not None:
                 raise  # encodings are looked up before the first element
             raise NotXmlError(self.name, None, f"its encoding cannot be read ({error})") from error
+        self._bound()
+
+    def _bound(self) -> None:
+        """Refuse a piece without end: expat keeps what is not complete, and scans it again and again."""
+        pending = self.bytes_read - self._parser.CurrentByteIndex
+        if pending > MOST_PIECE + CHUNK_BYTES or sum(map(len, self._text)) > MOST_PIECE:
+            self._fail(
+                ExcessiveError, f"a piece of it is longer than {MOST_PIECE:,} bytes, as none of a statement"
+            )
 
     def _start(self, element: str, flat: list[str]) -> None:
         if self._root is None:
             self._root = element
             if element.lower() == "html":
                 self._fail(NotAStatementError, "this is a web page; save the statement itself as XML")
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            self._fail(ExcessiveError, f"elements are nested deeper than {MOST_DEPTH}; no statement's are")
         if self._text:
             self._text.clear()
         if element in _ENVELOPES:
             self._enveloped = True
-        if not flat:
+        if not flat and element not in _TRADES:
             # A section, or one word of the service's answer.
             self._parser.CharacterDataHandler = self._text.append
             return
         self._parser.CharacterDataHandler = None
-        if element not in {"FlexStatements", _SERVICE_ANSWER}:
+        if element == "FlexStatements":
+            announced = dict(zip(flat[::2], flat[1::2], strict=True))
+            self.census.statements_announced = read_whole(announced.get("count", ""))
+        elif element != _SERVICE_ANSWER:
             self._row(element, tuple(flat[::2]), flat[1::2])
 
     def _row(self, element: str, names: tuple[str, ...], values: list[str]) -> None:
         census = self.census
-        key = (element, names)
-        shape = census.shapes.get(key)
-        if shape is None:
-            shape = census.shapes[key] = shape_of(element, names)
+        shape = census.shapes.get((element, names)) or census.shape(element, names)
         shape.count += 1
         line = self._parser.CurrentLineNumber
         row = self._builder.build(shape, line, self._statement, values)
@@ -174,6 +187,7 @@ class StatementReader:
         self._rows.append(row)
 
     def _end(self, element: str) -> None:
+        self._depth -= 1
         self._parser.CharacterDataHandler = None
         if self._text:
             self._say(element, "".join(self._text).strip())
@@ -188,7 +202,7 @@ class StatementReader:
         if not text:
             return
         if self._root == _SERVICE_ANSWER:
-            self._answer[element] = text
+            self._answer[element.lower()] = text
             return
         self.census.texts[element] += 1
         self._rows.append(Other(element, self._parser.CurrentLineNumber, self._statement, (), [], text=text))
@@ -196,14 +210,13 @@ class StatementReader:
     def _refuse(self) -> NoReturn:
         """The service answers in XML, too, when it has no statement to give, or not yet."""
         answer = self._answer
-        if answer.get("Status") == "Success":
+        if answer.get("status", "").lower() == "success":
             self._fail(NotAStatementError, "this is only the service's promise of a statement, by its number")
-        code = answer.get("ErrorCode", "")
         raise FlexServiceError(
             self.name,
             self._parser.CurrentLineNumber,
-            int(code) if code.isascii() and code.isdigit() else None,
-            answer.get("ErrorMessage", ""),
+            read_whole(answer.get("errorcode", "")),
+            answer.get("errormessage", ""),
         )
 
     def _doctype(self, root: str, *_: object) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from core.domain.money import ZERO
-from services.statements.values import Moment, moment_on
+from services.statements.values import NOTHING, Moment, moment_on
 
 KINDS: Final = (str, Decimal | None, int | None, date | None, Moment | None, tuple[str, ...])
 """The types a field may have, in the order in which a row's fields stand."""
@@ -46,7 +46,7 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Other(Row, frozen=True, gc=False):
-    """An element that nothing here knows, kept as it came; ``text`` is what stood between its tags."""
+    """An element that is not typed, kept as it came; ``text`` is what stood between its tags."""
 
     text: str = ""
 
@@ -67,28 +67,52 @@ class Statement(Row, frozen=True, gc=False):
     to_date: Annotated[date | None, "toDate"]
     generated_at: Annotated[Moment | None, "whenGenerated"]
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Whose it is: several, or nobody by name, when it is consolidated."""
+        return tuple(name for name in map(str.strip, self.account.split(",")) if name not in NOTHING)
 
-class Held(Row, frozen=True, gc=False):
-    """What every row about an instrument has: whose it is and what it is of.
+
+class Owned(Row, frozen=True, gc=False):
+    """What every row of an account has: whose it is, in which currency, and how closely it looks.
 
     ``stated_account`` is empty where a query leaves the column out: ``account`` then is the statement's.
     """
 
     stated_account: Annotated[str, "accountId"]
     currency: Annotated[str, "currency"]
+    level_of_detail: Annotated[str, "levelOfDetail"]
+
+    @property
+    def account(self) -> str:
+        """Whose row it is; empty when neither it nor a statement names one account alone."""
+        stated = self.stated_account
+        if stated and stated not in NOTHING:
+            return "" if "," in stated else stated
+        accounts = self.statement.accounts if self.statement else ()
+        return accounts[0] if len(accounts) == 1 else ""
+
+    @property
+    def level(self) -> str:
+        """The level of detail in one spelling: ``BaseCurrency`` → ``BASECURRENCY``, none → ``""``."""
+        level = self.level_of_detail
+        return "" if level in NOTHING else level.upper().replace(" ", "_")
+
+
+class Held(Owned, frozen=True, gc=False):
+    """What every row about an instrument has: whose it is and what it is of."""
+
     asset_category: Annotated[str, "assetCategory"]
+    sub_category: Annotated[str, "subCategory"]
     symbol: Annotated[str, "symbol"]
     description: Annotated[str, "description"]
     expiry: Annotated[str, "expiry"]
     right: Annotated[str, "putCall"]
-    level_of_detail: Annotated[str, "levelOfDetail"]
     listing_exchange: Annotated[str, "listingExchange"]
     underlying_symbol: Annotated[str, "underlyingSymbol"]
-
-    @property
-    def account(self) -> str:
-        """Whose row it is; empty when neither it nor a statement says so."""
-        return self.stated_account or (self.statement.account if self.statement else "")
+    isin: Annotated[str, "isin"]
+    cusip: Annotated[str, "cusip"]
+    figi: Annotated[str, "figi"]
 
 
 class Trade(Held, frozen=True, gc=False):
@@ -115,7 +139,7 @@ class Trade(Held, frozen=True, gc=False):
     multiplier: Annotated[Decimal | None, "multiplier"]
     strike: Annotated[Decimal | None, "strike"]
     quantity: Annotated[Decimal | None, "quantity"]
-    price: Annotated[Decimal | None, "tradePrice", "price"]
+    price: Annotated[Decimal | None, "tradePrice", "price", "TradePrice"]
     trade_money: Annotated[Decimal | None, "tradeMoney", "amount"]
     proceeds: Annotated[Decimal | None, "proceeds"]
     taxes: Annotated[Decimal | None, "taxes", "tax"]
@@ -126,6 +150,7 @@ class Trade(Held, frozen=True, gc=False):
     fx_rate_to_base: Annotated[Decimal | None, "fxRateToBase"]
     conid: Annotated[int | None, "conid"]
     underlying_conid: Annotated[int | None, "underlyingConid"]
+    expires_on: Annotated[date | None, "expiry"]
     trade_date: Annotated[date | None, "tradeDate"]
     report_date: Annotated[date | None, "reportDate"]
     settle_date: Annotated[date | None, "settleDateTarget", "settleDate"]
@@ -138,7 +163,7 @@ class Trade(Held, frozen=True, gc=False):
         """What the row tells of. A query without that column asks for executions."""
         if self.element in _DETAIL_OF_ELEMENT:
             return _DETAIL_OF_ELEMENT[self.element]
-        return _DETAIL_OF_LEVEL.get(self.level_of_detail, "other")
+        return _DETAIL_OF_LEVEL.get(self.level, "other")
 
     @property
     def cancels(self) -> bool:
@@ -150,7 +175,7 @@ class Trade(Held, frozen=True, gc=False):
         """When; of a row without a time of its own the trade date with the trade time, as far as stated."""
         if self.stated_time is not None or self.trade_date is None:
             return self.stated_time
-        return moment_on(self.trade_date, self.trade_time)
+        return moment_on(self.trade_date, "" if self.trade_time in NOTHING else self.trade_time)
 
     @property
     def commission(self) -> Decimal | None:
@@ -165,7 +190,7 @@ class Trade(Held, frozen=True, gc=False):
         unknown. Currency trades never have that word; their zero is meant.
         """
         stated = self.stated_realized_pnl
-        if stated is None or stated or self.asset_category == "CASH" or self.open_close not in _UNSAID:
+        if stated is None or stated or self.asset_category == "CASH" or self.open_close not in NOTHING:
             return stated
         return None
 
@@ -177,13 +202,13 @@ class Trade(Held, frozen=True, gc=False):
         return None
 
 
-_UNSAID: Final = frozenset({"", "-", "--"})
 _DETAIL_OF_ELEMENT: Final[dict[str, Detail]] = {
     "Lot": "lot",
     "Order": "order",
     "SymbolSummary": "summary",
     "AssetSummary": "summary",
     "TradeTransfer": "transfer",
+    "WashSale": "other",
 }
 _DETAIL_OF_LEVEL: Final[dict[str, Detail]] = {
     "": "execution",
@@ -196,12 +221,14 @@ _DETAIL_OF_LEVEL: Final[dict[str, Detail]] = {
 
 
 class OpenPosition(Held, frozen=True, gc=False):
-    """What was held at the end of ``report_date``, as a sum or, at the level of detail LOT, lot by lot.
+    """What was held at the end of ``report_date``, as a sum and, if a query asks for it, lot by lot again.
 
     ``cost`` is signed like the quantity, with the multiplier and the commission; ``cost_price`` per point.
     """
 
     side: Annotated[str, "side"]
+    opening_order_id: Annotated[str, "originatingOrderID"]
+    opening_transaction_id: Annotated[str, "originatingTransactionID"]
     multiplier: Annotated[Decimal | None, "multiplier"]
     strike: Annotated[Decimal | None, "strike"]
     quantity: Annotated[Decimal | None, "position"]
@@ -213,9 +240,19 @@ class OpenPosition(Held, frozen=True, gc=False):
     unrealized_pnl: Annotated[Decimal | None, "fifoPnlUnrealized"]
     fx_rate_to_base: Annotated[Decimal | None, "fxRateToBase"]
     conid: Annotated[int | None, "conid"]
+    underlying_conid: Annotated[int | None, "underlyingConid"]
+    expires_on: Annotated[date | None, "expiry"]
     report_date: Annotated[date | None, "reportDate"]
     opened_at: Annotated[Moment | None, "openDateTime"]
     codes: Annotated[tuple[str, ...], "code"]
+
+    @property
+    def is_lot(self) -> bool:
+        """Whether it is a part of a position that another row states as a whole.
+
+        Without a level of detail a lot is told by its opening, which no sum has.
+        """
+        return self.level == "LOT" or (not self.level and self.opened_at is not None)
 
 
 class OptionEvent(Held, frozen=True, gc=False):
@@ -232,8 +269,10 @@ class OptionEvent(Held, frozen=True, gc=False):
     commission_and_tax: Annotated[Decimal | None, "commisionsAndTax", "commissionsAndTax"]
     cost: Annotated[Decimal | None, "costBasis"]
     realized_pnl: Annotated[Decimal | None, "realizedPnl"]
+    fx_rate_to_base: Annotated[Decimal | None, "fxRateToBase"]
     conid: Annotated[int | None, "conid"]
     underlying_conid: Annotated[int | None, "underlyingConid"]
+    expires_on: Annotated[date | None, "expiry"]
     on_date: Annotated[date | None, "date"]
 
 
@@ -243,14 +282,19 @@ class CorporateAction(Held, frozen=True, gc=False):
     type: Annotated[str, "type"]
     transaction_id: Annotated[str, "transactionID"]
     action_id: Annotated[str, "actionID"]
+    action_description: Annotated[str, "actionDescription"]
     multiplier: Annotated[Decimal | None, "multiplier"]
+    strike: Annotated[Decimal | None, "strike"]
     quantity: Annotated[Decimal | None, "quantity"]
     amount: Annotated[Decimal | None, "amount"]
     proceeds: Annotated[Decimal | None, "proceeds"]
     value: Annotated[Decimal | None, "value"]
-    cost: Annotated[Decimal | None, "cost"]
+    cost: Annotated[Decimal | None, "cost", "costBasis"]
     realized_pnl: Annotated[Decimal | None, "fifoPnlRealized"]
+    fx_rate_to_base: Annotated[Decimal | None, "fxRateToBase"]
     conid: Annotated[int | None, "conid"]
+    underlying_conid: Annotated[int | None, "underlyingConid"]
+    expires_on: Annotated[date | None, "expiry"]
     report_date: Annotated[date | None, "reportDate"]
     at: Annotated[Moment | None, "dateTime"]
     codes: Annotated[tuple[str, ...], "code"]
@@ -259,7 +303,7 @@ class CorporateAction(Held, frozen=True, gc=False):
 class Transfer(Held, frozen=True, gc=False):
     """Holdings or cash that came from or went to another account, as a whole or (TransferLot) by the lot.
 
-    ``pnl`` is what was gained on them before, which came with them.
+    ``pnl`` is what was gained on them before, which came with them. Not every broker says ``cost``.
     """
 
     type: Annotated[str, "type"]
@@ -268,16 +312,28 @@ class Transfer(Held, frozen=True, gc=False):
     other_account: Annotated[str, "account"]
     transaction_id: Annotated[str, "transactionID"]
     multiplier: Annotated[Decimal | None, "multiplier"]
+    strike: Annotated[Decimal | None, "strike"]
     quantity: Annotated[Decimal | None, "quantity"]
     price: Annotated[Decimal | None, "transferPrice"]
     market_value: Annotated[Decimal | None, "positionAmount"]
     pnl: Annotated[Decimal | None, "pnlAmount"]
     cash: Annotated[Decimal | None, "cashTransfer"]
+    cost: Annotated[Decimal | None, "costBasis", "costBasisMoney", "cost"]
+    fx_rate_to_base: Annotated[Decimal | None, "fxRateToBase"]
     conid: Annotated[int | None, "conid"]
+    underlying_conid: Annotated[int | None, "underlyingConid"]
+    expires_on: Annotated[date | None, "expiry"]
     on_date: Annotated[date | None, "date"]
     report_date: Annotated[date | None, "reportDate"]
+    settle_date: Annotated[date | None, "settleDate"]
     at: Annotated[Moment | None, "dateTime"]
+    opened_at: Annotated[Moment | None, "openDateTime", "holdingPeriodDateTime"]
     codes: Annotated[tuple[str, ...], "code"]
+
+    @property
+    def is_lot(self) -> bool:
+        """Whether it is a part of what another row may state as a whole."""
+        return self.element == "TransferLot" or self.level == "LOT"
 
 
 class ConversionRate(Row, frozen=True, gc=False):

@@ -7,44 +7,14 @@ goes where needs to be looked up only once, not for each of a hundred thousand r
 from collections.abc import Callable, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Final, NamedTuple, TypeAlias, get_args, get_type_hints
+from typing import NamedTuple, TypeAlias, get_args, get_type_hints
 
 from msgspec.structs import fields
 
-from services.statements.attributes import KEPT_RAW
-from services.statements.rows import (
-    KINDS,
-    ConversionRate,
-    CorporateAction,
-    OpenPosition,
-    OptionEvent,
-    Other,
-    Query,
-    Row,
-    Statement,
-    Trade,
-    Transfer,
-)
-from services.statements.values import Calendar, Memo, read_codes, read_number, read_whole
-
-ROWS: Final[dict[str, type[Row]]] = {
-    "FlexQueryResponse": Query,
-    "FlexStatement": Statement,
-    "Trade": Trade,
-    "TradeConfirm": Trade,
-    "TradeTransfer": Trade,
-    "Order": Trade,
-    "SymbolSummary": Trade,
-    "AssetSummary": Trade,
-    "Lot": Trade,
-    "OpenPosition": OpenPosition,
-    "OptionEAE": OptionEvent,
-    "CorporateAction": CorporateAction,
-    "Transfer": Transfer,
-    "TransferLot": Transfer,
-    "ConversionRate": ConversionRate,
-}
-"""Which row an element becomes; every other element becomes an ``Other``."""
+from services.statements.attributes import KEPT_RAW, stem
+from services.statements.elements import ROWS
+from services.statements.rows import KINDS, Other, Row, Statement
+from services.statements.values import NOTHING, Calendar, Memo, Numbers, read_codes, read_whole
 
 Pick: TypeAlias = Callable[[Sequence[str]], tuple[str, ...]]
 
@@ -54,9 +24,10 @@ class Shape:
 
     ``picks`` take the texts of each kind of field, in the order of ``KINDS``. ``read`` are the attributes
     that are read as something else than text; ``unknown`` those that Flex did not have when this was written.
+    ``either`` are the places of attributes of which a field takes the first that says something.
     """
 
-    __slots__ = ("count", "element", "names", "picks", "read", "row_type", "unknown")
+    __slots__ = ("count", "either", "element", "names", "picks", "read", "row_type", "unknown")
 
     def __init__(
         self,
@@ -66,6 +37,7 @@ class Shape:
         picks: tuple[Pick, ...] = (),
         read: tuple[str, ...] = (),
         unknown: tuple[str, ...] = (),
+        either: tuple[tuple[int, ...], ...] = (),
     ) -> None:
         self.element = element
         self.names = names
@@ -73,6 +45,7 @@ class Shape:
         self.picks = picks
         self.read = read
         self.unknown = unknown
+        self.either = either
         self.count = 0
 
 
@@ -100,28 +73,41 @@ def columns(row_type: type[Row]) -> tuple[Column, ...]:
 
 
 @cache
-def known_attributes() -> frozenset[str]:
-    """Every attribute that Flex is known to have in one of these rows, typed or not."""
-    typed = (name for row_type in ROWS.values() for column in columns(row_type) for name in column.names)
-    return KEPT_RAW.union(typed)
+def _typed_attributes() -> frozenset[str]:
+    """Every attribute that a field of some row is read from."""
+    return frozenset(
+        name for row_type in ROWS.values() for column in columns(row_type) for name in column.names
+    )
+
+
+def is_known(attribute: str) -> bool:
+    """Whether Flex is known to have ``attribute`` in one of these rows, typed or not."""
+    return any(name in _typed_attributes() or name in KEPT_RAW for name in (attribute, stem(attribute)))
 
 
 def shape_of(element: str, names: tuple[str, ...]) -> Shape:
-    """Work out how to read elements ``element`` with attributes ``names``; one more value stands for none."""
+    """Work out how to read elements ``element`` with attributes ``names``.
+
+    After the values of a row there stand one for what is absent, then one for each of ``either``.
+    """
     row_type = ROWS.get(element)
     if row_type is None:
         return Shape(element, names, Other)
     places = {name: place for place, name in enumerate(names)}
     picked: list[list[int]] = [[] for _ in KINDS]
     read: list[str] = []
+    either: list[tuple[int, ...]] = []
     for kind, alternatives in columns(row_type):
-        name = next((one for one in alternatives if one in places), None)
-        picked[kind].append(len(names) if name is None else places[name])
-        if name is not None and KINDS[kind] is not str:
-            read.append(name)
-    known = known_attributes()
-    unknown = tuple(name for name in names if name not in known)
-    return Shape(element, names, row_type, tuple(map(_pick, picked)), tuple(read), unknown)
+        present = [name for name in alternatives if name in places]
+        if len(present) > 1:
+            either.append(tuple(places[name] for name in present))
+            picked[kind].append(len(names) + len(either))
+        else:
+            picked[kind].append(places[present[0]] if present else len(names))
+        if KINDS[kind] is not str:
+            read.extend(present)
+    unknown = tuple(name for name in names if not is_known(name))
+    return Shape(element, names, row_type, tuple(map(_pick, picked)), tuple(read), unknown, tuple(either))
 
 
 def _pick(places: Sequence[int]) -> Pick:
@@ -131,12 +117,14 @@ def _pick(places: Sequence[int]) -> Pick:
 
 
 class RowBuilder:
-    """Builds the rows of one file. ``unreadable`` collects texts that are not what they should be."""
+    """Builds the rows of one file, whose dates are of one ``calendar``.
 
-    def __init__(self) -> None:
+    ``unreadable`` collects texts that are not what they should be.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
         self.unreadable: list[str] = []
-        calendar = Calendar()
-        self._number = Memo(read_number, self.unreadable).__getitem__
+        self._number = Numbers(self.unreadable).__getitem__
         self._whole = Memo(read_whole, self.unreadable).__getitem__
         self._date = Memo(calendar.read_date, self.unreadable).__getitem__
         self._moment = Memo(calendar.read_moment, self.unreadable).__getitem__
@@ -153,6 +141,9 @@ class RowBuilder:
         if shape.row_type is Other:
             return Other(shape.element, line, statement, shape.names, values)
         values.append("")  # what an attribute that is absent has
+        for places in shape.either:
+            said = (values[place] for place in places)
+            values.append(next((text for text in said if text.strip() not in NOTHING), values[places[0]]))
         texts, numbers, wholes, dates, moments, codes = shape.picks
         return shape.row_type(
             shape.element,

@@ -1,6 +1,6 @@
 """Texts of a statement to values: numbers, dates and times in every spelling a Flex query can be set to.
 
-Whatever is not stated, spelled as nothing or as ``--``, is ``None``: unknown is not zero.
+Whatever is not stated, or has no single value, is ``None``: unknown is not zero.
 """
 
 import re
@@ -15,15 +15,18 @@ from core.domain.money import decimal_from_text
 
 Value = TypeVar("Value")
 
-NOTHING: Final = frozenset({"", "--"})
-"""How Flex spells that there is no value."""
+NOTHING: Final = frozenset({"", "-", "--", "N/A", "MULTI", "MULTIPLE"})
+"""How Flex spells that there is no value, or several."""
 
 FLEX_ZONE: Final = ZoneInfo("US/Eastern")
 """The zone of a statement's times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d\d?)?", re.ASCII)
+_SIMPLE_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
-_DATE = r"\d{8}|\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-[A-Za-z]{3}-(?:\d{4}|\d\d)"
+_DATE = (
+    r"\d{8}|\d{4}-\d\d-\d\d|\d{4}/\d\d/\d\d|\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-[A-Za-z]{3}-(?:\d{4}|\d\d)"
+)
 _MOMENT = re.compile(
     rf"(?P<date>{_DATE})"
     r"(?:(?:[;,T ] ?)?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:\.\d+)?)?"
@@ -32,11 +35,16 @@ _MOMENT = re.compile(
 )
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)", re.ASCII)
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_ABBREVIATIONS: Final = {
-    "EST": timezone(timedelta(hours=-5)),
-    "EDT": timezone(timedelta(hours=-4)),
+# fmt: off
+_HOURS_EAST: Final = {
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "BST": 1, "CET": 1, "CEST": 2, "HKT": 8, "SGT": 8, "JST": 9, "AEST": 10, "AEDT": 11,
+}
+# fmt: on
+_ABBREVIATIONS: Final[dict[str, tzinfo]] = {
     "ET": FLEX_ZONE,
     "Z": UTC,
+    **{name: timezone(timedelta(hours=hours)) for name, hours in _HOURS_EAST.items()},
 }
 _MONTHS_IN_A_YEAR = 12
 _MOST_DIGITS = 18
@@ -104,15 +112,32 @@ class Memo(dict[str, Value | None]):
         return value
 
 
+class Numbers(Memo[Decimal]):
+    """What texts were read as by ``read_number``, with a shortcut for how nearly all numbers are spelled."""
+
+    def __init__(self, unreadable: list[str]) -> None:
+        super().__init__(read_number, unreadable)
+
+    def __missing__(self, text: str) -> Decimal | None:
+        if _SIMPLE_NUMBER(text) is None:
+            return super().__missing__(text)
+        if len(self) >= self.MOST:
+            self.clear()
+        value = self[text] = Decimal(text)
+        return value
+
+
 class Calendar:
     """Reads the dates and times of one file.
 
-    A date with slashes may have the day or the month first, and nothing in it says which. The first that a
-    file has decides where it can (a 13th month there is not); else the month comes first, as is IBKR's way. A
-    later date that contradicts is unreadable rather than wrong.
+    A date with slashes may have the day or the month first, and nothing in it says which, unless one of them
+    is beyond 12. ``day_first`` is asked about the file as a whole, once, when one is met that could be both;
+    where it does not know, either, the month comes first, and ``month_first_assumed`` says so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, day_first: Callable[[], bool | None] = lambda: None) -> None:
+        self.month_first_assumed = False
+        self._ask = day_first
         self._day_first: bool | None = None
         self._hours = Memo(self._read_moment, [])
 
@@ -170,10 +195,26 @@ class Calendar:
         return date(_year(third), _MONTHS.index(second.lower()) + 1, int(first))
 
     def _slashed(self, first: str, second: str, year: str) -> date:
+        if len(first) > _SHORT_YEAR:
+            return date(int(first), int(second), int(year))
         if self._day_first is None:
-            self._day_first = int(first) > _MONTHS_IN_A_YEAR
+            self._day_first = self._is_day_first(int(first), int(second))
         day, month = (first, second) if self._day_first else (second, first)
         return date(_year(year), int(month), int(day))
+
+    def _is_day_first(self, first: int, second: int) -> bool:
+        told = day_comes_first(first, second)
+        if told is None:
+            told = self._ask()
+        self.month_first_assumed = told is None
+        return bool(told)
+
+
+def day_comes_first(first: int, second: int) -> bool | None:
+    """What the first two numbers of a date with slashes tell of their order; ``None`` for nothing."""
+    if (first > _MONTHS_IN_A_YEAR) == (second > _MONTHS_IN_A_YEAR):
+        return None
+    return first > _MONTHS_IN_A_YEAR
 
 
 @lru_cache(maxsize=8192)

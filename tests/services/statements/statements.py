@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 from xml.sax.saxutils import quoteattr
 
+import pytest
+
+from services.statements.errors import StatementError
 from services.statements.read import StatementReader
 from services.statements.rows import Row, Trade
+
+Kind = TypeVar("Kind", bound=Row)
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = sorted(DATA.glob("flex-*/*.xml"))
 
 
-def rows_of(source: Path | str) -> list[Row]:
+def rows_of(source: Path | str | BinaryIO) -> list[Row]:
     return list(StatementReader(source.encode() if isinstance(source, str) else source))
 
 
@@ -54,3 +60,18 @@ def trade(**changed: str) -> str:
 
 def trades_of(elements: Iterable[str]) -> list[Trade]:
     return [row for row in rows_of(in_statement(*elements)) if isinstance(row, Trade)]
+
+
+def only(kind: type[Kind], rows: Iterable[Row]) -> list[Kind]:
+    return [row for row in rows if isinstance(row, kind)]
+
+
+def failure(source: str | bytes) -> StatementError:
+    """What refuses a file, which is called ``may.xml``."""
+    with pytest.raises(StatementError) as caught:
+        rows = list(StatementReader(source if isinstance(source, bytes) else source.encode(), "may.xml"))
+        assert rows is None, "it was read"
+    assert str(caught.value).startswith("may.xml")
+    assert caught.value.reason in str(caught.value)
+    assert caught.value.exit_code == 1
+    return caught.value
