@@ -105,7 +105,8 @@ def converted(
 
 
 def _merged(revisions: list[Report], currency: str) -> Fill:
-    revisions.sort(key=lambda report: report.revision)
+    # A statement cancels a trade under the trade's own revision.
+    revisions.sort(key=lambda report: (report.revision, not report.quantity))
     last = revisions[-1]
     known = [report for report in revisions if report.commission is not None]
     amounts = [converted(one.commission, one.commission_currency, one.rate, currency) for one in known]

@@ -49,3 +49,23 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+_MOST_DIGITS = 25
+_MOST_BEFORE_THE_POINT = 18
+_MOST_BEHIND_IT = 30
+"""More is no amount of anything; it is a fault in what sent it. Up to here, products of three are exact."""
+
+
+def is_usable(number: Decimal | None) -> bool:
+    """Whether a figure is not told, or one that can be kept and reckoned with."""
+    if number is None:
+        return True
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.as_tuple()
+    return (
+        len(digits) <= _MOST_DIGITS
+        and number.adjusted() < _MOST_BEFORE_THE_POINT
+        and int(exponent) >= -_MOST_BEHIND_IT
+    )

@@ -48,6 +48,7 @@ IgnoredReason: TypeAlias = Literal[
     "repeated",
     "summary_of_other_rows",
     "not_used",
+    "unusable_figure",
 ]
 """Why a row changes nothing. What it says stays in the raw file."""
 

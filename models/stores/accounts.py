@@ -62,6 +62,15 @@ _upsert_instruments = BulkInsert(
     + " WHERE instruments.details_as_of IS NULL OR excluded.details_as_of >= instruments.details_as_of",
 )
 
+_insert_instruments = BulkInsert(instruments, _INSTRUMENT_COLUMNS, conflict="ON CONFLICT (conid) DO NOTHING")
+# The broker's own word of today stands.
+_name_accounts = text(
+    "UPDATE broker_accounts a SET base_currency = coalesce(a.base_currency, r.currency), "
+    "alias = coalesce(a.alias, r.alias) FROM unnest(CAST(:accounts AS text[]), CAST(:currencies AS text[]), "
+    "CAST(:aliases AS text[])) AS r(account, currency, alias) WHERE a.account = r.account "
+    "AND (a.base_currency IS NULL OR a.alias IS NULL)"
+)
+
 _upsert_values = BulkInsert(
     account_values,
     ("account", "key", "currency", "value", "as_of", "epoch"),
@@ -109,7 +118,30 @@ async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetim
 
 async def upsert_instruments(connection: Writer, described: Iterable[Described], now: datetime) -> None:
     """Store instruments. Contract details are never replaced by what lacks them."""
-    rows = [
+    await _upsert_instruments(connection, _instrument_rows(described, now))
+
+
+async def describe_new(connection: Writer, described: Iterable[Described], now: datetime) -> None:
+    """Store instruments that are not known; what is known of the others stands."""
+    await _insert_instruments(connection, _instrument_rows(described, now))
+
+
+async def name_accounts(connection: Writer, named: Iterable[tuple[str, str | None, str | None]]) -> None:
+    """Note base currency and alias of accounts, as far as nothing is known of them."""
+    ordered = sorted(named, key=lambda one: one[0])
+    if ordered:
+        await connection.execute(
+            _name_accounts,
+            {
+                "accounts": [one[0] for one in ordered],
+                "currencies": [one[1] for one in ordered],
+                "aliases": [one[2] for one in ordered],
+            },
+        )
+
+
+def _instrument_rows(described: Iterable[Described], now: datetime) -> list[tuple[object, ...]]:
+    return [
         (
             item.conid,
             item.symbol,
@@ -129,7 +161,6 @@ async def upsert_instruments(connection: Writer, described: Iterable[Described],
         )
         for item, details_as_of in sorted(described, key=lambda one: one.instrument.conid)
     ]
-    await _upsert_instruments(connection, rows)
 
 
 async def upsert_account_values(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.types import BigInteger, Boolean, Integer, LargeBinary, Numeric, Text, TypeEngine, Uuid
+from sqlalchemy.types import BigInteger, Boolean, Date, Integer, LargeBinary, Numeric, Text, TypeEngine, Uuid
 
 from models.session import Writer
 
@@ -41,6 +41,7 @@ _TRANSPORT: tuple[tuple[type[TypeEngine[Any]], str, str, Callable[[Any], Any]], 
     (Numeric, "text", "trim_scale(CAST({} AS numeric))", _number),
     (Uuid, "text", "CAST({} AS uuid)", lambda value: None if value is None else str(value)),
     (TIMESTAMP, "timestamptz", "{}", _same),
+    (Date, "date", "{}", _same),
     (BigInteger, "bigint", "{}", _same),
     (Integer, "integer", "{}", _same),
     (Boolean, "boolean", "{}", _same),
@@ -188,12 +189,19 @@ class BulkCopy:
 
     async def __call__(self, connection: Writer, lines: Sequence[str]) -> None:
         """Write ``lines``, each made by ``copy_line`` of values in the order of the columns."""
-        if not lines:
-            return
-        raw = (await connection.get_raw_connection()).driver_connection
-        if raw is None or not raw.is_in_transaction():
-            raise RuntimeError("COPY has to stand in a transaction that has begun: execute something first")
-        await raw.copy_to_table(self._table, source=_chunks(lines), columns=self._columns)
+        await copy_lines_into(connection, self._table, self._columns, lines)
+
+
+async def copy_lines_into(
+    connection: Writer, table: str, columns: Sequence[str], lines: Sequence[str]
+) -> None:
+    """COPY ``lines`` into a table by its name: also one that lives within the transaction only."""
+    if not lines:
+        return
+    raw = (await connection.get_raw_connection()).driver_connection
+    if raw is None or not raw.is_in_transaction():
+        raise RuntimeError("COPY has to stand in a transaction that has begun: execute something first")
+    await raw.copy_to_table(table, source=_chunks(lines), columns=columns)
 
 
 async def _chunks(lines: Sequence[str]) -> AsyncIterator[bytes]:

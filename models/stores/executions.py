@@ -76,7 +76,9 @@ _upsert_commissions = BulkInsert(
     "repeated_at = coalesce(excluded.repeated_at, excluded.received_at), epoch = excluded.epoch "
     "WHERE (commission_reports.epoch, "
     "coalesce(commission_reports.repeated_at, commission_reports.received_at)) "
-    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
+    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at)) "
+    # A statement's figure wins over what is told live.
+    "AND commission_reports.stated_by IS NULL",
 )
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
 _forget_rates = text(

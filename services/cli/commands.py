@@ -9,6 +9,7 @@ import typer
 from core.errors import LotkeeperError
 from services.cli.dead_commands import dead
 from services.cli.flex_commands import flex
+from services.cli.import_commands import imports
 from services.cli.ledger_commands import ledger, validate
 from services.cli.options import AsJson, WhichProfile
 
@@ -34,6 +35,7 @@ TRUST, STATEMENTS = "Prove and mend the ledger", "The broker's statements"
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
+app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
 
 
@@ -94,9 +96,10 @@ def broker() -> None:
 def worker() -> None:
     """Run a worker: from the Redis stream to PostgreSQL. Start as many as you like."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.cli.statement_keeper import keep_statements  # noqa: PLC0415 - the same
     from services.position_sync.app import run  # noqa: PLC0415 - the same
 
-    run(load_settings())
+    run(load_settings(), [keep_statements])
 
 
 @app.command(rich_help_panel=SERVICES)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 
 from core import logs
 from core.errors import StreamUnavailableError
@@ -28,12 +29,20 @@ _CONNECTIONS = 6
 """Work that is under way holds one to keep others from it, and writes over another."""
 
 
-def run(settings: Settings) -> None:
+Companion = Callable[[Settings, Database, StreamPort], Awaitable[None]]
+"""What a worker does besides: runs until cancelled, over the worker's own connections."""
+
+
+def run(settings: Settings, companions: Sequence[Companion] = ()) -> None:
     """Run a worker until told to stop. Any number may run at once."""
-    run_service("worker", settings, main, metrics_port=settings.worker_metrics_port)
+
+    async def run_all(settings: Settings) -> None:
+        await main(settings, companions)
+
+    run_service("worker", settings, run_all, metrics_port=settings.worker_metrics_port)
 
 
-async def main(settings: Settings) -> None:
+async def main(settings: Settings, companions: Sequence[Companion] = ()) -> None:
     """Run until cancelled.
 
     Raises:
@@ -63,6 +72,8 @@ async def main(settings: Settings) -> None:
             tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
             tasks.create_task(Upkeep(database, streams, settings, queue).run(), name="upkeep")
             tasks.create_task(_tend_facts(streams, settings), name="facts")
+            for companion in companions:
+                tasks.create_task(_accompany(companion, settings, database, streams), name="companion")
     finally:
         begin_cleanup()
         await jobs.close(redis)
@@ -70,6 +81,12 @@ async def main(settings: Settings) -> None:
         await ticks_streams.close()
         await database.close()
         log.info("worker_stopped")
+
+
+async def _accompany(
+    companion: Companion, settings: Settings, database: Database, streams: StreamPort
+) -> None:
+    await companion(settings, database, streams)
 
 
 async def _tend_facts(streams: StreamPort, settings: Settings) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from core.domain.books import BookKey
 from core.domain.executions import has_quantity
 from core.domain.instruments import COMBO_CONID, Instrument
+from core.domain.money import is_usable
 from core.events.facts import (
     AccountsListed,
     AccountValueReported,
@@ -33,11 +34,6 @@ from models.stores.dead_facts import DeadFact
 from models.stores.executions import Received, ReceivedCommission
 from models.stores.gaps import Gap
 from models.stores.inbox import EntryName, StreamPlace
-
-_MOST_DIGITS = 25
-_MOST_BEFORE_THE_POINT = 18
-_MOST_BEHIND_IT = 30
-"""More is no amount of anything; it is a fault in what sent it. Up to here, products of three are exact."""
 
 _MOST_SEQUENCE = 2**63 - 1
 """What PostgreSQL counts epochs and sequences up to. No link comes near it."""
@@ -231,19 +227,6 @@ def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution) -
     )
 
 
-def _sane(number: Decimal | None) -> bool:
-    if number is None:
-        return True
-    if not number.is_finite():
-        return False
-    _, digits, exponent = number.as_tuple()
-    return (
-        len(digits) <= _MOST_DIGITS
-        and number.adjusted() < _MOST_BEFORE_THE_POINT
-        and int(exponent) >= -_MOST_BEHIND_IT
-    )
-
-
 def fault_of(fact: Fact) -> str:
     """What is wrong with a fact's figures; empty when nothing is."""
     if fact.received_at.tzinfo is None:
@@ -256,7 +239,7 @@ def fault_of(fact: Fact) -> str:
             numbers = (fact.commission, fact.realized_pnl)
         case PositionReported():
             numbers = (fact.quantity, fact.average_cost)
-    if not all(map(_sane, numbers)):
+    if not all(map(is_usable, numbers)):
         return "a figure is not a usable number"
     if isinstance(fact, ExecutionReported):
         return _execution_fault(fact) or _instrument_fault(fact.instrument)
@@ -278,9 +261,11 @@ def _execution_fault(fact: ExecutionReported) -> str:
 
 
 def _instrument_fault(instrument: Instrument) -> str:
-    if not (_sane(instrument.multiplier) and instrument.multiplier > 0 and instrument.price_magnifier > 0):
+    if not (
+        is_usable(instrument.multiplier) and instrument.multiplier > 0 and instrument.price_magnifier > 0
+    ):
         return f"an instrument's multiplier and magnifier must be positive, not {instrument.multiplier}"
-    return "" if _sane(instrument.strike) else "an instrument's strike is not a usable number"
+    return "" if is_usable(instrument.strike) else "an instrument's strike is not a usable number"
 
 
 def sort_facts(items: Sequence[Item]) -> Intake:

@@ -197,7 +197,7 @@ async def _rebuild_batch(
         await stored_ledger.go_by_indexes(connection)
         locked = await queries.lock_books(connection, keys)
         examined = await examine(connection, keys, locked)
-        announcement = await _write(connection, examined, clock)
+        announcement = await write_examined(connection, examined, clock)
     rebuilt.count(examined)
     _count_writes(rebuilt, examined)
     if announcement is not None and streams is not None:
@@ -223,7 +223,8 @@ def _touched(examined: Examined, changed: set[str]) -> set[BookKey]:
     return keys
 
 
-async def _write(connection: Writer, examined: Examined, clock: Clock) -> Announcement | None:
+async def write_examined(connection: Writer, examined: Examined, clock: Clock) -> Announcement | None:
+    """Write what differs of books that this transaction has locked; returns what is to be announced."""
     changed = examined.changed_positions
     touched = _touched(examined, changed)
     if not touched:

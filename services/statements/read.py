@@ -4,7 +4,7 @@ The parser is expat, of Python's standard library: fast enough, and no dependenc
 is refused, and with it every entity of the file's own making; so are depths and lengths of no statement.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from io import BytesIO
@@ -74,6 +74,7 @@ class StatementReader:
         self._root: str | None = None
         self._depth = 0
         self._text: list[str] = []
+        self._listening = False
         self._answer: dict[str, str] = {}
         self._began = 0
 
@@ -81,7 +82,7 @@ class StatementReader:
         """The rows, one after the other."""
         parser = self._parser
         parser.ordered_attributes = True
-        parser.buffer_text = True
+        parser.buffer_text = True  # pieces of text are few, however they are spelled
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._doctype
@@ -159,9 +160,10 @@ class StatementReader:
             self._enveloped = True
         if not flat and element not in _TRADES:
             # A section, or one word of the service's answer.
-            self._parser.CharacterDataHandler = self._text.append
+            self._listen(self._text.append)
             return
-        self._parser.CharacterDataHandler = None
+        if self._listening:
+            self._listen(None)
         if element == "FlexStatements":
             announced = dict(zip(flat[::2], flat[1::2], strict=True))
             self.census.statements_announced = read_whole(announced.get("count", ""))
@@ -188,7 +190,8 @@ class StatementReader:
 
     def _end(self, element: str) -> None:
         self._depth -= 1
-        self._parser.CharacterDataHandler = None
+        if self._listening:
+            self._listen(None)
         if self._text:
             self._say(element, "".join(self._text).strip())
             self._text.clear()
@@ -196,6 +199,10 @@ class StatementReader:
             self._statement = None
         elif element == _SERVICE_ANSWER:
             self._refuse()
+
+    def _listen(self, hear: Callable[[str], None] | None) -> None:
+        self._listening = hear is not None
+        self._parser.CharacterDataHandler = hear
 
     def _say(self, element: str, text: str) -> None:
         """Keep what stood between the tags of an element without attributes."""

@@ -113,7 +113,10 @@ def shape_of(element: str, names: tuple[str, ...]) -> Shape:
 def _pick(places: Sequence[int]) -> Pick:
     if len(places) > 1:
         return itemgetter(*places)
-    return lambda values: tuple(values[place] for place in places)
+    if not places:
+        return lambda _: ()
+    (place,) = places
+    return lambda values: (values[place],)
 
 
 class RowBuilder:

@@ -73,7 +73,7 @@ async def test_a_clock_that_jumps(
 ) -> None:
     async def jumps(rig: Rig, _rng: random.Random, _figures: Figures) -> None:
         await rig.until_told(0.3)
-        clock.write_text(f"{jump}\n")  # noqa: ASYNC240 - a few bytes
+        clock.write_text(f"{jump}\n")
 
     await laboratory.run(
         f"the {service}'s clock jumps by {jump}",

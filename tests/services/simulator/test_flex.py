@@ -1,10 +1,11 @@
 """The pretended Flex service refuses as IBKR's does."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.simulator.flex import BASE, LEGACY, FlexService
+from services.simulator.flex import BASE, LEGACY, FlexService, serve_flex
 
 SEND = f"{BASE}/SendRequest"
 
@@ -22,8 +23,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def service(clock: Clock) -> FlexService:
-    return FlexService({"1": b"<FlexQueryResponse/>"}, now=clock)
+async def service(clock: Clock) -> AsyncIterator[FlexService]:
+    async with serve_flex(FlexService({"1": b"<FlexQueryResponse/>"}, now=clock)) as service:
+        yield service
 
 
 def ask(service: FlexService, path: str = SEND, user_agent: str = "Python/3", **changed: str) -> bytes:
@@ -58,10 +60,10 @@ def test_nobody_without_a_name_is_answered_and_nothing_is_elsewhere(service: Fle
 
 def test_one_request_a_second_and_ten_a_minute_are_allowed(service: FlexService, clock: Clock) -> None:
     def refused() -> bool:
-        return b"1018" in ask(service)
+        return b"<ErrorCode>1018" in ask(service)
 
     assert not refused()
-    clock.seconds += 0.9
+    clock.seconds += 0.5
     assert refused()
     for _ in range(8):
         clock.seconds += 1

@@ -445,7 +445,9 @@ def test_the_token_goes_to_ibkr_over_tls_and_to_the_configured_address_only(url:
     assert Places("https://flex.example.org:8443/base/").may_have_token(httpx.URL(url)) is may
 
 
-@pytest.mark.parametrize("url", ["http://flex.example.org", "ftp://127.0.0.1", "nonsense", "http://["])
+@pytest.mark.parametrize(
+    "url", ["http://flex.example.org", "ftp://127.0.0.1", "nonsense", "http://[", "http://a\nb"]
+)
 def test_an_address_that_would_show_the_token_is_a_wrong_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="LOTKEEPER_FLEX_URL"):
         Places(url)

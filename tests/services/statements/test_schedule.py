@@ -1,6 +1,6 @@
 """Which query is due, and when."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,6 +112,14 @@ def test_a_refused_token_that_works_when_somebody_asks_is_tried_again() -> None:
 def test_what_a_clock_that_was_set_back_wrote_does_not_count() -> None:
     assert due(well(NOON + timedelta(hours=1))) == BEGIN
     assert due(failed(NOON + timedelta(hours=1), "auth")) == BEGIN
+
+
+def test_a_day_of_25_hours_has_a_begin_of_its_own() -> None:
+    """At 23:05 of the Sunday, 24 hours ago it was Sunday already."""
+    now = datetime(2026, 11, 2, 4, 5, tzinfo=UTC)
+    begin = due_at(QUERY, [], now, 23, "a")
+    assert begin is not None
+    assert begin.astimezone(NEW_YORK).date() == date(2026, 10, 31)
 
 
 @given(

@@ -1,0 +1,76 @@
+"""Imports as they stand, and what books hold and realized: to tell what one changed."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, text
+
+from core.domain.books import BookKey
+from models.session import Reader, Writer
+from models.tables import imports
+
+_figures = text(
+    "SELECT k.account, k.conid, i.symbol, i.local_symbol, i.currency, "
+    "coalesce(sum(p.quantity) FILTER (WHERE p.status = 'open'), 0) AS quantity, "
+    "sum(p.cost_basis) FILTER (WHERE p.status = 'open') AS cost, sum(p.realized_pnl) AS realized_pnl, "
+    "count(p.id) AS episodes FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) "
+    "AS k(account, conid) JOIN instruments i USING (conid) LEFT JOIN positions p USING (account, conid) "
+    "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2"
+)
+
+
+class BookFigures(NamedTuple):
+    """What a book holds and has realized: signed quantity, total cost, P&L in the instrument's currency."""
+
+    account: str
+    conid: int
+    symbol: str
+    local_symbol: str
+    currency: str
+    quantity: Decimal
+    cost: Decimal | None
+    realized_pnl: Decimal | None
+    episodes: int
+
+
+class Imported(NamedTuple):
+    """An import as it is recorded."""
+
+    id: int
+    kind: str
+    name: str
+    sha256: str
+    status: str
+    trigger: str
+    stated_at: datetime
+    imported_at: datetime
+    undone_at: datetime | None
+    report: Any
+
+
+async def figures_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, BookFigures]:
+    """What these books hold and have realized."""
+    ordered = sorted(keys)
+    rows = await connection.execute(
+        _figures, {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
+    )
+    return {(row.account, row.conid): BookFigures(*row) for row in rows}
+
+
+async def list_imports(connection: Reader | Writer, *, most: int = 100) -> list[Imported]:
+    """The latest imports, newest first."""
+    rows = await connection.execute(
+        select(*(imports.c[name] for name in Imported._fields)).order_by(imports.c.id.desc()).limit(most)
+    )
+    return [Imported(*row) for row in rows]
+
+
+async def find_import(connection: Reader | Writer, import_id: int) -> Imported | None:
+    """An import by its number."""
+    rows = await connection.execute(
+        select(*(imports.c[name] for name in Imported._fields)).where(imports.c.id == import_id)
+    )
+    row = rows.first()
+    return None if row is None else Imported(*row)

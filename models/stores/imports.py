@@ -1,0 +1,284 @@
+"""Imports: the file, its report, and what it states besides trades."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec import json
+from sqlalchemy import Table, insert, select, text, update
+
+from core.domain.books import BookKey
+from core.domain.stated import (
+    EXTERNAL,
+    StatedBalance,
+    StatedCashFlow,
+    StatedEvent,
+    StatedInstrument,
+    StatedPosition,
+    StatedRate,
+    StatedValue,
+)
+from models.session import Writer
+from models.stores.bulk import BulkInsert, BulkUpdate
+from models.tables import (
+    cash_balances,
+    cash_flows,
+    corporate_actions,
+    fx_rates,
+    imports,
+    instruments,
+    stated_positions,
+    stated_values,
+)
+
+_one_at_a_time = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK = 0x10C7_1390
+_insert_raw = text(
+    "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
+    "VALUES (:sha256, :size_bytes, :content, :now) ON CONFLICT DO NOTHING"
+)
+_identify = BulkUpdate(
+    instruments,
+    ("conid",),
+    ("isin", "cusip", "figi", "underlying_conid"),
+    where="(t.isin, t.cusip, t.figi, t.underlying_conid) IS DISTINCT FROM "
+    "(coalesce(nullif(r.isin, ''), t.isin), coalesce(nullif(r.cusip, ''), t.cusip), "
+    "coalesce(nullif(r.figi, ''), t.figi), coalesce(r.underlying_conid, t.underlying_conid))",
+)
+
+
+class _Brought:
+    """How records of one kind become rows of their table, and what tells that two say the same."""
+
+    def __init__(self, table: Table, keys: Sequence[str], said: Sequence[str]) -> None:
+        self.name = table.name
+        self.columns = ("import_id", "line", *keys, *said)
+        self.insert = BulkInsert(table, self.columns, conflict="ON CONFLICT DO NOTHING")
+        same_key = " AND ".join(f"o.{name} = n.{name}" for name in keys)
+        content = ", ".join(f"{{0}}.{name}" for name in said)
+        # Compared with the newest of the other imports that stand.
+        self.count = text(
+            f"SELECT CASE WHEN o.import_id IS NULL THEN 'new' "  # noqa: S608 - names of this program's own
+            f"WHEN ({content.format('o')}) IS DISTINCT FROM ({content.format('n')}) THEN 'corrected' "
+            f"ELSE 'matched' END AS outcome, count(*) AS rows FROM {table.name} n LEFT JOIN LATERAL ("
+            f"SELECT o.* FROM {table.name} o JOIN imports i ON i.id = o.import_id AND i.status = 'done' "
+            f"WHERE {same_key} AND o.import_id <> n.import_id "
+            "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) o ON true "
+            "WHERE n.import_id = :import_id GROUP BY 1 ORDER BY 1"
+        )
+
+
+_BOOK = ("account", "conid")
+BROUGHT: Mapping[str, _Brought] = {
+    one.name: one
+    for one in (
+        _Brought(
+            corporate_actions,
+            ("event_key",),
+            (
+                *(*_BOOK, "at", "cause", "kind", "quantity", "carried", "cost", "price", "realized_pnl"),
+                *("event_group", "description"),
+            ),
+        ),
+        _Brought(
+            stated_positions,
+            (*_BOOK, "as_of"),
+            ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
+        ),
+        _Brought(
+            cash_flows,
+            ("flow_key",),
+            (
+                *("account", "kind", "external", "at", "amount", "currency", "fx_rate_to_base", "conid"),
+                *("symbol", "transaction_id", "description"),
+            ),
+        ),
+        _Brought(cash_balances, ("account", "currency", "as_of"), ("cash", "settled_cash")),
+        _Brought(fx_rates, ("currency", "into_currency", "as_of"), ("rate",)),
+        _Brought(
+            stated_values,
+            ("account", "as_of"),
+            ("currency", "net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+        ),
+    )
+}
+"""By table."""
+
+Brought = StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedRate
+
+
+class File(NamedTuple):
+    """An imported file: what it is, and all of it, deflated."""
+
+    name: str
+    kind: str
+    sha256: str
+    size_bytes: int
+    deflated: bytes
+
+
+async def one_at_a_time(connection: Writer) -> None:
+    """Wait for an import under way to end: two of one file would not see each other."""
+    await connection.execute(_one_at_a_time, {"key": _LOCK})
+
+
+async def standing_import(connection: Writer, sha256: str) -> tuple[int, datetime, Any] | None:
+    """The import of this very file, when it was, and its report, if it stands."""
+    table = imports.c
+    row = (
+        await connection.execute(
+            select(table.id, table.imported_at, table.report).where(
+                table.sha256 == sha256, table.status == "done"
+            )
+        )
+    ).first()
+    return None if row is None else (row.id, row.imported_at, row.report)
+
+
+async def begin_import(
+    connection: Writer, file: File, *, trigger: str, stated_at: datetime, now: datetime
+) -> int:
+    """Keep the file, and give what it brings an id."""
+    await connection.execute(
+        _insert_raw,
+        {"sha256": file.sha256, "size_bytes": file.size_bytes, "content": file.deflated, "now": now},
+    )
+    begun = await connection.execute(
+        insert(imports)
+        .values(
+            kind=file.kind,
+            name=file.name,
+            sha256=file.sha256,
+            status="done",
+            trigger=trigger,
+            stated_at=stated_at,
+            imported_at=now,
+            report={},
+        )
+        .returning(imports.c.id)
+    )
+    return int(begun.scalar_one())
+
+
+async def end_import(connection: Writer, import_id: int, stated_at: datetime, report: object) -> None:
+    """Record what it came to, and as of when its file speaks."""
+    await connection.execute(
+        update(imports)
+        .where(imports.c.id == import_id)
+        .values(report=json.decode(json.encode(report)), stated_at=stated_at)
+    )
+
+
+async def bring(connection: Writer, table: str, import_id: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Store what a file states; ``rows`` are made by ``row_of``. What it repeats is stored once."""
+    brought = BROUGHT[table]
+    await brought.insert(connection, [(import_id, *row) for row in rows])
+
+
+async def outcomes(connection: Writer, table: str, import_id: int) -> dict[str, int]:
+    """How many of an import's rows are new, say what another said, or say something else."""
+    rows = await connection.execute(BROUGHT[table].count, {"import_id": import_id})
+    return {row.outcome: row.rows for row in rows}
+
+
+async def identify(connection: Writer, stated: Iterable[StatedInstrument]) -> None:
+    """Note what identifies instruments elsewhere; what a statement leaves out stays as it is."""
+    by_conid = {one.instrument.conid: one for one in stated}
+    await _identify(
+        connection,
+        [
+            (conid, one.isin, one.cusip, one.figi, one.underlying_conid)
+            for conid, one in sorted(by_conid.items())
+        ],
+    )
+
+
+def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
+    """The table of a record and its row, from ``line`` on. ``key`` names an event or a flow."""
+    match record:
+        case StatedEvent():
+            return "corporate_actions", (
+                *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
+                *(record.kind, record.quantity, record.carried, record.cost, record.price),
+                *(record.realized_pnl, record.group, record.description),
+            )
+        case StatedPosition():
+            return "stated_positions", (
+                *(record.line, record.account, record.instrument.conid, record.as_of, record.quantity),
+                *(record.cost, record.mark_price, record.market_value, record.unrealized_pnl),
+            )
+        case StatedCashFlow():
+            return "cash_flows", (
+                *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
+                *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
+                *(record.transaction_id, record.description),
+            )
+        case StatedBalance():
+            return "cash_balances", (
+                *(record.line, record.account, record.currency, record.as_of),
+                *(record.cash, record.settled_cash),
+            )
+        case StatedRate():
+            return "fx_rates", (record.line, record.currency, record.into, record.as_of, record.rate)
+        case StatedValue():
+            return "stated_values", (
+                *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
+                *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
+            )
+
+
+_books_of_import = text(
+    "SELECT account, conid FROM (SELECT account, conid FROM stated_trades WHERE import_id = :id UNION "
+    "SELECT account, conid FROM corporate_actions WHERE import_id = :id UNION "
+    "SELECT account, conid FROM stated_positions WHERE import_id = :id) b ORDER BY 1, 2"
+)
+# What another import states, too, is that one's from now on.
+_hand_on = text(
+    "UPDATE executions e SET confirmed_by = (SELECT t.import_id FROM stated_trades t JOIN imports i "
+    "ON i.id = t.import_id AND i.status = 'done' WHERE t.exec_id = e.exec_id AND t.import_id <> :id "
+    "AND t.outcome <> 'disputed' ORDER BY i.stated_at, i.id LIMIT 1) WHERE e.confirmed_by = :id"
+)
+_restate_commissions = text(
+    "UPDATE commission_reports c SET commission = t.commission, currency = t.commission_currency, "
+    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, rate = NULL, "
+    "rate_as_of = NULL, rate_source = NULL, received_at = :now FROM (SELECT DISTINCT ON (t.exec_id) t.* "
+    "FROM stated_trades t JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE "
+    "t.import_id <> :id AND t.commission IS NOT NULL AND t.outcome <> 'disputed' AND t.exec_id IN "
+    "(SELECT exec_id FROM commission_reports WHERE stated_by = :id) ORDER BY t.exec_id, i.stated_at DESC, "
+    "i.id DESC) t WHERE c.exec_id = t.exec_id AND c.stated_by = :id"
+)
+_restore_commissions = text(
+    "UPDATE commission_reports SET commission = live_commission, currency = live_currency, "
+    "realized_pnl = live_realized_pnl, stated_by = NULL, live_commission = NULL, live_currency = NULL, "
+    "live_realized_pnl = NULL, rate = NULL, rate_as_of = NULL, rate_source = NULL, received_at = :now "
+    "WHERE stated_by = :id AND live_commission IS NOT NULL"
+)
+_delete_commissions = text("DELETE FROM commission_reports WHERE stated_by = :id")
+_delete_executions = text(
+    "DELETE FROM executions e USING stated_trades t WHERE t.import_id = :id AND t.exec_id = e.exec_id "
+    "AND e.source <> 'live' AND e.confirmed_by IS NULL"
+)
+_RELEASE = tuple(
+    text(f"DELETE FROM {name} WHERE import_id = :id")  # noqa: S608 - names of this program's own
+    for name in ("stated_trades", *BROUGHT)
+)
+
+
+async def books_of_import(connection: Writer, import_id: int) -> set[BookKey]:
+    """The books that an import has a say in."""
+    return {(row.account, row.conid) for row in await connection.execute(_books_of_import, {"id": import_id})}
+
+
+async def take_back(connection: Writer, import_id: int, now: datetime) -> None:
+    """Undo an import whose books are locked: everything is as if it had never been, but for the file."""
+    for step in (_hand_on, _restate_commissions, _restore_commissions):
+        await connection.execute(
+            step, {"id": import_id, "now": now} if step is not _hand_on else {"id": import_id}
+        )
+    await connection.execute(_delete_commissions, {"id": import_id})
+    await connection.execute(_delete_executions, {"id": import_id})
+    for release in _RELEASE:
+        await connection.execute(release, {"id": import_id})
+    await connection.execute(
+        update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
+    )

@@ -1,0 +1,256 @@
+"""Trades of a statement on their way in: laid down as they come, then matched with what is known all at once.
+
+The order in which the steps are called is that of this file. Everything happens within one transaction; the
+table that holds the trades meanwhile goes with it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from sqlalchemy import text
+
+from core.domain.books import BookKey
+from core.domain.executions import split_exec_id
+from models.session import Writer
+from models.stores.bulk import copy_line, copy_lines_into
+
+Outcome = Literal["new", "matched", "corrected", "disputed", "repeated", "cancels_what_is_not_here"]
+
+_COLUMNS = (
+    *("line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
+    *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
+    *("realized_pnl", "cost", "closes", "trade_id", "transaction_id", "perm_id", "order_ref", "exchange"),
+)
+_create = text(
+    "CREATE TEMPORARY TABLE staged_trades (line int NOT NULL, section text NOT NULL, exec_id text NOT NULL, "
+    "base_id text NOT NULL, revision int NOT NULL, has_id boolean NOT NULL, cancels boolean NOT NULL, "
+    "account text NOT NULL, conid bigint NOT NULL, executed_at timestamptz NOT NULL, "
+    "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
+    "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
+    "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
+    "order_ref text NOT NULL, exchange text NOT NULL, outcome text, fresh boolean NOT NULL DEFAULT false"
+    ") ON COMMIT DROP"
+)
+_index = text("CREATE INDEX ON staged_trades (exec_id)")
+_analyze = text("ANALYZE staged_trades")
+
+_CONTENT = "({0}.account, {0}.conid, {0}.side, {0}.size, {0}.price)"
+_repeat = text(
+    "UPDATE staged_trades s SET outcome = CASE WHEN "  # noqa: S608 - nothing of it is input
+    f"{_CONTENT.format('s')} = {_CONTENT.format('f')} THEN 'repeated' ELSE 'disputed' END "
+    "FROM (SELECT DISTINCT ON (exec_id) * FROM staged_trades ORDER BY exec_id, line) f "
+    "WHERE s.exec_id = f.exec_id AND s.line > f.line"
+)
+
+# Two of one second, side, size and price are told apart by nothing: the first is taken for the first.
+_SAME_TRADE = "account, conid, executed_at, side, {size}, price"
+_name_live = text(
+    "WITH unnamed AS (SELECT s.line, s.exec_id, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
+    f"{_SAME_TRADE.format(size='size')} ORDER BY s.line) AS number, s.account, s.conid, s.executed_at, "
+    "s.side, s.size, s.price FROM staged_trades s WHERE NOT s.has_id AND NOT s.cancels "
+    "AND s.outcome IS NULL AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = s.exec_id)), "
+    "live AS (SELECT e.exec_id, e.exec_base_id, e.revision, row_number() OVER (PARTITION BY "
+    f"{_SAME_TRADE.format(size='quantity')} ORDER BY e.exec_id) AS number, e.account, e.conid, "
+    "e.executed_at, e.side, e.quantity, e.price FROM executions e "
+    "JOIN (SELECT DISTINCT account, conid, executed_at FROM unnamed) k USING (account, conid, executed_at) "
+    "WHERE e.confirmed_by IS NULL AND NOT EXISTS "
+    "(SELECT FROM staged_trades o WHERE o.has_id AND o.exec_id = e.exec_id)) "
+    "UPDATE staged_trades s SET exec_id = live.exec_id, base_id = live.exec_base_id, "
+    "revision = live.revision FROM unnamed JOIN live ON (unnamed.account, unnamed.conid, "
+    "unnamed.executed_at, unnamed.side, unnamed.size, unnamed.price, unnamed.number) = (live.account, "
+    "live.conid, live.executed_at, live.side, live.quantity, live.price, live.number) "
+    "WHERE s.line = unnamed.line"
+)
+_find_cancelled = text(
+    "WITH cancel AS (SELECT s.line, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
+    "row_number() OVER (PARTITION BY s.account, s.conid, s.trade_id, s.side, s.size, s.price "
+    "ORDER BY s.line) AS number FROM staged_trades s WHERE s.cancels AND s.outcome IS NULL), "
+    "booked AS (SELECT account, conid, trade_id, side, size, price, base_id, revision FROM staged_trades "
+    "WHERE NOT cancels AND trade_id <> '' AND outcome IS DISTINCT FROM 'repeated' "
+    "AND outcome IS DISTINCT FROM 'disputed' UNION SELECT e.account, e.conid, t.trade_id, e.side, "
+    "e.quantity, e.price, e.exec_base_id, e.revision FROM stated_trades t JOIN executions e USING (exec_id) "
+    "WHERE t.trade_id IN (SELECT trade_id FROM cancel WHERE trade_id <> '') AND t.outcome <> 'disputed'), "
+    "numbered AS (SELECT b.*, row_number() OVER (PARTITION BY account, conid, trade_id, side, size, price "
+    "ORDER BY base_id, revision) AS number FROM booked b WHERE size > 0) "
+    "UPDATE staged_trades s SET base_id = n.base_id, revision = n.revision FROM cancel c, numbered n "
+    "WHERE s.line = c.line AND (n.account, n.conid, n.trade_id, n.price, n.number) "
+    "= (c.account, c.conid, c.trade_id, c.price, c.number) AND n.side <> c.side AND n.size = c.size"
+)
+_lose_cancels = text(
+    "UPDATE staged_trades SET outcome = 'cancels_what_is_not_here' "
+    "WHERE cancels AND outcome IS NULL AND revision < 0"
+)
+_empty_cancels = text("UPDATE staged_trades SET size = 0 WHERE cancels")
+_compare = text(
+    "UPDATE staged_trades s SET outcome = CASE "
+    "WHEN (s.account, s.conid, s.size, s.price) IS DISTINCT FROM (e.account, e.conid, e.quantity, e.price) "
+    "OR (s.side <> e.side AND s.size > 0) THEN 'disputed' "
+    "WHEN s.commission IS NOT NULL AND c.exec_id IS NOT NULL AND (s.commission, s.commission_currency) "
+    "IS DISTINCT FROM (c.commission, c.currency) THEN 'corrected' "
+    "WHEN s.commission IS NOT NULL AND c.exec_id IS NULL THEN 'corrected' ELSE 'matched' END "
+    "FROM executions e LEFT JOIN commission_reports c ON c.exec_id = e.exec_id "
+    "WHERE e.exec_id = s.exec_id AND s.outcome IS NULL"
+)
+_dispute_spellings = text(
+    # Another spelling of a revision that is known, 1 for 01, is not another revision.
+    "UPDATE staged_trades s SET outcome = 'disputed' FROM executions e WHERE s.outcome IS NULL "
+    "AND e.exec_base_id = s.base_id AND e.revision = s.revision AND (e.quantity = 0) = (s.size = 0)"
+)
+_name_new = text(
+    "UPDATE staged_trades s SET fresh = true, outcome = CASE WHEN s.cancels OR EXISTS "
+    "(SELECT FROM executions e WHERE e.exec_base_id = s.base_id) THEN 'corrected' ELSE 'new' END "
+    "WHERE s.outcome IS NULL"
+)
+_books = text(
+    "SELECT DISTINCT account, conid FROM staged_trades WHERE outcome IN ('new', 'corrected') ORDER BY 1, 2"
+)
+_insert_executions = text(
+    "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
+    "price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, zone_assumed, source, "
+    "confirmed_by, received_at, epoch) SELECT exec_id, base_id, revision, account, conid, executed_at, side, "
+    "size, price, 0, perm_id, 0, order_ref, exchange, 0, '', zone_assumed, :source, :import_id, :now, 0 "
+    "FROM staged_trades WHERE fresh ORDER BY exec_id"
+)
+_confirm = text(
+    "UPDATE executions e SET confirmed_by = :import_id FROM staged_trades s WHERE e.exec_id = s.exec_id "
+    "AND e.confirmed_by IS NULL AND s.outcome IN ('matched', 'corrected')"
+)
+# What was told live is kept beside it, for the day on which the statement is taken back.
+_upsert_commissions = text(
+    "INSERT INTO commission_reports AS c (exec_id, commission, currency, realized_pnl, received_at, epoch, "
+    "stated_by) SELECT exec_id, commission, commission_currency, realized_pnl, :now, 0, :import_id "
+    "FROM staged_trades WHERE commission IS NOT NULL AND outcome IN ('new', 'matched', 'corrected') "
+    "ORDER BY exec_id ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
+    "currency = excluded.currency, realized_pnl = coalesce(excluded.realized_pnl, c.realized_pnl), "
+    "received_at = CASE WHEN (c.commission, c.currency) = (excluded.commission, excluded.currency) "
+    "THEN c.received_at ELSE excluded.received_at END, "
+    "rate = CASE WHEN c.currency = excluded.currency THEN c.rate END, "
+    "rate_as_of = CASE WHEN c.currency = excluded.currency THEN c.rate_as_of END, "
+    "rate_source = CASE WHEN c.currency = excluded.currency THEN c.rate_source END, "
+    "live_commission = CASE WHEN c.stated_by IS NULL THEN c.commission ELSE c.live_commission END, "
+    "live_currency = CASE WHEN c.stated_by IS NULL THEN c.currency ELSE c.live_currency END, "
+    "live_realized_pnl = CASE WHEN c.stated_by IS NULL THEN c.realized_pnl ELSE c.live_realized_pnl END, "
+    "stated_by = excluded.stated_by "
+    "WHERE (c.commission, c.currency, coalesce(excluded.realized_pnl, c.realized_pnl)) "
+    "IS DISTINCT FROM (excluded.commission, excluded.currency, c.realized_pnl)"
+)
+_state = text(
+    "INSERT INTO stated_trades (import_id, line, exec_id, account, conid, executed_at, quantity, price, "
+    "commission, commission_currency, realized_pnl, cost, trade_id, transaction_id, outcome) "
+    "SELECT :import_id, line, exec_id, account, conid, executed_at, "
+    "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
+    "cost, trade_id, transaction_id, outcome FROM staged_trades "
+    "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
+)
+_count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
+_disputed = text(
+    "SELECT s.line, s.exec_id, s.account, s.conid, CASE s.side WHEN 'BOT' THEN s.size ELSE -s.size END "
+    "AS quantity, s.price, CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END AS known_quantity, "
+    "e.price AS known_price FROM staged_trades s LEFT JOIN executions e USING (exec_id) "
+    "WHERE s.outcome = 'disputed' ORDER BY s.line LIMIT :most"
+)
+
+
+class StagedTrade(NamedTuple):
+    """A trade as it is laid down. ``cancels``: it takes back another of this size, on the other side.
+
+    ``exec_id`` is ours where ``has_id`` is not set.
+    """
+
+    line: int
+    section: str
+    exec_id: str
+    has_id: bool
+    cancels: bool
+    account: str
+    conid: int
+    executed_at: datetime
+    zone_assumed: bool
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None
+    commission_currency: str
+    realized_pnl: Decimal | None
+    cost: Decimal | None
+    closes: bool
+    trade_id: str
+    transaction_id: str
+    perm_id: int
+    order_ref: str
+    exchange: str
+
+
+class Dispute(NamedTuple):
+    """A trade that says something else than what is known under its id; ``None``: said in the same file."""
+
+    line: int
+    exec_id: str
+    account: str
+    conid: int
+    quantity: Decimal
+    price: Decimal
+    known_quantity: Decimal | None
+    known_price: Decimal | None
+
+
+async def begin(connection: Writer) -> None:
+    """Make room for a file's trades."""
+    await connection.execute(_create)
+
+
+async def lay_down(connection: Writer, trades: Iterable[StagedTrade]) -> None:
+    """Add trades of the file."""
+    await copy_lines_into(connection, "staged_trades", _COLUMNS, [_line(one) for one in trades])
+
+
+def _line(one: StagedTrade) -> str:
+    base_id, revision = (one.exec_id, -1) if one.cancels else split_exec_id(one.exec_id)
+    return copy_line(
+        (
+            *(one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
+            *(one.account, one.conid, one.executed_at, one.zone_assumed),
+            *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
+            *(one.commission_currency, one.realized_pnl, one.cost, one.closes, one.trade_id),
+            *(one.transaction_id, one.perm_id, one.order_ref, one.exchange),
+        )
+    )
+
+
+async def match(connection: Writer) -> set[BookKey]:
+    """Decide what becomes of each trade; returns the books that change.
+
+    Whoever calls locks these books next and then matches no more: what is booked meanwhile under an id that
+    was new here is met by ``rematch``.
+    """
+    for step in (_index, _analyze, _repeat, _name_live, _find_cancelled, _lose_cancels, _empty_cancels):
+        await connection.execute(step)
+    await rematch(connection)
+    return {(row.account, row.conid) for row in await connection.execute(_books)}
+
+
+async def rematch(connection: Writer) -> None:
+    """Compare with what is stored, of trades that were not found there before."""
+    await connection.execute(text("UPDATE staged_trades SET outcome = NULL, fresh = false WHERE fresh"))
+    for step in (_compare, _dispute_spellings, _name_new):
+        await connection.execute(step)
+
+
+async def store(connection: Writer, import_id: int, source: str, now: datetime) -> None:
+    """Store what is new, and what confirms or corrects what is known. The books are locked."""
+    named = {"import_id": import_id}
+    await connection.execute(_insert_executions, {**named, "source": source, "now": now})
+    await connection.execute(_confirm, named)
+    await connection.execute(_upsert_commissions, {**named, "now": now})
+    await connection.execute(_state, named)
+
+
+async def outcomes(connection: Writer) -> list[tuple[str, Outcome, int]]:
+    """How many trades of each section came to what."""
+    return [(row.section, row.outcome, row.rows) for row in await connection.execute(_count)]
+
+
+async def disputes(connection: Writer, most: int) -> list[Dispute]:
+    """The first disputed trades."""
+    return [Dispute(*row) for row in await connection.execute(_disputed, {"most": most})]

@@ -1,0 +1,208 @@
+"""Import a file: all of it in one transaction, or, as a rehearsal, none of it.
+
+What it states is matched with the live stream and its books are folded anew, in the same transaction: nobody
+ever sees half of it, and a process that is killed over it leaves nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from core import logs
+from core.clock import Clock, utc_now
+from core.domain.books import Book, BookKey
+from core.domain.stated import Statement
+from core.errors import LotkeeperError
+from core.settings import Settings
+from core.streams.port import StreamPort
+from models.queries import imports as queries
+from models.queries import ledger as ledger_queries
+from models.queries import stored_ledger
+from models.session import Database, Writer
+from models.stores import imports as store
+from models.stores import ledger as ledger_store
+from models.stores import staged_trades
+from models.stores.gaps import cover
+from models.stores.imports import File
+from models.stores.jobs_coalesced import want
+from models.tables.jobs import RECONCILE
+from services.position_sync.announce import Announcement
+from services.position_sync.examine import examine
+from services.position_sync.importing.report import MOST_LISTED, Report
+from services.position_sync.importing.source import Reading, Source, keep
+from services.position_sync.importing.taking import Taking
+from services.position_sync.rebuild import write_examined
+
+log = logs.get_logger(__name__)
+
+RECORDS_AT_ONCE = 5_000
+_BOOKS_AT_ONCE = 200
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes are read, of how many."""
+
+
+class UnknownImportError(LotkeeperError):
+    """There is no such import, or it was taken back already."""
+
+    code = "unknown_import"
+    exit_code = 2
+
+
+class _RehearsedError(Exception):
+    """Ends the transaction of a rehearsal; never leaves this module."""
+
+
+async def run_import(
+    database: Database,
+    streams: StreamPort | None,
+    settings: Settings,
+    source: Source,
+    *,
+    trigger: str,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    clock: Clock = utc_now,
+) -> Report:
+    """Import a file. One that stands imported already changes nothing; after ``dry_run`` neither does this.
+
+    Raises:
+        LotkeeperError: the file cannot be read as what it should be; nothing was imported.
+        OSError: it cannot be read at all.
+    """
+    file = await asyncio.to_thread(keep, source)
+    report = Report(file.name, file.kind, file.sha256, dry_run=dry_run)
+    announcement: Announcement | None = None
+    try:
+        async with database.write() as connection:
+            await store.one_at_a_time(connection)
+            standing = await store.standing_import(connection, file.sha256)
+            if standing is not None:
+                report.import_id, report.already = standing[:2]
+                return report
+            reading = source.read(source.path)
+            announcement = await _import(connection, file, reading, report, trigger, progress, clock)
+            _end_rehearsal(dry_run=dry_run)
+    except _RehearsedError:
+        report.import_id = None
+        return report
+    if announcement is not None:
+        await announcement.publish(database, streams, settings)
+    log.info(
+        "statement_imported",
+        kind=file.kind,
+        trades=sum(one.new + one.matched + one.corrected for one in report.sections.values()),
+        disputed=report.disputed,
+        books=report.changed_books,
+    )
+    return report
+
+
+def _end_rehearsal(*, dry_run: bool) -> None:
+    if dry_run:
+        raise _RehearsedError
+
+
+async def undo_import(
+    database: Database,
+    streams: StreamPort | None,
+    settings: Settings,
+    import_id: int,
+    *,
+    clock: Clock = utc_now,
+) -> Report:
+    """Take an import back: what only it stated is gone, what it changed is as it was before.
+
+    Raises:
+        UnknownImportError: there is none with this number that stands.
+    """
+    async with database.write() as connection:
+        await store.one_at_a_time(connection)
+        found = await queries.find_import(connection, import_id)
+        if found is None or found.status != "done":
+            raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
+        report = Report(found.name, found.kind, found.sha256, import_id=import_id)
+        keys = await store.books_of_import(connection, import_id)
+        locked = await _lock(connection, keys)
+        before = await queries.figures_of(connection, keys)
+        await store.take_back(connection, import_id, clock())
+        announcement = await _fold(connection, locked, clock)
+        report.compare(before, await queries.figures_of(connection, keys))
+        await _ask_to_compare(connection, keys, settings)
+    if announcement is not None:
+        await announcement.publish(database, streams, settings)
+    log.info("statement_taken_back", books=report.changed_books)
+    return report
+
+
+async def _import(
+    connection: Writer,
+    file: File,
+    reading: Reading,
+    report: Report,
+    trigger: str,
+    progress: Progress | None,
+    clock: Clock,
+) -> Announcement | None:
+    now = clock()
+    import_id = await store.begin_import(connection, file, trigger=trigger, stated_at=now, now=now)
+    report.import_id = import_id
+    taking = Taking(connection, import_id, report, now)
+    await staged_trades.begin(connection)
+    records = iter(reading)
+    while batch := await asyncio.to_thread(_next, records):
+        await taking.take(batch)
+        if progress is not None:
+            progress(reading.bytes_read, file.size_bytes)
+    report.unknown = dict(reading.unknown)
+    keys = taking.keys | await staged_trades.match(connection)
+    locked = await _lock(connection, keys)
+    # What was told live until now is known now, and nothing of these books comes in between any more.
+    await staged_trades.rematch(connection)
+    before = await queries.figures_of(connection, keys)
+    await staged_trades.store(connection, import_id, file.kind, now)
+    report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
+    await taking.count()
+    announcement = await _fold(connection, locked, clock)
+    report.compare(before, await queries.figures_of(connection, keys))
+    for period in taking.periods:
+        if period.complete:
+            report.gaps_closed += await cover(
+                connection,
+                period.account,
+                period.starts_at,
+                period.ends_at,
+                by=f"import {import_id}",
+                now=now,
+            )
+    stated = [one.generated_at or one.ends_at for one in taking.periods]
+    await store.end_import(connection, import_id, max(stated, default=now), report.as_json())
+    await want(connection, RECONCILE, {account: "import" for account, _ in keys}, 0)
+    return announcement
+
+
+def _next(records: Iterator[Statement]) -> list[Statement]:
+    return list(islice(records, RECORDS_AT_ONCE))
+
+
+async def _lock(connection: Writer, keys: set[BookKey]) -> dict[BookKey, Book]:
+    await ledger_store.ensure_books(connection, keys)
+    return await ledger_queries.lock_books(connection, keys)
+
+
+async def _fold(connection: Writer, locked: dict[BookKey, Book], clock: Clock) -> Announcement | None:
+    """Fold the locked books from the start and write what differs."""
+    await stored_ledger.go_by_indexes(connection)
+    announcement: Announcement | None = None
+    ordered: Sequence[BookKey] = sorted(locked)
+    for start in range(0, len(ordered), _BOOKS_AT_ONCE):
+        part = ordered[start : start + _BOOKS_AT_ONCE]
+        examined = await examine(connection, part, {key: locked[key] for key in part})
+        written = await write_examined(connection, examined, clock)
+        if written is not None:
+            announcement = written if announcement is None else announcement + written
+    return announcement
+
+
+async def _ask_to_compare(connection: Writer, keys: set[BookKey], settings: Settings) -> None:
+    await want(connection, RECONCILE, {account: "import" for account, _ in keys}, settings.settle_seconds)
