@@ -20,6 +20,10 @@ Cause = Literal[
     "exercise_or_assignment",
     "split",
     "transfer",
+    "merger",
+    "spin_off",
+    "symbol_change",
+    "corporate_action",
     "missed_executions",
     "unexplained",
 ]

@@ -51,6 +51,9 @@ _ENDS_EARLY: Final = frozenset(
 class StatementReader:
     """Iterate once to get the rows of a file in its order; ``census`` and ``bytes_read`` grow with it.
 
+    ``sections`` has, for each statement in its order, the names of the sections found so far, empty ones too:
+    that a query asked for trades and there were none is said by nothing else.
+
     ``source`` is a path, the bytes themselves or a file opened in binary mode, which stays open. ``name`` is
     what errors call it. Each row is given out as soon as it is read: a fault further on is raised only when
     the reading comes to it, so nothing may be kept of a file before its end.
@@ -65,6 +68,7 @@ class StatementReader:
         self.name = name or _name_of(source)
         self.census = Census()
         self.bytes_read = 0
+        self.sections: list[set[str]] = []
         self._parser = ParserCreate()
         self._calendar = Calendar(self._days_come_first)
         self._builder = RowBuilder(self._calendar)
@@ -160,6 +164,7 @@ class StatementReader:
             self._enveloped = True
         if not flat and element not in _TRADES:
             # A section, or one word of the service's answer.
+            self._section(element)
             self._listen(self._text.append)
             return
         if self._listening:
@@ -169,6 +174,10 @@ class StatementReader:
             self.census.statements_announced = read_whole(announced.get("count", ""))
         elif element != _SERVICE_ANSWER:
             self._row(element, tuple(flat[::2]), flat[1::2])
+
+    def _section(self, element: str) -> None:
+        if self._statement is not None:
+            self.sections[-1].add(element)
 
     def _row(self, element: str, names: tuple[str, ...], values: list[str]) -> None:
         census = self.census
@@ -186,6 +195,7 @@ class StatementReader:
             self._fail(UnusableRowError, flaw, line)
         if isinstance(row, Statement):
             self._statement = row
+            self.sections.append(set())
         self._rows.append(row)
 
     def _end(self, element: str) -> None:

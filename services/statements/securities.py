@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from core.domain.instruments import Instrument
 from services.statements.rows import Held
-from services.statements.values import NOTHING
+from services.statements.values import said
 
 _SEC_TYPES: Final = {"FSOPT": "OPT", "FSFOP": "FOP", "FXCFD": "CFD", "SSF": "FUT"}
 """Asset categories that the connection calls otherwise; every other one has the same name there."""
@@ -44,7 +44,7 @@ def security_of(row: Held) -> Security | None:
     symbol, currency, local_symbol = _names(row, sec_type)
     multiplier: Decimal | None = getattr(row, "multiplier", None)
     attributes = row.attributes
-    id_type, security_id = attributes.get("securityIDType", ""), _said(attributes.get("securityID", ""))
+    id_type, security_id = attributes.get("securityIDType", ""), said(attributes.get("securityID", ""))
     return Security(
         instrument=Instrument(
             conid=conid,
@@ -52,29 +52,29 @@ def security_of(row: Held) -> Security | None:
             sec_type=sec_type,
             currency=currency,
             local_symbol=local_symbol,
-            exchange=_said(row.listing_exchange),
+            exchange=said(row.listing_exchange),
             multiplier=multiplier or Decimal(1),
             expiry=_expiry(row),
             strike=getattr(row, "strike", None) or None,
-            right=_said(row.right)[:1].upper(),
+            right=said(row.right)[:1].upper(),
             description=row.description,
         ),
-        isin=_said(row.isin) or (security_id if id_type == "ISIN" else ""),
-        cusip=_said(row.cusip) or (security_id if id_type == "CUSIP" else ""),
-        figi=_said(row.figi) or (security_id if id_type == "FIGI" else ""),
+        isin=said(row.isin) or (security_id if id_type == "ISIN" else ""),
+        cusip=said(row.cusip) or (security_id if id_type == "CUSIP" else ""),
+        figi=said(row.figi) or (security_id if id_type == "FIGI" else ""),
         underlying_conid=getattr(row, "underlying_conid", None),
-        underlying_symbol=_said(row.underlying_symbol),
+        underlying_symbol=said(row.underlying_symbol),
     )
 
 
 def _names(row: Held, sec_type: str) -> tuple[str, str, str]:
     """Symbol, currency and local symbol as the live connection has them."""
-    symbol = _said(row.symbol)
+    symbol = said(row.symbol)
     if sec_type == "CASH" and "." in symbol:
         base, _, quote = symbol.partition(".")
         return base, quote, symbol
     if sec_type in _OF_AN_UNDERLYING:
-        return _said(row.underlying_symbol) or symbol, row.currency, symbol
+        return said(row.underlying_symbol) or symbol, row.currency, symbol
     if sec_type == "FOP":
         # Its underlying is one future; the description begins with what all futures of that kind are called.
         return next(iter(row.description.split()), symbol), row.currency, symbol
@@ -83,8 +83,4 @@ def _names(row: Held, sec_type: str) -> tuple[str, str, str]:
 
 def _expiry(row: Held) -> str:
     on: date | None = getattr(row, "expires_on", None)
-    return _said(row.expiry) if on is None else f"{on:%Y%m%d}"
-
-
-def _said(text: str) -> str:
-    return "" if text in NOTHING else text
+    return said(row.expiry) if on is None else f"{on:%Y%m%d}"

@@ -64,6 +64,11 @@ class Moment(NamedTuple):
     timed: bool
 
 
+def said(text: str) -> str:
+    """The text, empty where it is one that says nothing."""
+    return "" if text in NOTHING else text
+
+
 def read_number(text: str) -> Decimal | None:
     """A number exactly as it is spelled, thousands commas apart; ``None`` when it is not a number."""
     if "," in text:

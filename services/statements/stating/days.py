@@ -1,0 +1,43 @@
+"""Days of the broker: Flex means those of Eastern Time."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from services.statements.values import FLEX_ZONE, Moment
+
+EXERCISED: Final = time(16, 20)
+"""When IBKR books exercises, assignments and expirations."""
+
+REORGANIZED: Final = time(20, 25)
+"""When IBKR books corporate actions: after the day's trades."""
+
+ARRIVED: Final = time()
+LEFT: Final = time(23, 59, 59)
+"""What comes on a day can be sold on it; what leaves may have been bought on it."""
+
+
+def start_of(day: date) -> datetime:
+    """When a day begins."""
+    return moment_of(day, ARRIVED)
+
+
+def end_of(day: date) -> datetime:
+    """When a day ends: the midnight after it."""
+    return start_of(day + timedelta(days=1)) if day < date.max else datetime.max.replace(tzinfo=UTC)
+
+
+def moment_of(day: date, clock: time) -> datetime:
+    """A time of a day, in UTC."""
+    return datetime.combine(day, clock, FLEX_ZONE).astimezone(UTC)
+
+
+def day_of(moment: datetime) -> date:
+    """The broker's day that a time is in."""
+    return moment.astimezone(FLEX_ZONE).date()
+
+
+def when(moment: Moment | None, day: date | None, clock: time) -> datetime | None:
+    """The time that is stated, or ``clock`` on the day that is; ``None`` where neither is."""
+    if moment is not None:
+        return moment.at if moment.timed else moment_of(day_of(moment.at), clock)
+    return None if day is None else moment_of(day, clock)
