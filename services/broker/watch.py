@@ -95,7 +95,7 @@ class Watch:
                 self._ask(DATA_STALE)
 
     async def room(self) -> None:
-        """A hold that lasts is an outage, after which everything is asked again; one that lasts long is the end."""
+        """A hold that lasts is an outage, after which all is asked again; one that goes on is the end."""
         while True:
             await self._flow.held.wait()
             if await self._flow.free_within(TOLERATED_SECONDS):
