@@ -54,11 +54,10 @@ class Watch:
         misses = 0
         while True:
             await self._flow.free.wait()
-            before, changes = self._listener.messages, self._flow.changes
+            before = self._listener.messages
             self._connection.client.reqCurrentTime()
             await asyncio.sleep(patience)
-            is_miss = self._listener.messages == before and self._flow.listened_since(changes)
-            misses = misses + 1 if is_miss else 0
+            misses = misses + 1 if self._listener.messages == before else 0
             if misses >= _MISSES:
                 self._connection.drop(
                     "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"

@@ -235,9 +235,14 @@ async def test_answers_that_a_short_hold_delays_are_waited_for(
         async with held_back(mine, streams, database, room) as session:
             await reader.until_beat(lambda beat: beat.state == "live")
             await comes(lambda: session._described == {265598, 272093, 700200005})
+            connection = session._connection
+            assert connection is not None
+            sim.stall()
             session.request_resync("request", JOB)
             session.request_descriptions((8719,))
+            await comes(lambda: connection.listener.sweep and not connection.listener.signals.undescribed)
             room.set(False)
+            sim.stall(on=False)
             await passes(1)
             room.set(True)
             await reader.until(ResyncFenced, lambda fence: fence.job_id == JOB and fence.ok)
@@ -253,17 +258,29 @@ async def test_a_hold_that_lasts_is_told_as_an_outage_and_all_is_asked_again_aft
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watch, "TOLERATED_SECONDS", 0.1)
+    original, looks = Session._until, [0]
+
+    async def until(self: Session, deadline: float, damage: asyncio.Event) -> None:
+        looks[0] += 1
+        await original(self, deadline, damage)
+
+    monkeypatch.setattr(Session, "_until", until)
     room = Room()
     with capture_logs() as logs:
         async with (
             Simulator.start(SMALL) as sim,
-            held_back(quick(settings, sim.port), streams, database, room),
+            held_back(quick(settings, sim.port), streams, database, room) as session,
         ):
             await reader.until_beat(lambda beat: beat.state == "live")
             room.set(False)
             beat = await reader.until_beat(lambda beat: beat.state == "degraded")
             assert (beat.gateway, beat.ibkr, beat.reason) == ("up", "unknown", "no_room")
             assert not beat.complete
+            # Who asks now is answered after it, and until then nobody looks for it again and again.
+            session.request_resync("request", JOB)
+            before = looks[0]
+            await passes(0.3)
+            assert looks[0] <= before + 1
             # TWS throws away what it cannot send.
             sim.tell_time_only()
             exec_id = await sim.fill(account="DU1000001", conid=8719, side="BOT", quantity=1)
@@ -274,7 +291,8 @@ async def test_a_hold_that_lasts_is_told_as_an_outage_and_all_is_asked_again_aft
             assert await reader.held() == {key: one.quantity for key, one in sim.book.positions.items()}
     states = ["connecting", "syncing", "live", "degraded", "syncing", "live"]
     assert of_link(await reader.read()) == states
-    assert [fence.trigger for fence in await reader.fences()] == ["connect", "no_room"]
+    told = {(fence.trigger, fence.job_id, fence.ok) for fence in await reader.fences()}
+    assert told == {("connect", "", True), ("request", JOB, True), ("request", "", True)}
     down = [line["reason"] for line in logs if line["event"] == "broker_link_down"]
     assert down == ["no_room", "broker_link_down"]
 
@@ -378,6 +396,7 @@ async def test_a_connection_that_begins_without_room_is_held_back_from_its_first
         room.set(True)
         await reader.until_beat(lambda beat: beat.state == "live")
     assert of_link(await reader.read())[:4] == ["connecting", "syncing", "degraded", "syncing"]
+    assert [(fence.trigger, fence.ok) for fence in await reader.fences()] == [("connect", True)]
 
 
 async def test_a_hold_during_an_outage_of_ibkr_leaves_that_to_be_told_and_asks_nothing(
