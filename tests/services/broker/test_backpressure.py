@@ -108,14 +108,18 @@ async def held_back(
     link = Link(publisher, utc_now)
     register = Register(database, utc_now)
     session = room.session = Session(settings, publisher, link, register, Recorded(database), utc_now, room)
-    tasks = [asyncio.create_task(work) for work in (publisher.run(), link.run(), session.run())]
+    publishing = asyncio.create_task(publisher.run())
+    tasks = [asyncio.create_task(work) for work in (link.run(), session.run())]
     try:
         yield session
     finally:
-        for task in reversed(tasks):
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        assert await publisher.flush(5)
         await session.end(1)
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
         await publisher.close()
 
 
@@ -137,7 +141,7 @@ async def test_an_answer_many_times_larger_than_the_memory_for_it_comes_whole_ov
     async with Simulator.start(SMALL) as sim:
         sent = (await sim.burst(8_000)).exec_ids
         async with broker_link(quick(settings, sim.port)):
-            await reader.synced()
+            await reader.until(LinkChanged, lambda fact: fact.state == "live")
             facts = await reader.read()
     told = Counter(fact.exec_id for fact in facts if isinstance(fact, ExecutionReported))
     paid = Counter(fact.exec_id for fact in facts if isinstance(fact, CommissionReported))
@@ -160,7 +164,7 @@ async def test_while_neither_redis_nor_the_disk_takes_anything_the_gateway_waits
     async with Simulator.start(SMALL) as sim, broker_link(quick(mine, sim.port)):
         streams = RedisStreams.connect(mine)
         reader = Reader(streams, mine)
-        await reader.synced()
+        await reader.until(LinkChanged, lambda fact: fact.state == "live")
         await asyncio.to_thread(own_redis.stop)
         no_disk(mine)
         burst = asyncio.create_task(sim.burst(8_000))
@@ -222,7 +226,7 @@ async def test_a_gateway_that_is_held_back_is_neither_silent_nor_stale(
             await reader.until(ExecutionReported, lambda fact: fact.exec_id == exec_id)
             await passes(0.3)
             assert (await reader.beat()).state == "live"
-    assert of_link(await reader.read()) == ["connecting", "syncing", "live"]
+    assert of_link(await reader.read()) == ["connecting", "syncing", "live", "disconnected"]
     assert len(await reader.fences()) == 1
 
 
@@ -289,7 +293,7 @@ async def test_a_hold_that_lasts_is_told_as_an_outage_and_all_is_asked_again_aft
             await reader.until_beat(lambda beat: beat.state == "live")
             await reader.until(ExecutionReported, lambda fact: fact.exec_id == exec_id)
             assert await reader.held() == {key: one.quantity for key, one in sim.book.positions.items()}
-    states = ["connecting", "syncing", "live", "degraded", "syncing", "live"]
+    states = ["connecting", "syncing", "live", "degraded", "syncing", "live", "disconnected"]
     assert of_link(await reader.read()) == states
     told = {(fence.trigger, fence.job_id, fence.ok) for fence in await reader.fences()}
     assert told == {("connect", "", True), ("request", JOB, True), ("request", "", True)}
@@ -330,7 +334,7 @@ async def test_no_position_is_closed_by_an_answer_of_which_a_hold_may_have_taken
     assert not asked.ok
     assert "there was no room for the answer with positions" in asked.error
     assert {fact.count for fact in await reader.of(PositionsCompleted)} == {3}
-    assert of_link(await reader.read())[-2:] == ["syncing", "live"]
+    assert of_link(await reader.read())[-3:-1] == ["syncing", "live"]
 
 
 async def test_a_hold_that_goes_on_ends_the_connection_and_room_begins_another(
