@@ -13,6 +13,8 @@ STATES: Final[tuple[LinkState, ...]] = get_args(LinkState)
 
 NOT_YET_SYNCED = "not_yet_synced"
 DATA_STALE = "data_stale"
+NO_ROOM = "no_room"
+_UNHEARD = frozenset({DATA_STALE, NO_ROOM})
 
 
 class LinkEvent(Enum):
@@ -25,7 +27,7 @@ class LinkEvent(Enum):
     INCOMPLETE = "a comparison with the broker has a gap"
     IBKR_LOST = "the gateway lost its connection to IBKR"
     RESTORED = "IBKR, or the data, are back: what happened meanwhile must be asked for"
-    STALE = "the gateway tells the time and nothing else"
+    STALE = "the gateway is there, and nothing is heard: it tells the time only, or there is no room for more"
     LOST = "the connection to the gateway ended, or could not be made"
     NEEDS_LOGIN = "the gateway waits for a person"
     FENCED = "another link has this login"
@@ -101,7 +103,7 @@ class Standing(NamedTuple):
         """Whether the gateway is connected to IBKR, as far as it says."""
         if self.state in {"syncing", "live"}:
             return "up"
-        return "down" if self.state == "degraded" and self.reason != DATA_STALE else "unknown"
+        return "down" if self.state == "degraded" and self.reason not in _UNHEARD else "unknown"
 
     @property
     def is_live(self) -> bool:

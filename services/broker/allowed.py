@@ -102,7 +102,16 @@ def _check_messages(data: bytes) -> str:
 class GuardedTransport:
     """The socket's transport as far as ib_async and the link need it, behind the check."""
 
-    __slots__ = ("_check", "_write", "abort", "close", "is_closing", "write_eof")
+    __slots__ = (
+        "_check",
+        "_write",
+        "abort",
+        "close",
+        "is_closing",
+        "pause_reading",
+        "resume_reading",
+        "write_eof",
+    )
 
     def __init__(self, transport: Any) -> None:
         self._check = OutgoingCheck()
@@ -110,6 +119,8 @@ class GuardedTransport:
         self.abort: Callable[[], None] = transport.abort
         self.close: Callable[[], None] = transport.close
         self.is_closing: Callable[[], bool] = transport.is_closing
+        self.pause_reading: Callable[[], None] = transport.pause_reading
+        self.resume_reading: Callable[[], None] = transport.resume_reading
         self.write_eof: Callable[[], None] = transport.write_eof
 
     def write(self, data: bytes) -> None:

@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> None:
         has_room=lambda: publisher.has_room,
     )
     publisher.on_lost = session.facts_lost
-    publisher.on_no_room = session.no_room
+    publisher.on_room = session.room_changed
     log.info("broker_link_starting", gateway=f"{settings.ib_host}:{settings.ib_port}")
     publishing = asyncio.create_task(publisher.run(), name="publish")
     try:

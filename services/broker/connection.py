@@ -15,6 +15,7 @@ from services.broker.allowed import GuardedConnection
 from services.broker.beat import Link
 from services.broker.codes import Meaning, meaning_of
 from services.broker.decode import RecordingDecoder
+from services.broker.flow import Flow
 from services.broker.frames import FrameReader
 from services.broker.gate import Sink
 from services.broker.gateway_time import LAST_RESORT, GatewayTimes, zone_named
@@ -61,6 +62,7 @@ class Connection:
         self._times = GatewayTimes(ZoneInfo(settings.ib_timezone or LAST_RESORT))
         self.zone_name = settings.ib_timezone or ""
         self._handshaken = False
+        self.flow = Flow(self._set_reading)
         self.ib = IB()
         self.ib.RaiseRequestErrors = True
         self.client: Any = self.ib.client
@@ -162,6 +164,15 @@ class Connection:
         if transport is not None:
             transport.abort()
         self.drop("gateway_unreachable", "the connection was closed by us")
+
+    def _set_reading(self, on: bool) -> None:
+        transport = self.client.conn.transport
+        if transport is None or transport.is_closing():
+            return
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
 
     def _socket_closed(self, message: str) -> None:
         if self._handshaken and not self.listener.accounts:

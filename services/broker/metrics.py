@@ -52,6 +52,7 @@ SPOOL_DAMAGED = Counter("lotkeeper_broker_spool_damaged", "Files of the spool fo
 BACKLOG_ENTRIES = Gauge("lotkeeper_broker_backlog_entries", "Entries of the facts stream not yet trimmed.")
 REDIS_LOST = Counter("lotkeeper_broker_redis_lost", "Times that Redis came back without its newest facts.")
 NO_ROOM = Gauge("lotkeeper_broker_no_room", "1 while so many facts wait in memory that the gateway must.")
+HOLDS = Counter("lotkeeper_broker_holds", "Times that the gateway had to wait for room in memory.")
 EXECUTIONS_MISSING = Counter(
     "lotkeeper_broker_executions_missing",
     "Executions that were told and that PostgreSQL lacked all the same; they are told again.",

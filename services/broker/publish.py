@@ -14,6 +14,7 @@ from core.events.facts import Fact, FactBatch, Tick, TickBatch, encode
 from core.settings import Settings
 from core.streams.port import StreamPort
 from services.broker import metrics
+from services.broker.flow import TOLERATED_SECONDS
 from services.broker.outlet import Outlet
 from services.broker.segments import Record
 from services.broker.spool import Spool, SpoolRefusedError
@@ -23,11 +24,12 @@ log = logs.get_logger(__name__)
 FACTS_PER_ENTRY = 256
 ENTRIES_PER_APPEND = 16
 TICK_ENTRIES_KEPT = 10_000
-WAITING_MOST_FACTS = 250_000
-"""In memory. More than that have no room: the gateway must wait, which tells it all again later.
+HIGH_WATER_FACTS = 20_000
+"""In memory. With more than that the gateway must wait until half of them have left, by not being read.
 
-An answer comes faster than Redis or the disk takes it, so this must exceed the largest one: left in the
-middle of it, the link would be told the same again, and leave again. 100,000 positions take some 100 MB.
+One read brings 256 KiB, so some 2,000 positions, or 5,000 of the shortest messages, may come on top of it;
+and 10,000 from a gate that opens. 20,000 positions take some 20 MB. Half of it goes in a few appends, so
+that a hold is soon over, and the rest keeps Redis busy while the gateway begins to send again.
 """
 
 _RETRY_FIRST_SECONDS = 0.1
@@ -36,6 +38,9 @@ _TICKS_SECONDS = 2.0
 _SHEDDING_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 """Between looks at a Redis that gets no facts, whether it still has the last ones."""
+
+_SLOW_SECONDS = 1.0
+"""A Redis that takes longer to make room is as good as away: the disk helps, before that is an outage."""
 
 _BACKLOG_SECONDS = 0.2
 _ADOPT_SECONDS = 60.0
@@ -64,9 +69,9 @@ class Publisher:
     facts go direct again once the spool is empty. What is sent again carries the same epoch and sequence.
     Nothing waits for company: whatever is there goes at once.
 
-    ``on_lost`` is called when Redis, or the spool, has lost facts that were in its care. ``on_no_room`` is
-    called when too many wait in memory: nothing is dropped, so whoever puts facts must stop until
-    ``has_room``.
+    ``on_lost`` is called when Redis, or the spool, has lost facts that were in its care. ``on_room`` is
+    called when ``has_room`` has changed, which may be within ``put``: nothing is dropped, so whoever puts
+    facts must stop while there is none.
     """
 
     def __init__(self, streams: StreamPort, settings: Settings) -> None:
@@ -95,7 +100,9 @@ class Publisher:
         self.on_lost: Callable[[], None] = lambda: None
         self.losses = 0
         """How often facts that were in the care of Redis, or the spool, were found lost."""
-        self.on_no_room: Callable[[], None] = lambda: None
+        self.on_room: Callable[[], None] = lambda: None
+        self._full_since = 0.0
+        self._full_long: asyncio.TimerHandle | None = None
         self._outlet.on_lost = self._say_lost
 
     @property
@@ -127,8 +134,8 @@ class Publisher:
         """Queue a fact. Called from ib_async's callbacks: does nothing else."""
         self._current.facts.append(fact)
         self._waiting += 1
-        if self._waiting > WAITING_MOST_FACTS and self.has_room:
-            self._say_no_room()
+        if self._waiting > HIGH_WATER_FACTS and self.has_room:
+            self._room_ends()
         self._idle.clear()
         self._facts_wake.set()
 
@@ -222,8 +229,8 @@ class Publisher:
     async def _send_group(self) -> None:
         if await self._outlet.append([record.payload for record in self._group]):
             self._group_is_safe()
-            # A Redis that is too slow for what comes is as good as away.
-            if self._outlet.full or self._waiting > WAITING_MOST_FACTS // 2:
+            full_seconds = 0 if self.has_room else time.monotonic() - self._full_since
+            if self._outlet.full or full_seconds > _SLOW_SECONDS:
                 self._spooling.set()
         else:
             self._spooling.set()
@@ -244,10 +251,8 @@ class Publisher:
     def _group_is_safe(self) -> None:
         self._waiting -= sum(record.facts for record in self._group)
         self._group = []
-        if not self.has_room and self._waiting <= WAITING_MOST_FACTS // 2:
-            self.has_room = True
-            metrics.NO_ROOM.set(0)
-            log.info("facts_have_room")
+        if not self.has_room and self._waiting <= HIGH_WATER_FACTS // 2:
+            self._room_begins()
 
     def _encode_next(self) -> list[Record]:
         """Encode the oldest facts of one epoch, at most one append's worth."""
@@ -352,12 +357,24 @@ class Publisher:
         oldest_ms = self._spool.oldest_ms
         metrics.SPOOL_OLDEST_SECONDS.set(0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000))
 
-    def _say_no_room(self) -> None:
-        self.has_room = False
+    def _room_ends(self) -> None:
+        self.has_room, self._full_since = False, time.monotonic()
         metrics.NO_ROOM.set(1)
+        self._full_long = asyncio.get_running_loop().call_later(TOLERATED_SECONDS, self._say_no_room)
+        self.on_room()
+
+    def _say_no_room(self) -> None:
+        self._full_long = None
         log.error("facts_without_room", facts=self._waiting)
-        # From within a callback of the gateway's client is no moment to close its connection.
-        asyncio.get_running_loop().call_soon(self.on_no_room)
+
+    def _room_begins(self) -> None:
+        self.has_room = True
+        metrics.NO_ROOM.set(0)
+        if self._full_long is None:
+            log.info("facts_have_room", after_seconds=round(time.monotonic() - self._full_since, 1))
+        else:
+            self._full_long.cancel()
+        self.on_room()
 
     def _say_refused(self, what: str, error: SpoolRefusedError) -> None:
         metrics.SPOOL_REFUSES.set(1)

@@ -77,6 +77,7 @@ class Resync:
         self._client: Any = connection.client
         self._ib: Any = connection.ib
         self._wrapper: Any = connection.ib.wrapper
+        self._flow = connection.flow
         self._listener = connection.listener
         self._subscriptions = subscriptions
         self._publisher = publisher
@@ -371,9 +372,14 @@ class Resync:
     async def _answer(
         self, key: object, future: "asyncio.Future[Any]", progress: Callable[[], int] | None, what: str
     ) -> str:
-        """Wait for the end of an answer, as long as it keeps coming; why it is not complete, or nothing."""
+        """Wait for the end of an answer, as long as it keeps coming; why it is not complete, or nothing.
+
+        While the gateway is held back nothing is expected of it, and of what it then says a part may be lost.
+        """
+        breaks = self._flow.breaks
         seen = progress() if progress else 0
         while True:
+            changes = self._flow.changes
             try:
                 done, _ = await asyncio.wait({future}, timeout=self._answer_seconds)
             except asyncio.CancelledError:
@@ -382,7 +388,7 @@ class Resync:
             if done:
                 break
             now = progress() if progress else 0
-            if now == seen:
+            if now == seen and self._flow.listened_since(changes):
                 self._wrapper._futures.pop(key, None)  # noqa: SLF001 - nobody waits for it any more
                 self._wrapper._results.pop(key, None)  # noqa: SLF001 - the same
                 future.cancel()
@@ -392,7 +398,7 @@ class Resync:
             future.result()
         except RequestError as error:
             return f"the gateway refused the request for {what} (code {error.code})"
-        return ""
+        return "" if self._flow.breaks == breaks else f"there was no room for the answer with {what}"
 
     def _damage(self, dataset: Dataset, accounts: tuple[str, ...]) -> Errors:
         damaged = self._listener.damaged.get(dataset, set())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from core import logs
 from core.clock import Clock
-from core.domain.link import LinkEvent
+from core.domain.link import NO_ROOM, LinkEvent
 from core.events.facts import DatasetCompleted
 from core.settings import Settings
 from services.broker import metrics
@@ -56,6 +56,7 @@ class Session:
         self._register = register
         self._recorded = recorded
         self._clock = clock
+        self._has_room = has_room
         self._instruments = Instruments()
         self._pacer = Pacer()
         self._problems = Problems(log)
@@ -114,9 +115,10 @@ class Session:
             for conid in conids:
                 self._connection.listener.signals.want_description(conid)
 
-    def no_room(self) -> None:
-        """Nothing more can be kept: leave the gateway until it can. The broker tells all of it again."""
-        self._leave("no_room", "no more facts can be kept, neither in Redis nor on disk")
+    def room_changed(self) -> None:
+        """Listen to the gateway only while what it tells can be kept."""
+        if self._ready and self._connection is not None:
+            self._connection.flow.let(self._has_room())
 
     def _leave(self, reason: str, explanation: str) -> None:
         """Stop listening to the gateway at once."""
@@ -135,7 +137,7 @@ class Session:
                 if self._link.state == "disconnected":
                     self._link.apply(LinkEvent.CONNECT)
             lost, served_seconds = await self._one_connection()
-            if lost.reason in {"fenced", "no_room"}:
+            if lost.reason in {"fenced", NO_ROOM}:
                 is_told, wait_seconds = False, self._patience.begin_anew()
             elif served_seconds is None:
                 wait_seconds = self._patience.after_failure(
@@ -205,6 +207,7 @@ class Session:
         )
         self._wishes.begin()
         self._ready = True
+        self.room_changed()
         self._renew = False
         if self._ibkr_lost_by:
             self._ibkr_up.clear()
@@ -224,6 +227,7 @@ class Session:
             for name, work in (
                 ("heartbeat", watch.heartbeat()),
                 ("data-age", watch.data_age()),
+                ("room", watch.room()),
                 ("pauses", watch.pauses()),
                 ("resync", self._resync_forever(connection, subscriptions, resync)),
                 ("subscriptions", subscriptions.follow()),
@@ -262,7 +266,7 @@ class Session:
         self, connection: Connection, subscriptions: Subscriptions, resync: Resync
     ) -> None:
         loop = asyncio.get_running_loop()
-        damage = connection.listener.signals.damage
+        damage, flow = connection.listener.signals.damage, connection.flow
         retry_seconds = _RETRY_FIRST_SECONDS
         retry_at: float | None = None
         # So often that a gateway which is well always answers before it is taken for stale.
@@ -272,12 +276,13 @@ class Session:
         repair_after = 0.0
         while True:
             await self._ibkr_up.wait()
+            await flow.free.wait()
             deadlines = [executions_at, positions_at, *([retry_at] if retry_at is not None else [])]
             if damage.is_set():
                 deadlines.append(max(repair_after, loop.time() + _REPAIR_SECONDS))
             await self._until(min(deadlines), damage)
             now = loop.time()
-            if not self._ibkr_up.is_set():
+            if not self._ibkr_up.is_set() or not flow.free.is_set():
                 continue
             if self._wishes.wake.is_set() or (retry_at is not None and now >= retry_at):
                 ok = await self._full(subscriptions, resync)

@@ -19,6 +19,7 @@ class Subscriptions:
     def __init__(self, connection: Connection, pacer: Pacer, answer_seconds: float) -> None:
         self._client: Any = connection.client
         self._ib: Any = connection.ib
+        self._flow = connection.flow
         self._listener = connection.listener
         self._signals = connection.listener.signals
         self._pacer = pacer
@@ -84,14 +85,15 @@ class Subscriptions:
             if conid is None:
                 continue
             await self._pacer.turn()
+            answer = self._ib.reqContractDetailsAsync(Contract(conId=conid))
             try:
-                async with asyncio.timeout(self._answer_seconds):
-                    await self._ib.reqContractDetailsAsync(Contract(conId=conid))
+                # Without an answer it is not refused: the next mention of it asks again.
+                if await self._flow.answered(answer, self._answer_seconds):
+                    answer.result()
             except RequestError:
                 self._signals.refuse(conid)
-            except TimeoutError:
-                # Not refused: the next mention of it asks again.
-                continue
+            finally:
+                answer.cancel()
 
     def _begin_account(self, account: str) -> None:
         request = self._client.getReqId()

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 
 from core import logs
-from core.domain.link import DATA_STALE, LinkEvent
+from core.domain.link import DATA_STALE, NO_ROOM, LinkEvent
 from core.settings import Settings
 from services.broker.beat import Link
 from services.broker.connection import Connection
+from services.broker.flow import MOST_SECONDS, TOLERATED_SECONDS
 
 log = logs.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Watch:
         ibkr_is_up: Callable[[], bool],
     ) -> None:
         self._connection = connection
+        self._flow = connection.flow
         self._listener = connection.listener
         self._link = link
         self._settings = settings
@@ -51,6 +53,7 @@ class Watch:
         patience = interval * 0.8
         misses = 0
         while True:
+            await self._flow.free.wait()
             before = self._listener.messages
             self._connection.client.reqCurrentTime()
             await asyncio.sleep(patience)
@@ -64,7 +67,7 @@ class Watch:
     async def data_age(self) -> None:
         """A gateway that tells the time and nothing else is stale; one that answers no resync either is gone.
 
-        While the gateway says that IBKR is away nothing is expected of it.
+        While the gateway says that IBKR is away, or is held back, nothing is expected of it.
         """
         loop = asyncio.get_running_loop()
         data = self._listener.signals.data
@@ -75,7 +78,9 @@ class Watch:
         while True:
             await asyncio.sleep(min(limit / 10, _LOOK_SECONDS))
             now = loop.time()
-            if data.is_set() or not self._ibkr_is_up():
+            if self._flow.held.is_set():
+                heard_at = now
+            elif data.is_set() or not self._ibkr_is_up():
                 data.clear()
                 heard_at = now
                 if self._link.is_stale:
@@ -87,6 +92,25 @@ class Watch:
                 said = f"the gateway has told the time and nothing else for {limit:g} s"
                 self._link.apply(LinkEvent.STALE, DATA_STALE, f"{said}; asking for everything")
                 self._ask(DATA_STALE)
+
+    async def room(self) -> None:
+        """A hold that lasts is an outage, after which all is asked again; one that goes on is the end."""
+        while True:
+            await self._flow.held.wait()
+            if await self._flow.free_within(TOLERATED_SECONDS):
+                continue
+            self._flow.declare_long()
+            if self._link.state in {"syncing", "live"}:
+                said = "no more facts can be kept, neither in Redis nor on disk: the gateway must wait"
+                self._link.apply(LinkEvent.STALE, NO_ROOM, said)
+            if not await self._flow.free_within(MOST_SECONDS - TOLERATED_SECONDS):
+                said = f"no more facts could be kept for {MOST_SECONDS:g} s; leaving the gateway"
+                self._connection.drop(NO_ROOM, said)
+                await self._flow.free.wait()
+            if self._link.reason == NO_ROOM:
+                self._link.apply(LinkEvent.RESTORED)
+            if self._link.up:
+                self._ask(NO_ROOM)
 
     async def pauses(self) -> None:
         """Notice that this process stood still: what was said meanwhile may have gone past us."""

@@ -49,8 +49,8 @@ moment that has passed.
 
 The broker link itself is in one `state`, told in `links.state` of `GET /api/v1/sync` and in the WebSocket's
 `status`: `disconnected`, `connecting`, `syncing` (comparing everything with the broker), `live`, `degraded`
-(the gateway has lost IBKR, or tells nothing), `needs_login`, `fenced` (another link has the login); null
-while the link says nothing.
+(the gateway has lost IBKR, tells nothing, or has to wait), `needs_login`, `fenced` (another link has the
+login); null while the link says nothing.
 
 ## WebSocket `/api/v1/stream`
 

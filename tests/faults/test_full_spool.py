@@ -61,17 +61,31 @@ async def test_a_disk_that_takes_nothing_loses_nothing(laboratory: Laboratory, s
     assert figures.detection_seconds <= ALARM_SECONDS
 
 
+async def held_back(rig: Rig, rng: random.Random, figures: Figures) -> None:
+    """Redis is away until there is no room for so long that it is an outage. Nobody hangs up."""
+    await until_said("spool_refuses", "facts_without_room")(rig, rng, figures)
+    await rig.until_told()
+    log = rig.folder / "broker.log"
+    await comes(lambda: "facts_have_room" in log.read_text("utf-8", "replace"), seconds=60)
+    assert await rig.value("SELECT count(*) FROM broker_sessions") == 1
+
+
 @pytest.mark.skipif(FORM == "short", reason="takes as long as it takes to fill the memory")
+@pytest.mark.parametrize("alone", [True, False], ids=["told once", "told again"])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_link_without_any_room_leaves_the_gateway_and_comes_back(
-    laboratory: Laboratory, seed: int
+async def test_a_link_without_any_room_holds_the_gateway_back(
+    laboratory: Laboratory, seed: int, alone: bool
 ) -> None:
-    """A spool of one megabyte, then all the memory that facts may take: then only the broker has them."""
+    """A spool of one megabyte, then all the memory that facts may take: then only the broker has them.
+
+    It keeps them, so that nothing is lost without its replay; and all is told once more with it.
+    """
     await laboratory.run(
-        "no room in the spool nor in memory",
-        until_said("spool_refuses", "facts_without_room"),
+        f"no room in the spool nor in memory{', no replay' if alone else ''}",
+        held_back,
         seed=seed,
         size=by_form(0, 60_000, 60_000),
         pace=4_000,
+        alone=alone,
         spool_megabytes=1,
     )

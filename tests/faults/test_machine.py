@@ -33,7 +33,7 @@ def _little_patience_and_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("_RETRY_FIRST_SECONDS", "_RETRY_MOST_SECONDS"):
             monkeypatch.setattr(module, name, 0.001)
     monkeypatch.setattr(publish, "_BACKLOG_SECONDS", 0.001)
-    monkeypatch.setattr(publish, "WAITING_MOST_FACTS", WAITING_FACTS)
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", WAITING_FACTS)
     # A process that dies leaves what it wrote, synced or not.
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 

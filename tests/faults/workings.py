@@ -136,7 +136,6 @@ class Workings(RuleBasedStateMachine):
         publisher = self._publisher = Publisher(self._world.server, self._settings)
         publisher._spool = WatchedSpool(self._settings, self._kept_on_disk)
         publisher.on_lost = self._hear_of_loss
-        publisher.on_no_room = self._hang_up
         await self._begin_epoch()
         self._publishing = asyncio.create_task(publisher.run())
         self._put(self._all_told_again())
@@ -150,9 +149,6 @@ class Workings(RuleBasedStateMachine):
     def _hear_of_loss(self) -> None:
         self._losses_heard += 1
         self._ask_again = True
-
-    def _hang_up(self) -> None:
-        self._hung_up = True
 
     async def _hear_anew(self, *, slowly: bool = False) -> None:
         publisher = self._publisher

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.domain.link import (
     DATA_STALE,
+    NO_ROOM,
     NOT_YET_SYNCED,
     STATES,
     LinkEvent,
@@ -115,6 +116,13 @@ def test_a_link_that_connects_keeps_saying_why_it_has_to() -> None:
     lost = Standing("live", "").after(LinkEvent.LOST, "gateway_silent")
     assert lost.after(LinkEvent.CONNECT) == Standing("connecting", "gateway_silent")
     assert lost.after(LinkEvent.CONNECT).gateway == "down"
+
+
+def test_of_ibkr_behind_a_gateway_that_is_held_back_nothing_is_known() -> None:
+    held = Standing("live", "").after(LinkEvent.STALE, NO_ROOM)
+    assert (held.state, held.gateway, held.ibkr) == ("degraded", "up", "unknown")
+    # Data that come again do not end it: there must be room.
+    assert not held.is_stale
 
 
 def test_an_outage_of_ibkr_outweighs_silence() -> None:

@@ -100,6 +100,14 @@ LINKS: list[tuple[str, Link | None, dict[str, Any], str | None, Links, datetime 
         SINCE,
     ),
     (
+        "held back for lack of room",
+        link(ibkr="unknown", state="degraded", reason="no_room"),
+        {},
+        "no_room",
+        Links(gateway="up", ibkr="unknown"),
+        SINCE,
+    ),
+    (
         "somebody else has the login",
         link(gateway="unknown", ibkr="unknown", state="fenced", reason="fenced", complete=False),
         {},

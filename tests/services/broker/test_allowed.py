@@ -144,6 +144,8 @@ async def test_the_transport_itself_is_not_within_reach(settings: Settings, stre
             "abort",
             "close",
             "is_closing",
+            "pause_reading",
+            "resume_reading",
             "write",
             "write_eof",
             "writelines",

@@ -1,8 +1,6 @@
 """The link's state as it goes through its life, and every place it is told in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -20,9 +18,6 @@ from services.broker import backoff, metrics
 from services.broker.beat import Link
 from services.broker.gate import Gate
 from services.broker.publish import Publisher
-from services.broker.recorded import Recorded
-from services.broker.register import Register
-from services.broker.session import Session
 from services.position_sync.relay import Relay
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
@@ -220,54 +215,6 @@ async def test_a_quiet_gateway_is_not_stale_while_ibkr_is_away(settings: Setting
             sim.connectivity_restored()
             await reader.until_beat(lambda beat: beat.state == "live")
     assert "data_stale" not in {fact.reason for fact in await reader.of(LinkChanged)}
-
-
-class Room:
-    """Whether facts can be kept."""
-
-    def __init__(self) -> None:
-        self.left = True
-
-    def __call__(self) -> bool:
-        return self.left
-
-
-@asynccontextmanager
-async def session_with_room(
-    settings: Settings, streams: StreamPort, database: Database, room: Callable[[], bool]
-) -> AsyncIterator[Session]:
-    publisher = Publisher(streams, settings)
-    link = Link(publisher, utc_now)
-    register = Register(database, utc_now)
-    session = Session(settings, publisher, link, register, Recorded(database), utc_now, room)
-    tasks = [asyncio.create_task(work) for work in (publisher.run(), link.run(), session.run())]
-    try:
-        yield session
-    finally:
-        for task in reversed(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await session.end(1)
-
-
-async def test_without_room_for_facts_the_gateway_is_left_until_there_is_some(
-    settings: Settings, streams: RedisStreams, database: Database, reader: Reader
-) -> None:
-    room = Room()
-    async with (
-        Simulator.start(SMALL) as sim,
-        session_with_room(quick(settings, sim.port), streams, database, room) as session,
-    ):
-        await reader.until_beat(lambda beat: beat.state == "live")
-        room.left = False
-        session.no_room()
-        beat = await reader.until_beat(lambda beat: beat.state == "disconnected")
-        assert beat.reason == "no_room"
-        await comes(lambda: not sim.client_ids)
-        exec_id = await sim.fill(account="DU1000001", conid=8719, side="BOT", quantity=1)
-        room.left = True
-        await reader.until_beat(lambda beat: beat.state == "live")
-        await reader.until(ExecutionReported, lambda fact: fact.exec_id == exec_id)
 
 
 async def test_an_older_word_that_comes_late_never_overwrites_a_newer_one(

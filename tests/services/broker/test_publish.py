@@ -81,15 +81,13 @@ class Told:
     """What the publisher calls, counted."""
 
     def __init__(self, publisher: Publisher) -> None:
-        self.lost = self.no_room = 0
+        self.lost = 0
+        self.room: list[tuple[bool, int]] = []
         publisher.on_lost = self._lost
-        publisher.on_no_room = self._no_room
+        publisher.on_room = lambda: self.room.append((publisher.has_room, publisher.waiting_facts))
 
     def _lost(self) -> None:
         self.lost += 1
-
-    def _no_room(self) -> None:
-        self.no_room += 1
 
 
 @asynccontextmanager
@@ -155,7 +153,7 @@ async def test_while_redis_is_away_facts_go_to_the_disk_and_from_there_to_redis_
         assert await arrived(streams, mine) == list(range(51))
         await comes(lambda: gauge(metrics.SPOOLING), lambda spooling: spooling == 0)
         assert gauge(metrics.REDIS_UP) == 1
-        assert told.lost == told.no_room == 0
+        assert (told.lost, told.room) == (0, [])
     assert list(mine.spool_dir.iterdir()) == []
 
 
@@ -292,7 +290,8 @@ async def test_a_spool_that_could_not_be_read_for_a_while_is_no_fault_afterwards
 async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made_to_wait(
     mine: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "WAITING_MOST_FACTS", 100)
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", 100)
+    monkeypatch.setattr(publish, "TOLERATED_SECONDS", 0.01)
     streams = MemoryStreams()
     streams.down = True
     mine.spool_dir.parent.mkdir(parents=True)
@@ -303,8 +302,8 @@ async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made
             await comes(lambda: gauge(metrics.SPOOL_REFUSES), lambda refuses: refuses == 1)
             assert publisher.has_room
             put(publisher, *range(100, 120))
-            await comes(lambda: told.no_room)
-            assert not publisher.has_room
+            assert told.room == [(False, 101)]
+            await comes(lambda: any(line["event"] == "facts_without_room" for line in logs))
             assert gauge(metrics.NO_ROOM) == 1
             assert publisher.waiting_facts == 120
             mine.spool_dir.unlink()
@@ -314,7 +313,7 @@ async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made
             streams.down = False
             await comes(all_direct(publisher))
             assert await arrived(streams, mine) == list(range(120))
-            assert told.no_room == 1
+            assert told.room == [(False, 101), (True, 48)]
     events = Counter(line["event"] for line in logs)
     for event in ("spool_refuses", "spool_refuses_no_more", "facts_without_room", "facts_have_room"):
         assert events[event] == 1
@@ -351,14 +350,30 @@ async def test_facts_go_direct_over_a_broken_disk_once_redis_is_back(mine: Setti
 async def test_a_redis_that_is_too_slow_for_what_comes_is_helped_by_the_disk(
     mine: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "WAITING_MOST_FACTS", 60)
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", 40)
+    monkeypatch.setattr(publish, "_SLOW_SECONDS", 0.0)
     streams = MemoryStreams()
-    async with running(streams, mine) as (publisher, told):
+    async with running(streams, mine) as (publisher, _):
         put(publisher, *range(60))
         await comes(mine.spool_dir.exists)
         await comes(all_direct(publisher))
         assert await arrived(streams, mine) == list(range(60))
-        assert told.no_room == 0
+
+
+async def test_a_redis_that_soon_makes_room_gets_all_of_it_directly_and_nothing_is_said(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", 40)
+    streams = MemoryStreams()
+    with capture_logs() as logs:
+        async with running(streams, mine) as (publisher, told):
+            put(publisher, *range(60))
+            assert told.room == [(False, 41)]
+            await comes(lambda: told.room == [(False, 41), (True, 12)])
+            await comes(all_direct(publisher))
+            assert await arrived(streams, mine) == list(range(60))
+            assert not mine.spool_dir.exists()
+    assert logs == []
 
 
 async def test_a_redis_that_comes_back_empty_is_noticed_once_and_at_once(mine: Settings) -> None:
