@@ -32,6 +32,10 @@ class Anchor(NamedTuple):
     ``cause`` says why the ledger lacks what it tells, should it lack anything; ``inferred`` that the cause
     was concluded from circumstances. ``price`` is what those units were worth, as a quoted price, where that
     is known; ``carried`` that they took their cost with them.
+
+    A ``relative`` one tells of a change instead, as a broker's statement does of a split, an exercise or a
+    transfer: ``quantity`` is what came (or, negative, went) at that time, and ``cost``, signed like it, what
+    that had cost in all, where it is known.
     """
 
     as_of: datetime
@@ -41,6 +45,8 @@ class Anchor(NamedTuple):
     price: Decimal | None = None
     carried: bool = False
     inferred: bool = False
+    relative: bool = False
+    cost: Decimal | None = None
 
 
 class Booked(Struct, gc=False, frozen=True):
@@ -77,17 +83,24 @@ class Ledger:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
 
-    def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
-        """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
+    def open_balance(self, anchor: Anchor, fills: Sequence[Fill], changes: Sequence[Anchor] = ()) -> None:
+        """Begin with what ``anchor`` says was held, less what ``fills`` and ``changes`` brought before it."""
         with localcontext(EXACT):
             before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
-            quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
+            changed = [change for change in changes if change.as_of <= anchor.as_of]
+            came = sum((fill.quantity for fill in before), ZERO) + sum(
+                (one.quantity for one in changed), ZERO
+            )
+            quantity = anchor.quantity - came
             if not quantity:
                 return
-            opened_at = min(before[0].executed_at, anchor.as_of) if before else anchor.as_of
+            first = [fill.executed_at for fill in before[:1]] + [change.as_of for change in changed[:1]]
+            opened_at = min([anchor.as_of, *first])
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             counting = [fill for fill in before if fill.quantity]
             unit_cost, certain = self._opening_cost(anchor, counting, quantity)
+            # What came or went otherwise had a cost that is in the broker's, too: only a split has none.
+            certain = certain and all(change.cause == "split" for change in changed)
             episode.estimated = not certain
             # The broker's cost has each commission in it: one that is still unknown is taken for ours.
             final = certain and all(fill.complete for fill in counting)
@@ -223,16 +236,22 @@ class Ledger:
 
     def _hold_to(self, anchor: Anchor) -> None:
         """Adjust to what the broker held at ``anchor``, as far as no fill explains it."""
-        delta = anchor.quantity - self.quantity
-        if not delta:
+        target = self.quantity + anchor.quantity if anchor.relative else anchor.quantity
+        if target == self.quantity:
             return
-        at, _, average_cost, named, price, carried, inferred = anchor
+        if anchor.relative and anchor.cause == "split" and self.episode is None:
+            return  # of nothing
+        self._adjust(anchor, target)
+
+    def _adjust(self, anchor: Anchor, target: Decimal) -> None:
+        at, told, average_cost, named, price, carried, inferred, _, cost = anchor
+        delta = target - self.quantity
         cause: Cause = named or "unexplained"
         certain = is_certain(cause, inferred=inferred)
         episode = self.episode
-        same_side = episode is not None and anchor.quantity * episode.quantity > ZERO
+        same_side = episode is not None and target * episode.quantity > ZERO
         if cause == "split" and episode is not None and same_side:
-            episode.split(anchor.quantity)
+            episode.split(target)
             episode.estimated = episode.estimated or not certain
             episode.note("adjusted", at, delta, cause=cause, inferred=inferred)
             return
@@ -253,11 +272,12 @@ class Ledger:
                 return
             episode = self.episode
         unit_cost = average_cost if average_cost is not None else unit_value
+        unit_cost = unit_cost if cost is None else per_unit(cost, told)
         awaited = False
         if episode is None:
             episode = self._begin(self._opening_at(at), at, delta)
         elif average_cost is not None and episode.cost is not None:
-            unit_cost = per_unit(average_cost * anchor.quantity - episode.cost, delta)
+            unit_cost = per_unit(average_cost * target - episode.cost, delta)
             awaited = episode.provisional_lots > 0
         elif average_cost is not None:
             certain = False  # the average of all, of which nobody knows what the rest had cost
@@ -297,7 +317,8 @@ def fold_book(
 ) -> Ledger:
     """Fold a book from the start: its first anchor gives the opening balance, the others are held to."""
     ledger = Ledger(account, conid, point_value, method=method)
-    if anchors:
-        ledger.open_balance(anchors[0], fills)
+    first = next((anchor for anchor in anchors if not anchor.relative), None)
+    if first is not None:
+        ledger.open_balance(first, fills, [anchor for anchor in anchors if anchor.relative])
     ledger.run(fills, anchors)
     return ledger

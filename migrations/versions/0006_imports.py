@@ -33,6 +33,10 @@ _CAUSES = (
     "exercise_or_assignment",
     "split",
     "transfer",
+    "merger",
+    "spin_off",
+    "symbol_change",
+    "corporate_action",
     "missed_executions",
     "unexplained",
 )
@@ -364,6 +368,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("confirmed_by IS NOT NULL"),
     )
+    for table in ("position_events", "position_statements"):
+        op.drop_constraint(op.f(f"ck_{table}_cause"), table)
+        op.create_check_constraint(op.f(f"ck_{table}_cause"), table, _one_of("cause", _CAUSES))
     op.add_column(
         "jobs",
         sa.Column(

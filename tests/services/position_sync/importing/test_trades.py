@@ -1,27 +1,25 @@
 """A statement's trades confirm, correct or dispute what was told live, and add what was not."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from core.domain.stated import Ignored, Statement
+from core.domain.stated import Ignored
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.report import Report, Tally
-from services.position_sync.importing.run import UnknownImportError, run_import, undo_import
+from services.position_sync.importing.run import UnknownImportError, undo_import
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, Link, commission, execution
-from tests.services.position_sync.importing.statements import period, source, trade
+from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.statements import period, trade
 from tests.services.position_sync.ledger_rows import every_row, ledger_rows
 
-Import = Callable[..., Awaitable[Report]]
 LIVE = [
     execution("a.01.01", "10", "10", seconds=1),
     commission("a.01.01", "1", seconds=1),
@@ -33,26 +31,6 @@ LIVE = [
 @pytest_asyncio.fixture
 async def live(relay: Relay) -> None:
     await relay.handle([Link().entry(*LIVE)])
-
-
-@pytest.fixture
-def bring(
-    database: Database, streams: RedisStreams, settings: Settings, clock: Hand, tmp_path: Path
-) -> Import:
-    """Import records as a file of their own."""
-
-    async def run(*records: Statement | Exception, name: str = "a.xml", dry_run: bool = False) -> Report:
-        return await run_import(
-            database,
-            streams,
-            settings,
-            source(tmp_path, *records, name=name),
-            trigger="cli",
-            dry_run=dry_run,
-            clock=clock,
-        )
-
-    return run
 
 
 async def test_trades_of_the_past_open_and_close_positions(bring: Import, rows: Rows) -> None:

@@ -1,0 +1,35 @@
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from core.domain.stated import Statement
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from services.position_sync.importing.report import Report
+from services.position_sync.importing.run import run_import
+from tests.services.position_sync.conftest import Hand
+from tests.services.position_sync.importing.statements import source
+
+Import = Callable[..., Awaitable[Report]]
+
+
+@pytest.fixture
+def bring(
+    database: Database, streams: RedisStreams, settings: Settings, clock: Hand, tmp_path: Path
+) -> Import:
+    """Import records as a file of their own."""
+
+    async def run(*records: Statement | Exception, name: str = "a.xml", dry_run: bool = False) -> Report:
+        return await run_import(
+            database,
+            streams,
+            settings,
+            source(tmp_path, *records, name=name),
+            trigger="cli",
+            dry_run=dry_run,
+            clock=clock,
+        )
+
+    return run
