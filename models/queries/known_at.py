@@ -103,7 +103,7 @@ async def words_known_by(
 
 
 def _words(rows: Sequence[Row[Any]]) -> list[Word]:
-    return [Word(row.as_of, row.quantity, Anchor._make(row[2:9]) if row.held else None) for row in rows]
+    return [Word(row.as_of, row.quantity, Anchor(*row[2:9]) if row.held else None) for row in rows]
 
 
 def _bound(
