@@ -252,7 +252,7 @@ class Relay:
     async def _apply(self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact]) -> Applied:
         intake = sort_facts(items)
         booked, changes = await store(connection, intake, dead, self._clock())
-        announcement = await Announcement.prepare(connection, changes)
+        announcement = booked.announced + await Announcement.prepare(connection, changes)
         return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
     async def _try_alone(self, entry: Entry) -> None:
@@ -320,7 +320,7 @@ class Relay:
         """Everything that is done once the transaction is committed."""
         self._admission.committed(effect.admitted)
         self._count(effect)
-        together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
+        together = sum((one.announcement for one in effect.applied), start=Announcement())
         await together.publish(self._database, self._streams, self._settings)
         tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
