@@ -185,17 +185,20 @@ class MemoryStreams:
         self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int
     ) -> list[Entry]:
         """See ``StreamPort.claim_stale``."""
-        state = self._group(stream, group)
+        state, data = self._group(stream, group), self._stream(stream).data
         before = time.monotonic() - idle_ms / 1000
         stale = [
             entry_id for entry_id, given in sorted(state.pending.items()) if given.delivered_at <= before
         ]
-        for entry_id in stale[:count]:
+        for entry_id in [one for one in stale[:count] if one not in data]:
+            del state.pending[entry_id]  # there is nothing left to deal with
+        stale = [entry_id for entry_id in stale[:count] if entry_id in data]
+        for entry_id in stale:
             deliveries = state.pending[entry_id].deliveries + 1
             state.pending[entry_id] = _Pending(consumer, time.monotonic(), deliveries)
         return [
             entry._replace(deliveries=state.pending[parse_id(entry.id)].deliveries)
-            for entry in self._stream(stream).entries(stale[:count])
+            for entry in self._stream(stream).entries(stale)
         ]
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:

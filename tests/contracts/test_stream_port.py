@@ -135,6 +135,18 @@ async def test_each_entry_says_how_often_it_was_given_to_someone(port: StreamPor
     assert [(entry.data, entry.deliveries) for entry in taken] == [(b"1", 3), (b"2", 2), (b"3", 2)]
 
 
+async def test_what_was_trimmed_away_before_it_was_dealt_with_is_pending_no_more_once_looked_for(
+    port: StreamPort,
+) -> None:
+    await port.append(STREAM, [b"1", b"2"])
+    await port.ensure_group(STREAM, "g")
+    await port.read_group(STREAM, "g", "a", count=2, block_ms=0)
+    await port.append(STREAM, [b"x"] * 500, keep_entries=100)
+    assert (await port.info(STREAM)).groups[0].pending_entries == 2
+    assert await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10) == []
+    assert (await port.info(STREAM)).groups[0].pending_entries == 0
+
+
 async def test_what_is_still_fresh_is_not_taken_over(port: StreamPort) -> None:
     await port.ensure_group(STREAM, "g")
     await port.append(STREAM, [b"1"])
