@@ -103,8 +103,8 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
 
     ``exec_id`` is the broker's, empty where it booked without one. ``realized_pnl`` is the broker's own,
     ``None`` where it computed none. ``cost`` is signed like the quantity: what was paid for what it opens, or
-    had been for what it closes. ``closes`` says that it only closes. ``cancels`` that it takes back the trade
-    that ``trade_id`` numbers.
+    had been for what it closes. ``opens`` says that it only opens, ``closes`` that it only closes; neither
+    that it does both, or does not say. ``cancels`` that it takes back the trade that ``trade_id`` numbers.
     """
 
     account: str
@@ -119,6 +119,7 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     commission_currency: str
     realized_pnl: Decimal | None = None
     cost: Decimal | None = None
+    opens: bool = False
     closes: bool = False
     cancels: bool = False
     trade_id: str = ""
