@@ -135,7 +135,8 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     """What changed a holding without a trade: a split, an exercise, an expiry, a transfer.
 
     ``quantity`` is the signed change. ``carried``: what left took its cost with it, nothing was realized.
-    ``cost`` is signed like the quantity and comes with what came; ``price`` is what it was worth, as quoted.
+    ``cost`` is signed like the quantity: that of what came, or of what is carried away. ``price`` is what it
+    was worth, as quoted; of what closes something, the one that leads to the broker's realized figure.
     ``group`` ties what belongs together (the legs of one merger, an option and its stock).
     """
 
