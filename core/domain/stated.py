@@ -103,8 +103,8 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
 
     ``exec_id`` is the broker's, empty where it booked without one. ``realized_pnl`` is the broker's own,
     ``None`` where it computed none. ``cost`` is signed like the quantity: what was paid for what it opens, or
-    had been for what it closes. ``closes`` says that it only closes. ``cancels`` that it takes back the trade
-    that ``trade_id`` numbers.
+    had been for what it closes. ``opens`` says that it only opens, ``closes`` that it only closes; neither
+    that it does both, or does not say. ``cancels`` that it takes back the trade that ``trade_id`` numbers.
     """
 
     account: str
@@ -119,6 +119,7 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     commission_currency: str
     realized_pnl: Decimal | None = None
     cost: Decimal | None = None
+    opens: bool = False
     closes: bool = False
     cancels: bool = False
     trade_id: str = ""
@@ -134,7 +135,8 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     """What changed a holding without a trade: a split, an exercise, an expiry, a transfer.
 
     ``quantity`` is the signed change. ``carried``: what left took its cost with it, nothing was realized.
-    ``cost`` is signed like the quantity and comes with what came; ``price`` is what it was worth, as quoted.
+    ``cost`` is signed like the quantity: that of what came, or of what is carried away. ``price`` is what it
+    was worth, as quoted; of what closes something, the one that leads to the broker's realized figure.
     ``group`` ties what belongs together (the legs of one merger, an option and its stock).
     """
 

@@ -84,6 +84,7 @@ def _fill(row: Trade, instrument: Instrument) -> Iterator[Statement]:
         commission_currency=_commission_currency(row),
         realized_pnl=row.realized_pnl,
         cost=row.cost,
+        opens=row.open_close == "O",
         closes=row.open_close == "C",
         cancels=row.cancels,
         trade_id=(said(row.orig_trade_id) or said(row.trade_id)) if row.cancels else said(row.trade_id),

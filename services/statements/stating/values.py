@@ -119,7 +119,7 @@ class Values:
         record = StatedInstrument(
             line=row.line,
             section=row.element,
-            instrument=security.instrument,
+            instrument=(self._instruments.of(row) if said(row.currency) else None) or security.instrument,
             isin=security.isin,
             cusip=security.cusip,
             figi=security.figi,

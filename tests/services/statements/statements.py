@@ -7,11 +7,14 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from core.domain.stated import Ignored, Stated
 from services.statements.errors import StatementError
+from services.statements.flex import FlexFile
 from services.statements.read import StatementReader
 from services.statements.rows import Row, Trade
 
 Kind = TypeVar("Kind", bound=Row)
+Record = TypeVar("Record", bound=Stated)
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = sorted(DATA.glob("flex-*/*.xml"))
@@ -64,6 +67,20 @@ def trades_of(elements: Iterable[str]) -> list[Trade]:
 
 def only(kind: type[Kind], rows: Iterable[Row]) -> list[Kind]:
     return [row for row in rows if isinstance(row, kind)]
+
+
+def stated(*elements: str, head: str = HEAD) -> list[Stated]:
+    """What a statement with these rows states."""
+    return list(FlexFile(in_statement(*elements, head=head).encode()))
+
+
+def all_of(kind: type[Record], records: Iterable[Stated]) -> list[Record]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def reasons(records: Iterable[Stated]) -> list[str]:
+    """Why rows were ignored."""
+    return [record.reason for record in all_of(Ignored, records)]
 
 
 def failure(source: str | bytes) -> StatementError:

@@ -1,0 +1,187 @@
+"""Money that came or went: what it was for, once, in the account's view."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from core.domain.stated import EXTERNAL, StatedCashFlow
+from tests.services.statements.statements import all_of, element, reasons, stated, trade
+
+
+def cash(**changed: str) -> str:
+    said = {
+        "accountId": "U1",
+        "currency": "USD",
+        "fxRateToBase": "0.9",
+        "assetCategory": "STK",
+        "symbol": "ACME",
+        "conid": "1",
+        "type": "Dividends",
+        "amount": "12.5",
+        "dateTime": "20230103;202000",
+        "reportDate": "20230104",
+        "transactionID": "5",
+        "description": "ACME CASH DIVIDEND",
+    }
+    return element("CashTransaction", **(said | changed))
+
+
+def flows(*elements: str) -> list[StatedCashFlow]:
+    return all_of(StatedCashFlow, stated(*elements))
+
+
+def test_a_dividend_is_told_with_what_it_was_paid_on() -> None:
+    (flow,) = flows(cash())
+    assert flow == StatedCashFlow(
+        line=1,
+        section="CashTransaction",
+        account="U1",
+        kind="dividend",
+        at=datetime(2023, 1, 4, 1, 20, tzinfo=UTC),
+        amount=Decimal("12.5"),
+        currency="USD",
+        fx_rate_to_base=Decimal("0.9"),
+        conid=1,
+        symbol="ACME",
+        transaction_id="5",
+        description="ACME CASH DIVIDEND",
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "amount", "kind"),
+    [
+        ("Deposits & Withdrawals", "100", "deposit"),
+        ("Deposits/Withdrawals", "-100", "withdrawal"),
+        ("Dividends", "-12.5", "dividend"),
+        ("Payment In Lieu Of Dividends", "1", "payment_in_lieu"),
+        ("Withholding Tax", "-1", "withholding_tax"),
+        ("Broker Interest Paid", "-1", "interest"),
+        ("Broker Interest Received", "1", "interest"),
+        ("Bond Interest Paid", "-1", "bond_interest"),
+        ("Other Fees", "-1", "fee"),
+        ("Commission Adjustments", "1", "commission_adjustment"),
+        ("Something New", "1", "other"),
+    ],
+)
+def test_what_it_was_for_and_its_sign(type_: str, amount: str, kind: str) -> None:
+    (flow,) = flows(cash(type=type_, amount=amount))
+    assert (flow.kind, flow.amount) == (kind, Decimal(amount))
+    assert (kind in EXTERNAL) is type_.startswith("Deposits")
+
+
+def test_what_is_taken_back_is_a_flow_of_its_own() -> None:
+    found = flows(cash(), cash(amount="-12.5", transactionID="6"), cash(amount="11", transactionID="7"))
+    assert [flow.amount for flow in found] == [Decimal("12.5"), Decimal("-12.5"), 11]
+
+
+@pytest.mark.parametrize("first", ["DETAIL", "SUMMARY"])
+def test_sums_are_ignored_beside_what_they_sum(first: str) -> None:
+    detail = [cash(amount="5", levelOfDetail="DETAIL"), cash(amount="7.5", levelOfDetail="DETAIL")]
+    summary = cash(levelOfDetail="SUMMARY")
+    records = stated(*([*detail, summary] if first == "DETAIL" else [summary, *detail]))
+    assert [flow.amount for flow in all_of(StatedCashFlow, records)] == [5, Decimal("7.5")]
+    assert reasons(records) == ["summary_of_other_rows"]
+
+
+def test_what_one_statement_itemizes_says_nothing_of_the_next() -> None:
+    second = '</FlexStatement><FlexStatement accountId="U1" fromDate="20230101" toDate="20230131">'
+    found = flows(cash(amount="5", levelOfDetail="DETAIL"), second, cash(levelOfDetail="SUMMARY"))
+    assert [flow.amount for flow in found] == [5, Decimal("12.5")]
+
+
+def test_sums_alone_count_account_by_account() -> None:
+    detail = cash(accountId="U2", amount="5", levelOfDetail="DETAIL")
+    assert [flow.amount for flow in flows(detail, cash(levelOfDetail="SUMMARY"))] == [5, Decimal("12.5")]
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ({"dateTime": "20230103"}, datetime(2023, 1, 3, 5, tzinfo=UTC)),
+        ({"dateTime": ""}, datetime(2023, 1, 4, 5, tzinfo=UTC)),
+        ({"dateTime": "", "reportDate": "", "settleDate": "20230106"}, datetime(2023, 1, 6, 5, tzinfo=UTC)),
+    ],
+)
+def test_without_an_hour_it_is_when_the_day_began(said: dict[str, str], at: datetime) -> None:
+    (flow,) = flows(cash(**said))
+    assert flow.at == at
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"amount": ""}, "no_amount"),
+        ({"amount": "0"}, "no_amount"),
+        ({"currency": ""}, "no_currency"),
+        ({"currency": "BASE_SUMMARY"}, "no_currency"),
+        ({"dateTime": "", "reportDate": ""}, "no_date"),
+        ({"accountId": "U1,U2"}, "no_account"),
+    ],
+)
+def test_a_row_that_says_too_little_is_ignored(changed: dict[str, str], reason: str) -> None:
+    assert reasons(stated(cash(**changed))) == [reason]
+
+
+def tax(**changed: str) -> str:
+    said = {"accountId": "U1", "currency": "USD", "symbol": "ACME", "conid": "1", "date": "20230103"}
+    more = {"taxDescription": "French Transaction Tax", "taxAmount": "-0.35", "tradeId": "7"}
+    return element("TransactionTax", **(said | more | changed))
+
+
+def test_a_tax_that_no_trade_tells_of_is_a_flow() -> None:
+    (flow,) = flows(tax())
+    assert (flow.kind, flow.amount, flow.description) == ("tax", Decimal("-0.35"), "French Transaction Tax")
+    (flow,) = flows(trade(tradeID="7"), tax())
+    assert flow.section == "TransactionTax", "the trade did not say what its taxes were"
+    (flow,) = flows(trade(tradeID="8", taxes="-0.35"), tax())
+    assert flow.section == "TransactionTax"
+
+
+def test_a_tax_that_its_trade_tells_of_is_not_told_again() -> None:
+    records = stated(trade(tradeID="7", taxes="-0.35"), tax())
+    assert all_of(StatedCashFlow, records) == []
+    assert reasons(records) == ["repeated"]
+
+
+def test_taxes_of_one_statement_say_nothing_of_the_next() -> None:
+    second = '</FlexStatement><FlexStatement accountId="U1" fromDate="20230101" toDate="20230131">'
+    assert len(flows(trade(tradeID="7", taxes="-0.35"), second, tax())) == 1
+
+
+def test_sums_of_taxes_are_ignored_beside_them() -> None:
+    records = stated(tax(levelOfDetail="SUMMARY"), tax(levelOfDetail="DETAIL", taxAmount="-0.2", tradeId=""))
+    assert [flow.amount for flow in all_of(StatedCashFlow, records)] == [Decimal("-0.2")]
+    assert reasons(records) == ["summary_of_other_rows"]
+
+
+def test_what_a_service_was_taxed_what_holding_a_cfd_cost_and_what_a_card_paid() -> None:
+    base = element("AccountInformation", accountId="U1", currency="EUR")
+    sales = element(
+        "SalesTax",
+        accountId="U1",
+        currency="USD",
+        date="20230103",
+        salesTax="-0.042",
+        taxableDescription="news",
+        transactionID="9",
+    )
+    charge = element("CFDCharge", accountId="U1", currency="USD", date="20230103", total="-2", conid="4")
+    card = {"accountId": "U1", "currency": "BASE_SUMMARY", "amount": "-117", "postingDate": "20230103"}
+    found = flows(
+        base,
+        sales,
+        charge,
+        element("DebitCardActivity", **card, status="Settled"),
+        element("DebitCardActivity", **card | {"amount": "17"}),
+    )
+    assert [(flow.kind, flow.amount, flow.currency) for flow in found] == [
+        ("tax", Decimal("-0.042"), "USD"),
+        ("fee", -2, "USD"),
+        ("withdrawal", -117, "EUR"),
+        ("deposit", 17, "EUR"),
+    ]
+    assert (found[0].transaction_id, found[0].description, found[1].conid) == ("9", "news", 4)
+    pending = stated(base, element("DebitCardActivity", **card, status="Pending"))
+    assert reasons(pending) == ["not_used"]
