@@ -237,7 +237,14 @@ def upgrade() -> None:
     op.create_table(
         "stated_trades",
         sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("line", sa.Integer(), autoincrement=False, nullable=False, comment="where in its file"),
+        sa.Column(
+            "number",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="counts the trades of its file",
+        ),
+        sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
         sa.Column(
             "exec_id", sa.Text(), nullable=False, comment="the execution it states, ours where it bears no id"
         ),
@@ -266,7 +273,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["import_id"], ["imports.id"], name=op.f("fk_stated_trades_import_id_imports"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("import_id", "line", name=op.f("pk_stated_trades")),
+        sa.PrimaryKeyConstraint("import_id", "number", name=op.f("pk_stated_trades")),
         comment="trades as statements state them; of a disputed one the execution says something else",
     )
     op.create_index(

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import ARRAY, BindParameter, Row, TextClause, bindparam, select, text, tuple_, union
 
 from core.domain.books import BookKey
-from core.domain.episodes import Cause
 from core.domain.fills import Report
 from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
@@ -104,19 +103,11 @@ async def words_known_by(
 
 
 def _words(rows: Sequence[Row[Any]]) -> list[Word]:
-    return [Word(row.as_of, row.quantity, _anchor(*row[2:9]) if row.held else None) for row in rows]
+    return [Word(row.as_of, row.quantity, _anchor(row) if row.held else None) for row in rows]
 
 
-def _anchor(
-    as_of: datetime,
-    quantity: Decimal,
-    average_cost: Decimal | None,
-    cause: Cause | None,
-    price: Decimal | None,
-    carried: bool,  # noqa: FBT001 - a column of its row
-    inferred: bool,  # noqa: FBT001 - as above
-) -> Anchor:
-    return Anchor(as_of, quantity, average_cost, cause, price, carried, inferred)
+def _anchor(row: Row[Any]) -> Anchor:
+    return Anchor(row.as_of, row.quantity, row.average_cost, row.cause, row.price, row.carried, row.inferred)
 
 
 def _bound(

@@ -19,14 +19,14 @@ from models.stores.bulk import copy_line, copy_lines_into
 Outcome = Literal["new", "matched", "corrected", "disputed", "repeated", "cancels_what_is_not_here"]
 
 _COLUMNS = (
-    *("line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
+    *("number", "line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
     *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
     *("realized_pnl", "cost", "closes", "trade_id", "transaction_id", "perm_id", "order_ref", "exchange"),
 )
 _create = text(
-    "CREATE TEMPORARY TABLE staged_trades (line int NOT NULL, section text NOT NULL, exec_id text NOT NULL, "
-    "base_id text NOT NULL, revision int NOT NULL, has_id boolean NOT NULL, cancels boolean NOT NULL, "
-    "account text NOT NULL, conid bigint NOT NULL, executed_at timestamptz NOT NULL, "
+    "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
+    "exec_id text NOT NULL, base_id text NOT NULL, revision int NOT NULL, has_id boolean NOT NULL, "
+    "cancels boolean NOT NULL, account text NOT NULL, conid bigint NOT NULL, executed_at timestamptz NOT NULL, "
     "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
     "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
@@ -37,18 +37,28 @@ _index = text("CREATE INDEX ON staged_trades (exec_id)")
 _analyze = text("ANALYZE staged_trades")
 
 _CONTENT = "({0}.account, {0}.conid, {0}.side, {0}.size, {0}.price)"
+# Booked, cancelled, and booked anew under the same id: the last counts, and the first with its end is void.
+_void = text(
+    "WITH void AS (SELECT s.number AS booked, c.number AS cancelled FROM staged_trades c "
+    "JOIN staged_trades s ON NOT s.cancels AND s.has_id AND s.trade_id = c.trade_id AND s.number < c.number "
+    "AND (s.account, s.conid, s.size, s.price) = (c.account, c.conid, c.size, c.price) AND s.side <> c.side "
+    "WHERE c.cancels AND c.trade_id <> '' AND EXISTS (SELECT FROM staged_trades r WHERE NOT r.cancels "
+    "AND r.exec_id = s.exec_id AND r.number > c.number)) "
+    "UPDATE staged_trades SET outcome = 'repeated' "
+    "WHERE number IN (SELECT booked FROM void UNION SELECT cancelled FROM void)"
+)
 _repeat = text(
     "UPDATE staged_trades s SET outcome = CASE WHEN "  # noqa: S608 - nothing of it is input
     f"{_CONTENT.format('s')} = {_CONTENT.format('f')} THEN 'repeated' ELSE 'disputed' END "
-    "FROM (SELECT DISTINCT ON (exec_id) * FROM staged_trades ORDER BY exec_id, line) f "
-    "WHERE s.exec_id = f.exec_id AND s.line > f.line"
+    "FROM (SELECT DISTINCT ON (exec_id) * FROM staged_trades WHERE outcome IS NULL "
+    "ORDER BY exec_id, number) f WHERE s.exec_id = f.exec_id AND s.number > f.number AND s.outcome IS NULL"
 )
 
 # Two of one second, side, size and price are told apart by nothing: the first is taken for the first.
 _SAME_TRADE = "account, conid, executed_at, side, {size}, price"
 _name_live = text(
-    "WITH unnamed AS (SELECT s.line, s.exec_id, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
-    f"{_SAME_TRADE.format(size='size')} ORDER BY s.line) AS number, s.account, s.conid, s.executed_at, "
+    "WITH unnamed AS (SELECT s.number AS place, s.exec_id, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
+    f"{_SAME_TRADE.format(size='size')} ORDER BY s.number) AS number, s.account, s.conid, s.executed_at, "
     "s.side, s.size, s.price FROM staged_trades s WHERE NOT s.has_id AND NOT s.cancels "
     "AND s.outcome IS NULL AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = s.exec_id)), "
     "live AS (SELECT e.exec_id, e.exec_base_id, e.revision, row_number() OVER (PARTITION BY "
@@ -61,12 +71,12 @@ _name_live = text(
     "revision = live.revision FROM unnamed JOIN live ON (unnamed.account, unnamed.conid, "
     "unnamed.executed_at, unnamed.side, unnamed.size, unnamed.price, unnamed.number) = (live.account, "
     "live.conid, live.executed_at, live.side, live.quantity, live.price, live.number) "
-    "WHERE s.line = unnamed.line"
+    "WHERE s.number = unnamed.place"
 )
 _find_cancelled = text(
-    "WITH cancel AS (SELECT s.line, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
+    "WITH cancel AS (SELECT s.number AS place, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
     "row_number() OVER (PARTITION BY s.account, s.conid, s.trade_id, s.side, s.size, s.price "
-    "ORDER BY s.line) AS number FROM staged_trades s WHERE s.cancels AND s.outcome IS NULL), "
+    "ORDER BY s.number) AS number FROM staged_trades s WHERE s.cancels AND s.outcome IS NULL), "
     "booked AS (SELECT account, conid, trade_id, side, size, price, base_id, revision FROM staged_trades "
     "WHERE NOT cancels AND trade_id <> '' AND outcome IS DISTINCT FROM 'repeated' "
     "AND outcome IS DISTINCT FROM 'disputed' UNION SELECT e.account, e.conid, t.trade_id, e.side, "
@@ -75,7 +85,7 @@ _find_cancelled = text(
     "numbered AS (SELECT b.*, row_number() OVER (PARTITION BY account, conid, trade_id, side, size, price "
     "ORDER BY base_id, revision) AS number FROM booked b WHERE size > 0) "
     "UPDATE staged_trades s SET base_id = n.base_id, revision = n.revision FROM cancel c, numbered n "
-    "WHERE s.line = c.line AND (n.account, n.conid, n.trade_id, n.price, n.number) "
+    "WHERE s.number = c.place AND (n.account, n.conid, n.trade_id, n.price, n.number) "
     "= (c.account, c.conid, c.trade_id, c.price, c.number) AND n.side <> c.side AND n.size = c.size"
 )
 _lose_cancels = text(
@@ -137,9 +147,9 @@ _upsert_commissions = text(
     "IS DISTINCT FROM (excluded.commission, excluded.currency, c.realized_pnl)"
 )
 _state = text(
-    "INSERT INTO stated_trades (import_id, line, exec_id, account, conid, executed_at, quantity, price, "
-    "commission, commission_currency, realized_pnl, cost, trade_id, transaction_id, outcome) "
-    "SELECT :import_id, line, exec_id, account, conid, executed_at, "
+    "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
+    "price, commission, commission_currency, realized_pnl, cost, trade_id, transaction_id, outcome) "
+    "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
     "cost, trade_id, transaction_id, outcome FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
@@ -149,16 +159,19 @@ _disputed = text(
     "SELECT s.line, s.exec_id, s.account, s.conid, CASE s.side WHEN 'BOT' THEN s.size ELSE -s.size END "
     "AS quantity, s.price, CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END AS known_quantity, "
     "e.price AS known_price FROM staged_trades s LEFT JOIN executions e USING (exec_id) "
-    "WHERE s.outcome = 'disputed' ORDER BY s.line LIMIT :most"
+    "WHERE s.outcome = 'disputed' ORDER BY s.number LIMIT :most"
 )
 
 
 class StagedTrade(NamedTuple):
     """A trade as it is laid down. ``cancels``: it takes back another of this size, on the other side.
 
+    ``number`` counts the trades of the file: a line may hold many.
+
     ``exec_id`` is ours where ``has_id`` is not set.
     """
 
+    number: int
     line: int
     section: str
     exec_id: str
@@ -209,7 +222,7 @@ def _line(one: StagedTrade) -> str:
     base_id, revision = (one.exec_id, -1) if one.cancels else split_exec_id(one.exec_id)
     return copy_line(
         (
-            *(one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
+            *(one.number, one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
             *(one.account, one.conid, one.executed_at, one.zone_assumed),
             *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
             *(one.commission_currency, one.realized_pnl, one.cost, one.closes, one.trade_id),
@@ -224,7 +237,16 @@ async def match(connection: Writer) -> set[BookKey]:
     Whoever calls locks these books next and then matches no more: what is booked meanwhile under an id that
     was new here is met by ``rematch``.
     """
-    for step in (_index, _analyze, _repeat, _name_live, _find_cancelled, _lose_cancels, _empty_cancels):
+    for step in (
+        _index,
+        _analyze,
+        _void,
+        _repeat,
+        _name_live,
+        _find_cancelled,
+        _lose_cancels,
+        _empty_cancels,
+    ):
         await connection.execute(step)
     await rematch(connection)
     return {(row.account, row.conid) for row in await connection.execute(_books)}

@@ -63,6 +63,7 @@ class Taking:
         self._report = report
         self._now = now
         self._names = Names()
+        self._trades = 0
         self._accounts: set[str] = set()
         self._instruments: set[int] = set()
         self.keys: set[BookKey] = set()
@@ -84,7 +85,8 @@ class Taking:
                 self._report.ignore(record.section, record.reason)
             case StatedInstrument():
                 parts.identified.append(record)
-                parts.instruments.setdefault(record.instrument.conid, record.instrument)
+                if record.instrument.currency:
+                    parts.instruments.setdefault(record.instrument.conid, record.instrument)
             case StatedAccount():
                 parts.accounts[record.account] = record
             case StatedPeriod():
@@ -143,7 +145,9 @@ class Taking:
                 return ""
 
     def _staged(self, one: StatedTrade) -> StagedTrade:
+        self._trades += 1
         return StagedTrade(
+            self._trades,
             one.line,
             one.section,
             self._names.trade(one),

@@ -51,7 +51,7 @@ def trade(
     **more: Any,
 ) -> StatedTrade:
     return StatedTrade(
-        line=next(_lines),
+        line=more.pop("line", None) or next(_lines),
         section="Trade",
         account=account,
         instrument=instrument,

@@ -14,7 +14,8 @@ from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
 from services.statements.flex import FlexFile
 from tests.services.position_sync.conftest import Hand, Rows
-from tests.services.statements.statements import in_statement, trade
+from tests.services.position_sync.ledger_rows import ledger_rows
+from tests.services.statements.statements import FILES, in_statement, trade
 
 Import = Callable[..., Awaitable[Report]]
 EXEC_ID = "0000e0d5.63b3a1f0.01.01"
@@ -79,3 +80,27 @@ async def test_twins_booked_without_ids_are_two_trades_unless_they_are_one_trans
     await bring(*twins, name="b.xml")
     [position] = await rows("SELECT quantity FROM positions")
     assert position["quantity"] == 20
+
+
+async def test_every_recorded_file_imports_and_changes_nothing_the_second_time(
+    database: Database, streams: RedisStreams, settings: Settings, clock: Hand, tmp_path: Path
+) -> None:
+    assert len(FILES) == 5
+    for path in FILES:
+        for name in ("first", "again", "anew"):
+            copy = tmp_path / f"{name}-{path.name}"
+            # Another file that states the same: its own bytes differ.
+            copy.write_bytes(path.read_bytes() + (b"\n<!-- anew -->" if name == "anew" else b""))
+            before = await ledger_rows(database)
+            report = await run_import(
+                database, streams, settings, Source(copy, "flex", FlexFile), trigger="cli", clock=clock
+            )
+            tallies = report.sections.values()
+            assert not any(one.disputed for one in tallies)
+            if name == "first":
+                assert report.already is None
+                continue
+            assert (report.already is not None) is (name == "again")
+            assert report.changes == []
+            assert await ledger_rows(database) == before
+            assert not any(one.new or one.corrected for one in tallies), path.name

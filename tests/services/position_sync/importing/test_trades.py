@@ -184,6 +184,25 @@ async def test_a_cancelled_trade_counts_for_nothing(bring: Import, rows: Rows) -
     assert kept[0]["corrected_by"].startswith("flex-")
 
 
+async def test_a_trade_that_is_cancelled_and_booked_anew_under_its_id_counts_as_booked_last(
+    bring: Import, rows: Rows
+) -> None:
+    report = await bring(
+        trade("a.01.01", "10", seconds=1, trade_id="77"),
+        trade("", "-10", "10", "-1", seconds=1, trade_id="77", cancels=True),
+        trade("a.01.01", "10", "11", seconds=1, trade_id="77"),
+    )
+    assert report.sections["trades"] == Tally(new=1, ignored={"repeated": 2})
+    assert await rows("SELECT price FROM executions") == [{"price": Decimal(11)}]
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+
+
+async def test_many_trades_may_stand_on_one_line(bring: Import) -> None:
+    told = [trade(f"{name}.01.01", "1", seconds=1, line=1) for name in "abc"]
+    report = await bring(*told, trade("", "2", seconds=1, line=1), trade("", "2", seconds=1, line=1))
+    assert report.sections["trades"] == Tally(new=5)
+
+
 @pytest.mark.usefixtures("live")
 async def test_an_import_that_is_taken_back_leaves_what_there_was_before(
     bring: Import, database: Database, streams: RedisStreams, settings: Settings, rows: Rows, clock: Hand
