@@ -21,9 +21,11 @@ from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod
 from core.domain.money import ZERO
+from core.domain.openings import Closings, OpeningLot, held_before, opening_lots
 from core.domain.pnl import EXACT, per_unit, share
 
 OPENING_BALANCE: Final = "opening_balance"
+NO_CLOSINGS: Final[Closings] = {}
 
 
 class Anchor(NamedTuple):
@@ -83,38 +85,61 @@ class Ledger:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
 
-    def open_balance(self, anchor: Anchor, fills: Sequence[Fill], changes: Sequence[Anchor] = ()) -> None:
+    def open_balance(
+        self,
+        anchor: Anchor,
+        fills: Sequence[Fill],
+        changes: Sequence[Anchor] = (),
+        closings: Closings = NO_CLOSINGS,
+    ) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` and ``changes`` brought before it."""
         with localcontext(EXACT):
             before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
             changed = [change for change in changes if change.as_of <= anchor.as_of]
-            came = sum((fill.quantity for fill in before), ZERO) + sum(
-                (one.quantity for one in changed), ZERO
-            )
-            quantity = anchor.quantity - came
+            bought = sum((fill.quantity for fill in before), ZERO)
+            quantity = anchor.quantity - bought - sum((one.quantity for one in changed), ZERO)
             if not quantity:
                 return
             first = [fill.executed_at for fill in before[:1]] + [change.as_of for change in changed[:1]]
             opened_at = min([anchor.as_of, *first])
-            episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             counting = [fill for fill in before if fill.quantity]
+            if closings and not changed:
+                average = anchor.average_cost
+                total = None if average is None else average * anchor.quantity
+                lots = opening_lots(quantity, counting, closings, self.point_value, total)
+                if lots is not None:
+                    self._open_lots(lots, opened_at)
+                    return
             unit_cost, certain = self._opening_cost(anchor, counting, quantity)
             # What came or went otherwise had a cost that is in the broker's, too: only a split has none.
             certain = certain and all(change.cause == "split" for change in changed)
+            episode = self._begin(OPENING_BALANCE, opened_at, quantity)
             episode.estimated = not certain
             # The broker's cost has each commission in it: one that is still unknown is taken for ours.
             final = certain and all(fill.complete for fill in counting)
-            episode.grow(
-                "adjusted",
-                None,
-                opened_at,
-                quantity,
-                None,
-                unit_cost,
-                None,
-                final,
-                OPENING_BALANCE,
-            )
+            self._open_with(episode, opened_at, quantity, unit_cost, final=final)
+
+    def open_before(self, fills: Sequence[Fill], closings: Closings) -> None:
+        """Begin with what must have been held, of which only ``closings`` tell."""
+        with localcontext(EXACT):
+            counting = [fill for fill in fills if fill.quantity]
+            quantity = held_before(counting, closings)
+            if quantity:
+                lots = opening_lots(quantity, counting, closings, self.point_value, None)
+                self._open_lots(lots or [OpeningLot(quantity, None)], counting[0].executed_at)
+
+    def _open_lots(self, lots: Sequence[OpeningLot], at: datetime) -> None:
+        episode = self._begin(OPENING_BALANCE, at, lots[0].quantity)
+        for lot in lots:
+            unit_cost = None if lot.cost is None else per_unit(lot.cost, lot.quantity)
+            episode.estimated = episode.estimated or unit_cost is None
+            self._open_with(episode, at, lot.quantity, unit_cost, final=unit_cost is not None)
+
+    @staticmethod
+    def _open_with(
+        episode: Episode, at: datetime, quantity: Decimal, unit_cost: Decimal | None, *, final: bool
+    ) -> None:
+        episode.grow("adjusted", None, at, quantity, None, unit_cost, None, final, OPENING_BALANCE)
 
     def _opening_cost(
         self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
@@ -314,11 +339,19 @@ def fold_book(
     anchors: Sequence[Anchor] = (),
     *,
     method: CostMethod = "fifo",
+    closings: Closings = NO_CLOSINGS,
 ) -> Ledger:
-    """Fold a book from the start: its first anchor gives the opening balance, the others are held to."""
+    """Fold a book from the start: its first anchor gives the opening balance, the others are held to.
+
+    ``closings`` are what a statement says of trades that only closed; without any anchor they tell what must
+    have been held.
+    """
     ledger = Ledger(account, conid, point_value, method=method)
     first = next((anchor for anchor in anchors if not anchor.relative), None)
     if first is not None:
-        ledger.open_balance(first, fills, [anchor for anchor in anchors if anchor.relative])
+        changes = [anchor for anchor in anchors if anchor.relative]
+        ledger.open_balance(first, fills, changes, closings)
+    elif closings and not anchors:
+        ledger.open_before(fills, closings)
     ledger.run(fills, anchors)
     return ledger

@@ -264,6 +264,7 @@ def upgrade() -> None:
             nullable=True,
             comment="signed, of what it opened or closed; null: not stated",
         ),
+        sa.Column("closes", sa.Boolean(), nullable=False, comment="it only closes: something was held"),
         sa.Column("trade_id", sa.Text(), server_default="", nullable=False),
         sa.Column("transaction_id", sa.Text(), server_default="", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),

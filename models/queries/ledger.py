@@ -157,6 +157,12 @@ _anchors = text(
     "ORDER BY p.account, p.conid, p.as_of, i.stated_at DESC, i.id DESC) h "
     "ORDER BY account, conid, as_of, rank, id"
 )
+_closings = text(
+    "SELECT DISTINCT ON (t.account, t.conid, t.exec_id) t.account, t.conid, t.exec_id, abs(t.cost) AS cost "  # noqa: S608 - as above
+    f"FROM stated_trades t JOIN {_BOOKS} USING (account, conid) "
+    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE t.closes AND t.outcome <> 'disputed' "
+    "ORDER BY t.account, t.conid, t.exec_id, i.stated_at DESC, i.id DESC"
+)
 _safe_starts = text(
     "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id FROM "
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
@@ -339,6 +345,16 @@ async def anchors_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> di
     for row in await connection.execute(_anchors, _arrays(keys)):
         anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
     return anchors
+
+
+async def closings_of(
+    connection: Reader | Writer, keys: Iterable[BookKey]
+) -> dict[BookKey, dict[str, Decimal | None]]:
+    """What statements say that trades which only closed had closed: its unsigned cost, by execution id."""
+    found: dict[BookKey, dict[str, Decimal | None]] = {}
+    for row in await connection.execute(_closings, _arrays(keys)):
+        found.setdefault((row.account, row.conid), {})[row.exec_id] = row.cost
+    return found
 
 
 async def safe_starts(

@@ -26,7 +26,8 @@ _COLUMNS = (
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
     "exec_id text NOT NULL, base_id text NOT NULL, revision int NOT NULL, has_id boolean NOT NULL, "
-    "cancels boolean NOT NULL, account text NOT NULL, conid bigint NOT NULL, executed_at timestamptz NOT NULL, "
+    "cancels boolean NOT NULL, account text NOT NULL, conid bigint NOT NULL, "
+    "executed_at timestamptz NOT NULL, "
     "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
     "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
@@ -148,10 +149,10 @@ _upsert_commissions = text(
 )
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
-    "price, commission, commission_currency, realized_pnl, cost, trade_id, transaction_id, outcome) "
+    "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
-    "cost, trade_id, transaction_id, outcome FROM staged_trades "
+    "cost, closes, trade_id, transaction_id, outcome FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")

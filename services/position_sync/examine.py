@@ -130,6 +130,7 @@ async def examine(
     methods = await stored_ledger.cost_methods(connection)
     instruments = await queries.instruments_of(connection, {key[1] for key in keys})
     anchors = await queries.anchors_of(connection, keys)
+    closings = await queries.closings_of(connection, keys)
     facts = await stored_ledger.facts_of(connection, keys)
     stored = await stored_ledger.rows_of(connection, keys)
     books: dict[BookKey, Book] = {}
@@ -138,7 +139,7 @@ async def examine(
     waiting = {key for key, book in stored_books.items() if book.dirty}
     for key in keys:
         told, held, method = facts[key], anchors.get(key, []), methods[key[0]]
-        result = fold_whole(key, method, instruments[key[1]], told.reports, held)
+        result = fold_whole(key, method, instruments[key[1]], told.reports, held, closings.get(key, {}))
         books[key] = _book(stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)
         misplaced = list(_places(key, result, told))

@@ -12,6 +12,7 @@ from core.domain.instruments import Instrument
 from core.domain.lifecycle import Anchor, Ledger, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
+from core.domain.openings import Closings
 from models.queries import ledger as queries
 from models.queries.ledger import Expected, KnownCommission
 from models.session import Writer
@@ -51,10 +52,11 @@ def fold_whole(
     instrument: Instrument,
     reports: Sequence[Report],
     anchors: Sequence[Anchor],
+    closings: Closings,
 ) -> FoldedBook:
     """Fold a book from the start, of all that is stored about it."""
     fills = effective_fills(reports, instrument.currency)
-    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method)
+    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method, closings=closings)
     return FoldedBook(ledger, fills, reports, instrument.currency)
 
 
@@ -141,6 +143,7 @@ async def _fold_anew(
         connection, [(key, starts[key].key[0] if key in starts else None) for key in keys]
     )
     anchors = await queries.anchors_of(connection, keys)
+    closings = await queries.closings_of(connection, [key for key in keys if key not in starts])
     removed = await episode_store.delete_episodes(
         connection, [(key, starts[key].ordinal if key in starts else 1) for key in keys]
     )
@@ -151,7 +154,7 @@ async def _fold_anew(
         held = anchors.get(key, [])
         start = starts.get(key)
         if start is None:
-            results.append((work, fold_whole(key, method, instrument, told, held)))
+            results.append((work, fold_whole(key, method, instrument, told, held, closings.get(key, {}))))
             continue
         fills = [fill for fill in effective_fills(told, instrument.currency) if fill[:2] >= start.key]
         ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)

@@ -197,6 +197,14 @@ async def test_a_trade_that_is_cancelled_and_booked_anew_under_its_id_counts_as_
     assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
 
 
+async def test_a_trade_that_closes_what_no_statement_opened_has_the_cost_it_states(
+    bring: Import, rows: Rows
+) -> None:
+    await bring(trade("a.01.01", "-10", "12", "0", seconds=1, closes=True, cost="-100"))
+    [position] = await rows("SELECT status, side, realized_pnl, estimated FROM positions")
+    assert position == {"status": "closed", "side": "long", "realized_pnl": Decimal(20), "estimated": False}
+
+
 async def test_many_trades_may_stand_on_one_line(bring: Import) -> None:
     told = [trade(f"{name}.01.01", "1", seconds=1, line=1) for name in "abc"]
     report = await bring(*told, trade("", "2", seconds=1, line=1), trade("", "2", seconds=1, line=1))
