@@ -119,14 +119,25 @@ class Ledger:
             final = certain and all(fill.complete for fill in counting)
             self._open_with(episode, opened_at, quantity, unit_cost, final=final)
 
-    def open_before(self, fills: Sequence[Fill], closings: Closings) -> None:
-        """Begin with what must have been held, of which only ``closings`` tell."""
+    def open_before(self, fills: Sequence[Fill], changes: Sequence[Anchor], closings: Closings) -> None:
+        """Begin with what must have been held, so that what closed or was taken away had been there."""
         with localcontext(EXACT):
+            told = dict(closings)
             counting = [fill for fill in fills if fill.quantity]
-            quantity = held_before(counting, closings)
-            if quantity:
-                lots = opening_lots(quantity, counting, closings, self.point_value, None)
-                self._open_lots(lots or [OpeningLot(quantity, None)], counting[0].executed_at)
+            for number, one in enumerate(changes):
+                # Behind every fill of its time.
+                name = f"~{number:06}"
+                counting.append(Fill(one.as_of, name, name, one.quantity, ZERO, None, complete=True))
+                if one.carried or one.cause == "expiry":
+                    told[name] = None if one.cost is None else abs(one.cost)
+            counting.sort()
+            quantity = held_before(counting, told)
+            if not quantity:
+                return
+            # What came otherwise than by a fill, or was split, makes it another question what had which cost.
+            plain = all(one.carried or one.cause == "expiry" for one in changes)
+            lots = opening_lots(quantity, counting, told, self.point_value, None) if plain else None
+            self._open_lots(lots or [OpeningLot(quantity, None)], counting[0].executed_at)
 
     def _open_lots(self, lots: Sequence[OpeningLot], at: datetime) -> None:
         episode = self._begin(OPENING_BALANCE, at, lots[0].quantity)
@@ -348,10 +359,10 @@ def fold_book(
     """
     ledger = Ledger(account, conid, point_value, method=method)
     first = next((anchor for anchor in anchors if not anchor.relative), None)
+    changes = [anchor for anchor in anchors if anchor.relative]
     if first is not None:
-        changes = [anchor for anchor in anchors if anchor.relative]
         ledger.open_balance(first, fills, changes, closings)
-    elif closings and not anchors:
-        ledger.open_before(fills, closings)
+    elif closings or changes:
+        ledger.open_before(fills, changes, closings)
     ledger.run(fills, anchors)
     return ledger

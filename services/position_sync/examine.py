@@ -164,7 +164,7 @@ def _book(
         quantity=result.ledger.quantity,
         last_executed_at=last[0] if last else None,
         last_exec_base_id=last[1] if last else None,
-        first_anchor_at=anchors[0].as_of if anchors else None,
+        first_anchor_at=next((anchor.as_of for anchor in anchors if not anchor.relative), None),
         last_anchor_at=anchors[-1].as_of if anchors else None,
         episodes=result.ledger.episodes,
         dirty=False,

@@ -144,6 +144,8 @@ async def _import(
         if progress is not None:
             progress(reading.bytes_read, file.size_bytes)
     report.unknown = dict(reading.unknown)
+    stated = [one.generated_at or one.ends_at for one in taking.periods]
+    await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.match(connection)
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
@@ -164,8 +166,7 @@ async def _import(
                 by=f"import {import_id}",
                 now=now,
             )
-    stated = [one.generated_at or one.ends_at for one in taking.periods]
-    await store.end_import(connection, import_id, max(stated, default=now), report.as_json())
+    await store.end_import(connection, import_id, report.as_json())
     await want(connection, RECONCILE, {account: "import" for account, _ in keys}, 0)
     return announcement
 
