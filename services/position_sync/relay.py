@@ -9,16 +9,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
 
 from core import logs
 from core.clock import Clock, utc_now
 from core.domain.rates import EXCHANGE_RATE
 from core.events.facts import PositionsCompleted
 from core.settings import Settings
-from core.streams.consumer import LeftOverError
 from core.streams.port import Entry, StreamPort
-from models.queries.ledger import lock_books, unfolded_commissions
+from models.queries.ledger import unfolded_commissions
 from models.session import Database, Writer, is_passing, sqlstate
 from models.stores import inbox
 from models.stores.dead_facts import DeadFact, bury
@@ -43,7 +41,6 @@ from services.position_sync.intake import (
     Item,
     Told,
     as_dead,
-    books_of,
     decode_entry,
     sort_facts,
     undecodable,
@@ -65,13 +62,6 @@ _APART_SECONDS = 0.1
 Resolve = Callable[[Writer], Awaitable[None]]
 Read = tuple[Entry, Told]
 """An entry and what it tells."""
-
-
-class Failure(NamedTuple):
-    """An entry that could not be committed, and why."""
-
-    entry: Entry
-    error: Exception
 
 
 class SetAsideAgainError(Exception):
@@ -104,12 +94,11 @@ class Relay:
         """Commit what ``entries`` tell.
 
         What PostgreSQL calls the data's fault is set aside at once; what fails for any other reason, when it
-        has been delivered often enough. Neither keeps the others waiting.
+        has been delivered often enough.
 
         Raises:
             DatabaseUnavailableError: PostgreSQL is away; nothing may be acknowledged.
-            LeftOverError: nobody knows why some of them cannot be committed; these are to be delivered again.
-            Exception: the same where these are all of them.
+            Exception: nobody knows why; to be delivered again.
         """
         try:
             await self._handle(entries)
@@ -119,26 +108,24 @@ class Relay:
             raise unavailable(error) from error
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
-        failing: list[Failure] = []
         committed: list[Effect] = []
         for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
-            failing += await self._sift(part, committed)
-        # What is good is committed by now, and waits for none of the trials.
-        left = [one for one in failing if not is_datas_fault(one.error)]
-        for one in failing:
-            if is_datas_fault(one.error):
-                left += await self._or_bury(one.entry, self._commit_narrowly(one.entry, committed))
+            try:
+                effect = await self._commit([told for _, told in part], self._apply_together)
+            except Exception as error:
+                if not is_datas_fault(error):
+                    raise
+                for entry, _ in part:
+                    await self._or_bury(entry, self._commit_narrowly(entry, committed))
+            else:
+                await self._announce(effect)
+                committed.append(effect)
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                left += await self._or_bury(entry, self._try_alone(entry, committed))
+                await self._or_bury(entry, self._try_alone(entry, committed))
         # Last, for it may have to wait for what another worker has in hand, and nothing may wait for that.
         for effect in committed:
             await self._conclude(effect)
-        if not left:
-            return
-        if len(left) == len(entries):
-            raise left[0].error
-        raise LeftOverError([one.entry for one in left]) from left[0].error
 
     def _parts(self, entries: Sequence[Entry]) -> Iterator[list[Read]]:
         """Entries with what they tell, as many at once as one transaction is to take."""
@@ -154,44 +141,22 @@ class Relay:
         if part:
             yield part
 
-    async def _sift(self, part: Sequence[Read], committed: list[Effect]) -> list[Failure]:
-        """Commit all entries that can be as they are, found by halves; returns the others."""
-        try:
-            effect = await self._commit([told for _, told in part], self._apply_together)
-        except Exception as error:
-            if not can_be_a_facts_fault(error):
-                raise
-            if len(part) == 1:
-                return [Failure(part[0][0], error)]
-        else:
-            await self._announce(effect)
-            committed.append(effect)
-            return []
-        middle = len(part) // 2
-        return [
-            *await self._sift(part[:middle], committed),
-            *await self._sift(part[middle:], committed),
-        ]
-
     async def _commit_narrowly(self, entry: Entry, committed: list[Effect]) -> None:
         effect = await self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
         await self._announce(effect)
         committed.append(effect)
 
-    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> list[Failure]:
+    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> None:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
         try:
             await trying
         except Exception as error:
-            if not can_be_a_facts_fault(error):
-                raise
             if not is_datas_fault(error):
-                return [Failure(entry, error)]
+                raise
             async with self._database.write() as connection:
                 await bury(connection, [undecodable(entry.data, *verdict(error), self._clock())])
             metrics.DEAD.labels("database").inc()
             log.warning("entry_kept_aside", error=type(error).__name__)
-        return []
 
     async def _commit(
         self,
@@ -283,8 +248,6 @@ class Relay:
             applied: list[Applied] = []
             for one in fresh:
                 applied.append(await self._apply(connection, (), one.dead))
-                # Each is kept before the next is tried, which would lock their books in any order.
-                await lock_books(connection, books_of(one.items))
                 for item in one.items:
                     if item.seq in course.deadly:
                         log.warning("fact_kept_aside", kind=type(item.fact).__name__, error=DIED)
