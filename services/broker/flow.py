@@ -69,7 +69,8 @@ class Flow:
             async with asyncio.timeout(seconds):
                 await self.free.wait()
         except TimeoutError:
-            return False
+            # It may have come in the same turn.
+            return self.free.is_set()
         return True
 
     async def answered(self, answer: "asyncio.Future[Any]", seconds: float) -> bool:

@@ -134,10 +134,10 @@ class Publisher:
         """Queue a fact. Called from ib_async's callbacks: does nothing else."""
         self._current.facts.append(fact)
         self._waiting += 1
-        if self._waiting > HIGH_WATER_FACTS and self.has_room:
-            self._room_ends()
         self._idle.clear()
         self._facts_wake.set()
+        if self._waiting > HIGH_WATER_FACTS and self.has_room:
+            self._room_ends()
 
     def tick(self, key: Hashable, tick: Tick) -> None:
         """Queue a tick; it replaces an earlier one of the same key that was not sent yet."""

@@ -83,11 +83,12 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     known = await _executions_of(connection, homeless | set(arrivals.executions))
     await _take_words(connection, arrivals, works, now)
     new, contradicting = _take_executions(arrivals, works, known)
+    told_otherwise = {one.fact.exec_id for one in contradicting}
     stated = [
         one.exec_id
         for revisions in known.values()
         for one in revisions
-        if one.source != "live" and one.exec_id in arrivals.executions
+        if one.source != "live" and one.exec_id in arrivals.executions and one.exec_id not in told_otherwise
     ]
     if stated:
         await execution_store.note_told_live(connection, stated)

@@ -161,6 +161,15 @@ async def test_what_is_told_live_after_its_statement_outlives_the_statement(
     assert [one["exec_id"] for one in kept] == ["a.01.01", "b.01.01"]
 
 
+async def test_what_is_told_otherwise_live_does_not_make_a_statements_trade_a_live_one(
+    bring: Import, rows: Rows, relay: Relay
+) -> None:
+    await bring(trade("a.01.01", "11", seconds=1))
+    await relay.handle([Link().entry(*LIVE)])
+    told = await rows("SELECT source FROM executions WHERE exec_id = 'a.01.01'")
+    assert told == [{"source": "flex"}]
+
+
 @pytest.mark.parametrize("order", ["newer first", "older first"])
 async def test_of_two_statements_the_one_that_was_written_last_counts(
     bring: Import, rows: Rows, order: str
