@@ -7,13 +7,23 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, BindParameter, Row, TextClause, bindparam, select, text, tuple_, union
 
+from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.fills import Report
-from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
 from models.queries.ledger import report_of
 from models.session import Reader
-from models.tables import commission_reports, executions, instruments, ledger_books, position_statements
+from models.tables import (
+    commission_reports,
+    corporate_actions,
+    executions,
+    imports,
+    instruments,
+    ledger_books,
+    position_statements,
+    stated_positions,
+    stated_trades,
+)
 from models.types import BigInt, Instant, Int, String
 
 MOST_ROWS = 1000
@@ -62,6 +72,12 @@ async def books_told_of_since(
         # A commission that could be converted only later.
         select(fill.account, fill.conid).select_from(reported).where(report.rate_as_of > known_by),
         select(said.account, said.conid).where(said.anchored_at > known_by),
+        *(
+            select(stated.c.account, stated.c.conid)
+            .select_from(stated.join(imports, stated.c.import_id == imports.c.id))
+            .where(imports.c.imported_at > known_by)
+            for stated in (stated_trades, corporate_actions, stated_positions)
+        ),
     ).subquery("told")
     query = select(book.account, book.conid, book.cost_method).where(
         tuple_(book.account, book.conid).in_(select(told.c.account, told.c.conid))

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.anchors import Anchor
 from core.domain.comparison import Closed, History, as_matched, rematch, totals
 from core.domain.episodes import Episode
-from core.domain.lifecycle import Anchor, Ledger
+from core.domain.lifecycle import Ledger
 from core.domain.lots import CostMethod, Disposal
 from core.errors import LedgerUnfoldedError
 from tests.core.domain.facts import POINT_VALUE, Fact, Kept, facts
