@@ -10,7 +10,8 @@ import pytest
 from core.domain.lots import CostMethod
 from core.settings import Settings
 from core.streams.redis import RedisStreams
-from models.queries.ledger import anchors_of, history
+from models.queries.anchors import anchors_of
+from models.queries.ledger import history
 from models.session import Database
 from tests.services.api.conftest import Api, Start
 from tests.services.api.learning import BOOKS, STEP, Told, figures, folded_up_to, learnt, moment, spelled
@@ -68,7 +69,7 @@ async def test_what_was_known_is_what_was_said_then_and_what_was_held_is_what_a_
         await told.hear(*facts, compare=compare)
     async with told.database.write() as writer:
         reports = await history(writer, [(key, None) for key in BOOKS])
-        anchors = await anchors_of(writer, BOOKS)
+        anchors = await anchors_of(writer, dict.fromkeys(BOOKS))
     changed = 0
     for step, remembered in enumerate(told.remembered):
         when = moment(step)
