@@ -64,7 +64,7 @@ _stated_anchors = text(_anchors(_STATED))
 _effects = text(
     f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
     "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND t.outcome <> 'disputed' AND t.executed_at <= coalesce(k.at, 'infinity') "
+    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' AND t.executed_at <= coalesce(k.at, 'infinity') "
     f"ORDER BY t.exec_id, {_NEWEST}) e"
 )
 _told_of = text(
@@ -98,7 +98,7 @@ async def anchors_of(
 async def effects_of(
     connection: Reader | Writer, until: Mapping[BookKey, datetime | None], *, known_by: datetime | None = None
 ) -> dict[BookKey, dict[str, Effect]]:
-    """What statements say that trades did; of those up to a time, if one is given."""
+    """What statements say that trades did, where they say it; of those up to a time, if one is given."""
     effects: dict[BookKey, dict[str, Effect]] = {}
     for row in await connection.execute(_effects, _parameters(until, known_by)):
         effects.setdefault((row.account, row.conid), {})[row.exec_id] = Effect(*row[3:])

@@ -85,8 +85,8 @@ def _anchor(draw: st.DrawFn, index: int) -> Anchor:
 
 
 _EFFECTS = st.builds(
-    lambda kind, cost: Effect(kind == "opens", kind == "closes", cost),
-    st.sampled_from(("opens", "closes", "closes", "neither")),
+    lambda opens, cost: Effect(opens, not opens, cost),
+    st.booleans(),
     st.none() | PRICES,
 )
 
