@@ -10,6 +10,7 @@ from typing import NewType
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -35,6 +36,27 @@ def is_disconnect(error: BaseException) -> bool:
             error.orig.__cause__ if error.orig is not None else None, DISCONNECTS
         )
     return isinstance(error, DISCONNECTS)
+
+
+_PASSING_STATES = ("08", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that say nothing against the statement: connection, deadlock, disk full, shutdown."""
+
+_TOO_SLOW = "57014"
+"""What PostgreSQL calls a statement that it stopped because it took too long. Locks are waited for less long
+than that, so it is the statement that is slow, and may be so each time for what it is given."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether trying again later can help: PostgreSQL is away, or was not able just then."""
+    if is_disconnect(error) or isinstance(error, PoolTimeoutError):
+        return True
+    state = sqlstate(error)
+    return state.startswith(_PASSING_STATES) and state != _TOO_SLOW
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's own code for the error; empty where it is none of PostgreSQL's."""
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
 
 
 class Database:

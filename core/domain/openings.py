@@ -230,6 +230,6 @@ class _Walk:
             if value is None:
                 return None
             part = min(held, size)
-            total += (value if part == held else value * part / held) + share(fee, part, held)
+            total += share(value, part, held) + share(fee, part, held)
             size -= part
         return None if size else total

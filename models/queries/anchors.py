@@ -64,7 +64,8 @@ _stated_anchors = text(_anchors(_STATED))
 _effects = text(
     f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
     "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' AND t.executed_at <= coalesce(k.at, 'infinity') "
+    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    "AND t.executed_at <= coalesce(k.at, 'infinity') "
     f"ORDER BY t.exec_id, {_NEWEST}) e"
 )
 _told_of = text(

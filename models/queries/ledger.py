@@ -30,6 +30,7 @@ class KnownExecution(NamedTuple):
     quantity: Decimal
     price: Decimal
     commission_folded: bool
+    source: str = "live"
 
 
 class KnownCommission(NamedTuple):
@@ -67,8 +68,8 @@ _lock_books = text(
 # in a first resync or a rebuild, it takes a growing table for a small one.
 _known_executions = text(
     "SELECT e.* FROM unnest(CAST(:ids AS text[])) AS k(id) CROSS JOIN LATERAL ("
-    "SELECT exec_id, exec_base_id, account, conid, executed_at, side, quantity, price, commission_folded "
-    "FROM executions "
+    "SELECT exec_id, exec_base_id, account, conid, executed_at, side, quantity, price, commission_folded, "
+    "source FROM executions "
     "WHERE exec_base_id = k.id OFFSET 0) e"
 )
 _instruments = text(

@@ -88,6 +88,9 @@ _forget_rates = text(
 )
 
 
+_told_live = text("UPDATE executions SET source = 'live' WHERE exec_id = ANY(:exec_ids) AND quantity > 0")
+
+
 class Place(NamedTuple):
     """What the fold made of an execution."""
 
@@ -173,6 +176,11 @@ async def insert_executions(connection: Writer, received: Iterable[tuple[Receive
     # In key order, so that two workers that were handed the same entries cannot lock each other out.
     rows.sort(key=lambda row: row[0])
     await _insert(connection, rows)
+
+
+async def note_told_live(connection: Writer, exec_ids: Iterable[str]) -> None:
+    """Executions that a statement told of first were told live, too: they stay without it."""
+    await connection.execute(_told_live, {"exec_ids": sorted(exec_ids)})
 
 
 async def place_executions(connection: Writer, places: Sequence[tuple[str, Place]]) -> None:

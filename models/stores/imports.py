@@ -165,12 +165,15 @@ async def begin_import(
     return int(begun.scalar_one())
 
 
-async def end_import(connection: Writer, import_id: int, stated_at: datetime, report: object) -> None:
-    """Record what it came to, and as of when its file speaks."""
+async def date_import(connection: Writer, import_id: int, stated_at: datetime) -> None:
+    """Record when its file was written: of several that state the same the latest counts."""
+    await connection.execute(update(imports).where(imports.c.id == import_id).values(stated_at=stated_at))
+
+
+async def end_import(connection: Writer, import_id: int, report: object) -> None:
+    """Record what it came to."""
     await connection.execute(
-        update(imports)
-        .where(imports.c.id == import_id)
-        .values(report=json.decode(json.encode(report)), stated_at=stated_at)
+        update(imports).where(imports.c.id == import_id).values(report=json.decode(json.encode(report)))
     )
 
 

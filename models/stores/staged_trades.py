@@ -68,23 +68,26 @@ _repeat = text(
 
 # Two of one second, side, size and price are told apart by nothing: the first is taken for the first.
 _SAME_TRADE = "account, conid, executed_at, side, {size}, price"
-_name_live = text(
-    "WITH unnamed AS (SELECT s.number AS place, s.exec_id, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
+_LIKE = (
+    "WITH unknown AS (SELECT s.number AS place, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
     f"{_SAME_TRADE.format(size='size')} ORDER BY s.number) AS number, s.account, s.conid, s.executed_at, "
-    "s.side, s.size, s.price FROM staged_trades s WHERE NOT s.has_id AND NOT s.cancels "
-    "AND s.outcome IS NULL AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = s.exec_id)), "
-    "live AS (SELECT e.exec_id, e.exec_base_id, e.revision, row_number() OVER (PARTITION BY "
+    "s.side, s.size, s.price FROM staged_trades s WHERE {which} AND NOT s.cancels AND s.outcome IS NULL "
+    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = s.base_id)), "
+    "known AS (SELECT e.exec_id, e.exec_base_id, e.revision, row_number() OVER (PARTITION BY "
     f"{_SAME_TRADE.format(size='quantity')} ORDER BY e.exec_id) AS number, e.account, e.conid, "
     "e.executed_at, e.side, e.quantity, e.price FROM executions e "
-    "JOIN (SELECT DISTINCT account, conid, executed_at FROM unnamed) k USING (account, conid, executed_at) "
-    "WHERE e.confirmed_by IS NULL AND NOT EXISTS "
-    "(SELECT FROM staged_trades o WHERE o.has_id AND o.exec_id = e.exec_id)) "
-    "UPDATE staged_trades s SET exec_id = live.exec_id, base_id = live.exec_base_id, "
-    "revision = live.revision FROM unnamed JOIN live ON (unnamed.account, unnamed.conid, "
-    "unnamed.executed_at, unnamed.side, unnamed.size, unnamed.price, unnamed.number) = (live.account, "
-    "live.conid, live.executed_at, live.side, live.quantity, live.price, live.number) "
-    "WHERE s.number = unnamed.place"
+    "JOIN (SELECT DISTINCT account, conid, executed_at FROM unknown) k USING (account, conid, executed_at) "
+    # What another row of this file states by its id is that row's.
+    "WHERE {known} AND NOT EXISTS (SELECT FROM staged_trades o WHERE o.exec_id = e.exec_id)) "
+    "UPDATE staged_trades s SET exec_id = known.exec_id, base_id = known.exec_base_id, "
+    "revision = known.revision FROM unknown JOIN known ON (unknown.account, unknown.conid, "
+    "unknown.executed_at, unknown.side, unknown.size, unknown.price, unknown.number) = (known.account, "
+    "known.conid, known.executed_at, known.side, known.quantity, known.price, known.number) "
+    "WHERE s.number = unknown.place"
 )
+_name_unnamed = text(_LIKE.format(which="NOT s.has_id", known="true"))
+# One statement left the ids out, another has them.
+_name_named = text(_LIKE.format(which="s.has_id", known="e.exec_id LIKE 'flex-%'"))
 _find_cancelled = text(
     "WITH cancel AS (SELECT s.number AS place, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
     "row_number() OVER (PARTITION BY s.account, s.conid, s.trade_id, s.side, s.size, s.price "
@@ -126,7 +129,8 @@ _name_new = text(
     "WHERE s.outcome IS NULL"
 )
 _books = text(
-    "SELECT DISTINCT account, conid FROM staged_trades WHERE outcome IN ('new', 'corrected') ORDER BY 1, 2"
+    "SELECT DISTINCT account, conid FROM staged_trades WHERE outcome IN ('new', 'matched', 'corrected') "
+    "ORDER BY 1, 2"
 )
 _insert_executions = text(
     "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
@@ -155,7 +159,10 @@ _upsert_commissions = text(
     "live_currency = CASE WHEN c.stated_by IS NULL THEN c.currency ELSE c.live_currency END, "
     "live_realized_pnl = CASE WHEN c.stated_by IS NULL THEN c.realized_pnl ELSE c.live_realized_pnl END, "
     "stated_by = excluded.stated_by "
-    "WHERE (c.commission, c.currency, coalesce(excluded.realized_pnl, c.realized_pnl)) "
+    # Of two statements the one counts that was written later.
+    "WHERE NOT EXISTS (SELECT FROM imports o JOIN imports i ON i.id = :import_id "
+    "WHERE o.id = c.stated_by AND o.stated_at > i.stated_at) "
+    "AND (c.commission, c.currency, coalesce(excluded.realized_pnl, c.realized_pnl)) "
     "IS DISTINCT FROM (excluded.commission, excluded.currency, c.realized_pnl)"
 )
 _state = text(
@@ -246,7 +253,7 @@ def _line(one: StagedTrade) -> str:
 
 
 async def match(connection: Writer) -> set[BookKey]:
-    """Decide what becomes of each trade; returns the books that change.
+    """Decide what becomes of each trade; returns the books of all that is known or will be.
 
     Whoever calls locks these books next and then matches no more: what is booked meanwhile under an id that
     was new here is met by ``rematch``.
@@ -256,7 +263,8 @@ async def match(connection: Writer) -> set[BookKey]:
         _analyze,
         _void,
         _repeat,
-        _name_live,
+        _name_unnamed,
+        _name_named,
         _find_cancelled,
         _lose_cancels,
         _empty_cancels,

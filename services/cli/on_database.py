@@ -14,10 +14,9 @@ from core.process import collect_rarely
 from core.settings import Profile, Settings, load_settings
 from models.migrate import require_current, sentence_for_disconnects
 from models.queries.stored_ledger import cost_methods
-from models.session import Database
+from models.session import Database, is_passing
 from services.cli.target import running_stack
 from services.position_sync.examine import RowDifference
-from services.position_sync.faults import is_passing
 from services.position_sync.rebuild import Progress
 
 Answer = TypeVar("Answer")

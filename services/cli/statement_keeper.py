@@ -7,16 +7,20 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from core import logs
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database
 from models.stores.jobs_imports import ImportJob
 from services.cli.readers import READERS
+from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
 from services.statements import daily
 from services.statements.inbox import Inbox
 from services.statements.uploads import Uploads
+
+log = logs.get_logger(__name__)
 
 SUFFIXES = frozenset({".xml"})
 
@@ -24,19 +28,29 @@ SUFFIXES = frozenset({".xml"})
 async def keep_statements(settings: Settings, database: Database, streams: StreamPort) -> None:
     """Fetch, watch and import until cancelled. Any number of workers may do so at once."""
 
-    async def take(path: Path, trigger: str) -> None:
-        await run_import(database, streams, settings, Source(path, "flex", READERS["flex"]), trigger=trigger)
+    async def take(source: Source, trigger: str, *, dry_run: bool = False) -> Report:
+        report = await run_import(database, streams, settings, source, trigger=trigger, dry_run=dry_run)
+        trades = report.sections["trades"]
+        log.info(
+            "statement_imported",
+            kind=report.kind,
+            already=report.already is not None,
+            dry_run=dry_run,
+            trades=trades.new + trades.matched + trades.corrected,
+            disputed=report.disputed,
+            changed_books=report.changed_books,
+        )
+        return report
 
     async def fetched(path: Path, _query_id: str) -> None:
-        await take(path, "fetch")
+        await take(Source(path, "flex", READERS["flex"]), "fetch")
 
     async def put(path: Path) -> None:
-        await take(path, "folder")
+        await take(Source(path, "flex", READERS["flex"]), "folder")
 
     async def handed_in(path: Path, job: ImportJob) -> dict[str, Any]:
         source = Source(path, job.kind, READERS[job.kind], job.name)
-        report = await run_import(database, streams, settings, source, trigger="upload", dry_run=job.dry_run)
-        return report.as_json()
+        return (await take(source, "upload", dry_run=job.dry_run)).as_json()
 
     inbox = Inbox(settings.statements_inbox_folder, SUFFIXES, put)
     async with asyncio.TaskGroup() as tasks:

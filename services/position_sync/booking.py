@@ -87,6 +87,14 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     known = await _executions_of(connection, homeless | set(arrivals.executions))
     await _take_words(connection, arrivals, works, now)
     new, contradicting = _take_executions(arrivals, works, known)
+    stated = [
+        one.exec_id
+        for revisions in known.values()
+        for one in revisions
+        if one.source != "live" and one.exec_id in arrivals.executions
+    ]
+    if stated:
+        await execution_store.note_told_live(connection, stated)
     for work in works.values():
         work.anchor_if_flat_before(now)
     await take_commissions(

@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core import logs
 from core.errors import DatabaseContendedError, DatabaseUnavailableError
-from models.session import Writer, is_disconnect
+from models.session import Writer, is_passing, sqlstate
 from services.position_sync.intake import Item
 
 log = logs.get_logger(__name__)
@@ -30,13 +29,6 @@ Apply = Callable[[Sequence[Item], Sequence[SetAside]], Awaitable[Applied]]
 Accused = Callable[[Exception], bool]
 """Whether a fact is to be set aside for an error."""
 
-_PASSING_STATES = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that say nothing against the statement: connection, deadlock, disk full, shutdown."""
-
-_TOO_SLOW = "57014"
-"""What PostgreSQL calls a statement that it stopped because it took too long. Locks are waited for less long
-than that, so it is the statement that is slow, and may be so each time for what it is given."""
-
 _UNDONE = ("40001", "40P01")
 """Serialization failure and deadlock."""
 
@@ -47,14 +39,6 @@ _DATAS_FAULT = ("22", "23")
 
 _NO_FACTS_FAULT = ("0A", "25", "26", "28", "3D", "3F", "42")
 """SQLSTATE classes that say it of the program, the schema or the role: no fact is set aside for that."""
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether trying again later can help: PostgreSQL is away, or was not able just then."""
-    if is_disconnect(error) or isinstance(error, PoolTimeoutError):
-        return True
-    state = sqlstate(error)
-    return state.startswith(_PASSING_STATES) and state != _TOO_SLOW
 
 
 def is_datas_fault(error: Exception) -> bool:
@@ -87,11 +71,6 @@ def unavailable(error: Exception) -> DatabaseUnavailableError:
             f"PostgreSQL is well, but other transactions were in the way ({why}). The facts are tried again."
         )
     return DatabaseUnavailableError(f"PostgreSQL cannot take facts now ({why}). They wait in the stream.")
-
-
-def sqlstate(error: Exception) -> str:
-    """PostgreSQL's own code for the error; empty where it is none of PostgreSQL's."""
-    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
 
 
 def verdict(error: Exception) -> tuple[str, str]:

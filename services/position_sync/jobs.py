@@ -26,9 +26,8 @@ from core.events.requests import RECONCILE_JOB
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.jobs import waiting
-from models.session import Database
+from models.session import Database, is_passing
 from models.tables.jobs import CHANGE, RECONCILE
-from services.position_sync.faults import is_passing
 from services.position_sync.work import compare_when_due
 
 if TYPE_CHECKING:

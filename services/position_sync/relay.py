@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.streams.consumer import LeftOverError
 from core.streams.port import Entry, StreamPort
 from models.queries.ledger import lock_books, unfolded_commissions
-from models.session import Database, Writer
+from models.session import Database, Writer, is_passing, sqlstate
 from models.stores import inbox
 from models.stores.dead_facts import DeadFact, bury
 from services.position_sync import metrics
@@ -33,10 +33,8 @@ from services.position_sync.faults import (
     SetAside,
     can_be_a_facts_fault,
     is_datas_fault,
-    is_passing,
     is_undone,
     narrow,
-    sqlstate,
     unavailable,
     verdict,
 )
@@ -122,16 +120,20 @@ class Relay:
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         failing: list[Failure] = []
+        committed: list[Effect] = []
         for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
-            failing += await self._sift(part)
+            failing += await self._sift(part, committed)
         # What is good is committed by now, and waits for none of the trials.
         left = [one for one in failing if not is_datas_fault(one.error)]
         for one in failing:
             if is_datas_fault(one.error):
-                left += await self._or_bury(one.entry, self._commit_narrowly(one.entry))
+                left += await self._or_bury(one.entry, self._commit_narrowly(one.entry, committed))
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                left += await self._or_bury(entry, self._try_alone(entry))
+                left += await self._or_bury(entry, self._try_alone(entry, committed))
+        # Last, for it may have to wait for what another worker has in hand, and nothing may wait for that.
+        for effect in committed:
+            await self._conclude(effect)
         if not left:
             return
         if len(left) == len(entries):
@@ -152,7 +154,7 @@ class Relay:
         if part:
             yield part
 
-    async def _sift(self, part: Sequence[Read]) -> list[Failure]:
+    async def _sift(self, part: Sequence[Read], committed: list[Effect]) -> list[Failure]:
         """Commit all entries that can be as they are, found by halves; returns the others."""
         try:
             effect = await self._commit([told for _, told in part], self._apply_together)
@@ -162,14 +164,19 @@ class Relay:
             if len(part) == 1:
                 return [Failure(part[0][0], error)]
         else:
-            await self._settle(effect)
+            await self._announce(effect)
+            committed.append(effect)
             return []
         middle = len(part) // 2
-        return [*await self._sift(part[:middle]), *await self._sift(part[middle:])]
+        return [
+            *await self._sift(part[:middle], committed),
+            *await self._sift(part[middle:], committed),
+        ]
 
-    async def _commit_narrowly(self, entry: Entry) -> None:
-        told = decode_entry(entry, self._clock())
-        await self._settle(await self._commit([told], self._apply_narrowly))
+    async def _commit_narrowly(self, entry: Entry, committed: list[Effect]) -> None:
+        effect = await self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
+        await self._announce(effect)
+        committed.append(effect)
 
     async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> list[Failure]:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
@@ -255,13 +262,14 @@ class Relay:
         announcement = booked.announced + await Announcement.prepare(connection, changes)
         return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
-    async def _try_alone(self, entry: Entry) -> None:
+    async def _try_alone(self, entry: Entry, committed: list[Effect]) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
         started = perf_counter()
         async with self._database.write() as connection, self._trials.trying(connection, entry) as course:
             effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
         effect.seconds = perf_counter() - started
-        await self._settle(effect)
+        await self._announce(effect)
+        committed.append(effect)
 
     def _read(self, entry: Entry, course: Course) -> Told:
         if not course.is_hopeless:
@@ -318,12 +326,20 @@ class Relay:
 
     async def _settle(self, effect: Effect) -> None:
         """Everything that is done once the transaction is committed."""
+        await self._announce(effect)
+        await self._conclude(effect)
+
+    async def _announce(self, effect: Effect) -> None:
+        """Say what was committed."""
         self._admission.committed(effect.admitted)
         self._count(effect)
         together = sum((one.announcement for one in effect.applied), start=Announcement())
         await together.publish(self._database, self._streams, self._settings)
         tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
+
+    async def _conclude(self, effect: Effect) -> None:
+        """Do what has to wait for others: end the answers of which not everything had arrived."""
         left = await self._answers.left_waiting(effect.admitted.repeated)
         for name, sweep in (*effect.waiting, *left):
             await self._answers.finish(name, sweep)

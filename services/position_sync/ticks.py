@@ -16,11 +16,10 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from core.tasks import begin_cleanup
 from models.queries.reconciliation import accounts
-from models.session import Database
+from models.session import Database, is_passing
 from models.stores.accounts import upsert_marks, upsert_pnl
 from models.stores.bulk import SET_BACK_SECONDS
 from models.stores.sync import record_link
-from services.position_sync.faults import is_passing
 
 log = logs.get_logger(__name__)
 

@@ -15,12 +15,11 @@ from core.events.requests import REQUESTS_KEPT, RequestEnvelope, ResyncRequested
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.jobs import overdue, unanswered_resyncs
-from models.session import Database
+from models.session import Database, is_passing
 from models.stores.jobs_coalesced import claim_turn, want
 from models.tables.jobs import RECONCILE, SAY_AGAIN, SWEEP
 from services.position_sync import metrics
 from services.position_sync.announce import publish_left_over
-from services.position_sync.faults import is_passing
 from services.position_sync.horizon import put_at
 from services.position_sync.jobs import ComparisonQueue
 from services.position_sync.sweep import Sweep

@@ -13,10 +13,9 @@ from core.clock import Clock, utc_now
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.jobs import Wish, due
-from models.session import Database
+from models.session import Database, is_passing
 from models.stores import jobs_coalesced as store
 from models.tables.jobs import RECONCILE
-from services.position_sync.faults import is_passing
 from services.position_sync.reconcile import reconcile
 
 log = logs.get_logger(__name__)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from core import logs
 from core.errors import LotkeeperError
-from models.session import is_disconnect
+from models.session import is_passing
 from services.statements.limiter import Sleep
 
 log = logs.get_logger(__name__)
@@ -84,11 +84,13 @@ class Inbox:
             await self._on_statement(path)
         except FileNotFoundError:
             pass  # another worker was quicker
+        except (PermissionError, IsADirectoryError) as error:
+            await self._refuse(path, f"It cannot be read: {error.strerror}", "unreadable")
         except LotkeeperError as error:
             if error.code not in PASSING:
                 await self._refuse(path, str(error), error.code)
         except Exception as error:
-            if is_disconnect(error):
+            if is_passing(error):
                 return  # whoever cannot reach the database says so already
             self._failures[path] = self._failures.get(path, 0) + 1
             if self._failures[path] >= MOST_FAILURES:
@@ -122,4 +124,6 @@ def _put_aside(path: Path, where: str, reason: str) -> None:
     except FileNotFoundError:
         return
     if reason:
-        target.with_name(f"{target.name}.reason.txt").write_text(reason)
+        target.with_name(f"{target.name}.reason.txt").write_text(
+            reason, encoding="utf-8", errors="backslashreplace"
+        )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from core import logs
 from core.clock import Clock, utc_now
 from core.errors import LotkeeperError
-from models.session import Database, is_disconnect
+from models.session import Database, is_passing
 from models.stores.jobs_imports import ImportJob, end_import_job, file_of, hold_import
 from services.statements.limiter import Sleep
 
@@ -35,7 +35,7 @@ class Uploads:
             try:
                 found = await self.take()
             except Exception as error:
-                if not is_disconnect(error):
+                if not is_passing(error):
                     log.exception("upload_failed")
                 found = False
             if not found:
@@ -60,7 +60,7 @@ class Uploads:
                     raise
                 error = str(refused)
             except Exception as unforeseen:
-                if is_disconnect(unforeseen):
+                if is_passing(unforeseen):
                     raise
                 log.exception("upload_failed")
                 error = f"It could not be imported ({unforeseen.__class__.__name__}); the log says more."

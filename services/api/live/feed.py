@@ -102,7 +102,7 @@ class Feed:
 
     def positions_freshness(self, judged: Judged, account: str | None = None) -> Freshness:
         """Of a list of positions: held on change, so a link that lives and is complete is enough."""
-        accounts = [account] if account is not None else list(self.picture.accounts)
+        accounts = [account] if account is not None else self._watched()
         as_of = self._newest(
             [
                 *(self.dataset_as_of(name, "positions") for name in accounts),
@@ -116,7 +116,7 @@ class Feed:
 
     def dataset_freshness(self, name: str, judged: Judged, account: str | None = None) -> Freshness:
         """Of a list that one download fills on change."""
-        accounts = [account] if account is not None else list(self.picture.accounts)
+        accounts = [account] if account is not None else self._watched()
         as_of = self._newest(self.dataset_as_of(each, name) for each in accounts)
         complete = all(self._complete(each, name, verdict=judged.verdict) for each in accounts)
         return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
@@ -137,6 +137,16 @@ class Feed:
             cadence=VALUE_CADENCE,
             complete=all(self._complete(name, "account_values", verdict=judged.verdict) for name in names),
         )
+
+    def _watched(self) -> list[str]:
+        """The accounts whose data can be live: one that only statements tell of makes nothing else old."""
+        names = sorted(self.picture.accounts)
+        told = [
+            name
+            for name in names
+            if (state := self.picture.accounts[name]).listed or state.newest_value_as_of() is not None
+        ]
+        return told or names
 
     # -- positions ---------------------------------------------------------------------------------------
 
@@ -223,7 +233,7 @@ class Feed:
     def summary(self, key: str, judged: Judged, coverage: Coverage) -> Summary:
         """The summary of an account, or of ``ALL``."""
         if key == ALL_ACCOUNTS:
-            names = sorted(self.picture.accounts)
+            names = self._watched()
             states = [self.picture.accounts[name] for name in names]
             return all_row(states, coverage, self.summary_freshness(names, judged))
         state = self.picture.accounts[key]

@@ -28,7 +28,6 @@ class Names:
             one.account,
             str(one.instrument.conid),
             one.executed_at.isoformat(),
-            one.transaction_type,
             plain(one.quantity),
             plain(one.price),
         )
@@ -48,7 +47,7 @@ class Names:
     def flow(self, one: StatedCashFlow) -> str:
         """What names a flow of cash: the broker's number where it has one."""
         if one.transaction_id:
-            return f"{one.account}/{one.transaction_id}"
+            return f"{one.account}/{one.kind}/{one.transaction_id}"
         said = (one.account, one.kind, one.at.isoformat(), plain(one.amount), one.currency, one.description)
         return str(self._named("statement-flow", said, ""))
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from core import logs
 from core.clock import Clock, utc_now
 from core.domain.books import Book, BookKey
 from core.domain.stated import Statement
@@ -32,8 +31,6 @@ from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
 from services.position_sync.rebuild import write_examined
-
-log = logs.get_logger(__name__)
 
 RECORDS_AT_ONCE = 5_000
 _BOOKS_AT_ONCE = 200
@@ -88,13 +85,6 @@ async def run_import(
         return report
     if announcement is not None:
         await announcement.publish(database, streams, settings)
-    log.info(
-        "statement_imported",
-        kind=file.kind,
-        trades=sum(one.new + one.matched + one.corrected for one in report.sections.values()),
-        disputed=report.disputed,
-        books=report.changed_books,
-    )
     return report
 
 
@@ -131,7 +121,6 @@ async def undo_import(
         await _ask_to_compare(connection, keys, settings)
     if announcement is not None:
         await announcement.publish(database, streams, settings)
-    log.info("statement_taken_back", books=report.changed_books)
     return report
 
 
@@ -155,6 +144,8 @@ async def _import(
         if progress is not None:
             progress(reading.bytes_read, file.size_bytes)
     report.unknown = dict(reading.unknown)
+    stated = [one.generated_at or one.ends_at for one in taking.periods]
+    await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.match(connection)
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
@@ -175,8 +166,7 @@ async def _import(
                 by=f"import {import_id}",
                 now=now,
             )
-    stated = [one.generated_at or one.ends_at for one in taking.periods]
-    await store.end_import(connection, import_id, max(stated, default=now), report.as_json())
+    await store.end_import(connection, import_id, report.as_json())
     await want(connection, RECONCILE, {account: "import" for account, _ in keys}, 0)
     return announcement
 

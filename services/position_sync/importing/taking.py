@@ -167,10 +167,19 @@ class Taking:
             one.closes,
             one.trade_id,
             one.transaction_id,
-            int(one.order_id) if one.order_id.isascii() and one.order_id.isdigit() else 0,
+            _whole(one.order_id),
             one.order_ref,
             one.exchange,
         )
+
+
+_MOST_DIGITS = 18
+
+
+def _whole(number: str) -> int:
+    """A number of the broker's that PostgreSQL can count to; 0 for anything else."""
+    is_one = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return int(number) if is_one else 0
 
 
 _FIGURES: Final[dict[type, tuple[str, ...]]] = {

@@ -12,13 +12,23 @@ REORGANIZED: Final = time(20, 25)
 """When IBKR books corporate actions: after the day's trades."""
 
 ARRIVED: Final = time()
-LEFT: Final = time(23, 59, 59)
+LEFT: Final = time(20, 29)
 """What comes on a day can be sold on it; what leaves may have been bought on it."""
+
+_HELD: Final = time(20, 30)
+_HELD_OF_FUTURES: Final = time(17, 30)
+"""What is traded later belongs to the broker's next day: overnight trading in shares begins at 20:00, that in
+futures at 18:00."""
 
 
 def start_of(day: date) -> datetime:
     """When a day begins."""
     return moment_of(day, ARRIVED)
+
+
+def held_at(day: date, sec_type: str) -> datetime:
+    """When that was held which is stated for the end of a day: after its trades and what is booked then."""
+    return moment_of(day, _HELD_OF_FUTURES if sec_type in {"FUT", "FOP"} else _HELD)
 
 
 def end_of(day: date) -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from core.domain.stated import StatedPosition, Statement
 from services.statements.rows import OpenPosition
-from services.statements.stating.days import end_of
+from services.statements.stating.days import held_at
 from services.statements.stating.holdings import Instruments, ignored, reason_against
 from services.statements.stating.sums import Wholes
 
@@ -31,7 +31,7 @@ class Positions:
             section=row.element,
             account=row.account,
             instrument=instrument,
-            as_of=end_of(day),
+            as_of=held_at(day, instrument.sec_type),
             quantity=quantity,
             cost=row.cost,
             mark_price=row.mark_price,

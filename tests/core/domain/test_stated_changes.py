@@ -105,3 +105,17 @@ def test_what_was_held_before_is_reckoned_back_over_changes_too() -> None:
 def test_without_a_word_of_what_was_held_a_book_begins_flat() -> None:
     ledger = fold([fill(3, "5")], change(2, "10", "transfer", cost="100"))
     assert ledger.quantity == Decimal(15)
+
+
+def test_what_expires_or_is_carried_away_had_been_there() -> None:
+    for leaving in (change(2, "-10", "expiry", price="0"), change(2, "-10", "transfer", carried=True)):
+        ledger = fold([], leaving)
+        assert ledger.quantity == 0
+        assert [event.cause for event in ledger.touched[0].events] == ["opening_balance", leaving.cause]
+        assert ledger.touched[0].estimated, "what it had cost nobody says"
+
+
+def test_what_expired_of_a_stated_cost_lost_just_that() -> None:
+    ledger = fold([], change(2, "-10", "expiry", price="0", cost="-250"))
+    assert ledger.touched[0].realized == Decimal(-250)
+    assert not ledger.touched[0].estimated

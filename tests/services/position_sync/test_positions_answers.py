@@ -178,6 +178,17 @@ async def test_an_answer_of_which_some_never_arrived_closes_nothing_and_says_so(
     assert [row["kind"] for row in await rows("SELECT kind FROM sync_log")] == ["positions_incomplete"]
 
 
+async def test_an_answer_that_a_newer_one_has_overtaken_is_not_waited_for(
+    relay: Relay, database: Database
+) -> None:
+    now = Link(epoch=2).entry(position("10", sweep="s2", seconds=9), positions_completed("s2", 1, seconds=9))
+    await relay.handle([now])
+    await relay.handle([Link(epoch=1).entry(positions_completed("s1", 2, seconds=1))])
+    assert await count(database, "sync_log", "kind = 'positions_incomplete'") == 0
+    assert await count(database, "inbox", "NOT concluded") == 0
+    assert await count(database, "ledger_books", "broker_quantity = 10") == 1
+
+
 async def test_a_position_opened_while_the_answer_was_on_its_way_is_not_closed_by_it(
     relay: Relay, database: Database
 ) -> None:

@@ -125,6 +125,60 @@ async def test_a_trade_without_an_id_is_found_among_the_live_ones(bring: Import,
     assert kept[2]["exec_id"].startswith("flex-")
 
 
+@pytest.mark.usefixtures("live")
+async def test_a_live_trade_that_two_statements_state_without_an_id_is_one(bring: Import, rows: Rows) -> None:
+    for name in ("a.xml", "b.xml"):
+        report = await bring(trade("", "10", "10", seconds=1), name=name)
+        assert report.sections["trades"] == Tally(matched=1)
+    assert len(await rows("SELECT exec_id FROM executions")) == 2
+
+
+@pytest.mark.parametrize("first", ["", "a.01.01"])
+async def test_one_statement_with_ids_and_one_without_state_the_same(
+    bring: Import, rows: Rows, first: str
+) -> None:
+    other = "a.01.01" if not first else ""
+    await bring(trade(first, "10", seconds=1, transaction_type="ExchTrade"), name="a.xml")
+    report = await bring(trade(other, "10", seconds=1), name="b.xml")
+    assert report.sections["trades"] == Tally(matched=1)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+
+
+async def test_what_is_told_live_after_its_statement_outlives_the_statement(
+    bring: Import,
+    rows: Rows,
+    relay: Relay,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+) -> None:
+    report = await bring(trade("a.01.01", "10", seconds=1), trade("z.01.01", "1", seconds=9))
+    await relay.handle([Link().entry(*LIVE)])
+    assert report.import_id is not None
+    await undo_import(database, streams, settings, report.import_id, clock=clock)
+    kept = await rows("SELECT exec_id FROM executions ORDER BY exec_id")
+    assert [one["exec_id"] for one in kept] == ["a.01.01", "b.01.01"]
+
+
+@pytest.mark.parametrize("order", ["newer first", "older first"])
+async def test_of_two_statements_the_one_that_was_written_last_counts(
+    bring: Import, rows: Rows, order: str
+) -> None:
+    older = (period(1), trade("a.01.01", "10", "10", "1.0", seconds=1))
+    newer = (period(2), trade("a.01.01", "10", "10", "1.2", seconds=1))
+    for name, told in zip(
+        ("a.xml", "b.xml"), (newer, older) if order == "newer first" else (older, newer), strict=True
+    ):
+        await bring(*told, name=name)
+    assert await rows("SELECT commission FROM positions") == [{"commission": Decimal("1.2")}]
+
+
+async def test_a_number_that_no_counter_holds_fails_no_file(bring: Import) -> None:
+    report = await bring(trade("a.01.01", "10", seconds=1, order_id="9" * 20))
+    assert report.sections["trades"] == Tally(new=1)
+
+
 async def test_overlapping_statements_change_nothing_twice(bring: Import, database: Database) -> None:
     told = [trade("", "10", seconds=1), trade("", "10", seconds=1), trade("c.01.01", "-5", seconds=2)]
     await bring(*told, name="a.xml")

@@ -37,7 +37,7 @@ def positions(*elements: str) -> list[StatedPosition]:
 def test_a_position_is_what_was_held_when_the_day_ended() -> None:
     (held,) = positions(position())
     assert (held.account, held.instrument.conid, held.quantity) == ("U1", 1, -100)
-    assert held.as_of == datetime(2023, 2, 1, 5, tzinfo=UTC), "midnight in New York"
+    assert held.as_of == datetime(2023, 2, 1, 1, 30, tzinfo=UTC), "midnight in New York"
     assert (held.cost, held.mark_price, held.market_value, held.unrealized_pnl) == (
         Decimal("-3440.5"),
         Decimal("35.53"),
@@ -48,12 +48,12 @@ def test_a_position_is_what_was_held_when_the_day_ended() -> None:
 
 def test_the_day_s_end_follows_the_clock_of_new_york() -> None:
     (held,) = positions(position(reportDate="20230312"))
-    assert held.as_of == datetime(2023, 3, 13, 4, tzinfo=UTC)
+    assert held.as_of == datetime(2023, 3, 13, 0, 30, tzinfo=UTC)
 
 
 def test_without_a_date_it_is_the_end_of_the_statement() -> None:
     (held,) = positions(position(reportDate=""))
-    assert held.as_of == datetime(2023, 2, 1, 5, tzinfo=UTC)
+    assert held.as_of == datetime(2023, 2, 1, 1, 30, tzinfo=UTC)
     head = '<FlexStatement accountId="U1">'
     assert reasons(stated(position(reportDate=""), head=head)) == ["no_date"]
 

@@ -40,7 +40,7 @@ def test_what_comes_is_there_when_the_day_begins_and_what_leaves_goes_at_its_end
     assert (came.cause, came.quantity, came.carried) == ("transfer", 100, False)
     assert (left.cause, left.quantity, left.carried) == ("transfer", -100, True)
     assert came.at == datetime(2023, 1, 3, 5, tzinfo=UTC)
-    assert left.at == datetime(2023, 1, 4, 4, 59, 59, tzinfo=UTC)
+    assert left.at == datetime(2023, 1, 4, 1, 29, tzinfo=UTC)
     (timed,) = events(transfer(dateTime="20230103;093000"))
     assert timed.at == datetime(2023, 1, 3, 14, 30, tzinfo=UTC)
     assert (timed.event_id, timed.kind) == ("5", "ACATS")
