@@ -92,7 +92,7 @@ class Ledger:
             if not quantity:
                 return
             episode = self._begin(OPENING_BALANCE, at, quantity)
-            for lot in opening_lots(quantity, steps, anchor if quantity == likely else None):
+            for lot in opening_lots(quantity, steps, anchor):
                 episode.estimated = episode.estimated or not lot.certain
                 self._open_with(episode, at, lot.quantity, None, lot.cost, final=lot.final)
 

@@ -139,7 +139,10 @@ def opening_lots(quantity: Decimal, steps: Sequence[Step], word: Anchor | None) 
     """
     walk = _Walk(1 if quantity > ZERO else -1, abs(quantity), quantity)
     for step in steps:
-        if not walk.left or not walk.take(step):
+        if not walk.left:
+            break
+        if not walk.take(step):
+            word = None  # it is of something else than what is left here
             break
     if walk.rest:
         walk.keep(word)

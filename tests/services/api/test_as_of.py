@@ -33,6 +33,15 @@ from tests.services.position_sync.facts import (
 from tests.services.position_sync.importing.statements import source, trade
 
 Ask = Callable[..., Awaitable[list[dict[str, Any]]]]
+SPLIT = StatedEvent(
+    line=1,
+    section="CorporateAction",
+    account=ACCOUNT,
+    instrument=ACME,
+    at=at(5),
+    cause="split",
+    quantity=Decimal(10),
+)
 
 
 @pytest.fixture
@@ -194,18 +203,9 @@ async def test_what_a_statement_says_is_known_from_its_import_on(
 ) -> None:
     await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
     await told.hear()
-    split = StatedEvent(
-        line=1,
-        section="CorporateAction",
-        account=ACCOUNT,
-        instrument=ACME,
-        at=at(5),
-        cause="split",
-        quantity=Decimal(10),
-    )
     sold = trade("s.01", "-4", "3", "0", seconds=9, cost="-10.2", closes=True)
     before = trade("r.01", "-2", "6", "0", seconds=0.5, cost="-8", closes=True)
-    told_of = source(tmp_path, split, sold, before)
+    told_of = source(tmp_path, SPLIT, sold, before)
     await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
     await told.hear(execution("b.01", "-16", "3", seconds=2 * STEP), commission("b.01", "0"))
     told_at = [await ask(known_at=moment(step)) for step in range(3)]
@@ -217,6 +217,22 @@ async def test_what_a_statement_says_is_known_from_its_import_on(
     assert figures(told_at[2]) == figures(await ask(as_of=moment(2)))
     held = await ask(as_of=at(2))
     assert [row["quantity"] for row in held] == ["10", "0"]
+
+
+async def test_a_change_that_a_statement_told_of_later_was_not_known_before(
+    told: Told,
+    ask: Ask,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
+    await told.hear()
+    told_of = source(tmp_path, SPLIT)
+    await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
+    assert (await one(ask, known_at=moment(0)))["quantity"] == "10"
+    assert (await one(ask, as_of=moment(0)))["quantity"] == "20"
 
 
 async def test_what_is_asked_of_the_past_is_marked_and_has_no_market(told: Told, ask: Ask) -> None:

@@ -192,22 +192,40 @@ STATED = (
     trade("c.01", "-8", "14", "0", seconds=400, cost="-100", closes=True),
 )
 
+ROUND_TRIPS = (
+    trade("a.01", "5", "12", "0", seconds=100, opens=True),
+    trade("b.01", "-5", "13", "0", seconds=200, cost="-60", closes=True),
+    trade("c.01", "4", "14", "0", seconds=300, opens=True),
+    trade("d.01", "-4", "15", "0", seconds=400, cost="-56", closes=True),
+)
+BOOKED_LATE = (
+    trade("a.01", "10", "12", "0", seconds=100, opens=True),
+    holding("0", None, seconds=60),
+    holding("0", None, seconds=380),
+    event("-10", "transfer", seconds=3000, carried=True),
+)
+
 
 @pytest.mark.parametrize("seconds", [50, 150, 300, 500, 4000], ids=lambda at: f"at {at}")
-@pytest.mark.parametrize("more", ["nothing", "split", "holding", "late transfer"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        STATED,
+        (*STATED, event("3", "split", seconds=350)),
+        (*STATED, holding("6", "77.77", seconds=450)),
+        (*STATED, event("-1", "transfer", seconds=3000, carried=True)),
+        ROUND_TRIPS,
+        BOOKED_LATE,
+    ],
+    ids=["trades", "a split", "a holding", "a transfer", "round trips", "what is booked late"],
+)
 async def test_a_fill_that_comes_after_a_statement_gives_the_rows_of_a_fold_from_the_start(
-    more: str, seconds: float, bring: Import, relay: Relay, database: Database, rows: Rows
+    told: tuple[Any, ...], seconds: float, bring: Import, relay: Relay, database: Database, rows: Rows
 ) -> None:
-    told: dict[str, Any] = {
-        "nothing": None,
-        "split": event("3", "split", seconds=350),
-        "holding": holding("6", "77.77", seconds=450),
-        "late transfer": event("-1", "transfer", seconds=3000, carried=True),
-    }
-    await bring(*STATED, *([told[more]] if told[more] else []))
+    await bring(*told)
     assert (await validate_ledger(database)).differences == {}
     link = Link()
-    for quantity, number in (("2", 1), ("-3", 2)):
+    for quantity, number in (("2", 1), ("-2", 2), ("-3", 3)):
         later = seconds + number
         await relay.handle([link.entry(execution(f"l{number}.01", quantity, "11", seconds=later))])
         assert (await validate_ledger(database)).differences == {}
