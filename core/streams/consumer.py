@@ -17,8 +17,7 @@ Handle = Callable[[Sequence[Entry]], Awaitable[None]]
 """Deals with entries and commits the effect before it returns. What raises is delivered again.
 
 What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks for another try. Whatever else
-it raises is tried again, too, and counts as one more delivery of these entries; ``LeftOverError`` does so for
-some of them.
+it raises is tried again, too, and counts as one more delivery of these entries.
 """
 
 FAILURES = Counter(
@@ -29,14 +28,6 @@ _BLOCK_MS = 1000
 _CLAIM_SECONDS = 1.0
 _RETRY_FIRST_SECONDS = 0.1
 _RETRY_MOST_SECONDS = 5.0
-
-
-class LeftOverError(Exception):
-    """What all other entries tell is committed; why that of ``entries`` is not, its cause says."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        super().__init__(f"{len(entries)} entries are left over")
-        self.entries = entries
 
 
 class Consumer:
@@ -67,27 +58,29 @@ class Consumer:
         self._handle = handle
         self._count = count
         self._idle_ms = idle_ms
-        self._left_over: list[Entry] = []
         self._down: str | None = None
 
     async def run(self) -> None:
         """Consume until cancelled. A batch under way when cancelled is delivered again later."""
         retry_seconds = _RETRY_FIRST_SECONDS
+        left_over: list[Entry] = []
         claim_seconds, claim_at = min(_CLAIM_SECONDS, self._idle_ms / 1000), 0.0
         while True:
             try:
-                if not self._left_over:
+                if not left_over:
                     if time.monotonic() >= claim_at:
-                        self._left_over = await self._claim()
-                        claim_at = 0.0 if self._left_over else time.monotonic() + claim_seconds
-                    self._left_over = self._left_over or await self._read()
-                if self._left_over:
-                    await self._deal_with(self._left_over)
+                        left_over = await self._claim()
+                        claim_at = 0.0 if left_over else time.monotonic() + claim_seconds
+                    left_over = left_over or await self._read()
+                if left_over:
+                    await self._handle(left_over)
+                    await self._port.acknowledge(self._stream, self._group, [entry.id for entry in left_over])
+                    left_over = []
             except (StreamUnavailableError, DatabaseUnavailableError) as error:
                 self._say_down(error.code, reason=str(error))
             except Exception as error:  # noqa: BLE001 - a loop that ends takes every later fact with it
                 FAILURES.labels(self._group).inc()
-                self._left_over = [one._replace(deliveries=one.deliveries + 1) for one in self._left_over]
+                left_over = [entry._replace(deliveries=entry.deliveries + 1) for entry in left_over]
                 # Its text could tell amounts and accounts.
                 self._say_down(type(error).__name__, reason=type(error).__name__, where=_origin(error))
             else:
@@ -96,21 +89,6 @@ class Consumer:
                 continue
             await asyncio.sleep(retry_seconds)
             retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
-
-    async def _deal_with(self, entries: Sequence[Entry]) -> None:
-        """Hand over, and acknowledge all that are not left over."""
-        left: Sequence[Entry] = ()
-        why: BaseException | None = None
-        try:
-            await self._handle(entries)
-        except LeftOverError as error:
-            left, why = error.entries, error.__cause__ or error
-        unfinished = {entry.id for entry in left}
-        done = [entry.id for entry in entries if entry.id not in unfinished]
-        await self._port.acknowledge(self._stream, self._group, done)
-        self._left_over = list(left)
-        if why is not None:
-            raise why
 
     async def _claim(self) -> list[Entry]:
         return await self._port.claim_stale(

@@ -1,14 +1,13 @@
 """Why the data is as fresh as it is: links, downloads, jobs, what could not be read."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, select
 
-from models.session import Reader, Writer
+from models.session import Reader
 from models.tables import (
     broker_links,
     dead_facts,
@@ -31,12 +30,6 @@ class DatasetRow(NamedTuple):
     complete: bool
     error: str
     epoch: int
-
-
-_answered_since = text(
-    "SELECT count(*) FROM sync_datasets WHERE dataset = 'positions' AND complete "
-    "AND account = ANY(:accounts) AND (epoch, as_of) > (:epoch, :as_of)"
-)
 
 
 class JobRow(NamedTuple):
@@ -103,16 +96,6 @@ async def link_word(reader: Reader) -> LinkWord | None:
 
 def _job(row: Row[Any]) -> JobRow:
     return JobRow._make(row)
-
-
-async def answered_since(
-    connection: Reader | Writer, accounts: Sequence[str], epoch: int, as_of: datetime
-) -> bool:
-    """Whether a later positions answer of each of these accounts is known to have ended."""
-    row = await connection.execute(
-        _answered_since, {"accounts": list(accounts), "epoch": epoch, "as_of": as_of}
-    )
-    return int(row.scalar_one()) == len(set(accounts))
 
 
 async def recent_jobs(reader: Reader, *, limit: int) -> list[JobRow]:

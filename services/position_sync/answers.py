@@ -8,7 +8,6 @@ from core.clock import Clock
 from core.events.facts import PositionsCompleted
 from core.settings import Settings
 from core.streams.port import StreamPort
-from models.queries.sync import answered_since
 from models.session import Database
 from models.stores import inbox
 from models.stores.dead_facts import DeadFact, bury
@@ -74,7 +73,7 @@ class Answers:
         try:
             for _ in range(_SWEEP_PATIENCE):
                 await asyncio.sleep(self._wait_seconds)
-                if await self._conclude(name, sweep) or await self._is_overtaken(name, sweep):
+                if await self._conclude(name, sweep):
                     return
         except Exception as error:
             if not can_be_a_facts_fault(error):
@@ -85,25 +84,13 @@ class Answers:
     async def _conclude(self, name: EntryName, sweep: Sweep) -> bool:
         async with self._database.write() as connection:
             booked = await book(connection, Arrivals(sweeps=[sweep]), self._clock())
-            announcement = booked.announced + await Announcement.prepare(connection, booked.changes)
+            announcement = await Announcement.prepare(connection, booked.changes)
             if not booked.unfinished:
                 await inbox.conclude(connection, name)
             wanted = await self._comparisons.want(connection, booked.differing_accounts, [sweep.fact])
         await announcement.publish(self._database, self._streams, self._settings)
         await self._comparisons.ask(wanted)
         return not booked.unfinished
-
-    async def _is_overtaken(self, name: EntryName, sweep: Sweep) -> bool:
-        """Whether the end of a newer answer is known already: then this one has nothing to say any more.
-
-        What it told of was told again since, so that it can no longer be seen to be complete.
-        """
-        fact = sweep.fact
-        async with self._database.write() as connection:
-            newer = await answered_since(connection, fact.accounts, sweep.epoch, fact.as_of)
-            if newer:
-                await inbox.conclude(connection, name)
-        return newer
 
     async def _give_up(self, name: EntryName, sweep: Sweep, dead: DeadFact | None) -> None:
         log.warning("positions_answer_incomplete", expected=sweep.fact.count)

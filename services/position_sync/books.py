@@ -1,6 +1,6 @@
 """The books a transaction works on: what arrived for each, and from where it must be folded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -47,11 +47,6 @@ class OpenBook:
     def folds(self) -> bool:
         """Whether there is anything to fold."""
         return self.refold or bool(self.executions)
-
-    @property
-    def is_different(self) -> bool:
-        """Whether it is worth comparing with the broker."""
-        return self.folds or self.word_changed or self.restated
 
     @property
     def goes_on(self) -> bool:
@@ -202,3 +197,34 @@ class OpenBook:
             # Held to the broker's word, the book says the same.
             reconciled_at=now if kind == "settled" else book.reconciled_at,
         )
+
+
+def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetime) -> bool:
+    """Draw the conclusions of a complete positions answer; returns whether all it told of has arrived.
+
+    What it did not tell of is flat, if the broker said nothing newer of it. What it told of and the ledger
+    knows nothing about begins with an opening balance. An empty answer closes nothing.
+    """
+    fact = sweep.fact
+    told = [
+        work
+        for work in books.values()
+        if work.book.broker_sweep == fact.sweep and work.book.account in fact.accounts
+    ]
+    if len(told) < fact.count:
+        return False
+    if not told:
+        return True
+    # What was told of since the answer began is newer than it. Its own books may have been told of once more
+    # by now, or it is read again after a later one: then its end is the better limit.
+    began = min((sweep.epoch, sweep.seq), *(work.book.word for work in told))
+    for work in books.values():
+        book = work.book
+        if book.account not in fact.accounts:
+            continue
+        if book.broker_sweep != fact.sweep:
+            if book.word < began and (book.broker_quantity != ZERO or book.quantity or work.executions):
+                work.hear_absence(sweep, now)
+        elif book.first_anchor_at is None and book.last_executed_at is None and book.broker_quantity:
+            work.anchor("provisional", now)
+    return True

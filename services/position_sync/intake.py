@@ -1,6 +1,6 @@
 """From stream entries to what a transaction applies: decode, check, sort by kind."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -354,12 +354,3 @@ def book_of(received: Received) -> BookKey | None:
     """The book an execution belongs to; a combo's belongs to none."""
     fact = received.fact
     return None if is_combo(fact.instrument) else (fact.account, fact.instrument.conid)
-
-
-def books_of(items: Iterable[Item]) -> set[BookKey]:
-    """The books that facts name."""
-    keys: set[BookKey] = set()
-    for _, _, fact in items:
-        if isinstance(fact, ExecutionReported | PositionReported) and not is_combo(fact.instrument):
-            keys.add((fact.account, fact.instrument.conid))
-    return keys

@@ -3,75 +3,56 @@
 An entry's name goes into the inbox in the transaction of its effect: delivered again, it has none.
 """
 
-import asyncio
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
 
 from core import logs
 from core.clock import Clock, utc_now
 from core.domain.rates import EXCHANGE_RATE
+from core.errors import DatabaseUnavailableError
+from core.events.changes import AccountsRecorded, AccountValueChanged, Change, DatasetRecorded, JobChanged
 from core.events.facts import PositionsCompleted
 from core.settings import Settings
-from core.streams.consumer import LeftOverError
 from core.streams.port import Entry, StreamPort
-from models.queries.ledger import lock_books, unfolded_commissions
-from models.session import Database, Writer, is_passing, sqlstate
+from models.queries.ledger import unfolded_commissions
+from models.session import Database, Writer, is_passing
+from models.stores import accounts as account_store
 from models.stores import inbox
+from models.stores import sync as sync_store
+from models.stores.broker_sessions import record_session_state
 from models.stores.dead_facts import DeadFact, bury
+from models.stores.jobs import finish_job
+from models.stores.sync import DatasetWord, LogEntry
+from models.tables.sync import RESYNC_FAILED
 from services.position_sync import metrics
 from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
 from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_answers
 from services.position_sync.asking import AskForComparison, Comparisons
+from services.position_sync.booking import Arrivals, Booked, book
 from services.position_sync.effect import Applied, Effect
-from services.position_sync.faults import (
-    Accused,
-    SetAside,
-    can_be_a_facts_fault,
-    is_datas_fault,
-    is_undone,
-    narrow,
-    unavailable,
-    verdict,
-)
-from services.position_sync.gaps import tell_gaps
+from services.position_sync.faults import Accused, can_be_a_facts_fault, is_datas_fault, narrow, verdict
+from services.position_sync.gaps import note_gaps, tell_gaps
 from services.position_sync.intake import (
+    Intake,
     Item,
     Told,
+    as_contradicting,
     as_dead,
-    books_of,
     decode_entry,
     sort_facts,
     undecodable,
 )
-from services.position_sync.storing import store
 from services.position_sync.stragglers import fold_commissions
 from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, Trials
 
 log = logs.get_logger(__name__)
 
 GROUP = "position_sync"
-FACTS_AT_ONCE = 4_096
-"""In one transaction: what they are in memory, decoded and as rows, is many times what the stream holds."""
-
-_ATTEMPTS = 3
-_APART_SECONDS = 0.1
-"""Where PostgreSQL undid a transaction for another's sake, within so much it is tried again."""
-
 Resolve = Callable[[Writer], Awaitable[None]]
-Read = tuple[Entry, Told]
-"""An entry and what it tells."""
-
-
-class Failure(NamedTuple):
-    """An entry that could not be committed, and why."""
-
-    entry: Entry
-    error: Exception
 
 
 class SetAsideAgainError(Exception):
@@ -104,113 +85,58 @@ class Relay:
         """Commit what ``entries`` tell.
 
         What PostgreSQL calls the data's fault is set aside at once; what fails for any other reason, when it
-        has been delivered often enough. Neither keeps the others waiting.
+        has been delivered often enough.
 
         Raises:
             DatabaseUnavailableError: PostgreSQL is away; nothing may be acknowledged.
-            LeftOverError: nobody knows why some of them cannot be committed; these are to be delivered again.
-            Exception: the same where these are all of them.
+            Exception: nobody knows why; to be delivered again.
         """
         try:
             await self._handle(entries)
         except Exception as error:
             if not is_passing(error):
                 raise
-            raise unavailable(error) from error
+            raise DatabaseUnavailableError(
+                f"PostgreSQL cannot take facts now ({type(error).__name__}). They wait in the stream."
+            ) from error
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
-        failing: list[Failure] = []
-        committed: list[Effect] = []
-        for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
-            failing += await self._sift(part, committed)
-        # What is good is committed by now, and waits for none of the trials.
-        left = [one for one in failing if not is_datas_fault(one.error)]
-        for one in failing:
-            if is_datas_fault(one.error):
-                left += await self._or_bury(one.entry, self._commit_narrowly(one.entry, committed))
+        now = self._clock()
+        usual = [one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]
+        if usual:
+            try:
+                await self._commit([decode_entry(one, now) for one in usual], self._apply_together)
+            except Exception as error:
+                if not is_datas_fault(error):
+                    raise
+                for one in usual:
+                    await self._or_bury(one, self._commit([decode_entry(one, now)], self._apply_narrowly))
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                left += await self._or_bury(entry, self._try_alone(entry, committed))
-        # Last, for it may have to wait for what another worker has in hand, and nothing may wait for that.
-        for effect in committed:
-            await self._conclude(effect)
-        if not left:
-            return
-        if len(left) == len(entries):
-            raise left[0].error
-        raise LeftOverError([one.entry for one in left]) from left[0].error
+                await self._or_bury(entry, self._try_alone(entry))
 
-    def _parts(self, entries: Sequence[Entry]) -> Iterator[list[Read]]:
-        """Entries with what they tell, as many at once as one transaction is to take."""
-        part: list[Read] = []
-        facts = 0
-        for entry in entries:
-            told = decode_entry(entry, self._clock())
-            if part and facts + told.facts > FACTS_AT_ONCE:
-                yield part
-                part, facts = [], 0
-            part.append((entry, told))
-            facts += told.facts
-        if part:
-            yield part
-
-    async def _sift(self, part: Sequence[Read], committed: list[Effect]) -> list[Failure]:
-        """Commit all entries that can be as they are, found by halves; returns the others."""
-        try:
-            effect = await self._commit([told for _, told in part], self._apply_together)
-        except Exception as error:
-            if not can_be_a_facts_fault(error):
-                raise
-            if len(part) == 1:
-                return [Failure(part[0][0], error)]
-        else:
-            await self._announce(effect)
-            committed.append(effect)
-            return []
-        middle = len(part) // 2
-        return [
-            *await self._sift(part[:middle], committed),
-            *await self._sift(part[middle:], committed),
-        ]
-
-    async def _commit_narrowly(self, entry: Entry, committed: list[Effect]) -> None:
-        effect = await self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
-        await self._announce(effect)
-        committed.append(effect)
-
-    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> list[Failure]:
+    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> None:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
         try:
             await trying
         except Exception as error:
-            if not can_be_a_facts_fault(error):
-                raise
             if not is_datas_fault(error):
-                return [Failure(entry, error)]
+                raise
             async with self._database.write() as connection:
                 await bury(connection, [undecodable(entry.data, *verdict(error), self._clock())])
             metrics.DEAD.labels("database").inc()
             log.warning("entry_kept_aside", error=type(error).__name__)
-        return []
 
     async def _commit(
         self,
         told: Sequence[Told],
         apply: Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]],
-    ) -> Effect:
+    ) -> None:
         started = perf_counter()
-        for attempts_left in reversed(range(_ATTEMPTS)):
-            try:
-                async with self._database.write() as connection:
-                    effect = await self._take_in(connection, told, apply)
-                break
-            except Exception as error:
-                if not (is_undone(error) and attempts_left):
-                    raise
-                log.info("transaction_undone_and_tried_again", sqlstate=sqlstate(error))
-            await asyncio.sleep(random.uniform(0, _APART_SECONDS))  # noqa: S311 - jitter
+        async with self._database.write() as connection:
+            effect = await self._take_in(connection, told, apply)
         effect.seconds = perf_counter() - started
-        return effect
+        await self._settle(effect)
 
     async def _take_in(
         self,
@@ -245,31 +171,33 @@ class Relay:
         self, connection: Writer, fresh: Sequence[Told], accused: Accused = is_datas_fault
     ) -> list[Applied]:
         """Apply all facts but those that cannot be; nothing of these but the note that they are dead."""
-        return [await self._narrow(connection, one.items, one.dead, accused) for one in fresh]
+        applied: list[Applied] = []
+        for one in fresh:
+            applied.append(await self._apply(connection, (), one.dead))
+            applied += await self._narrow(connection, one.items, accused)
+        return applied
 
-    async def _narrow(
-        self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact], accused: Accused
-    ) -> Applied:
-        async def apply(part: Sequence[Item], aside: Sequence[SetAside]) -> Applied:
-            more = [as_dead(*one, self._clock()) for one in aside]
-            return await self._apply(connection, part, [*dead, *more])
+    async def _narrow(self, connection: Writer, items: Sequence[Item], accused: Accused) -> list[Applied]:
+        async def set_aside(item: Item, category: str, reason: str) -> Applied:
+            return await self._apply(connection, (), [as_dead(item, category, reason, self._clock())])
 
-        return await narrow(connection, items, apply, accused)
+        return await narrow(
+            connection, items, lambda part: self._apply(connection, part, ()), set_aside, accused
+        )
 
     async def _apply(self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact]) -> Applied:
         intake = sort_facts(items)
         booked, changes = await store(connection, intake, dead, self._clock())
-        announcement = booked.announced + await Announcement.prepare(connection, changes)
+        announcement = await Announcement.prepare(connection, changes)
         return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
-    async def _try_alone(self, entry: Entry, committed: list[Effect]) -> None:
+    async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
         started = perf_counter()
         async with self._database.write() as connection, self._trials.trying(connection, entry) as course:
             effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
         effect.seconds = perf_counter() - started
-        await self._announce(effect)
-        committed.append(effect)
+        await self._settle(effect)
 
     def _read(self, entry: Entry, course: Course) -> Told:
         if not course.is_hopeless:
@@ -283,8 +211,6 @@ class Relay:
             applied: list[Applied] = []
             for one in fresh:
                 applied.append(await self._apply(connection, (), one.dead))
-                # Each is kept before the next is tried, which would lock their books in any order.
-                await lock_books(connection, books_of(one.items))
                 for item in one.items:
                     if item.seq in course.deadly:
                         log.warning("fact_kept_aside", kind=type(item.fact).__name__, error=DIED)
@@ -292,7 +218,7 @@ class Relay:
                         applied.append(await self._apply(connection, (), [dead]))
                     else:
                         await self._trials.note(course, item.seq)
-                        applied.append(await self._narrow(connection, [item], (), can_be_a_facts_fault))
+                        applied += await self._narrow(connection, [item], can_be_a_facts_fault)
             return applied
 
         return one_by_one if course.by_one else partial(self._apply_narrowly, accused=can_be_a_facts_fault)
@@ -326,20 +252,12 @@ class Relay:
 
     async def _settle(self, effect: Effect) -> None:
         """Everything that is done once the transaction is committed."""
-        await self._announce(effect)
-        await self._conclude(effect)
-
-    async def _announce(self, effect: Effect) -> None:
-        """Say what was committed."""
         self._admission.committed(effect.admitted)
         self._count(effect)
-        together = sum((one.announcement for one in effect.applied), start=Announcement())
+        together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
         await together.publish(self._database, self._streams, self._settings)
         tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
-
-    async def _conclude(self, effect: Effect) -> None:
-        """Do what has to wait for others: end the answers of which not everything had arrived."""
         left = await self._answers.left_waiting(effect.admitted.repeated)
         for name, sweep in (*effect.waiting, *left):
             await self._answers.finish(name, sweep)
@@ -376,3 +294,95 @@ class Relay:
         if items:
             oldest = min(item.fact.received_at for item in items)
             metrics.COMMIT_DELAY.observe(max(0.0, (self._clock() - oldest).total_seconds()))
+
+
+async def store(
+    connection: Writer, intake: Intake, dead: Sequence[DeadFact], now: datetime
+) -> tuple[Booked, list[Change]]:
+    """Everything a batch tells, in one transaction. Tables are written in one order, rows in key order."""
+    changes: list[Change] = await _accounts(connection, intake)
+    booked = await book(
+        connection,
+        Arrivals(
+            instruments=intake.instruments,
+            executions=intake.executions,
+            commissions=intake.commissions,
+            words=intake.words,
+            sweeps=intake.sweeps,
+        ),
+        now,
+    )
+    intake.gaps = await note_gaps(connection, intake, now)
+    # Afterwards: what the ledger goes by is how complete things were before this answer.
+    changes += [*booked.changes, *await _datasets(connection, intake)]
+    changes += [
+        AccountValueChanged(account=account, key=key, currency=currency, value=value, as_of=as_of)
+        for account, key, currency, value, as_of in await account_store.upsert_account_values(
+            connection, intake.values.values()
+        )
+    ]
+    changes += await _links_and_fences(connection, intake, now)
+    contradicting = (*intake.contradicting, *booked.contradicting)
+    intake.unreadable.extend(as_contradicting(one, now) for one in contradicting)
+    await bury(connection, [*intake.unreadable, *dead])
+    return booked, changes
+
+
+async def _accounts(connection: Writer, intake: Intake) -> list[Change]:
+    new = await account_store.ensure_accounts(connection, intake.accounts) if intake.accounts else []
+    for at, accounts in intake.listings:
+        await account_store.list_accounts(connection, accounts, at)
+    if intake.listings:
+        return [AccountsRecorded(accounts=intake.listings[-1][1])]
+    return [AccountsRecorded(accounts=tuple(sorted(new)))] if new else []
+
+
+async def _datasets(connection: Writer, intake: Intake) -> list[Change]:
+    """How complete things are. A positions answer that ended is complete; a later word may say otherwise."""
+    newest: dict[tuple[str, str], DatasetWord] = {}
+    for sweep in intake.sweeps:
+        for account in sweep.fact.accounts if sweep.fact.count else ():
+            newest[account, "positions"] = DatasetWord(
+                account, "positions", sweep.fact.as_of, True, "", sweep.epoch
+            )
+    for epoch, fact in intake.datasets:
+        newest[fact.account, fact.dataset] = DatasetWord(
+            fact.account, fact.dataset, fact.as_of, fact.complete, fact.error, epoch
+        )
+    recorded = await sync_store.record_datasets(connection, newest.values())
+    return [
+        DatasetRecorded(account=account, dataset=dataset, as_of=as_of, complete=complete)  # type: ignore[arg-type]  # the table's CHECK holds it to the Literal
+        for account, dataset, as_of, complete in recorded
+    ]
+
+
+async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -> list[Change]:
+    entries = [
+        sync_store.link_entry(link, epoch)
+        for epoch, _, link in intake.links
+        if not sync_store.is_repeated(link)
+    ]
+    for epoch, (seq, link) in sorted({epoch: (seq, link) for epoch, seq, link in intake.links}.items()):
+        await record_session_state(
+            connection, epoch=epoch, seq=seq, state=link.state, at=link.received_at, reason=link.reason
+        )
+    if intake.links:
+        epoch, _, link = intake.links[-1]
+        await sync_store.record_link(connection, link, link.received_at, epoch)
+    changes: list[Change] = []
+    for epoch, fence in intake.fences:
+        message = "resync completed" if fence.ok else f"resync failed: {fence.error}"
+        details: dict[str, object] = {
+            "trigger": fence.trigger,
+            "seconds": round((fence.received_at - fence.started_at).total_seconds(), 3),
+        }
+        kind = "resync" if fence.ok else RESYNC_FAILED
+        entries.append(LogEntry(fence.received_at, epoch, kind, message, details))
+        if fence.job_id:
+            job = await finish_job(
+                connection, fence.job_id, ok=fence.ok, error=fence.error, started_at=fence.started_at, at=now
+            )
+            if job is not None:
+                changes.append(JobChanged(**job._asdict()))
+    await sync_store.append_log(connection, entries)
+    return changes

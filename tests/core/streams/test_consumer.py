@@ -5,7 +5,7 @@ from contextlib import suppress
 from structlog.testing import capture_logs
 
 from core.errors import DatabaseUnavailableError, StreamUnavailableError
-from core.streams.consumer import FAILURES, Consumer, LeftOverError
+from core.streams.consumer import FAILURES, Consumer
 from core.streams.memory import MemoryStreams
 from core.streams.port import Entry
 from tests.waiting import eventually
@@ -113,31 +113,6 @@ async def test_whatever_goes_wrong_is_tried_again_said_once_and_counted_as_a_del
     assert "test_consumer.py" in lines[0]["where"]
     assert "DU1" not in str(lines)
     assert FAILURES.labels(GROUP)._value.get() == before + 3
-
-
-async def test_what_is_left_over_of_a_batch_is_tried_again_and_the_rest_acknowledged() -> None:
-    streams, seen = MemoryStreams(), list[list[tuple[bytes, int]]]()
-    await streams.ensure_group(STREAM, GROUP)
-    await streams.append(STREAM, [b"1", b"2", b"3"])
-
-    async def handle(entries: Sequence[Entry]) -> None:
-        seen.append([(entry.data, entry.deliveries) for entry in entries])
-        if len(seen) < 3:
-            raise LeftOverError([one for one in entries if one.data == b"2"]) from ValueError("7 DU1")
-
-    consumer = Consumer(streams, stream=STREAM, group=GROUP, consumer="c", handle=handle)
-    with capture_logs() as lines:
-        task = asyncio.create_task(consumer.run())
-        await eventually(lambda: pending(streams), lambda count: len(seen) == 3 and count == 0)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-    assert seen == [[(b"1", 1), (b"2", 1), (b"3", 1)], [(b"2", 2)], [(b"2", 3)]]
-    assert [line.get("reason") for line in lines] == ["ValueError", None]
-
-
-async def pending(streams: MemoryStreams) -> int:
-    return (await streams.info(STREAM)).groups[0].pending_entries
 
 
 async def test_an_outage_does_not_count_against_what_waits_for_its_end() -> None:
