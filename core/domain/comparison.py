@@ -129,7 +129,9 @@ def _with_stored(history: History) -> Iterator[tuple[Event, tuple[Disposal, ...]
 
 def _open(episode: Episode, event: Event, lot: Lot) -> None:
     # A split restates a lot's unit cost and rounds it; what all of it had cost stays as it was.
-    unit_cost = None if lot.cost is None else lot.cost / event.quantity
+    cost, unit_cost = lot.cost, None
+    if cost is not None and lot.exec_id is not None:
+        cost, unit_cost = None, cost / event.quantity
     episode.grow(
         event.type,
         lot.exec_id,
@@ -141,6 +143,7 @@ def _open(episode: Episode, event: Event, lot: Lot) -> None:
         not lot.provisional,
         event.cause,
         event.inferred,
+        cost=cost,
     )
 
 
