@@ -50,6 +50,9 @@ class Imported(NamedTuple):
     report: Any
 
 
+_imports = select(*(imports.c[name] for name in Imported._fields))
+
+
 async def figures_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, BookFigures]:
     """What these books hold and have realized."""
     ordered = sorted(keys)
@@ -59,17 +62,9 @@ async def figures_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> di
     return {(row.account, row.conid): BookFigures(*row) for row in rows}
 
 
-async def list_imports(connection: Reader | Writer, *, most: int = 100) -> list[Imported]:
-    """The latest imports, newest first."""
-    rows = await connection.execute(
-        select(*(imports.c[name] for name in Imported._fields)).order_by(imports.c.id.desc()).limit(most)
-    )
-    return [Imported(*row) for row in rows]
-
-
-async def imports_page(reader: Reader, *, after: int | None, limit: int) -> list[Imported]:
-    """Imports before one, newest first."""
-    query = select(*(imports.c[name] for name in Imported._fields)).order_by(imports.c.id.desc()).limit(limit)
+async def imports_page(reader: Reader, *, after: int | None = None, limit: int) -> list[Imported]:
+    """Imports, newest first: the latest, or those before one."""
+    query = _imports.order_by(imports.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(imports.c.id < after)
     return [Imported(*row) for row in await reader.execute(query)]
@@ -77,8 +72,5 @@ async def imports_page(reader: Reader, *, after: int | None, limit: int) -> list
 
 async def find_import(connection: Reader | Writer, import_id: int) -> Imported | None:
     """An import by its number."""
-    rows = await connection.execute(
-        select(*(imports.c[name] for name in Imported._fields)).where(imports.c.id == import_id)
-    )
-    row = rows.first()
+    row = (await connection.execute(_imports.where(imports.c.id == import_id))).first()
     return None if row is None else Imported(*row)

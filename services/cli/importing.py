@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import typer
 
-from core.errors import LotkeeperError
+from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
 from core.settings import Profile, Settings
 from core.streams.redis import RedisStreams
-from models.queries.imports import Imported, find_import, list_imports
+from models.queries.imports import Imported, find_import, imports_page
 from models.session import Database
 from services.cli import show_imports
 from services.cli.on_database import on_database
@@ -22,6 +22,7 @@ from services.position_sync.importing.run import Progress, UnknownImportError, r
 from services.position_sync.importing.source import Source
 
 DISPUTED = 5
+LISTED = 100
 
 
 class Outcome(NamedTuple):
@@ -84,9 +85,9 @@ async def _import(
         )
     except OSError as error:
         return Outcome(source.path, None, f"{source.path}: {error.strerror or error}")
+    except (DatabaseUnavailableError, StreamUnavailableError):
+        raise
     except LotkeeperError as error:
-        if error.code in {"database_unavailable", "stream_unavailable"}:
-            raise
         return Outcome(source.path, None, str(error))
     return Outcome(source.path, report)
 
@@ -100,7 +101,7 @@ def run_list(profile: Profile | None, *, as_json: bool) -> None:
 
     async def work(database: Database, _settings: Settings) -> list[Imported]:
         async with database.read() as reader:
-            return await list_imports(reader)
+            return await imports_page(reader, limit=LISTED)
 
     found = on_database(profile, None, work)
     if as_json:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core import logs
-from core.errors import LotkeeperError
+from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
 from models.session import is_passing
 from services.statements.limiter import Sleep
 
@@ -18,7 +18,6 @@ IMPORTED: Final = "imported"
 REFUSED: Final = "refused"
 """Where files go, beneath the folder itself."""
 
-PASSING: Final = frozenset({"database_unavailable", "stream_unavailable"})
 MOST_FAILURES: Final = 3
 """Whatever is unforeseen may pass; what does not is put aside for somebody to look at."""
 
@@ -86,9 +85,10 @@ class Inbox:
             pass  # another worker was quicker
         except (PermissionError, IsADirectoryError) as error:
             await self._refuse(path, f"It cannot be read: {error.strerror}", "unreadable")
+        except (DatabaseUnavailableError, StreamUnavailableError):
+            pass  # it waits
         except LotkeeperError as error:
-            if error.code not in PASSING:
-                await self._refuse(path, str(error), error.code)
+            await self._refuse(path, str(error), error.code)
         except Exception as error:
             if is_passing(error):
                 return  # whoever cannot reach the database says so already

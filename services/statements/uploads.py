@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from core import logs
 from core.clock import Clock, utc_now
-from core.errors import LotkeeperError
+from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
 from models.session import Database, is_passing
 from models.stores.jobs_imports import ImportJob, end_import_job, file_of, hold_import
 from services.statements.limiter import Sleep
@@ -55,9 +55,9 @@ class Uploads:
             error: str | None = None
             try:
                 report = await self._import(job, content)
+            except (DatabaseUnavailableError, StreamUnavailableError):
+                raise
             except LotkeeperError as refused:
-                if refused.code in {"database_unavailable", "stream_unavailable"}:
-                    raise
                 error = str(refused)
             except Exception as unforeseen:
                 if is_passing(unforeseen):

@@ -118,7 +118,7 @@ async def undo_import(
         await store.take_back(connection, import_id, clock())
         announcement = await _fold(connection, locked, clock)
         report.compare(before, await queries.figures_of(connection, keys))
-        await _ask_to_compare(connection, keys, settings)
+        await _ask_to_compare(connection, keys, settings.settle_seconds)
     if announcement is not None:
         await announcement.publish(database, streams, settings)
     return report
@@ -167,7 +167,7 @@ async def _import(
                 now=now,
             )
     await store.end_import(connection, import_id, report.as_json())
-    await want(connection, RECONCILE, {account: "import" for account, _ in keys}, 0)
+    await _ask_to_compare(connection, keys, 0)
     return announcement
 
 
@@ -194,5 +194,5 @@ async def _fold(connection: Writer, locked: dict[BookKey, Book], clock: Clock) -
     return announcement
 
 
-async def _ask_to_compare(connection: Writer, keys: set[BookKey], settings: Settings) -> None:
-    await want(connection, RECONCILE, {account: "import" for account, _ in keys}, settings.settle_seconds)
+async def _ask_to_compare(connection: Writer, keys: set[BookKey], settle_seconds: float) -> None:
+    await want(connection, RECONCILE, {account: "import" for account, _ in keys}, settle_seconds)
