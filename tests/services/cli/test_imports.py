@@ -1,0 +1,82 @@
+"""`lotkeeper import …` on a real database, as a person or a program uses it."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.stack import PostgresServer
+from tests.services.cli.conftest import Said
+from tests.services.statements.statements import DATA
+
+Run = Callable[..., Said]
+FLIP = DATA / "flex-ib-flex-reader" / "CL_flip_close_open.xml"
+
+
+async def _on_server(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def lk(
+    postgres_server: PostgresServer,
+    migrated_template: str,
+    lotkeeper: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Run]:
+    """The command on a database of its own, and without Redis."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
+    monkeypatch.setenv("LOTKEEPER_DATABASE_URL", postgres_server.url_of(name))
+    yield lotkeeper
+    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_a_statement_is_rehearsed_imported_shown_and_taken_back(lk: Run) -> None:
+    rehearsed = lk("import", "flex", str(FLIP), "--dry-run")
+    assert rehearsed.code == 0
+    assert "nothing was written" in rehearsed.out
+    assert "Nothing was imported yet" in lk("import", "list").out
+    done = lk("import", "flex", str(FLIP))
+    assert "Imported CL_flip_close_open.xml as number" in done.out
+    assert "-34.74" in done.out
+    assert "nothing changed" in lk("import", "flex", str(FLIP)).out
+    [listed] = lk("import", "list", "--json").data
+    number = str(listed["id"])
+    assert (listed["status"], listed["report"]["sections"]["trades"]["new"]) == ("done", 2)
+    assert "CL_flip_close_open.xml" in lk("import", "show", number).out
+    undone = lk("import", "undo", number, "--json")
+    assert [one["quantity"] for one in undone.data["changes"]] == ["0"]
+    again = lk("import", "undo", number)
+    assert again.code == 2
+    assert "no import" in again.err
+    assert lk("import", "show", "999").code == 2
+
+
+def test_a_file_that_cannot_be_read_stops_none_of_the_others(lk: Run, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.xml"
+    cut.write_bytes(FLIP.read_bytes()[:2000])
+    said = lk("import", "flex", str(cut), str(tmp_path / "none.xml"), str(FLIP), "--json")
+    assert said.code == 1
+    first, second, third = said.data
+    assert "line" in first["error"]
+    assert "No such file" in second["error"]
+    assert third["sections"]["trades"]["new"] == 2
+
+
+def test_a_dispute_is_an_exit_code_only_where_it_is_asked_for(lk: Run, tmp_path: Path) -> None:
+    assert lk("import", "flex", str(FLIP)).code == 0
+    for number, (options, code) in enumerate((((), 0), (("--strict",), 5))):
+        other = tmp_path / f"{number}.xml"
+        content = FLIP.read_text().replace('tradePrice="', f'tradePrice="{number + 1}')
+        other.write_text(content)
+        said = lk("import", "flex", str(other), *options)
+        assert said.code == code
+        assert "Disputed" in said.out
