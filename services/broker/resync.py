@@ -108,7 +108,7 @@ class Resync:
         started_at = self._clock()
         errors: list[str] = []
         try:
-            self._announce()
+            await self._announce()
             for dataset in (self.positions, self.executions, self.account_values):
                 for error in (await dataset()).values():
                     if error not in errors:
@@ -143,13 +143,15 @@ class Resync:
             log.info("resync_complete", trigger=trigger, seconds=round(seconds, 2))
         return not errors
 
-    def _announce(self) -> None:
+    async def _announce(self) -> None:
         accounts = self._listener.accounts
         self._client.reqManagedAccts()
         self._publisher.put(AccountsListed(received_at=self._clock(), accounts=accounts))
         for conid in sorted(self._listener.described):
             instrument = self._instruments.get(conid)
             if instrument is not None:
+                # As for what the gateway tells: where there is no room, it waits.
+                await self._flow.free.wait()
                 self._publisher.put(InstrumentDescribed(received_at=self._clock(), instrument=instrument))
         self._subscriptions.refresh()
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
+from core.domain.instruments import Instrument
 from core.events.facts import (
     CommissionReported,
     ExecutionReported,
@@ -150,6 +151,27 @@ async def test_an_answer_many_times_larger_than_the_memory_for_it_comes_whole_ov
     assert value(metrics.CONNECTS) == connects + 1
     assert value(metrics.HOLDS) > holds
     assert most_waiting[0] <= 500 + READ_MOST_FACTS < 2 * len(sent)
+
+
+async def test_what_the_link_itself_tells_again_waits_for_room_too(
+    settings: Settings, reader: Reader, most_waiting: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", 500)
+    original = Session.__init__
+
+    def begin(self: Session, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        for conid in range(1, 8_001):
+            described = Instrument(conid=conid, symbol="ANY", sec_type="STK", currency="USD")
+            self._instruments._known[conid] = described
+            self._described.add(conid)
+
+    monkeypatch.setattr(Session, "__init__", begin)
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.until(LinkChanged, lambda fact: fact.state == "live")
+        facts = await reader.read()
+    assert sum(isinstance(fact, InstrumentDescribed) for fact in facts) >= 8_000
+    assert most_waiting[0] <= 500 + READ_MOST_FACTS < 8_000
 
 
 async def test_while_neither_redis_nor_the_disk_takes_anything_the_gateway_waits_and_nothing_is_lost(
