@@ -115,14 +115,7 @@ class Relay:
     async def _handle(self, entries: Sequence[Entry]) -> None:
         waiting: list[Waiting] = []
         for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
-            try:
-                waiting += await self._commit([told for _, told in part], self._apply_together)
-            except Exception as error:
-                if not is_datas_fault(error):
-                    raise
-                for entry, _ in part:
-                    trying = self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
-                    waiting += await self._or_bury(entry, trying)
+            waiting += await self._sift(part)
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
                 waiting += await self._or_bury(entry, self._try_alone(entry))
@@ -142,6 +135,20 @@ class Relay:
             facts += told.facts
         if part:
             yield part
+
+    async def _sift(self, part: Sequence[tuple[Entry, Told]]) -> list[Waiting]:
+        """Commit entries, by halves if PostgreSQL refuses something of them: the bad one is taken apart."""
+        try:
+            return await self._commit([told for _, told in part], self._apply_together)
+        except Exception as error:
+            if not is_datas_fault(error):
+                raise
+        if len(part) == 1:
+            entry, _ = part[0]
+            trying = self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
+            return await self._or_bury(entry, trying)
+        middle = len(part) // 2
+        return [*await self._sift(part[:middle]), *await self._sift(part[middle:])]
 
     async def _or_bury(self, entry: Entry, trying: Awaitable[list[Waiting]]) -> list[Waiting]:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
