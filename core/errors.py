@@ -38,6 +38,12 @@ class DatabaseUnavailableError(LotkeeperError):
     exit_code = 3
 
 
+class DatabaseContendedError(DatabaseUnavailableError):
+    """PostgreSQL is there; others' transactions keep ours from being committed."""
+
+    code = "database_contended"
+
+
 class StreamUnavailableError(LotkeeperError):
     """Redis cannot be reached."""
 

@@ -32,6 +32,8 @@ class Book(NamedTuple):
     broker_epoch: int | None = None
     broker_seq: int | None = None
     broker_sweep: str = ""
+    sweep_epoch: int | None = None
+    sweep_seq: int | None = None
     touched_at: datetime | None = None
     reconciled_at: datetime | None = None
 
@@ -51,3 +53,8 @@ class Book(NamedTuple):
     def word(self) -> tuple[int, int]:
         """Epoch and sequence of the broker's last word; before any, lower than all."""
         return (-1, -1) if self.broker_epoch is None else (self.broker_epoch, self.broker_seq or 0)
+
+    @property
+    def swept(self) -> tuple[int, int]:
+        """Epoch and sequence of what the newest positions answer said; before any, lower than all."""
+        return (-1, -1) if self.sweep_epoch is None else (self.sweep_epoch, self.sweep_seq or 0)

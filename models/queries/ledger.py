@@ -178,10 +178,6 @@ _complete_positions = text(
     "SELECT account, as_of, epoch FROM sync_datasets WHERE dataset = 'positions' AND complete "
     "AND account = ANY(:accounts)"
 )
-_books_in_sweep = text(
-    "SELECT account, conid FROM ledger_books WHERE broker_sweep = :sweep OR (account = ANY(:accounts) "
-    "AND (broker_quantity IS DISTINCT FROM 0 OR quantity <> 0 OR first_anchor_at IS NULL))"
-)
 _books_of_instruments = text("SELECT account, conid FROM ledger_books WHERE conid = ANY(:conids)")
 _dirty_books = text("SELECT account, conid FROM ledger_books WHERE dirty ORDER BY account, conid LIMIT :most")
 
@@ -377,12 +373,6 @@ async def complete_positions(connection: Writer, accounts: Iterable[str]) -> dic
     """As of when, and in which epoch, each account's positions were last completely told."""
     rows = await connection.execute(_complete_positions, {"accounts": sorted(accounts)})
     return {row.account: (row.as_of, row.epoch) for row in rows}
-
-
-async def books_in_sweep(connection: Writer, sweep: str, accounts: Iterable[str]) -> set[BookKey]:
-    """Books a positions answer told of, and those of its accounts that it may close by its silence."""
-    rows = await connection.execute(_books_in_sweep, {"sweep": sweep, "accounts": sorted(accounts)})
-    return {(row.account, row.conid) for row in rows}
 
 
 async def books_of_instruments(connection: Writer, conids: Iterable[int]) -> set[BookKey]:

@@ -36,11 +36,17 @@ _AGREES = (
     f"<= {COST_LEEWAY:f} + {UNIT_COST_LEEWAY:f} * abs(b.quantity) "
     "OR EXISTS (SELECT FROM instruments i WHERE i.conid = b.conid AND i.sec_type = 'CASH'))"
 )
+# Says the same as the verdict UNSETTLED of the domain. While much comes in that is most of what there is.
+_IS_UNSETTLED = (
+    "b.broker_quantity IS NOT NULL AND b.broker_as_of IS NOT NULL "
+    "AND b.touched_at > coalesce(CAST(:settled_until AS timestamptz), '-infinity')"
+)
 _agreeing = text(f"SELECT count(*) {_COMPARED} AND {_AGREES}")
+_unsettled = text(f"SELECT b.conid {_COMPARED} AND ({_AGREES}) IS NOT TRUE AND {_IS_UNSETTLED}")
 _candidates = text(
     "SELECT p.cost_basis, coalesce(p.provisional, false), "  # noqa: S608 - no input in it
     f"(SELECT i.sec_type FROM instruments i WHERE i.conid = b.conid), {_COLUMNS} "
-    f"{_COMPARED} AND ({_AGREES}) IS NOT TRUE"
+    f"{_COMPARED} AND ({_AGREES}) IS NOT TRUE AND ({_IS_UNSETTLED}) IS NOT TRUE"
 )
 _standing = text(
     "SELECT DISTINCT ON (p.conid) p.conid, e.cause, e.inferred, "
@@ -159,10 +165,24 @@ async def agreeing_books(connection: Reader, account: str, adjusted: Sequence[in
     return int((await connection.execute(_agreeing, parameters)).scalar_one())
 
 
-async def books_to_compare(connection: Reader, account: str, adjusted: Sequence[int]) -> list[Candidate]:
-    """An account's other books that hold something, or are not known to agree."""
-    rows = await connection.execute(_candidates, {"account": account, "adjusted": list(adjusted)})
+async def books_to_compare(
+    connection: Reader, account: str, adjusted: Sequence[int], settled_until: datetime | None
+) -> list[Candidate]:
+    """An account's other books that hold something, or are not known to agree, and have settled.
+
+    What was touched after ``settled_until`` has not; without it nothing that was ever touched has.
+    """
+    parameters = {"account": account, "adjusted": list(adjusted), "settled_until": settled_until}
+    rows = await connection.execute(_candidates, parameters)
     return [Candidate(Book(*row[3:]), *row[:3]) for row in rows]
+
+
+async def unsettled_books(
+    connection: Reader, account: str, adjusted: Sequence[int], settled_until: datetime | None
+) -> set[int]:
+    """The conids of those that have not. To be asked for after the settled ones: so each is among either."""
+    parameters = {"account": account, "adjusted": list(adjusted), "settled_until": settled_until}
+    return {row.conid for row in await connection.execute(_unsettled, parameters)}
 
 
 async def open_differences_of(connection: Reader, account: str) -> list[OpenDifference]:

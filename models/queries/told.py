@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -17,7 +19,26 @@ _kept_aside = text(
     "SELECT k.exec_id FROM unnest(CAST(:exec_ids AS text[])) AS k(exec_id) WHERE EXISTS (SELECT "
     "FROM dead_facts d WHERE d.source = 'facts' AND strpos(d.payload, '\"' || k.exec_id || '\"') > 0)"
 )
+_since = text(
+    "SELECT e.exec_id, e.quantity, e.price, e.received_at, "
+    "c.commission, c.realized_pnl, c.received_at AS paid_at "
+    "FROM executions e LEFT JOIN commission_reports c ON c.exec_id = e.exec_id AND c.stated_by IS NULL "
+    "WHERE e.source = 'live' AND (e.received_at, e.exec_id) > (:received_at, :exec_id) "
+    "ORDER BY e.received_at, e.exec_id LIMIT :most"
+)
 _AT_ONCE = 5_000
+
+
+class RecordedFigures(NamedTuple):
+    """An execution as stored, with its commission where that is known; when each was told, by our clock."""
+
+    exec_id: str
+    quantity: Decimal
+    price: Decimal
+    received_at: datetime
+    commission: Decimal | None
+    realized_pnl: Decimal | None
+    paid_at: datetime | None
 
 
 async def heard_until(reader: Reader, epoch: int) -> datetime | None:
@@ -41,3 +62,17 @@ async def kept_aside(reader: Reader, exec_ids: Collection[str]) -> set[str]:
     """Those of the executions of which something could not be applied, and is kept aside."""
     rows = await reader.execute(_kept_aside, {"exec_ids": sorted(exec_ids)})
     return {row.exec_id for row in rows}
+
+
+async def executions_since(reader: Reader, since: datetime, most: int) -> list[RecordedFigures]:
+    """The first ``most`` executions that were first told live from ``since`` on, by our clock."""
+    found: list[RecordedFigures] = []
+    place = {"received_at": since, "exec_id": ""}
+    while len(found) < most:
+        rows = await reader.execute(_since, {**place, "most": min(_AT_ONCE, most - len(found))})
+        part = [RecordedFigures(*row) for row in rows]
+        if not part:
+            break
+        found += part
+        place = {"received_at": part[-1].received_at, "exec_id": part[-1].exec_id}
+    return found

@@ -40,6 +40,8 @@ ledger_books = Table(
     Column("broker_epoch", BigInt),
     Column("broker_seq", BigInt),
     Column("broker_sweep", String, nullable=False, server_default=""),
+    Column("sweep_epoch", BigInt, comment="with sweep_seq: where the newest positions answer told of it"),
+    Column("sweep_seq", BigInt),
     Column("touched_at", Instant, comment="our clock: the last execution or changed word of the broker"),
     Column("reconciled_at", Instant, comment="when ledger and broker were last found equal"),
     CheckConstraint(one_of("cost_method", *get_args(CostMethod)), name="cost_method"),

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import logs
 from models.queries import told as queries
+from models.queries.told import RecordedFigures
 from models.session import DISCONNECTS, Database
 
 log = logs.get_logger(__name__)
@@ -29,6 +30,15 @@ class Recorded:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.read() as reader:
                 return await queries.heard_until(reader, epoch)
+        except _AWAY as error:
+            log.debug("executions_not_checked", reason=error.__class__.__name__)
+            return None
+
+    async def since(self, at: datetime, most: int) -> list[RecordedFigures] | None:
+        """What is stored of executions that were told from ``at`` on, by our clock; ``None``: not known."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.read() as reader:
+                return await queries.executions_since(reader, at, most)
         except _AWAY as error:
             log.debug("executions_not_checked", reason=error.__class__.__name__)
             return None

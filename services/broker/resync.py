@@ -35,6 +35,7 @@ from services.broker.pacer import Pacer
 from services.broker.publish import Publisher
 from services.broker.recorded import Recorded
 from services.broker.subscriptions import Subscriptions
+from services.broker.told import REMEMBERED
 from services.broker.translate import Instruments
 
 log = logs.get_logger(__name__)
@@ -109,7 +110,7 @@ class Resync:
         errors: list[str] = []
         try:
             await self._announce()
-            for dataset in (self.positions, self.executions, self.account_values):
+            for dataset in (self.positions, self._unrecorded_executions, self.account_values):
                 for error in (await dataset()).values():
                     if error not in errors:
                         errors.append(error)
@@ -273,6 +274,16 @@ class Resync:
         covers_from = self._covers_from(since)
         self._completed("executions", accounts, errors, covers_from=covers_from, facts_lost=facts_lost)
         return errors
+
+    async def _unrecorded_executions(self) -> Errors:
+        """Today's executions, but those that PostgreSQL has as they are; all of them while it is away."""
+        now = self._link.broker_now()
+        midnight = midnight_before(now, self._zone) - timedelta(seconds=self._link.clock_offset_seconds)
+        recorded = await self._recorded.since(midnight, REMEMBERED)
+        if recorded is None:
+            return await self.executions()
+        self._listener.told.know(recorded)
+        return await self.executions(skip_known=True)
 
     def _covers_from(self, since: datetime | None) -> datetime | None:
         """Since when an answer that has just ended tells every execution; ``None``: since it was asked to."""

@@ -1,5 +1,6 @@
 """What one connection has told of executions, so that what the gateway repeats is not told twice."""
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -7,8 +8,11 @@ from typing import NamedTuple
 from ib_async import CommissionReport, Execution
 
 from core.domain.executions import split_exec_id
+from models.queries.told import RecordedFigures
 
-_REMEMBERED = 200_000
+REMEMBERED = 200_000
+_UNSET = sys.float_info.max
+"""What IBKR sends for a figure that it does not know."""
 
 
 class _Figures(NamedTuple):
@@ -36,6 +40,16 @@ class Told:
         self.oldest: datetime | None = None
         self.repeated: set[str] = set()
 
+    def know(self, recorded: Iterable[RecordedFigures]) -> None:
+        """Of all that was told only what is recorded counts: the rest may have been lost on its way."""
+        self._executions.clear()
+        self._commissions.clear()
+        for one in recorded:
+            self._executions[one.exec_id] = _Figures(float(one.quantity), float(one.price), one.received_at)
+            if one.commission is not None and one.paid_at is not None:
+                realized = _UNSET if one.realized_pnl is None else float(one.realized_pnl)
+                self._commissions[one.exec_id] = _Figures(float(one.commission), realized, one.paid_at)
+
     def begin(self, request: int, *, skip_known: bool) -> None:
         """What comes under ``request`` from now on answers it."""
         self.request, self.skip_known = request, skip_known
@@ -61,7 +75,7 @@ class Told:
 
     def note(self, fill: Execution, at: datetime) -> None:
         """An execution was told."""
-        if len(self._executions) >= _REMEMBERED:
+        if len(self._executions) >= REMEMBERED:
             self._executions.clear()
         self._executions[fill.execId] = _Figures(fill.shares, fill.price, at)
 
@@ -72,7 +86,7 @@ class Told:
 
     def note_commission(self, report: CommissionReport, at: datetime) -> None:
         """A commission was told."""
-        if len(self._commissions) >= _REMEMBERED:
+        if len(self._commissions) >= REMEMBERED:
             self._commissions.clear()
         self._commissions[report.execId] = _Figures(report.commission, report.realizedPNL, at)
 

@@ -1,6 +1,7 @@
 """Say what was committed: written to the outbox in the transaction, published after it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from uuid import UUID
 
@@ -23,7 +24,8 @@ log = logs.get_logger(__name__)
 KEEP_CHANGES = 100_000
 _CHANGES_AN_ENTRY = 500
 _LEFT_OVER_SECONDS = 5.0
-_LEFT_OVER_ROWS = 500
+_ENTRIES_AT_ONCE = 64
+"""Of a few hundred kilobytes each, at most."""
 
 
 def _tidy(number: Decimal | None) -> Decimal | None:
@@ -101,11 +103,17 @@ def _removed(removed: RemovedEpisode, book: Book, instrument: Instrument) -> Pos
 
 
 class Announcement:
-    """Changes of one transaction on their way: stored with it, published once it is committed."""
+    """Changes of one transaction on their way: stored with it, published once it is committed.
 
-    def __init__(self, payloads: Sequence[bytes], ids: Sequence[int]) -> None:
-        self._payloads = payloads
-        self._ids = ids
+    What many changes say is not kept in memory meanwhile, but read from the outbox again.
+    """
+
+    def __init__(
+        self, payloads: Sequence[bytes] = (), ids: Sequence[int] = (), *, is_more: bool = False
+    ) -> None:
+        self._payloads = payloads[:_ENTRIES_AT_ONCE]
+        self._ids = ids[:_ENTRIES_AT_ONCE]
+        self._is_more = is_more or len(ids) > _ENTRIES_AT_ONCE
 
     @classmethod
     async def prepare(cls, connection: Writer, changes: Sequence[Change]) -> "Announcement":
@@ -118,7 +126,11 @@ class Announcement:
 
     def __add__(self, other: "Announcement") -> "Announcement":
         """Both as one, of one transaction."""
-        return Announcement([*self._payloads, *other._payloads], [*self._ids, *other._ids])
+        return Announcement(
+            [*self._payloads, *other._payloads],
+            [*self._ids, *other._ids],
+            is_more=self._is_more or other._is_more,
+        )
 
     async def publish(self, database: Database, streams: StreamPort | None, settings: Settings) -> None:
         """Publish and forget. What cannot be published now stays in the outbox for the sweep."""
@@ -131,6 +143,9 @@ class Announcement:
             return
         async with database.write() as connection:
             await delete_outbox(connection, self._ids)
+        if self._is_more:
+            with suppress(StreamUnavailableError):
+                await publish_left_over(database, streams, settings, age_seconds=0)
 
 
 async def publish_left_over(
@@ -144,7 +159,7 @@ async def publish_left_over(
     published = 0
     while True:
         async with database.write() as connection:
-            rows = await take_outbox(connection, age_seconds=age_seconds, most=_LEFT_OVER_ROWS)
+            rows = await take_outbox(connection, age_seconds=age_seconds, most=_ENTRIES_AT_ONCE)
             if not rows:
                 return published
             await streams.append(

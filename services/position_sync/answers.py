@@ -84,7 +84,7 @@ class Answers:
     async def _conclude(self, name: EntryName, sweep: Sweep) -> bool:
         async with self._database.write() as connection:
             booked = await book(connection, Arrivals(sweeps=[sweep]), self._clock())
-            announcement = await Announcement.prepare(connection, booked.changes)
+            announcement = booked.announced + await Announcement.prepare(connection, booked.changes)
             if not booked.unfinished:
                 await inbox.conclude(connection, name)
             wanted = await self._comparisons.want(connection, booked.differing_accounts, [sweep.fact])

@@ -1,6 +1,6 @@
 """Book what arrived: find and lock its books, decide how each is folded, and say what changed."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,9 +16,10 @@ from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.accounts import Described, upsert_instruments
 from models.stores.executions import Place, Received, ReceivedCommission
-from services.position_sync.announce import position_changes
-from services.position_sync.books import OpenBook, conclude_sweep
+from services.position_sync.announce import Announcement, position_changes
+from services.position_sync.books import OpenBook
 from services.position_sync.commissions import take_commissions
+from services.position_sync.conclusions import conclude_others, conclude_own, lock_for_answers
 from services.position_sync.folding import fold_books
 from services.position_sync.intake import Sweep, Word, book_of, is_same
 
@@ -31,7 +32,7 @@ class Arrivals:
     executions: Mapping[str, Received] = field(default_factory=dict)
     commissions: Mapping[str, ReceivedCommission] = field(default_factory=dict)
     words: Iterable[Word] = ()
-    sweeps: Iterable[Sweep] = ()
+    sweeps: Sequence[Sweep] = ()
     unfolded: Collection[str] = ()
     """Stored executions that were folded before their commission, or the rate it needs, was visible."""
     anew: Iterable[BookKey] = ()
@@ -47,6 +48,8 @@ class Booked:
     """What a transaction did to the ledger."""
 
     changes: list[Change] = field(default_factory=list)
+    announced: Announcement = field(default_factory=Announcement)
+    """What stands in the outbox already."""
     executions: int = 0
     differing_accounts: set[str] = field(default_factory=set)
     """Accounts whose books or broker's words changed: they want comparing."""
@@ -62,16 +65,17 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
     # Commissions and stragglers name no book: their executions do.
     homeless = {*arrivals.commissions, *arrivals.unfolded} - set(arrivals.executions)
     early = await _executions_of(connection, homeless)
-    keys = await _keys(connection, arrivals, early, revalued | renamed)
-    if not keys:  # commissions before their executions, combos only, or the end of an answer before all of it
+    keys = _keys(arrivals, early, revalued | renamed)
+    if not keys and not arrivals.sweeps:  # commissions before their executions, or combos only
         _, contradicting = _take_executions(
             arrivals, {}, await _executions_of(connection, arrivals.executions)
         )
         await execution_store.upsert_commissions(connection, arrivals.commissions.values())
         await _store_combos(connection, arrivals)
-        unfinished = [sweep for sweep in arrivals.sweeps if sweep.fact.count]
-        return Booked(_recorded(arrivals, []), unfinished=unfinished, contradicting=contradicting)
+        return Booked(_recorded(arrivals, []), contradicting=contradicting)
     await ledger_store.ensure_books(connection, _told_of(arrivals))
+    if arrivals.sweeps:
+        await lock_for_answers(connection, arrivals.sweeps, keys)
     locked = {**arrivals.locked, **await queries.lock_books(connection, keys - set(arrivals.locked))}
     works = {key: OpenBook(row) for key, row in locked.items()}
     instruments = await queries.instruments_of(connection, {key[1] for key in locked})
@@ -98,11 +102,14 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
         connection, arrivals.commissions, arrivals.unfolded, new, known, works, instruments
     )
     await _store_combos(connection, arrivals)
-    unfinished = [sweep for sweep in arrivals.sweeps if not conclude_sweep(sweep, works, now)]
+    answers, unfinished = await conclude_own(connection, arrivals.sweeps, works, now)
     for key, why in arrivals.anchored.items():
         works[key].anchor("settled", now, why)
     booked = await _fold(connection, arrivals, list(works.values()), instruments, new, now)
     booked.unfinished, booked.contradicting = unfinished, contradicting
+    if answers:
+        booked.announced, accounts = await conclude_others(connection, answers, works.keys(), now)
+        booked.differing_accounts |= accounts
     return booked
 
 
@@ -118,11 +125,8 @@ async def _fold(
     books = {work.key: work.book for work in works}
     changes: list[Change] = list(position_changes(folded, books, instruments))
     changes.extend(_recorded(arrivals, new))
-    return Booked(
-        changes,
-        len(new),
-        {work.book.account for work in works if work.folds or work.word_changed or work.restated},
-    )
+    accounts = {work.book.account for work in works if work.is_different}
+    return Booked(changes, executions=len(new), differing_accounts=accounts)
 
 
 def _recorded(arrivals: Arrivals, new: Iterable[Received]) -> list[Change]:
@@ -215,16 +219,11 @@ def _told_of(arrivals: Arrivals) -> set[BookKey]:
     return keys | {key for key in map(book_of, arrivals.executions.values()) if key is not None}
 
 
-async def _keys(
-    connection: Writer,
-    arrivals: Arrivals,
-    known: Mapping[str, list[KnownExecution]],
-    revalued: Iterable[BookKey],
+def _keys(
+    arrivals: Arrivals, known: Mapping[str, list[KnownExecution]], revalued: Iterable[BookKey]
 ) -> set[BookKey]:
     keys = _told_of(arrivals)
     existing = {(one.account, one.conid) for revisions in known.values() for one in revisions}
-    for sweep in arrivals.sweeps:
-        keys |= await queries.books_in_sweep(connection, sweep.fact.sweep, sweep.fact.accounts)
     return keys | existing | set(revalued) | set(arrivals.anew) | set(arrivals.anchored)
 
 

@@ -1,6 +1,6 @@
 """The books a transaction works on: what arrived for each, and from where it must be folded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -49,6 +49,11 @@ class OpenBook:
         return self.refold or bool(self.executions)
 
     @property
+    def is_different(self) -> bool:
+        """Whether it is worth comparing with the broker."""
+        return self.folds or self.word_changed or self.restated
+
+    @property
     def goes_on(self) -> bool:
         """Whether its open position is to be written again, with or without new fills."""
         return bool(self.executions) or self.word_changed or self.restated
@@ -83,9 +88,9 @@ class OpenBook:
         """Take in the broker's word, unless a newer one is known."""
         epoch, seq, fact = word
         book = self.book
-        if fact.sweep and fact.sweep != book.broker_sweep and epoch >= book.word[0]:
-            # Also when a newer word is known: the sweep did tell of this book.
-            self.book = book = book._replace(broker_sweep=fact.sweep)
+        if fact.sweep and (epoch, seq) > book.swept and epoch >= book.word[0]:
+            # Also when a newer word is known, if no newer answer's: this one did tell of this book.
+            self.book = book = book._replace(broker_sweep=fact.sweep, sweep_epoch=epoch, sweep_seq=seq)
             self.stored = True
         if (epoch, seq) > book.word:
             self._say(epoch, seq, fact.quantity, fact.average_cost, fact.as_of, fact.received_at, now)
@@ -197,34 +202,3 @@ class OpenBook:
             # Held to the broker's word, the book says the same.
             reconciled_at=now if kind == "settled" else book.reconciled_at,
         )
-
-
-def conclude_sweep(sweep: Sweep, books: Mapping[BookKey, OpenBook], now: datetime) -> bool:
-    """Draw the conclusions of a complete positions answer; returns whether all it told of has arrived.
-
-    What it did not tell of is flat, if the broker said nothing newer of it. What it told of and the ledger
-    knows nothing about begins with an opening balance. An empty answer closes nothing.
-    """
-    fact = sweep.fact
-    told = [
-        work
-        for work in books.values()
-        if work.book.broker_sweep == fact.sweep and work.book.account in fact.accounts
-    ]
-    if len(told) < fact.count:
-        return False
-    if not told:
-        return True
-    # What was told of since the answer began is newer than it. Its own books may have been told of once more
-    # by now, or it is read again after a later one: then its end is the better limit.
-    began = min((sweep.epoch, sweep.seq), *(work.book.word for work in told))
-    for work in books.values():
-        book = work.book
-        if book.account not in fact.accounts:
-            continue
-        if book.broker_sweep != fact.sweep:
-            if book.word < began and (book.broker_quantity != ZERO or book.quantity or work.executions):
-                work.hear_absence(sweep, now)
-        elif book.first_anchor_at is None and book.last_executed_at is None and book.broker_quantity:
-            work.anchor("provisional", now)
-    return True

@@ -132,8 +132,13 @@ async def _look(
     known = await queries.open_differences_of(reader, account)
     standing = {one.conid: one for one in await queries.standing_adjustments(reader, account)}
     found = _Findings()
-    found.counts["matched"] = await queries.agreeing_books(reader, account, sorted(standing))
-    for candidate in await queries.books_to_compare(reader, account, sorted(standing)):
+    adjusted = sorted(standing)
+    settled_until = None if known_until is None else known_until - settle
+    found.counts["matched"] = await queries.agreeing_books(reader, account, adjusted)
+    candidates = await queries.books_to_compare(reader, account, adjusted, settled_until)
+    found.untold = await queries.unsettled_books(reader, account, adjusted, settled_until)
+    found.unsettled = bool(found.untold)
+    for candidate in candidates:
         one = candidate.book
         verdict = judge(one, known_until, settle)
         found.unsettled = found.unsettled or verdict is Verdict.UNSETTLED

@@ -4,7 +4,7 @@ An entry's name goes into the inbox in the transaction of its effect: delivered 
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -12,7 +12,6 @@ from time import perf_counter
 from core import logs
 from core.clock import Clock, utc_now
 from core.domain.rates import EXCHANGE_RATE
-from core.errors import DatabaseUnavailableError
 from core.events.changes import AccountsRecorded, AccountValueChanged, Change, DatasetRecorded, JobChanged
 from core.events.facts import PositionsCompleted
 from core.settings import Settings
@@ -24,6 +23,7 @@ from models.stores import inbox
 from models.stores import sync as sync_store
 from models.stores.broker_sessions import record_session_state
 from models.stores.dead_facts import DeadFact, bury
+from models.stores.inbox import EntryName
 from models.stores.jobs import finish_job
 from models.stores.sync import DatasetWord, LogEntry
 from models.tables.sync import RESYNC_FAILED
@@ -34,11 +34,20 @@ from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_
 from services.position_sync.asking import AskForComparison, Comparisons
 from services.position_sync.booking import Arrivals, Booked, book
 from services.position_sync.effect import Applied, Effect
-from services.position_sync.faults import Accused, can_be_a_facts_fault, is_datas_fault, narrow, verdict
+from services.position_sync.faults import (
+    Accused,
+    SetAside,
+    can_be_a_facts_fault,
+    is_datas_fault,
+    narrow,
+    unavailable,
+    verdict,
+)
 from services.position_sync.gaps import note_gaps, tell_gaps
 from services.position_sync.intake import (
     Intake,
     Item,
+    Sweep,
     Told,
     as_contradicting,
     as_dead,
@@ -52,7 +61,12 @@ from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, T
 log = logs.get_logger(__name__)
 
 GROUP = "position_sync"
+FACTS_AT_ONCE = 4_096
+"""In one transaction: what they are in memory, decoded and as rows, is many times what the stream holds."""
+
 Resolve = Callable[[Writer], Awaitable[None]]
+Waiting = tuple[EntryName, Sweep]
+"""The end of a positions answer of which not everything had arrived, and the entry that brought it."""
 
 
 class SetAsideAgainError(Exception):
@@ -96,29 +110,50 @@ class Relay:
         except Exception as error:
             if not is_passing(error):
                 raise
-            raise DatabaseUnavailableError(
-                f"PostgreSQL cannot take facts now ({type(error).__name__}). They wait in the stream."
-            ) from error
+            raise unavailable(error) from error
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
-        now = self._clock()
-        usual = [one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]
-        if usual:
-            try:
-                await self._commit([decode_entry(one, now) for one in usual], self._apply_together)
-            except Exception as error:
-                if not is_datas_fault(error):
-                    raise
-                for one in usual:
-                    await self._or_bury(one, self._commit([decode_entry(one, now)], self._apply_narrowly))
+        waiting: list[Waiting] = []
+        for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
+            waiting += await self._sift(part)
         for entry in entries:
             if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                await self._or_bury(entry, self._try_alone(entry))
+                waiting += await self._or_bury(entry, self._try_alone(entry))
+        # Only now: what an answer waits for can be in our own hands.
+        await self._finish(waiting)
 
-    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> None:
+    def _parts(self, entries: Sequence[Entry]) -> Iterator[list[tuple[Entry, Told]]]:
+        """Entries with what they tell, as many at once as one transaction is to take."""
+        part: list[tuple[Entry, Told]] = []
+        facts = 0
+        for entry in entries:
+            told = decode_entry(entry, self._clock())
+            if part and facts + told.facts > FACTS_AT_ONCE:
+                yield part
+                part, facts = [], 0
+            part.append((entry, told))
+            facts += told.facts
+        if part:
+            yield part
+
+    async def _sift(self, part: Sequence[tuple[Entry, Told]]) -> list[Waiting]:
+        """Commit entries, by halves if PostgreSQL refuses something of them: the bad one is taken apart."""
+        try:
+            return await self._commit([told for _, told in part], self._apply_together)
+        except Exception as error:
+            if not is_datas_fault(error):
+                raise
+        if len(part) == 1:
+            entry, _ = part[0]
+            trying = self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
+            return await self._or_bury(entry, trying)
+        middle = len(part) // 2
+        return [*await self._sift(part[:middle]), *await self._sift(part[middle:])]
+
+    async def _or_bury(self, entry: Entry, trying: Awaitable[list[Waiting]]) -> list[Waiting]:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
         try:
-            await trying
+            return await trying
         except Exception as error:
             if not is_datas_fault(error):
                 raise
@@ -126,17 +161,18 @@ class Relay:
                 await bury(connection, [undecodable(entry.data, *verdict(error), self._clock())])
             metrics.DEAD.labels("database").inc()
             log.warning("entry_kept_aside", error=type(error).__name__)
+        return []
 
     async def _commit(
         self,
         told: Sequence[Told],
         apply: Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]],
-    ) -> None:
+    ) -> list[Waiting]:
         started = perf_counter()
         async with self._database.write() as connection:
             effect = await self._take_in(connection, told, apply)
         effect.seconds = perf_counter() - started
-        await self._settle(effect)
+        return await self._settle(effect)
 
     async def _take_in(
         self,
@@ -171,33 +207,30 @@ class Relay:
         self, connection: Writer, fresh: Sequence[Told], accused: Accused = is_datas_fault
     ) -> list[Applied]:
         """Apply all facts but those that cannot be; nothing of these but the note that they are dead."""
-        applied: list[Applied] = []
-        for one in fresh:
-            applied.append(await self._apply(connection, (), one.dead))
-            applied += await self._narrow(connection, one.items, accused)
-        return applied
+        return [await self._narrow(connection, one.items, one.dead, accused) for one in fresh]
 
-    async def _narrow(self, connection: Writer, items: Sequence[Item], accused: Accused) -> list[Applied]:
-        async def set_aside(item: Item, category: str, reason: str) -> Applied:
-            return await self._apply(connection, (), [as_dead(item, category, reason, self._clock())])
+    async def _narrow(
+        self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact], accused: Accused
+    ) -> Applied:
+        async def apply(part: Sequence[Item], aside: Sequence[SetAside]) -> Applied:
+            more = [as_dead(*one, self._clock()) for one in aside]
+            return await self._apply(connection, part, [*dead, *more])
 
-        return await narrow(
-            connection, items, lambda part: self._apply(connection, part, ()), set_aside, accused
-        )
+        return await narrow(connection, items, apply, accused)
 
     async def _apply(self, connection: Writer, items: Sequence[Item], dead: Sequence[DeadFact]) -> Applied:
         intake = sort_facts(items)
         booked, changes = await store(connection, intake, dead, self._clock())
-        announcement = await Announcement.prepare(connection, changes)
+        announcement = booked.announced + await Announcement.prepare(connection, changes)
         return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
-    async def _try_alone(self, entry: Entry) -> None:
+    async def _try_alone(self, entry: Entry) -> list[Waiting]:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
         started = perf_counter()
         async with self._database.write() as connection, self._trials.trying(connection, entry) as course:
             effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
         effect.seconds = perf_counter() - started
-        await self._settle(effect)
+        return await self._settle(effect)
 
     def _read(self, entry: Entry, course: Course) -> Told:
         if not course.is_hopeless:
@@ -218,7 +251,7 @@ class Relay:
                         applied.append(await self._apply(connection, (), [dead]))
                     else:
                         await self._trials.note(course, item.seq)
-                        applied += await self._narrow(connection, [item], can_be_a_facts_fault)
+                        applied.append(await self._narrow(connection, [item], (), can_be_a_facts_fault))
             return applied
 
         return one_by_one if course.by_one else partial(self._apply_narrowly, accused=can_be_a_facts_fault)
@@ -237,7 +270,7 @@ class Relay:
                 raise SetAsideAgainError(dead[0].reason)
             await resolve(connection)
             await self._want(connection, effect)
-        await self._settle(effect)
+        await self._finish(await self._settle(effect))
 
     async def again_whole(self, told: Told, resolve: Resolve) -> None:
         """The same for an entry that could not be read: once, whoever else brings it."""
@@ -248,20 +281,22 @@ class Relay:
                 effect.applied = await self._apply_narrowly(connection, [told], can_be_a_facts_fault)
             await resolve(connection)
             await self._want(connection, effect)
-        await self._settle(effect)
+        await self._finish(await self._settle(effect))
 
-    async def _settle(self, effect: Effect) -> None:
-        """Everything that is done once the transaction is committed."""
+    async def _settle(self, effect: Effect) -> list[Waiting]:
+        """Everything that is done once the transaction is committed; returns what is to be waited for."""
         self._admission.committed(effect.admitted)
         self._count(effect)
-        together = sum((one.announcement for one in effect.applied), start=Announcement((), ()))
+        together = sum((one.announcement for one in effect.applied), start=Announcement())
         await together.publish(self._database, self._streams, self._settings)
         tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
-        left = await self._answers.left_waiting(effect.admitted.repeated)
-        for name, sweep in (*effect.waiting, *left):
-            await self._answers.finish(name, sweep)
         await self._fold_stragglers(effect.items)
+        return [*effect.waiting, *await self._answers.left_waiting(effect.admitted.repeated)]
+
+    async def _finish(self, waiting: Sequence[Waiting]) -> None:
+        for name, sweep in waiting:
+            await self._answers.finish(name, sweep)
 
     async def _fold_stragglers(self, items: Sequence[Item]) -> None:
         """Fold commissions that another worker committed while their executions, or rates, were in our hands.

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
-from core.events.facts import DatasetCompleted, ExecutionReported
+from core.events.facts import CommissionReported, DatasetCompleted, ExecutionReported
 from core.settings import Settings
 from models.session import Database
 from services.broker import app as broker_app
@@ -211,6 +211,41 @@ async def test_what_is_stored_or_still_on_its_way_is_not_told_again(
             full = asked.count("")
             await comes(lambda: asked.count(""), lambda now: now >= full + 4)
             assert [fact.exec_id for fact in await reader.of(ExecutionReported)] == [exec_id, later]
+
+
+async def test_a_new_link_tells_only_what_is_not_stored_as_it_is(
+    settings: Settings, reader: Reader, database: Database
+) -> None:
+    async def stored(table: str, number: int) -> None:
+        await eventually(lambda: count(database, table), lambda rows: rows == number)
+
+    async with Simulator.start(SMALL) as sim:
+        mine = quick(settings, sim.port)
+        kept, lost, unpaid, other = [await sim.fill(**FILL) for _ in range(4)]
+        async with broker_link(mine), a_worker(settings):
+            await stored("executions", 4)
+            await stored("commission_reports", 4)
+        async with database.write() as writer:
+            for statement in (
+                "DELETE FROM executions WHERE exec_id = :lost",
+                "DELETE FROM commission_reports WHERE exec_id IN (:lost, :unpaid)",
+                "UPDATE executions SET price = price + 1 WHERE exec_id = :other",
+            ):
+                named = {"lost": lost, "unpaid": unpaid, "other": other}
+                await writer.execute(
+                    text(statement), {key: one for key, one in named.items() if f":{key}" in statement}
+                )
+        before = len(await reader.read())
+        async with broker_link(mine):
+            await reader.synced(2)
+        facts = (await reader.read())[before:]
+        told = [one.exec_id for one in facts if isinstance(one, ExecutionReported)]
+        paid = [one.exec_id for one in facts if isinstance(one, CommissionReported)]
+        assert (told, paid) == ([lost, other], [lost, unpaid])
+        assert kept not in {*told, *paid}
+        assert all(
+            one.complete for one in facts if isinstance(one, DatasetCompleted) and one.dataset == "executions"
+        )
 
 
 async def test_what_is_kept_aside_is_not_missing(database: Database) -> None:

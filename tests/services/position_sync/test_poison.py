@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from core.errors import DatabaseUnavailableError
+from core.errors import DatabaseContendedError, DatabaseUnavailableError
 from core.events.facts import Fact, ResyncFenced, decode_facts, encode
 from core.settings import Settings
 from core.streams.consumer import Consumer
@@ -21,7 +21,7 @@ from services.position_sync import relay as relay_module
 from services.position_sync.intake import Intake
 from services.position_sync.relay import GROUP, Relay
 from services.stack import PostgresServer
-from tests.services.position_sync.conftest import STORE, OurCode, Rows, retried
+from tests.services.position_sync.conftest import STORE, Another, OurCode, Rows, retried
 from tests.services.position_sync.facts import ACME, GOLD, Link, at, commission, execution, position
 from tests.services.position_sync.ledger_rows import clear, count, every_row, ledger_rows
 from tests.waiting import eventually
@@ -234,6 +234,54 @@ async def test_an_entry_narrowed_down_leaves_what_one_without_its_bad_fact_leave
     }
     assert await count(database, "sync_log") == logged
     assert await count(database, "dead_facts", "occurrences = 1") == 1
+
+
+async def test_taking_an_entry_apart_locks_nothing_in_another_order_than_everybody_does(
+    relay: Relay, another: Another, database: Database, rows: Rows, our_code: OurCode
+) -> None:
+    low, high = sorted((ACME, GOLD), key=lambda one: one.conid)
+    link, other = Link(), Link(2)
+    await relay.handle([link.entry(execution("0.01", "1", instrument=low))])
+    await relay.handle([link.entry(execution("1.01", "1", instrument=high))])
+    beside: list[asyncio.Task[None]] = []
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def meanwhile() -> None:
+        amount = str(1 + len(beside))
+        facts = [commission(name, amount, seconds=float(amount)) for name in ("0.01", "1.01")]
+        task = asyncio.create_task(another().handle([other.entry(*facts)]))
+        beside.append(task)
+        await eventually(lambda: rows(waits), lambda found: bool(found) or task.done())
+
+    our_code["hold"] = meanwhile
+    poison = execution("p.01", "1", account="DU\x00")
+    first = execution("a.01", "1", instrument=high)
+    await relay.handle([link.entry(first, poison, execution("hold.01", "1", instrument=low))])
+    await asyncio.gather(*beside)
+    assert await count(database, "executions") == 4
+    assert await count(database, "commission_reports", f"commission = {len(beside)}") == 2
+    assert await count(database, "dead_facts") == 1
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03"])
+async def test_what_others_transactions_are_in_the_way_of_is_tried_again_and_called_no_outage(
+    state: str, relay: Relay, database: Database, our_code: OurCode
+) -> None:
+    async def undone() -> None:
+        async with database.write() as connection:
+            await connection.execute(
+                text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+            )
+
+    our_code["a."] = undone
+    entry = Link().entry(execution("a.01", "1"))
+    for deliveries in (1, 5, 9):
+        with pytest.raises(DatabaseContendedError, match=f"SQLSTATE {state}"):
+            await relay.handle([entry._replace(deliveries=deliveries)])
+    assert await count(database, "dead_facts") == 0
+    our_code.clear()
+    await relay.handle([entry])
+    assert await count(database, "executions") == 1
 
 
 # What passes, and what is no fact's fault.

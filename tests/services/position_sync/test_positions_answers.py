@@ -1,10 +1,19 @@
 """What the broker says is held: opening balances, what a complete answer closes, and what closes nothing."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from core.domain.instruments import Instrument
+from core.events import changes
 from core.settings import Settings
+from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database
+from services.position_sync import announce, conclusions
+from services.position_sync import relay as relay_module
 from services.position_sync.reconcile import reconcile
 from services.position_sync.relay import Relay
 from services.position_sync.validate import validate_ledger
@@ -20,7 +29,7 @@ from tests.services.position_sync.facts import (
     position,
     positions_completed,
 )
-from tests.services.position_sync.ledger_rows import count
+from tests.services.position_sync.ledger_rows import clear, count, ledger_rows
 
 POSITIONS = "SELECT conid, status, quantity, average_cost, provisional FROM positions ORDER BY conid, ordinal"
 
@@ -44,6 +53,67 @@ async def test_the_first_complete_answer_opens_what_is_held_at_the_brokers_cost(
     events = await rows("SELECT DISTINCT type, cause FROM position_events")
     assert events == [{"type": "adjusted", "cause": "opening_balance"}]
     assert (ACCOUNT, "positions") in asked
+
+
+def long_answers(link: Link) -> tuple[list[Entry], list[Entry]]:
+    """Two answers of two accounts: the second leaves out some of what the first told, and tells more."""
+    stocks = [Instrument(conid=n, symbol=f"S{n}", sec_type="STK", currency="USD") for n in range(1, 10)]
+    both = ("DU1", "DU2")
+
+    def told(sweep: str, kept: Sequence[Instrument], seconds: float) -> list[Entry]:
+        entries = [
+            link.entry(position("3", account=one, sweep=sweep, seconds=seconds, instrument=stock))
+            for one in both
+            for stock in kept
+        ]
+        count = len(entries)
+        return [*entries, link.entry(positions_completed(sweep, count, seconds=seconds, accounts=both))]
+
+    return told("s1", stocks[:6], 1), told("s2", stocks[4:], 20)
+
+
+@pytest.mark.parametrize(("facts", "transactions"), [(1, 13 + 11), (5, 3 + 3), (1000, 2)])
+async def test_a_long_answer_is_worked_on_in_parts_and_comes_to_the_same(
+    facts: int,
+    transactions: int,
+    relay: Relay,
+    rows: Rows,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def all_of_it(link: Link) -> list[dict[str, Any]]:
+        for answer in long_answers(link):
+            await relay.handle(answer)
+            # What the ledger knew nothing of has its opening balance, whoever compares when.
+            assert await count(database, "positions", "status = 'open'") in {12, 18}
+            clock.forward(10)
+            for account in ("DU1", "DU2"):
+                await reconcile(database, streams, settings, account, "test", clock=clock)
+        return await rows(
+            "SELECT account, b.conid, b.quantity, broker_quantity, status, first_anchor_at, last_anchor_at "
+            "FROM ledger_books b JOIN positions USING (account, conid) ORDER BY account, b.conid"
+        )
+
+    expected = await all_of_it(Link())
+    assert [one["quantity"] for one in expected] == 2 * [*4 * [0], *5 * [3]]
+    ledger = await ledger_rows(database)
+    await clear(database)
+    monkeypatch.setattr(relay_module, "FACTS_AT_ONCE", facts)
+    monkeypatch.setattr(conclusions, "BOOKS_AT_ONCE", 2)
+    monkeypatch.setattr(announce, "_CHANGES_AN_ENTRY", 1)
+    monkeypatch.setattr(announce, "_ENTRIES_AT_ONCE", 3)
+    before = await streams.last_id(settings.changes_stream)
+    assert await all_of_it(Link()) == expected
+    assert await ledger_rows(database) == ledger
+    assert await rows("SELECT count(DISTINCT CAST(xmin AS text)) AS n FROM inbox") == [{"n": transactions}]
+    assert await count(database, "outbox") == 0
+    entries = await streams.tail(settings.changes_stream, before, count=10_000, block_ms=1)
+    told = [change for entry in entries for change in changes.decode(entry.data).changes]
+    last = {one.id: one.status for one in told if isinstance(one, changes.PositionChanged)}
+    assert last == {str(row["id"]): row["status"] for row in await rows("SELECT id, status FROM positions")}
 
 
 async def test_todays_fills_that_arrive_after_the_answer_are_taken_out_of_the_opening_balance(
@@ -106,6 +176,27 @@ async def test_an_answer_of_which_some_never_arrived_closes_nothing_and_says_so(
     await relay.handle([link.entry(position("10", sweep="s2", seconds=9), positions_completed("s2", 3))])
     assert await count(database, "ledger_books", "broker_quantity = 0") == 0
     assert [row["kind"] for row in await rows("SELECT kind FROM sync_log")] == ["positions_incomplete"]
+
+
+async def test_an_answer_that_a_newer_one_has_overtaken_is_not_waited_for(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    link = Link()
+    in_other_hands = link.entry(position("10", sweep="s1"))
+    older = link.entry(position("2", "9", sweep="s1", instrument=GOLD), positions_completed("s1", 2))
+    newer = link.entry(position("11", sweep="s2", seconds=9), position("2", "9", sweep="s2", instrument=GOLD))
+    await relay.handle([newer])
+    await relay.handle([older])
+    assert await rows("SELECT kind FROM sync_log") == []
+    # What another worker had of the older one, and commits only now, is not counted for the newer one's.
+    await relay.handle([in_other_hands])
+    await relay.handle([link.entry(positions_completed("s2", 2, seconds=9))])
+    assert await rows("SELECT kind FROM sync_log") == []
+    assert await count(database, "inbox", "NOT concluded") == 0
+    assert await rows("SELECT quantity, status FROM positions ORDER BY conid") == [
+        {"quantity": Decimal(11), "status": "open"},
+        {"quantity": Decimal(2), "status": "open"},
+    ]
 
 
 async def test_a_position_opened_while_the_answer_was_on_its_way_is_not_closed_by_it(

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import get_args
 
@@ -6,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
-from core.domain.reconciliation import DifferenceKind, cost_kind, is_settled
+from core.domain.reconciliation import DifferenceKind, Verdict, cost_kind, is_settled, judge
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries import reconciliation as queries
@@ -55,6 +56,7 @@ INSERT INTO positions (id, account, conid, ordinal, status, side, quantity, max_
     0, now(), random() < 0.5, 0, false, 1, 1, 1, now() FROM b WHERE quantity <> 0
 """
 DAY = 86_400
+FAR_AHEAD = datetime(2200, 1, 1, tzinfo=UTC)
 Compare = Callable[[], Awaitable[Compared]]
 
 
@@ -283,11 +285,15 @@ async def test_the_database_counts_as_agreeing_just_what_the_domain_finds_to_agr
 ) -> None:
     async with database.write() as connection:
         await connection.execute(text(RANDOM_BOOKS), {"account": ACCOUNT})
+    settle = timedelta(minutes=30)
     async with database.read() as reader:
-        everything = await queries.books_to_compare(reader, ACCOUNT, range(1, 2001))
-        others = await queries.books_to_compare(reader, ACCOUNT, [7])
+        everything = await queries.books_to_compare(reader, ACCOUNT, range(1, 2001), FAR_AHEAD)
+        known_until = everything[0].book.broker_as_of
+        assert known_until is not None
+        settled = await queries.books_to_compare(reader, ACCOUNT, [7], known_until - settle)
+        unsettled = await queries.unsettled_books(reader, ACCOUNT, [7], known_until - settle)
+        ever_touched = await queries.unsettled_books(reader, ACCOUNT, [7], None)
         agreeing = await queries.agreeing_books(reader, ACCOUNT, [7])
-    assert len(everything) == 2000
     to_look_at = {
         one.book.conid
         for one in everything
@@ -296,6 +302,13 @@ async def test_the_database_counts_as_agreeing_just_what_the_domain_finds_to_agr
         or not is_settled(one.book)
         or cost_kind(one) != "matched"
     }
-    assert {one.book.conid for one in others} == to_look_at
+    in_sight = [one.book for one in everything if one.book.conid in to_look_at]
+
+    def unsettled_by(known_until: datetime | None) -> set[int]:
+        return {one.conid for one in in_sight if judge(one, known_until, settle) is Verdict.UNSETTLED}
+
+    assert unsettled == unsettled_by(known_until)
+    assert ever_touched == unsettled_by(None)
+    assert {one.book.conid for one in settled} == to_look_at - unsettled
     assert agreeing == sum(1 for one in everything if one.book.conid not in to_look_at and one.book.quantity)
     assert 100 < agreeing < 1900

@@ -43,7 +43,7 @@ ADDED_SINCE_THE_FIRST = {
     "executions": ["confirmed_by"],
     "instruments": ["isin", "cusip", "figi", "underlying_conid"],
     "jobs": ["details"],
-    "ledger_books": ["cost_method"],
+    "ledger_books": ["cost_method", "sweep_epoch", "sweep_seq"],
     "lots": ["provisional", "cost", "remaining_cost"],
     "position_events": ["replaced_quantity"],
     "position_statements": [
