@@ -55,7 +55,8 @@ class Listener:
     the positions request under way and ``swept`` what answered it. ``damaged`` holds, by dataset, the
     accounts (``""``: unknown which) of messages that could not be read. ``told`` knows the executions that
     were told. ``exposure`` holds account values that are 0 where nothing is held. While one of
-    ``farms_down`` is down, profit-and-loss figures are not called complete.
+    ``farms_down`` is down, profit-and-loss figures are not called complete. ``is_prompt`` tells whether a
+    time that comes was sent just now.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Listener:
         self._marks: dict[Key, MarkReported] = {}
         self.now: datetime = clock()
         self.messages = 0
+        self.is_prompt: Callable[[], bool] = lambda: True
         self.signals = Signals()
         self.accounts: tuple[str, ...] = ()
         self.held: dict[Key, Decimal] = {}
@@ -344,7 +346,8 @@ class Listener:
         if abs(unix_seconds - self.now.timestamp()) > _CLOCK_LIMIT_SECONDS:
             # Believed, it would date every answer after all later ones, or beyond what a date can be.
             raise UnreadableError("validation", "the gateway's clock is more than ten years off")
-        self._link.heard_time(unix_seconds)
+        if self.is_prompt():
+            self._link.heard_time(unix_seconds)
 
     def _contract_details(self, request: int, details: ContractDetails) -> None:
         instrument = self._instruments.describe(details)

@@ -102,6 +102,7 @@ class Publisher:
         """How often facts that were in the care of Redis, or the spool, were found lost."""
         self.on_room: Callable[[], None] = lambda: None
         self._full_since = 0.0
+        self._full_slow: asyncio.TimerHandle | None = None
         self._full_long: asyncio.TimerHandle | None = None
         self._outlet.on_lost = self._say_lost
 
@@ -229,8 +230,7 @@ class Publisher:
     async def _send_group(self) -> None:
         if await self._outlet.append([record.payload for record in self._group]):
             self._group_is_safe()
-            full_seconds = 0 if self.has_room else time.monotonic() - self._full_since
-            if self._outlet.full or full_seconds > _SLOW_SECONDS:
+            if self._outlet.full:
                 self._spooling.set()
         else:
             self._spooling.set()
@@ -360,8 +360,15 @@ class Publisher:
     def _room_ends(self) -> None:
         self.has_room, self._full_since = False, time.monotonic()
         metrics.NO_ROOM.set(1)
-        self._full_long = asyncio.get_running_loop().call_later(TOLERATED_SECONDS, self._say_no_room)
+        loop = asyncio.get_running_loop()
+        self._full_slow = loop.call_later(_SLOW_SECONDS, self._use_the_disk)
+        self._full_long = loop.call_later(TOLERATED_SECONDS, self._say_no_room)
         self.on_room()
+
+    def _use_the_disk(self) -> None:
+        if not self._spooling.is_set():
+            self._spooling.set()
+            self._outlet.give_up()
 
     def _say_no_room(self) -> None:
         self._full_long = None
@@ -370,6 +377,8 @@ class Publisher:
     def _room_begins(self) -> None:
         self.has_room = True
         metrics.NO_ROOM.set(0)
+        if self._full_slow is not None:
+            self._full_slow.cancel()
         if self._full_long is None:
             log.info("facts_have_room", after_seconds=round(time.monotonic() - self._full_since, 1))
         else:

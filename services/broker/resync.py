@@ -24,6 +24,7 @@ from core.events.facts import (
 from services.broker import metrics
 from services.broker.beat import Link
 from services.broker.connection import Connection
+from services.broker.flow import MOST_SECONDS
 from services.broker.gateway_time import (
     LAST_RESORT,
     filter_time,
@@ -388,9 +389,11 @@ class Resync:
         """Wait for the end of an answer, as long as it keeps coming; why it is not complete, or nothing.
 
         While the gateway is held back nothing is expected of it, and of what it then says a part may be lost.
+        Held back again and again, it has as long as it would have in one hold.
         """
+        loop = asyncio.get_running_loop()
         breaks = self._flow.breaks
-        seen = progress() if progress else 0
+        seen, came_at = progress() if progress else 0, loop.time()
         while True:
             changes = self._flow.changes
             try:
@@ -401,12 +404,13 @@ class Resync:
             if done:
                 break
             now = progress() if progress else 0
-            if now == seen and self._flow.listened_since(changes):
+            if now != seen:
+                seen, came_at = now, loop.time()
+            elif self._flow.listened_since(changes) or loop.time() - came_at > MOST_SECONDS:
                 self._wrapper._futures.pop(key, None)  # noqa: SLF001 - nobody waits for it any more
                 self._wrapper._results.pop(key, None)  # noqa: SLF001 - the same
                 future.cancel()
                 return f"the gateway did not answer the request for {what} completely"
-            seen = now
         try:
             future.result()
         except RequestError as error:

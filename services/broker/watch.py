@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from core import logs
 from core.domain.link import DATA_STALE, NO_ROOM, LinkEvent
@@ -54,10 +55,13 @@ class Watch:
         misses = 0
         while True:
             await self._flow.free.wait()
-            before = self._listener.messages
+            before, changes = self._listener.messages, self._flow.changes
+            # A time that lay in a buffer while the gateway was held back is not the time any more.
+            self._listener.is_prompt = partial(self._flow.listened_since, changes)
             self._connection.client.reqCurrentTime()
             await asyncio.sleep(patience)
-            misses = misses + 1 if self._listener.messages == before else 0
+            is_silent = self._listener.messages == before and self._flow.listened_since(changes)
+            misses = misses + 1 if is_silent else 0
             if misses >= _MISSES:
                 self._connection.drop(
                     "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"

@@ -18,6 +18,7 @@ from core.events.facts import (
     ExecutionReported,
     Fact,
     InstrumentDescribed,
+    LinkBeat,
     LinkChanged,
     PositionsCompleted,
     ResyncFenced,
@@ -26,7 +27,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
 from models.session import Database
-from services.broker import metrics, publish, watch
+from services.broker import metrics, publish, resync, watch
 from services.broker.beat import Link
 from services.broker.flow import Flow
 from services.broker.publish import Publisher
@@ -274,6 +275,58 @@ async def test_answers_that_a_short_hold_delays_are_waited_for(
             await reader.until(ResyncFenced, lambda fence: fence.job_id == JOB and fence.ok)
             await reader.until(InstrumentDescribed, lambda fact: fact.instrument.conid == 8719)
     assert all(fence.ok for fence in await reader.fences())
+
+
+async def test_a_time_that_waited_while_the_gateway_was_held_back_sets_no_clock(
+    settings: Settings, streams: RedisStreams, database: Database, reader: Reader
+) -> None:
+    room = Room()
+    async with Simulator.start(SMALL) as sim:
+        mine = quick(settings, sim.port, ib_heartbeat_seconds=2.5)
+        async with held_back(mine, streams, database, room) as session:
+            await reader.until_beat(lambda beat: beat.state == "live")
+            connection = session._connection
+            assert connection is not None
+            sim.stall()
+            prompt = connection.listener.is_prompt
+            await comes(lambda: connection.listener.is_prompt is not prompt)
+            room.set(False)
+            sim.stall(on=False)
+            await passes(2)
+            room.set(True)
+            said = connection.listener.messages
+            await comes(lambda: connection.listener.messages > said)
+            assert (await reader.until_beat(lambda beat: beat.gateway == "up")).clock_offset_seconds == 0
+    assert {beat.clock_offset_seconds for beat in await ticks_of(reader)} == {0}
+
+
+async def ticks_of(reader: Reader) -> list[LinkBeat]:
+    return [tick for tick in await reader.read_ticks() if isinstance(tick, LinkBeat)]
+
+
+async def test_a_gateway_that_is_held_back_again_and_again_has_no_more_time_to_answer_than_in_one_hold(
+    settings: Settings,
+    streams: RedisStreams,
+    database: Database,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resync, "MOST_SECONDS", 0.5)
+    room = Room()
+    async with Simulator.start(SMALL) as sim:
+        mine = quick(settings, sim.port, ib_connect_timeout_seconds=0.3)
+        async with held_back(mine, streams, database, room) as session:
+            await reader.until_beat(lambda beat: beat.state == "live")
+            sim.positions_answer("never")
+            session.request_resync("request", JOB)
+
+            async def flap() -> list[ResyncFenced]:
+                room.set(False)
+                room.set(True)
+                return [fence for fence in await reader.fences() if fence.job_id == JOB]
+
+            (fence,) = await eventually(flap)
+            assert (fence.ok, "positions completely" in fence.error) == (False, True)
 
 
 async def test_a_hold_that_lasts_is_told_as_an_outage_and_all_is_asked_again_after_it(

@@ -319,6 +319,28 @@ async def test_facts_that_find_no_room_anywhere_are_kept_and_the_gateway_is_made
         assert events[event] == 1
 
 
+async def test_a_redis_that_hangs_when_there_is_no_room_gives_way_to_the_disk_before_that_is_an_outage(
+    mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "HIGH_WATER_FACTS", 100)
+    monkeypatch.setattr(publish, "_SLOW_SECONDS", 0.05)
+    streams = Silent()
+    streams.silent = False
+    with capture_logs() as logs:
+        async with running(streams, mine) as (publisher, told):
+            put(publisher, 0)
+            await comes(all_direct(publisher))
+            streams.silent = True
+            put(publisher, *range(1, 151))
+            assert not publisher.has_room
+            await comes(lambda: publisher.spooled_facts, lambda facts: facts == 150)
+            assert told.room[-1][0]
+            streams.silent = False
+            await comes(all_direct(publisher))
+            assert sorted(set(await arrived(streams, mine))) == list(range(151))
+    assert "facts_without_room" not in {line["event"] for line in logs}
+
+
 async def test_a_spool_at_its_bound_holds_back_what_is_new_until_redis_is_back(mine: Settings) -> None:
     streams = MemoryStreams()
     streams.down = True
