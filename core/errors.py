@@ -1,6 +1,7 @@
 """Expected failures: types with a stable code, an exit code and a sentence that says what to do."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 
 class LotkeeperError(Exception):
@@ -68,3 +69,29 @@ class StackError(LotkeeperError):
 
     code = "stack_failed"
     exit_code = 3
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row of a file. ``line`` counts from 1; ``column`` is empty where all of it is."""
+
+    line: int
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        """As it is shown."""
+        return f"line {self.line}{self.column and f', {self.column}'}: {self.reason}"
+
+
+class FaultyRowsError(LotkeeperError):
+    """Rows of a file cannot be used: all of them are told at once, up to ``MOST``."""
+
+    code = "statement_rows_unusable"
+    MOST: ClassVar[int] = 20
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        self.name = name
+        self.faults = tuple(sorted(faults)[: self.MOST])
+        more = "\n  … and more after these" if len(faults) > self.MOST else ""
+        told = "".join(f"\n  {fault}" for fault in self.faults)
+        super().__init__(f"{name} has rows that cannot be used, so nothing of it was imported:{told}{more}")

@@ -1,6 +1,8 @@
 """What is held: an IBKR contract, known by its ``conid``."""
 
+import hashlib
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -34,3 +36,17 @@ class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def point_value(self) -> Decimal:
         """The value of one whole point of quoted price per unit of quantity, in ``currency``."""
         return self.multiplier / self.price_magnifier
+
+
+_OWN_BITS: Final = 52
+"""A number of so many bits is exact in JSON wherever it is read."""
+
+
+def own_conid(name: str) -> int:
+    """A number for what has no conid, always the same for a name. It is negative, as none of IBKR's is.
+
+    >>> own_conid("STK/USD/ACME") == own_conid("STK/USD/ACME") < 0
+    True
+    """
+    digest = hashlib.sha256(name.encode()).digest()
+    return -1 - (int.from_bytes(digest[:8]) >> (64 - _OWN_BITS))

@@ -1,7 +1,7 @@
 """What one currency is worth in another, from what the broker told of each in the account's base currency."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -11,6 +11,10 @@ from core.domain.pnl import EXACT, QUANTUM
 EXCHANGE_RATE: Final = "ExchangeRate"
 """IBKR's account value, one for each currency: one unit of it in the account's base currency."""
 
+OTHER_DAYS_RATE: Final = "ExchangeRate of another day"
+"""Marks a rate that was all there was for what was charged on a day long before or after it."""
+
+_ONE_DAY: Final = timedelta(days=1)
 
 _MOST_DIGITS: Final = 15
 """Before the point, or naughts behind it: no two currencies lie so far apart."""
@@ -28,6 +32,11 @@ class Rate(NamedTuple):
 
     value: Decimal
     as_of: datetime
+
+
+def source_of(rate: Rate, charged_at: datetime) -> str:
+    """What to note as the source of a rate that the broker told of late, for what was charged then."""
+    return EXCHANGE_RATE if abs(rate.as_of - charged_at) <= _ONE_DAY else OTHER_DAYS_RATE
 
 
 def cross_rate(rates: Mapping[str, BaseRate], of: str, into: str) -> Rate | None:

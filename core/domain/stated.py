@@ -8,11 +8,15 @@ file leaves unsaid is ``None``, never zero.
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from core.domain.episodes import Cause
 from core.domain.instruments import Instrument
+
+STATEMENT_ZONE: Final = ZoneInfo("US/Eastern")
+"""Whose days a broker's statement means, and whose times where it names no zone."""
 
 CashKind: TypeAlias = Literal[
     "deposit",
@@ -54,7 +58,10 @@ IgnoredReason: TypeAlias = Literal[
 
 
 class Stated(Struct, frozen=True, kw_only=True):
-    """One thing that a statement states. ``line`` is where, from 1; ``section`` its own name for the kind."""
+    """One thing that a statement states. ``line`` is where, from 1; ``section`` its own name for the kind.
+
+    Of what is ignored the section is that of the report: what it would have been counted under.
+    """
 
     line: int
     section: str
@@ -89,13 +96,21 @@ class StatedPeriod(Stated, frozen=True, kw_only=True):
 
 
 class StatedInstrument(Stated, frozen=True, kw_only=True):
-    """An instrument, with what identifies it elsewhere."""
+    """An instrument, with what identifies it elsewhere.
+
+    ``name`` is set where it has to be found among those that are known first: by its conid, or, where that is
+    ours and made of the name, by ISIN or symbol. ``lacks`` is what the file leaves out, without which one
+    that is not known cannot be made, and ``says`` which of the instrument's fields the file states.
+    """
 
     instrument: Instrument
     isin: str = ""
     cusip: str = ""
     figi: str = ""
     underlying_conid: int | None = None
+    name: str = ""
+    lacks: tuple[str, ...] = ()
+    says: frozenset[str] = frozenset()
 
 
 class StatedTrade(Stated, frozen=True, kw_only=True):
@@ -105,6 +120,7 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     ``None`` where it computed none. ``cost`` is signed like the quantity: what was paid for what it opens, or
     had been for what it closes. ``opens`` says that it only opens, ``closes`` that it only closes; neither
     that it does both, or does not say. ``cancels`` that it takes back the trade that ``trade_id`` numbers.
+    ``own_id`` is what the file's owner calls it: two with one such id in an account are one.
     """
 
     account: str
@@ -129,6 +145,7 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     order_ref: str = ""
     exchange: str = ""
     codes: tuple[str, ...] = ()
+    own_id: str = ""
 
 
 class StatedEvent(Stated, frozen=True, kw_only=True):
@@ -231,3 +248,20 @@ Statement: TypeAlias = (
     | StatedRate
 )
 """Anything that a reader yields."""
+
+
+REPORTED_AS: Final[dict[type, str]] = {
+    StatedTrade: "trades",
+    StatedEvent: "events",
+    StatedPosition: "positions",
+    StatedCashFlow: "cash",
+    StatedBalance: "cash_balances",
+    StatedRate: "fx_rates",
+    StatedValue: "values",
+}
+"""What the report of an import counts records under."""
+
+
+def passed_over(record: Stated, account: str, reason: IgnoredReason) -> Ignored:
+    """That what a record states changes nothing."""
+    return Ignored(line=record.line, section=REPORTED_AS[type(record)], account=account, reason=reason)

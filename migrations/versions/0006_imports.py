@@ -208,6 +208,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_fx_rates_import_id", "fx_rates", ["import_id"], unique=False)
     op.create_table(
+        "stated_instruments",
+        sa.Column("name", sa.Text(), nullable=False, comment="what a file without conids calls it"),
+        sa.Column(
+            "conid",
+            sa.BigInteger(),
+            nullable=False,
+            comment="what it was taken for; negative: a number of ours",
+        ),
+        sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
+        sa.ForeignKeyConstraint(
+            ["import_id"],
+            ["imports.id"],
+            name=op.f("fk_stated_instruments_import_id_imports"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("name", "import_id", name=op.f("pk_stated_instruments")),
+        comment="instruments that files name without a conid: one name means one instrument as long as it stands",
+    )
+    op.create_index("ix_stated_instruments_import_id", "stated_instruments", ["import_id"], unique=False)
+    op.create_table(
         "stated_positions",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("conid", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -268,6 +289,12 @@ def upgrade() -> None:
         sa.Column("trade_id", sa.Text(), server_default="", nullable=False),
         sa.Column("transaction_id", sa.Text(), server_default="", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column(
+            "aside",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="of a disputed one: what its execution would say besides",
+        ),
         sa.CheckConstraint(
             "outcome IN ('new', 'matched', 'corrected', 'disputed')", name=op.f("ck_stated_trades_outcome")
         ),

@@ -58,27 +58,32 @@ _RATE = ("rate", "rate_as_of", "rate_source")
 _upsert_commissions = BulkInsert(
     commission_reports,
     ("exec_id", "commission", "currency", "realized_pnl", "received_at", "repeated_at", "epoch"),
-    conflict="ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
-    "currency = excluded.currency, "
+    alias="c",
+    # A statement's figure wins over what is told live, which is kept beside it for the day on which the
+    # statement is taken back.
+    conflict="ON CONFLICT (exec_id) DO UPDATE SET "
+    + "".join(
+        f"{name} = CASE WHEN c.stated_by IS NULL THEN excluded.{name} ELSE c.{name} END, "
+        f"live_{name} = CASE WHEN c.stated_by IS NOT NULL THEN excluded.{name} END, "
+        for name in ("commission", "currency")
+    )
     # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
     + "".join(
-        f"{name} = CASE WHEN commission_reports.currency = excluded.currency "
-        f"THEN commission_reports.{name} END, "
+        f"{name} = CASE WHEN c.currency = excluded.currency OR c.stated_by IS NOT NULL THEN c.{name} END, "
         for name in _RATE
     )
-    +
     # IBKR's later copies may leave its own figure unset.
-    "realized_pnl = coalesce(excluded.realized_pnl, commission_reports.realized_pnl), "
+    + "realized_pnl = CASE WHEN c.stated_by IS NULL THEN coalesce(excluded.realized_pnl, c.realized_pnl) "
+    "ELSE coalesce(c.realized_pnl, excluded.realized_pnl) END, "
+    "live_realized_pnl = CASE WHEN c.stated_by IS NOT NULL "
+    "THEN coalesce(excluded.realized_pnl, c.live_realized_pnl) END, "
     # An amount is known from the first time it was told on: each resync tells all of the day's once more.
-    "received_at = CASE WHEN (commission_reports.commission, commission_reports.currency) "
-    "= (excluded.commission, excluded.currency) "
-    "THEN commission_reports.received_at ELSE excluded.received_at END, "
+    "received_at = CASE WHEN c.stated_by IS NOT NULL "
+    "OR (c.commission, c.currency) = (excluded.commission, excluded.currency) "
+    "THEN c.received_at ELSE excluded.received_at END, "
     "repeated_at = coalesce(excluded.repeated_at, excluded.received_at), epoch = excluded.epoch "
-    "WHERE (commission_reports.epoch, "
-    "coalesce(commission_reports.repeated_at, commission_reports.received_at)) "
-    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at)) "
-    # A statement's figure wins over what is told live.
-    "AND commission_reports.stated_by IS NULL",
+    "WHERE (c.epoch, coalesce(c.repeated_at, c.received_at)) "
+    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
 )
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
 _forget_rates = text(

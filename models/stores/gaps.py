@@ -23,6 +23,13 @@ _overlapping = text(
     "WHERE account = :account AND closed_at IS NULL AND started_at < :ended_at AND ended_at > :started_at "
     "ORDER BY id FOR UPDATE"
 )
+_closed_by = text(
+    "SELECT id, account, started_at, ended_at, reason, detected_at, epoch FROM observation_gaps g "
+    "WHERE closed_by = :by OR (closed_at IS NULL AND EXISTS (SELECT FROM observation_gaps c WHERE "
+    "c.closed_by = :by AND (c.account, c.reason, c.detected_at, c.epoch) = "
+    "(g.account, g.reason, g.detected_at, g.epoch))) "
+    "ORDER BY account, reason, detected_at, epoch, started_at, id FOR UPDATE"
+)
 _delete = text("DELETE FROM observation_gaps WHERE id = ANY(:ids)")
 
 
@@ -64,3 +71,24 @@ async def cover(
         await connection.execute(_delete, {"ids": [row.id for row in rows]})
         await _insert_pieces(connection, pieces)
     return len(rows)
+
+
+async def reopen(connection: Writer, by: str) -> set[str]:
+    """Open the gaps that ``by`` closed, whole where they were cut; returns their accounts."""
+    rows = list(await connection.execute(_closed_by, {"by": by}))
+    if not rows:
+        return set()
+    whole: list[Gap] = []
+    for row in rows:
+        piece = Gap(*row[1:])
+        last = whole[-1] if whole else None
+        is_next = (
+            last is not None and last._replace(started_at=piece.started_at, ended_at=piece.ended_at) == piece
+        )
+        if last is not None and is_next and piece.started_at <= last.ended_at:
+            whole[-1] = last._replace(ended_at=max(last.ended_at, piece.ended_at))
+        else:
+            whole.append(piece)
+    await connection.execute(_delete, {"ids": [row.id for row in rows]})
+    await _insert(connection, whole)
+    return {gap.account for gap in whole}

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from msgspec import json
 from sqlalchemy import Table, insert, select, text, update
 
-from core.domain.books import BookKey
 from core.domain.stated import (
     EXTERNAL,
     StatedBalance,
@@ -27,6 +26,7 @@ from models.tables import (
     fx_rates,
     imports,
     instruments,
+    stated_instruments,
     stated_positions,
     stated_values,
 )
@@ -67,6 +67,10 @@ class _Brought:
             "WHERE n.import_id = :import_id GROUP BY 1 ORDER BY 1"
         )
 
+
+_name_instruments = BulkInsert(
+    stated_instruments, ("import_id", "line", "name", "conid"), conflict="ON CONFLICT DO NOTHING"
+)
 
 _BOOK = ("account", "conid")
 BROUGHT: Mapping[str, _Brought] = {
@@ -201,6 +205,11 @@ async def identify(connection: Writer, stated: Iterable[StatedInstrument]) -> No
     )
 
 
+async def name_instruments(connection: Writer, import_id: int, named: Iterable[tuple[int, str, int]]) -> None:
+    """Note what a file's names for instruments, each with its line, were taken for."""
+    await _name_instruments(connection, [(import_id, *one) for one in sorted(named)])
+
+
 def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
     """The table of a record and its row, from ``line`` on. ``key`` names an event or a flow."""
     match record:
@@ -233,60 +242,3 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
                 *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
                 *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
             )
-
-
-_books_of_import = text(
-    "SELECT account, conid FROM (SELECT account, conid FROM stated_trades WHERE import_id = :id UNION "
-    "SELECT account, conid FROM corporate_actions WHERE import_id = :id UNION "
-    "SELECT account, conid FROM stated_positions WHERE import_id = :id) b ORDER BY 1, 2"
-)
-# What another import states, too, is that one's from now on.
-_hand_on = text(
-    "UPDATE executions e SET confirmed_by = (SELECT t.import_id FROM stated_trades t JOIN imports i "
-    "ON i.id = t.import_id AND i.status = 'done' WHERE t.exec_id = e.exec_id AND t.import_id <> :id "
-    "AND t.outcome <> 'disputed' ORDER BY i.stated_at, i.id LIMIT 1) WHERE e.confirmed_by = :id"
-)
-_restate_commissions = text(
-    "UPDATE commission_reports c SET commission = t.commission, currency = t.commission_currency, "
-    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, rate = NULL, "
-    "rate_as_of = NULL, rate_source = NULL, received_at = :now FROM (SELECT DISTINCT ON (t.exec_id) t.* "
-    "FROM stated_trades t JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE "
-    "t.import_id <> :id AND t.commission IS NOT NULL AND t.outcome <> 'disputed' AND t.exec_id IN "
-    "(SELECT exec_id FROM commission_reports WHERE stated_by = :id) ORDER BY t.exec_id, i.stated_at DESC, "
-    "i.id DESC) t WHERE c.exec_id = t.exec_id AND c.stated_by = :id"
-)
-_restore_commissions = text(
-    "UPDATE commission_reports SET commission = live_commission, currency = live_currency, "
-    "realized_pnl = live_realized_pnl, stated_by = NULL, live_commission = NULL, live_currency = NULL, "
-    "live_realized_pnl = NULL, rate = NULL, rate_as_of = NULL, rate_source = NULL, received_at = :now "
-    "WHERE stated_by = :id AND live_commission IS NOT NULL"
-)
-_delete_commissions = text("DELETE FROM commission_reports WHERE stated_by = :id")
-_delete_executions = text(
-    "DELETE FROM executions e USING stated_trades t WHERE t.import_id = :id AND t.exec_id = e.exec_id "
-    "AND e.source <> 'live' AND e.confirmed_by IS NULL"
-)
-_RELEASE = tuple(
-    text(f"DELETE FROM {name} WHERE import_id = :id")  # noqa: S608 - names of this program's own
-    for name in ("stated_trades", *BROUGHT)
-)
-
-
-async def books_of_import(connection: Writer, import_id: int) -> set[BookKey]:
-    """The books that an import has a say in."""
-    return {(row.account, row.conid) for row in await connection.execute(_books_of_import, {"id": import_id})}
-
-
-async def take_back(connection: Writer, import_id: int, now: datetime) -> None:
-    """Undo an import whose books are locked: everything is as if it had never been, but for the file."""
-    for step in (_hand_on, _restate_commissions, _restore_commissions):
-        await connection.execute(
-            step, {"id": import_id, "now": now} if step is not _hand_on else {"id": import_id}
-        )
-    await connection.execute(_delete_commissions, {"id": import_id})
-    await connection.execute(_delete_executions, {"id": import_id})
-    for release in _RELEASE:
-        await connection.execute(release, {"id": import_id})
-    await connection.execute(
-        update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
-    )

@@ -1,32 +1,68 @@
 """Imports that somebody asked for over the API: the file waits in the database until a worker has time."""
 
+import asyncio
 import zlib
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 from msgspec import json
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, text, update
 
+from core.domain.formats import Format
 from models.session import Writer
 from models.stores.imports import File, keep_file
-from models.tables import jobs, raw_payloads
+from models.tables import jobs
 from models.tables.jobs import IMPORT
 
 HELD_SECONDS = 3600.0
 """Longer than any import may take. A worker that stands still for longer lets go of it."""
 
+MOST_TRIES = 5
+"""What fails so often, though it might have passed, is given up."""
+
+_FIRST_WAIT = timedelta(seconds=10)
+_MOST_WAIT = timedelta(minutes=10)
+_PIECE_BYTES = 1 << 20
+
+_waiting = text(
+    "SELECT id, details FROM jobs WHERE kind = 'import' AND status IN ('queued', 'running') "
+    "ORDER BY created_at, id LIMIT 100"
+)
+_still = text("SELECT id FROM jobs WHERE id = :id AND status IN ('queued', 'running')")
+_hold = text("SELECT pg_try_advisory_xact_lock(:key)")
+_count_try = text(
+    "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :now), "
+    "details = details || jsonb_build_object('tries', coalesce(CAST(details ->> 'tries' AS int), 0) + 1, "
+    "'tried_at', CAST(:now AS timestamptz)) WHERE id = :id"
+)
+_note_reason = text(
+    "UPDATE jobs SET details = details || jsonb_build_object('reason', CAST(:reason AS text)) WHERE id = :id"
+)
+_size = text("SELECT size_bytes, length(content) AS kept_bytes FROM raw_payloads WHERE sha256 = :sha256")
+_piece = text(
+    "SELECT substring(content FROM :start FOR :length) AS piece FROM raw_payloads WHERE sha256 = :sha256"
+)
 _may_be_silent = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 
 
 class ImportJob(NamedTuple):
-    """A file that waits to be imported."""
+    """A file that waits to be imported: begun ``tries`` times before, last in vain for ``reason``."""
 
     id: UUID
     name: str
-    kind: str
+    kind: Format
     sha256: str
     dry_run: bool
+    tries: int = 0
+    reason: str = ""
+
+
+def wait_after(tries: int) -> timedelta:
+    """How long to leave alone what was tried so often in vain."""
+    wait: timedelta = _FIRST_WAIT * 4 ** (tries - 1)
+    return min(wait, _MOST_WAIT)
 
 
 async def ask_import(writer: Writer, job_id: UUID, file: File, *, dry_run: bool, now: datetime) -> None:
@@ -44,40 +80,81 @@ async def ask_import(writer: Writer, job_id: UUID, file: File, *, dry_run: bool,
     )
 
 
-async def hold_import(writer: Writer) -> ImportJob | None:
-    """The oldest that waits, and that no other worker has: held until the transaction ends.
+async def hold_import(writer: Writer, now: datetime) -> ImportJob | None:
+    """The oldest that waits, is due, and that no other worker has: held until the transaction ends.
 
-    A worker that is killed over it lets go of it, and it is done anew.
+    A worker that is killed over it lets go of it, and it is done anew: after a while, and not for ever.
     """
     await writer.execute(_may_be_silent, {"milliseconds": str(round(HELD_SECONDS * 1000))})
-    table = jobs.c
-    row = (
-        await writer.execute(
-            select(table.id, table.details)
-            .where(table.kind == IMPORT, table.status.in_(("queued", "running")))
-            .order_by(table.created_at, table.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
+    for row in list(await writer.execute(_waiting)):
+        told = row.details
+        tried_at = told.get("tried_at")
+        if tried_at is not None and now < datetime.fromisoformat(tried_at) + wait_after(told["tries"]):
+            continue
+        # Not its row: how often it was tried is written there while it is held.
+        held = (await writer.execute(_hold, {"key": _lock_of(row.id)})).scalar_one()
+        if not held or (await writer.execute(_still, {"id": row.id})).first() is None:
+            continue
+        return ImportJob(
+            row.id,
+            told["name"],
+            told["kind"],
+            told["sha256"],
+            told["dry_run"],
+            told.get("tries", 0),
+            told.get("reason", ""),
         )
-    ).first()
-    if row is None:
-        return None
-    told = row.details
-    return ImportJob(row.id, told["name"], told["kind"], told["sha256"], told["dry_run"])
+    return None
 
 
-async def file_of(writer: Writer, sha256: str) -> bytes:
-    """The file, as it came.
+async def count_try(writer: Writer, job_id: UUID, now: datetime) -> None:
+    """Note that an import is begun once more; in a transaction of its own, whatever becomes of the import."""
+    await writer.execute(_count_try, {"id": job_id, "now": now})
+
+
+async def note_reason(writer: Writer, job_id: UUID, reason: str) -> None:
+    """Note why it failed, to tell it should it never succeed."""
+    await writer.execute(_note_reason, {"id": job_id, "reason": reason})
+
+
+async def copy_file(writer: Writer, sha256: str, path: Path) -> None:
+    """Write a file as it came, piece by piece.
 
     Raises:
         LookupError: it is not kept.
+        ValueError: what is kept is not what came.
+        OSError: it cannot be written.
     """
-    content = (
-        await writer.execute(select(raw_payloads.c.content).where(raw_payloads.c.sha256 == sha256))
-    ).scalar_one_or_none()
-    if content is None:
+    row = (await writer.execute(_size, {"sha256": sha256})).first()
+    if row is None:
         raise LookupError(sha256)
-    return zlib.decompress(content)
+    inflater, left = zlib.decompressobj(), row.size_bytes
+    with path.open("wb") as file:
+        for start in range(0, row.kept_bytes, _PIECE_BYTES):
+            found = await writer.execute(
+                _piece, {"sha256": sha256, "start": start + 1, "length": _PIECE_BYTES}
+            )
+            left = await asyncio.to_thread(_write, file, inflater, found.scalar_one(), left)
+    if left or not inflater.eof:
+        raise ValueError("what is kept of the file ends before it should")
+
+
+def _write(file: BinaryIO, inflater: Any, piece: bytes, left: int) -> int:
+    """Write what a piece inflates to, never more than is left of the file; returns what is left then."""
+    while piece or not left:
+        content = inflater.decompress(piece, min(left, _PIECE_BYTES) + 1)
+        left -= len(content)
+        if left < 0:
+            raise ValueError("what is kept of the file is more than came")
+        file.write(content)
+        piece = inflater.unconsumed_tail
+        if not content:
+            break
+    return left
+
+
+def _lock_of(job_id: UUID) -> int:
+    return int.from_bytes(job_id.bytes[:8], signed=True)
 
 
 async def end_import_job(

@@ -16,6 +16,9 @@ from core.domain.executions import split_exec_id
 from models.session import Writer
 from models.stores.bulk import copy_line, copy_lines_into
 
+OWN = "csv:"
+"""Begins the number of a trade that is its owner's, not the broker's."""
+
 Outcome = Literal["new", "matched", "corrected", "disputed", "repeated", "cancels_what_is_not_here"]
 
 _COLUMNS = (
@@ -74,9 +77,22 @@ _LIKE = (
     "known.conid, known.executed_at, known.side, known.quantity, known.price, known.number) "
     "WHERE s.number = unknown.place"
 )
+_OURS = "e.exec_id LIKE 'flex-%' OR e.exec_id LIKE 'csv-%'"
 _name_unnamed = text(_LIKE.format(which="NOT s.has_id", known="true"))
 # One statement left the ids out, another has them.
-_name_named = text(_LIKE.format(which="s.has_id", known="e.exec_id LIKE 'flex-%'"))
+_name_named = text(_LIKE.format(which=f"s.has_id AND s.trade_id NOT LIKE '{OWN}%'", known=f"({_OURS})"))
+# What its owner calls it is known from another file: it is the same, whatever it was taken for there.
+_name_own = text(
+    "UPDATE staged_trades s SET exec_id = e.exec_id, base_id = e.exec_base_id, revision = e.revision "  # noqa: S608 - as above
+    "FROM stated_trades t JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    "JOIN executions e ON e.exec_id = t.exec_id WHERE s.outcome IS NULL "
+    f"AND s.trade_id LIKE '{OWN}%' AND (t.account, t.trade_id) = (s.account, s.trade_id) "
+    "AND t.outcome <> 'disputed'"
+)
+# Of one's own trades each is another; the broker may have told of it, too.
+_name_new_own = text(
+    _LIKE.format(which=f"s.has_id AND s.trade_id LIKE '{OWN}%'", known="e.exec_id NOT LIKE 'csv-%'")
+)
 _find_cancelled = text(
     "WITH cancel AS (SELECT s.number AS place, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
     "row_number() OVER (PARTITION BY s.account, s.conid, s.trade_id, s.side, s.size, s.price "
@@ -141,6 +157,9 @@ _upsert_commissions = text(
     "currency = excluded.currency, realized_pnl = coalesce(excluded.realized_pnl, c.realized_pnl), "
     "received_at = CASE WHEN (c.commission, c.currency) = (excluded.commission, excluded.currency) "
     "THEN c.received_at ELSE excluded.received_at END, "
+    # When it was last told live: what is told live afterwards is held against that.
+    "repeated_at = CASE WHEN c.stated_by IS NULL THEN coalesce(c.repeated_at, c.received_at) "
+    "ELSE c.repeated_at END, "
     "rate = CASE WHEN c.currency = excluded.currency THEN c.rate END, "
     "rate_as_of = CASE WHEN c.currency = excluded.currency THEN c.rate_as_of END, "
     "rate_source = CASE WHEN c.currency = excluded.currency THEN c.rate_source END, "
@@ -156,10 +175,13 @@ _upsert_commissions = text(
 )
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
-    "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome) "
+    "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome, "
+    "aside) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
-    "cost, closes, trade_id, transaction_id, outcome FROM staged_trades "
+    "cost, closes, trade_id, transaction_id, outcome, CASE WHEN outcome = 'disputed' AND size > 0 THEN "
+    "jsonb_build_object('zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, "
+    "'exchange', exchange) END FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
@@ -250,7 +272,9 @@ async def match(connection: Writer) -> set[BookKey]:
         _analyze,
         _void,
         _repeat,
+        _name_own,
         _name_unnamed,
+        _name_new_own,
         _name_named,
         _find_cancelled,
         _lose_cancels,

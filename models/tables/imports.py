@@ -90,6 +90,7 @@ stated_trades = Table(
     Column("trade_id", String, nullable=False, server_default=""),
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
+    Column("aside", Json, comment="of a disputed one: what its execution would say besides"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),
     Index("ix_stated_trades_book", "account", "conid", "executed_at"),
@@ -183,6 +184,13 @@ stated_values = _brought(
     comment="what an account was worth at the end of a day, as statements state it",
 )
 
+stated_instruments = _brought(
+    "stated_instruments",
+    Column("name", String, primary_key=True, comment="what a file without conids calls it"),
+    Column("conid", BigInt, nullable=False, comment="what it was taken for; negative: a number of ours"),
+    comment="instruments that files name without a conid: one name means one instrument as long as it stands",
+)
+
 BROUGHT = (
     stated_trades,
     corporate_actions,
@@ -191,5 +199,6 @@ BROUGHT = (
     cash_balances,
     fx_rates,
     stated_values,
+    stated_instruments,
 )
 """Tables whose rows go when their import is taken back."""

@@ -36,6 +36,23 @@ def flex(
     run_files("flex", files, profile, dry_run=dry_run, strict=strict, as_json=as_json)
 
 
+@imports.command("csv")
+def csv_files(
+    files: Files,
+    dry_run: DryRun = False,
+    strict: Strict = False,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import CSV files of your own: trades, transfers and cash that no Flex statement tells of.
+
+    The columns are described in docs/reference/csv.md. Each file is imported whole or not at all, and once.
+    """
+    from services.cli.importing import run_files  # noqa: PLC0415 - takes a while, not needed for help
+
+    run_files("csv", files, profile, dry_run=dry_run, strict=strict, as_json=as_json)
+
+
 @imports.command("list")
 def list_them(profile: WhichProfile = None, as_json: AsJson = False) -> None:
     """List the latest imports."""

@@ -1,4 +1,4 @@
-"""``import flex``, ``import list``, ``import show`` and ``import undo``."""
+"""``import flex``, ``import csv``, ``import list``, ``import show`` and ``import undo``."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from core.domain.formats import Format
 from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
 from core.settings import Profile, Settings
 from core.streams.redis import RedisStreams
@@ -16,7 +17,7 @@ from models.queries.imports import Imported, find_import, imports_page
 from models.session import Database
 from services.cli import show_imports
 from services.cli.on_database import on_database
-from services.cli.readers import READERS
+from services.cli.readers import source_of
 from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import Progress, UnknownImportError, run_import, undo_import
 from services.position_sync.importing.source import Source
@@ -34,7 +35,7 @@ class Outcome(NamedTuple):
 
 
 def run_files(
-    kind: str,
+    kind: Format,
     files: Sequence[Path],
     profile: Profile | None,
     *,
@@ -53,9 +54,8 @@ def run_files(
         outcomes: list[Outcome] = []
         async with _streams(settings) as streams:
             for path in files:
-                one = await _import(
-                    database, streams, settings, Source(path, kind, READERS[kind]), dry_run=dry_run
-                )
+                source = source_of(settings, path, kind)
+                one = await _import(database, streams, settings, source, dry_run=dry_run)
                 if not as_json:
                     show_imports.outcome(one.report, one.error)
                 outcomes.append(one)

@@ -2,8 +2,36 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
-from services.position_sync.importing.source import Reading
+from core.clock import utc_now
+from core.domain.formats import HEAD_BYTES, Format, format_of
+from core.domain.stated import STATEMENT_ZONE
+from core.settings import Settings
+from services.position_sync.importing.source import Reading, Source
+from services.statements.csv_file import CsvFile
 from services.statements.flex import FlexFile
 
-READERS: dict[str, Callable[[Path], Reading]] = {"flex": FlexFile}
+
+def source_of(settings: Settings, path: Path, kind: Format | None = None, name: str = "") -> Source:
+    """A file with what reads it; without ``kind`` of the format that it begins like.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if kind is None:
+        with path.open("rb") as file:
+            kind = format_of(file.read(HEAD_BYTES))
+    return Source(path, kind, _reader(settings, kind), name)
+
+
+def _reader(settings: Settings, kind: Format) -> Callable[[BinaryIO, str], Reading]:
+    if kind == "flex":
+        return FlexFile
+    zone = STATEMENT_ZONE if settings.ib_timezone is None else ZoneInfo(settings.ib_timezone)
+
+    def read(source: BinaryIO, name: str) -> Reading:
+        return CsvFile(source, name, zone=zone, now=utc_now())
+
+    return read

@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database
 from models.stores.jobs_imports import ImportJob
-from services.cli.readers import READERS
+from services.cli.readers import source_of
 from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
@@ -22,7 +22,8 @@ from services.statements.uploads import Uploads
 
 log = logs.get_logger(__name__)
 
-SUFFIXES = frozenset({".xml"})
+SUFFIXES = frozenset({".xml", ".csv"})
+"""Of files that are taken from the watched folder; what is in them tells their format."""
 
 
 async def keep_statements(settings: Settings, database: Database, streams: StreamPort) -> None:
@@ -43,13 +44,13 @@ async def keep_statements(settings: Settings, database: Database, streams: Strea
         return report
 
     async def fetched(path: Path, _query_id: str) -> None:
-        await take(Source(path, "flex", READERS["flex"]), "fetch")
+        await take(source_of(settings, path, "flex"), "fetch")
 
     async def put(path: Path) -> None:
-        await take(Source(path, "flex", READERS["flex"]), "folder")
+        await take(await asyncio.to_thread(source_of, settings, path), "folder")
 
     async def handed_in(path: Path, job: ImportJob) -> dict[str, Any]:
-        source = Source(path, job.kind, READERS[job.kind], job.name)
+        source = source_of(settings, path, job.kind, job.name)
         return (await take(source, "upload", dry_run=job.dry_run)).as_json()
 
     inbox = Inbox(settings.statements_inbox_folder, SUFFIXES, put)

@@ -1,12 +1,14 @@
 """Commissions: stored, converted where they are in another currency, and added to what was folded before."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from core.domain.books import BookKey
 from core.domain.fills import converted
 from core.domain.instruments import Instrument
-from core.domain.rates import EXCHANGE_RATE, cross_rate
+from core.domain.rates import cross_rate, source_of
 from models.queries import ledger as queries
 from models.queries.ledger import KnownCommission, KnownExecution
 from models.queries.rates import rates_of
@@ -15,6 +17,14 @@ from models.stores import executions as execution_store
 from models.stores.executions import Received, ReceivedCommission, RecordedRate
 from models.stores.late_commissions import LateCommission, add_commissions, simple_ones
 from services.position_sync.books import OpenBook
+
+
+class _Charge(NamedTuple):
+    """What a commission was charged for."""
+
+    account: str
+    conid: int
+    executed_at: datetime
 
 
 async def take_commissions(
@@ -39,9 +49,12 @@ async def take_commissions(
     }
     before = await queries.commissions_of(connection, late) if late else {}
     await execution_store.upsert_commissions(connection, reports.values())
-    owners = {exec_id: (one.account, one.conid) for exec_id, one in late.items()}
-    owners |= {one.fact.exec_id: (one.fact.account, one.fact.instrument.conid) for one in new}
-    await _record_rates(connection, owners, instruments)
+    charges = {exec_id: _Charge(one.account, one.conid, one.executed_at) for exec_id, one in late.items()}
+    charges |= {
+        one.fact.exec_id: _Charge(one.fact.account, one.fact.instrument.conid, one.fact.executed_at)
+        for one in new
+    }
+    await _record_rates(connection, charges, instruments)
     after = await queries.commissions_of(connection, late) if late else {}
     currencies = {exec_id: instruments[one.conid].currency for exec_id, one in late.items()}
     amounts = {exec_id: _amount(after.get(exec_id), currencies[exec_id]) for exec_id in late}
@@ -65,21 +78,23 @@ def _amount(report: KnownCommission | None, currency: str) -> Decimal | None:
 
 
 async def _record_rates(
-    connection: Writer, owners: Mapping[str, BookKey], instruments: Mapping[int, Instrument]
+    connection: Writer, charges: Mapping[str, _Charge], instruments: Mapping[int, Instrument]
 ) -> None:
     """Record a rate for each of these executions that needs one, has none, and whose account was told it."""
-    if not owners:
+    if not charges:
         return
-    into = {exec_id: instruments[conid].currency for exec_id, (_, conid) in owners.items()}
+    into = {exec_id: instruments[one.conid].currency for exec_id, one in charges.items()}
     foreign = await queries.unconverted(connection, into)
     if not foreign:
         return
-    rates = await rates_of(connection, {owners[exec_id][0] for exec_id in foreign})
+    rates = await rates_of(connection, {charges[exec_id].account for exec_id in foreign})
     recorded: list[RecordedRate] = []
     for exec_id, currency in foreign.items():
-        rate = cross_rate(rates[owners[exec_id][0]], currency, into[exec_id])
+        charge = charges[exec_id]
+        rate = cross_rate(rates[charge.account], currency, into[exec_id])
         if rate is not None:
-            recorded.append(RecordedRate(exec_id, currency, rate.value, rate.as_of, EXCHANGE_RATE))
+            source = source_of(rate, charge.executed_at)
+            recorded.append(RecordedRate(exec_id, currency, rate.value, rate.as_of, source))
     await execution_store.record_rates(connection, recorded)
 
 

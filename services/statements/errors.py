@@ -4,7 +4,7 @@ from core.errors import LotkeeperError
 
 
 class StatementError(LotkeeperError):
-    """A file cannot be read as a Flex statement. ``line`` counts from 1, ``None`` where none is to blame."""
+    """A file cannot be read as a statement. ``line`` counts from 1, ``None`` where none is to blame."""
 
     code = "statement_unreadable"
 
@@ -62,3 +62,9 @@ class FlexServiceError(StatementError):
         super().__init__(
             name, line, f"the Flex service answered {number} instead of a statement: {message or 'no reason'}"
         )
+
+
+class NotCsvError(StatementError):
+    """It is no text, or no table with a row of names at its head."""
+
+    code = "statement_not_csv"

@@ -9,8 +9,16 @@ from typing import Any, Final
 from core import logs
 from core.clock import Clock, utc_now
 from core.errors import DatabaseUnavailableError, LotkeeperError, StreamUnavailableError
-from models.session import Database, is_passing
-from models.stores.jobs_imports import ImportJob, end_import_job, file_of, hold_import
+from models.session import Database, Writer, is_passing
+from models.stores.jobs_imports import (
+    MOST_TRIES,
+    ImportJob,
+    copy_file,
+    count_try,
+    end_import_job,
+    hold_import,
+    note_reason,
+)
 from services.statements.limiter import Sleep
 
 log = logs.get_logger(__name__)
@@ -42,34 +50,56 @@ class Uploads:
                 await sleep(LOOK_SECONDS)
 
     async def take(self) -> bool:
-        """Import the oldest that waits; false when none does.
+        """Import the oldest that waits; false when none does, or is due.
 
         The job is held over one connection while the import writes over another: whoever dies lets go of it.
         """
         async with self._database.write() as writer:
-            job = await hold_import(writer)
+            job = await hold_import(writer, self._clock())
             if job is None:
                 return False
-            content = await file_of(writer, job.sha256)
             report: dict[str, Any] | None = None
             error: str | None = None
-            try:
-                report = await self._import(job, content)
-            except (DatabaseUnavailableError, StreamUnavailableError):
-                raise
-            except LotkeeperError as refused:
-                error = str(refused)
-            except Exception as unforeseen:
-                if is_passing(unforeseen):
-                    raise
-                log.exception("upload_failed")
-                error = f"It could not be imported ({unforeseen.__class__.__name__}); the log says more."
+            if job.tries < MOST_TRIES:
+                await self._count(job)
+                try:
+                    report = await self._import(writer, job)
+                except Exception as failed:
+                    error = await self._failed(job, failed)
+                    if error is None:
+                        raise
+            else:
+                error = _given_up(job.tries, job.reason)
             await end_import_job(writer, job.id, error=error, report=report, now=self._clock())
         log.info("upload_taken", ok=error is None)
         return True
 
-    async def _import(self, job: ImportJob, content: bytes) -> dict[str, Any]:
+    async def _count(self, job: ImportJob) -> None:
+        async with self._database.write() as writer:
+            await count_try(writer, job.id, self._clock())
+
+    async def _failed(self, job: ImportJob, failed: Exception) -> str | None:
+        """What to tell of a failure that is final; ``None`` where it may pass."""
+        passes = isinstance(failed, DatabaseUnavailableError | StreamUnavailableError) or is_passing(failed)
+        if not passes and isinstance(failed, LotkeeperError):
+            return str(failed)
+        if not passes:
+            log.error("upload_failed", exc_info=failed)
+            return f"It could not be imported ({failed.__class__.__name__}); the log says more."
+        reason = str(failed) if isinstance(failed, LotkeeperError) else failed.__class__.__name__
+        if job.tries + 1 < MOST_TRIES:
+            async with self._database.write() as writer:
+                await note_reason(writer, job.id, reason)
+            return None
+        return _given_up(job.tries + 1, reason)
+
+    async def _import(self, writer: Writer, job: ImportJob) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="lotkeeper-") as folder:
             path = Path(folder) / "upload"
-            await asyncio.to_thread(path.write_bytes, content)
+            await copy_file(writer, job.sha256, path)
             return await self._on_upload(path, job)
+
+
+def _given_up(tries: int, reason: str) -> str:
+    why = f" The last time: {reason}" if reason else " It ended the worker each time."
+    return f"It was tried {tries} times and could not be imported.{why}"

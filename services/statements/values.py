@@ -12,13 +12,14 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from core.domain.money import decimal_from_text
+from core.domain.stated import STATEMENT_ZONE
 
 Value = TypeVar("Value")
 
 NOTHING: Final = frozenset({"", "-", "--", "N/A", "MULTI", "MULTIPLE"})
 """How Flex spells that there is no value, or several."""
 
-FLEX_ZONE: Final = ZoneInfo("US/Eastern")
+FLEX_ZONE: Final = STATEMENT_ZONE
 """The zone of a statement's times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d\d?)?", re.ASCII)
@@ -177,7 +178,7 @@ class Calendar:
         if found is None:
             return None
         day, hour, minute, second, zone_name = found.groups()
-        zone = FLEX_ZONE if zone_name is None else _zone(zone_name)
+        zone = FLEX_ZONE if zone_name is None else zone_of(zone_name)
         if zone is None:
             return None
         try:
@@ -235,7 +236,8 @@ def _year(text: str) -> int:
     return year + (2000 if year < _FIRST_SHORT_YEAR_BEFORE_2000 else 1900)
 
 
-def _zone(name: str) -> tzinfo | None:
+def zone_of(name: str) -> tzinfo | None:
+    """The zone of a name, an abbreviation or an offset; ``None`` where nobody knows it."""
     known = _ABBREVIATIONS.get(name)
     if known is not None:
         return known

@@ -1,15 +1,17 @@
 """Statements: hand one in, and see what became of those that were imported."""
 
+import asyncio
 import hashlib
 import uuid
 import zlib
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core import logs
+from core.domain.formats import HEAD_BYTES, Format, format_of
 from models.queries.imports import Imported, find_import, imports_page
 from models.stores.imports import File
 from models.stores.jobs_imports import ask_import
@@ -27,6 +29,15 @@ router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 
 MOST_BYTES = 1 << 30
 """A year of a busy account is some 200 MB of XML."""
+
+MOST_KEPT_BYTES = 1 << 28
+"""Of the file as it is kept, deflated: text becomes a tenth."""
+
+MOST_RATIO = 500
+RATIO_FROM_BYTES = 1 << 24
+"""From this size on, what becomes smaller by more than that ratio was made to fill a disk."""
+
+_AT_ONCE_BYTES = 1 << 20
 
 _MOST_ID = 2**63
 
@@ -69,15 +80,18 @@ async def one_import(context: Shared, import_id: int) -> Response:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/xml": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                media: {"schema": {"type": "string", "format": "binary"}}
+                for media in ("application/xml", "text/csv")
+            },
         }
     },
 )
 async def hand_in(
     context: Shared,
     request: Request,
-    name: Annotated[str, Query(min_length=1, max_length=255, description="the file's name")] = "upload.xml",
-    kind: Annotated[Literal["flex"], Query(description="its format")] = "flex",
+    name: Annotated[str, Query(min_length=1, max_length=255, description="the file's name")] = "upload",
+    kind: Annotated[Format | None, Query(description="its format; without it, as it begins")] = None,
     dry_run: Annotated[bool, Query(description="only say what would change")] = False,
 ) -> Response:
     """The body is the file itself. A worker imports it; the job's ``result`` is the report."""
@@ -90,25 +104,66 @@ async def hand_in(
     return json_response(encode(JobAnswer(job=job)), HTTPStatus.ACCEPTED)
 
 
-async def _receive(request: Request, name: str, kind: str) -> File:
-    """Take the body in, deflating it as it comes: a statement is text, and a large one need not be held."""
-    digest = hashlib.sha256()
-    deflater = zlib.compressobj(6)
-    parts: list[bytes] = []
-    size_bytes = 0
+class _Deflating:
+    """Takes a body in, piece by piece: a statement is text, and a large one need not be held as it is."""
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.size_bytes = 0
+        self._digest = hashlib.sha256()
+        self._deflater = zlib.compressobj(6)
+        self._parts: list[bytes] = []
+        self._kept_bytes = 0
+
+    def take(self, piece: bytes) -> None:
+        """Take in what came.
+
+        Raises:
+            ProblemError: it becomes more than can be taken.
+        """
+        self.head = self.head or piece[:HEAD_BYTES]
+        self.size_bytes += len(piece)
+        if self.size_bytes > MOST_BYTES:
+            _refuse("A statement of more than 1 GiB cannot be handed in; ask for a shorter period.")
+        self._digest.update(piece)
+        self._keep(self._deflater.compress(piece))
+
+    def end(self, name: str, kind: Format | None) -> File:
+        """All of it.
+
+        Raises:
+            ProblemError: it is nothing of a statement.
+        """
+        self._keep(self._deflater.flush())
+        if self.size_bytes > RATIO_FROM_BYTES and self.size_bytes > MOST_RATIO * self._kept_bytes:
+            _refuse("This is the same over and over, and no statement.")
+        content = b"".join(self._parts)
+        return File(name, kind or format_of(self.head), self._digest.hexdigest(), self.size_bytes, content)
+
+    def _keep(self, deflated: bytes) -> None:
+        self._kept_bytes += len(deflated)
+        if self._kept_bytes > MOST_KEPT_BYTES:
+            _refuse("This is too large, and no text: a statement becomes much smaller when it is packed.")
+        self._parts.append(deflated)
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", detail)
+
+
+async def _receive(request: Request, name: str, kind: Format | None) -> File:
+    """Take the body in, deflating it in a thread as it comes."""
+    deflating = _Deflating()
+    waiting = bytearray()
     async for chunk in request.stream():
-        size_bytes += len(chunk)
-        if size_bytes > MOST_BYTES:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "file_too_large",
-                "A statement of more than 1 GiB cannot be handed in; ask for a shorter period.",
-            )
-        digest.update(chunk)
-        parts.append(deflater.compress(chunk))
-    if not size_bytes:
+        waiting += chunk
+        if len(waiting) >= _AT_ONCE_BYTES:
+            await asyncio.to_thread(deflating.take, bytes(waiting))
+            waiting.clear()
+    if waiting:
+        await asyncio.to_thread(deflating.take, bytes(waiting))
+    if not deflating.size_bytes:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "file_empty", "Send the statement itself as the request's body."
         )
-    parts.append(deflater.flush())
-    return File(name or "upload", kind, digest.hexdigest(), size_bytes, b"".join(parts))
+    return await asyncio.to_thread(deflating.end, name or "upload", kind)

@@ -8,6 +8,7 @@ from core.domain.money import plain
 from core.domain.stated import StatedCashFlow, StatedEvent, StatedTrade
 
 _TRADE: Final = "statement-trade"
+_OWN_TRADE: Final = "own-trade"
 
 
 class Names:
@@ -17,13 +18,16 @@ class Names:
     the same thing would get another name. But two rows with one such number are one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._twins: dict[tuple[str, ...], dict[str, int]] = {}
 
     def trade(self, one: StatedTrade) -> str:
         """The execution id of a trade, the broker's where it bears one."""
         if one.exec_id and not one.cancels:
             return one.exec_id
+        if one.own_id:
+            return f"{self._kind}-{uuid.uuid5(NAMESPACE, f'{_OWN_TRADE}/{one.account}/{one.own_id}')}"
         said = (
             one.account,
             str(one.instrument.conid),
@@ -31,7 +35,7 @@ class Names:
             plain(one.quantity),
             plain(one.price),
         )
-        return f"flex-{self._named(_TRADE, said, one.transaction_id)}"
+        return f"{self._kind}-{self._named(_TRADE, said, one.transaction_id)}"
 
     def event(self, one: StatedEvent) -> str:
         """What names an event."""

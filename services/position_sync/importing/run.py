@@ -21,12 +21,14 @@ from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
 from models.stores import staged_trades
-from models.stores.gaps import cover
+from models.stores.gaps import cover, reopen
 from models.stores.imports import File
+from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
 from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.examine import examine
+from services.position_sync.importing.rates import record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
@@ -77,7 +79,7 @@ async def run_import(
             if standing is not None:
                 report.import_id, report.already = standing[:2]
                 return report
-            reading = source.read(source.path)
+            reading = source.reading(file)
             announcement = await _import(connection, file, reading, report, trigger, progress, clock)
             _end_rehearsal(dry_run=dry_run)
     except _RehearsedError:
@@ -112,12 +114,14 @@ async def undo_import(
         if found is None or found.status != "done":
             raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
         report = Report(found.name, found.kind, found.sha256, import_id=import_id)
-        keys = await store.books_of_import(connection, import_id)
+        keys = await books_of_import(connection, import_id)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
-        await store.take_back(connection, import_id, clock())
+        await take_back(connection, import_id, keys, clock())
+        await record_stated_rates(connection, keys)
         announcement = await _fold(connection, locked, clock)
         report.compare(before, await queries.figures_of(connection, keys))
+        await _reopen_gaps(connection, import_id, clock)
         await _ask_to_compare(connection, keys, settings.settle_seconds)
     if announcement is not None:
         await announcement.publish(database, streams, settings)
@@ -147,6 +151,7 @@ async def _import(
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.match(connection)
+    await taking.describe()
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
     await staged_trades.rematch(connection)
@@ -154,6 +159,7 @@ async def _import(
     await staged_trades.store(connection, import_id, file.kind, now)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     await taking.count()
+    await record_stated_rates(connection, keys)
     announcement = await _fold(connection, locked, clock)
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
@@ -163,12 +169,21 @@ async def _import(
                 period.account,
                 period.starts_at,
                 period.ends_at,
-                by=f"import {import_id}",
+                by=named(import_id),
                 now=now,
             )
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
     return announcement
+
+
+async def _reopen_gaps(connection: Writer, import_id: int, clock: Clock) -> None:
+    """Open the gaps that an import closed, but for what others that stand tell of, too."""
+    accounts = await reopen(connection, named(import_id))
+    if not accounts:
+        return
+    for one in await complete_periods(connection, accounts):
+        await cover(connection, one.account, one.starts_at, one.ends_at, by=named(one.import_id), now=clock())
 
 
 def _next(records: Iterator[Statement]) -> list[Statement]:

@@ -1,6 +1,11 @@
-"""Take a file's records in, batch by batch, into the tables of what statements state."""
+"""Take a file's records in, batch by batch, into the tables of what statements state.
 
-from collections.abc import Iterable
+Nothing is locked meanwhile that live work writes: accounts and instruments are written at the end, and what
+refers to them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +15,7 @@ from core.domain.books import BookKey
 from core.domain.instruments import Instrument
 from core.domain.money import is_usable
 from core.domain.stated import (
+    REPORTED_AS,
     Ignored,
     StatedAccount,
     StatedBalance,
@@ -28,6 +34,7 @@ from models.stores import imports as store
 from models.stores import staged_trades
 from models.stores.accounts import Described, describe_new, ensure_accounts, name_accounts
 from models.stores.staged_trades import StagedTrade
+from services.position_sync.importing.finding import Finding
 from services.position_sync.importing.names import Names
 from services.position_sync.importing.report import Period, Report
 
@@ -41,6 +48,10 @@ SECTIONS: Final = {
 }
 """What the report calls the rows of each table."""
 
+_TRADES: Final = "trades"
+_DEFERRED: Final = "corporate_actions"
+"""Refers to instruments, so that it can be brought only once they are there."""
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -49,9 +60,6 @@ class _Batch:
     trades: list[StagedTrade] = field(default_factory=list)
     rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     """By table."""
-    instruments: dict[int, Instrument] = field(default_factory=dict)
-    identified: list[StatedInstrument] = field(default_factory=list)
-    accounts: dict[str, StatedAccount | None] = field(default_factory=dict)
 
 
 class Taking:
@@ -62,78 +70,100 @@ class Taking:
         self._import_id = import_id
         self._report = report
         self._now = now
-        self._names = Names()
+        self._names = Names(report.kind)
+        self._finding = Finding(connection, report.name)
         self._trades = 0
-        self._accounts: set[str] = set()
-        self._instruments: set[int] = set()
+        self._brought: Counter[str] = Counter()
+        self._deferred: list[tuple[object, ...]] = []
+        self._accounts: dict[str, StatedAccount | None] = {}
+        self._instruments: dict[int, Instrument] = {}
+        self._identified: dict[int, StatedInstrument] = {}
         self.keys: set[BookKey] = set()
         self.periods: list[StatedPeriod] = []
 
-    async def take(self, batch: Iterable[Statement]) -> None:
-        """Store a batch; trades wait to be matched."""
+    async def take(self, batch: Sequence[Statement]) -> None:
+        """Store a batch; trades wait to be matched.
+
+        Raises:
+            FaultyRowsError: instruments cannot be found. It is raised at the end, by ``describe``, where more
+                may come.
+        """
+        await self._finding.find(one for one in batch if isinstance(one, StatedInstrument) and one.name)
         parts = _Batch()
         for record in batch:
-            self._sort(record, parts)
-        await self._describe(parts)
+            self._sort(self._finding.found(record), parts)
         await staged_trades.lay_down(self._connection, parts.trades)
         for table, rows in parts.rows.items():
             await store.bring(self._connection, table, self._import_id, rows)
+
+    async def describe(self) -> None:
+        """Write the accounts and instruments that all of it was about, and what refers to them.
+
+        Raises:
+            FaultyRowsError: instruments could not be found.
+        """
+        self._finding.end()
+        accounts = dict.fromkeys(self._accounts, self._now)
+        self._report.accounts_created += await ensure_accounts(self._connection, accounts)
+        named = [one for one in self._accounts.values() if one is not None]
+        await name_accounts(self._connection, [(one.account, one.base_currency, one.alias) for one in named])
+        described = [Described(one, None) for _, one in sorted(self._instruments.items())]
+        for start in range(0, len(described), _INSTRUMENTS_AT_ONCE):
+            await describe_new(self._connection, described[start : start + _INSTRUMENTS_AT_ONCE], self._now)
+        if self._identified:
+            await store.identify(self._connection, self._identified.values())
+        await store.name_instruments(self._connection, self._import_id, self._finding.names())
+        await store.bring(self._connection, _DEFERRED, self._import_id, self._deferred)
+
+    async def count(self) -> None:
+        """Count what the rows came to."""
+        for table, section in SECTIONS.items():
+            outcomes = await store.outcomes(self._connection, table, self._import_id)
+            repeated = self._brought[table] - sum(outcomes.values())
+            if repeated:
+                outcomes["repeated"] = repeated
+            if outcomes:
+                self._report.count(section, outcomes)
+        for _, outcome, rows in await staged_trades.outcomes(self._connection):
+            self._report.count(_TRADES, {outcome: rows})
 
     def _sort(self, record: Statement, parts: _Batch) -> None:
         match record:
             case Ignored():
                 self._report.ignore(record.section, record.reason)
             case StatedInstrument():
-                parts.identified.append(record)
+                self._identified[record.instrument.conid] = record
                 if record.instrument.currency:
-                    parts.instruments.setdefault(record.instrument.conid, record.instrument)
+                    self._instruments.setdefault(record.instrument.conid, record.instrument)
             case StatedAccount():
-                parts.accounts[record.account] = record
+                self._accounts[record.account] = record
             case StatedPeriod():
-                parts.accounts.setdefault(record.account, None)
+                self._accounts.setdefault(record.account, None)
                 self.periods.append(record)
                 self._report.periods.append(
                     Period(record.account, record.starts_at, record.ends_at, record.complete)
                 )
             case _ if not all(map(is_usable, _figures(record))):
-                self._report.ignore(record.section, "unusable_figure")
+                self._report.ignore(REPORTED_AS[type(record)], "unusable_figure")
             case _:
                 self._sort_rows(record, parts)
 
     def _sort_rows(self, record: StatedTrade | store.Brought, parts: _Batch) -> None:
         if not isinstance(record, StatedRate):
-            parts.accounts.setdefault(record.account, None)
+            self._accounts.setdefault(record.account, None)
         if isinstance(record, StatedTrade | StatedEvent | StatedPosition):
-            parts.instruments.setdefault(record.instrument.conid, record.instrument)
+            self._instruments.setdefault(record.instrument.conid, record.instrument)
         if isinstance(record, StatedTrade):
             parts.trades.append(self._staged(record))
             return
         if isinstance(record, StatedEvent | StatedPosition):
             self.keys.add((record.account, record.instrument.conid))
         table, row = store.row_of(record, self._key(record))
-        parts.rows.setdefault(table, []).append(row)
-
-    async def count(self) -> None:
-        """Count what the rows came to."""
-        for table, section in SECTIONS.items():
-            outcomes = await store.outcomes(self._connection, table, self._import_id)
-            if outcomes:
-                self._report.count(section, outcomes)
-        for _, outcome, rows in await staged_trades.outcomes(self._connection):
-            self._report.count("trades", {outcome: rows})
-
-    async def _describe(self, parts: _Batch) -> None:
-        new = {account: self._now for account in parts.accounts if account not in self._accounts}
-        if new:
-            self._accounts |= set(new)
-            self._report.accounts_created += await ensure_accounts(self._connection, new)
-        named = [one for one in parts.accounts.values() if one is not None]
-        await name_accounts(self._connection, [(one.account, one.base_currency, one.alias) for one in named])
-        fresh = {conid: one for conid, one in parts.instruments.items() if conid not in self._instruments}
-        self._instruments |= set(fresh)
-        await describe_new(self._connection, [Described(one, None) for one in fresh.values()], self._now)
-        if parts.identified:
-            await store.identify(self._connection, parts.identified)
+        self._brought[table] += 1
+        if table == _DEFERRED:
+            self._deferred.append(row)
+        else:
+            parts.rows.setdefault(table, []).append(row)
 
     def _key(self, record: store.Brought) -> str:
         match record:
@@ -151,7 +181,7 @@ class Taking:
             one.line,
             one.section,
             self._names.trade(one),
-            bool(one.exec_id),
+            bool(one.exec_id or one.own_id),
             one.cancels,
             one.account,
             one.instrument.conid,
@@ -164,7 +194,7 @@ class Taking:
             one.realized_pnl,
             one.cost,
             one.closes,
-            one.trade_id,
+            f"{staged_trades.OWN}{one.own_id}" if one.own_id else one.trade_id,
             one.transaction_id,
             _whole(one.order_id),
             one.order_ref,
@@ -173,6 +203,7 @@ class Taking:
 
 
 _MOST_DIGITS = 18
+_INSTRUMENTS_AT_ONCE = 5_000
 
 
 def _whole(number: str) -> int:

@@ -16,7 +16,7 @@ from core.domain.episodes import Cause
 from core.domain.instruments import Instrument
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit
-from core.domain.stated import Ignored, IgnoredReason, StatedEvent, Statement
+from core.domain.stated import IgnoredReason, StatedEvent, Statement, passed_over
 from services.statements.rows import CorporateAction
 from services.statements.stating.booked import price_told
 from services.statements.stating.days import ARRIVED, REORGANIZED, when
@@ -83,7 +83,7 @@ class Actions:
             itemized = {leg.event.instrument.conid for leg in legs if not leg.is_summary}
             told = [leg for leg in legs if leg.is_summary and leg.event.instrument.conid in itemized]
             for event in (leg.event for leg in told):
-                yield Ignored(line=event.line, section=event.section, account=event.account, reason=_REPEATED)
+                yield passed_over(event, event.account, _REPEATED)
             yield from _settled([leg for leg in legs if leg not in told])
         self._groups.clear()
 

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from core.domain.instruments import Instrument
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit
-from core.domain.stated import Ignored, StatedEvent, Statement
+from core.domain.stated import StatedEvent, Statement, passed_over
 from services.statements.rows import OptionEvent, Trade
 from services.statements.stating.days import EXERCISED, day_of, moment_of, when
 from services.statements.stating.holdings import OPTIONS, Instruments, ignored, reason_against
@@ -90,9 +90,7 @@ class Booked:
         """What no trade of the statement told of."""
         for happening, on_date, trade_id, event in self._waiting:
             if self._is_told(happening, on_date, trade_id):
-                yield Ignored(
-                    line=event.line, section=event.section, account=event.account, reason="repeated"
-                )
+                yield passed_over(event, event.account, "repeated")
             else:
                 yield event
         self._waiting.clear()

@@ -8,12 +8,21 @@ from msgspec.structs import replace
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.pnl import EXACT
 from core.domain.stated import Ignored, IgnoredReason
-from services.statements.rows import Held, OpenPosition, Owned, Trade
+from services.statements import rows_cash, rows_nav, rows_reference
+from services.statements.rows import (
+    CorporateAction,
+    Held,
+    OpenPosition,
+    OptionEvent,
+    Owned,
+    Trade,
+    Transfer,
+)
 from services.statements.securities import security_of
 
 OPTIONS: Final = frozenset({"OPT", "FOP", "FSOPT", "FSFOP", "WAR", "IOPT"})
 _UNIT_PRICED: Final = frozenset({"STK", "FUND"})
-_IN_PERCENT: Final = frozenset({"BOND", "BILL"})
+IN_PERCENT: Final = frozenset({"BOND", "BILL"})
 _MAGNIFIERS: Final = tuple(Decimal(10) ** power for power in range(5))
 
 
@@ -69,7 +78,7 @@ class Instruments:
         if told is not None:
             self._magnifiers[conid] = told
             return told
-        return 100 if row.asset_category in _IN_PERCENT else 1
+        return 100 if row.asset_category in IN_PERCENT else 1
 
 
 def magnifier_told(
@@ -104,6 +113,26 @@ def reason_against(row: Held, quantity: Decimal | None) -> IgnoredReason | None:
     return next((reason for holds, reason in reasons if holds), None)
 
 
+_SECTIONS: Final[dict[type, str]] = {
+    Trade: "trades",
+    OptionEvent: "events",
+    CorporateAction: "events",
+    Transfer: "events",
+    OpenPosition: "positions",
+    rows_cash.CashTransaction: "cash",
+    rows_cash.TransactionTax: "cash",
+    rows_cash.SalesTax: "cash",
+    rows_cash.CfdCharge: "cash",
+    rows_cash.DebitCardActivity: "cash",
+    rows_cash.CashReport: "cash_balances",
+    rows_nav.EquitySummary: "values",
+    rows_reference.AccountInformation: "accounts",
+    rows_reference.SecurityInfo: "instruments",
+}
+"""What the report counts the rows under."""
+
+
 def ignored(row: Owned, reason: IgnoredReason) -> Ignored:
     """That ``row`` changes nothing."""
-    return Ignored(line=row.line, section=row.element, account=row.account, reason=reason)
+    section = _SECTIONS.get(type(row), row.element)
+    return Ignored(line=row.line, section=section, account=row.account, reason=reason)

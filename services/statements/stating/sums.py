@@ -13,6 +13,7 @@ from core.domain.stated import (
     StatedPosition,
     StatedValue,
     Statement,
+    passed_over,
 )
 from services.statements.rows import Owned
 from services.statements.values import said
@@ -114,6 +115,4 @@ def _sum(parts: Sequence[Summed]) -> Summed:
 
 
 def _told(record: Summed | StatedCashFlow) -> Ignored:
-    return Ignored(
-        line=record.line, section=record.section, account=record.account, reason="summary_of_other_rows"
-    )
+    return passed_over(record, record.account, "summary_of_other_rows")

@@ -95,7 +95,8 @@ def _fill(row: Trade, instrument: Instrument) -> Iterator[Statement]:
         exchange=said(row.exchange),
         codes=row.codes,
     )
-    if row.taxes and not _one_currency(row):
+    if row.taxes and (row.commission is None or not _one_currency(row)):
+        # Nothing else tells of it: without a commission there is no figure that has it in it.
         yield StatedCashFlow(
             line=row.line,
             section=row.element,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
-from core.domain.stated import Ignored, StatedCashFlow, StatedEvent, Statement
+from core.domain.stated import StatedCashFlow, StatedEvent, Statement, passed_over
 from services.statements.rows import Transfer
 from services.statements.stating.days import ARRIVED, LEFT, day_of, when
 from services.statements.stating.holdings import Instruments, ignored, reason_against
@@ -58,9 +58,7 @@ class Transfers:
             for event in wholes:
                 yield _with_cost_of(event, lots)
             for lot in lots:
-                yield Ignored(
-                    line=lot.line, section=lot.section, account=lot.account, reason="summary_of_other_rows"
-                )
+                yield passed_over(lot, lot.account, "summary_of_other_rows")
         for lots in self._lots.values():
             yield from lots
         self._wholes.clear()

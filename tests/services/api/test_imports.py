@@ -1,7 +1,9 @@
 """Statements over HTTP: handed in, imported by a worker, listed."""
 
+import asyncio
 import json
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from sqlalchemy import text
 from core.errors import DatabaseUnavailableError
 from models.session import Database
 from models.stores.imports import File, begin_import
-from models.stores.jobs_imports import ImportJob
+from models.stores.jobs_imports import MOST_TRIES, ImportJob, wait_after
 from services.api.routers import imports as router
 from services.statements.errors import NotXmlError
 from services.statements.uploads import Uploads
@@ -25,7 +27,7 @@ class Importer:
 
     def __init__(self) -> None:
         self.taken: list[tuple[bytes, ImportJob]] = []
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
 
     async def __call__(self, path: Path, job: ImportJob) -> dict[str, Any]:
         self.taken.append((path.read_bytes(), job))
@@ -39,9 +41,26 @@ def importer() -> Importer:
     return Importer()
 
 
+class Hand:
+    """A clock that is set by hand."""
+
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, by: timedelta) -> None:
+        self.now += by
+
+
 @pytest.fixture
-def uploads(database: Database, importer: Importer) -> Uploads:
-    return Uploads(database, importer)
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def uploads(database: Database, importer: Importer, clock: Hand) -> Uploads:
+    return Uploads(database, importer, clock=clock)
 
 
 async def hand_in(api: Api, content: bytes = STATEMENT, **query: Any) -> str:
@@ -85,16 +104,133 @@ async def test_what_nobody_foresaw_ends_the_job_and_no_worker(
     assert "ZeroDivisionError" in (await api.get(f"/api/v1/jobs/{job_id}"))["job"]["error"]
 
 
-async def test_a_job_that_was_left_in_the_middle_is_done_anew(
-    api: Api, uploads: Uploads, importer: Importer
+async def test_a_job_that_was_left_in_the_middle_is_done_anew_after_a_while(
+    api: Api, uploads: Uploads, importer: Importer, clock: Hand
 ) -> None:
     importer.fails = DatabaseUnavailableError("away")
     job_id = await hand_in(api)
     with pytest.raises(DatabaseUnavailableError):
         await uploads.take()
     importer.fails = None
+    assert not await uploads.take()
+    assert (await api.get(f"/api/v1/jobs/{job_id}"))["job"]["status"] == "running"
+    clock.forward(wait_after(1))
     assert await uploads.take()
     assert (await api.get(f"/api/v1/jobs/{job_id}"))["job"]["status"] == "succeeded"
+
+
+async def test_while_one_waits_to_be_tried_again_the_next_is_taken(
+    api: Api, uploads: Uploads, importer: Importer
+) -> None:
+    importer.fails = DatabaseUnavailableError("away")
+    await hand_in(api)
+    with pytest.raises(DatabaseUnavailableError):
+        await uploads.take()
+    importer.fails = None
+    second = await hand_in(api, b"<other/>")
+    assert await uploads.take()
+    assert (await api.get(f"/api/v1/jobs/{second}"))["job"]["status"] == "succeeded"
+
+
+async def test_what_keeps_failing_is_given_up_with_its_reason(
+    api: Api, uploads: Uploads, importer: Importer, clock: Hand
+) -> None:
+    importer.fails = DatabaseUnavailableError("PostgreSQL could not go on.")
+    job_id = await hand_in(api)
+    for tries in range(1, MOST_TRIES):
+        with pytest.raises(DatabaseUnavailableError):
+            await uploads.take()
+        clock.forward(wait_after(tries))
+    assert await uploads.take()
+    assert not await uploads.take()
+    told = (await api.get(f"/api/v1/jobs/{job_id}"))["job"]
+    assert told["status"] == "failed"
+    assert told["error"] == (
+        "It was tried 5 times and could not be imported. The last time: PostgreSQL could not go on."
+    )
+    assert len(importer.taken) == MOST_TRIES
+
+
+async def test_what_ends_the_worker_each_time_is_given_up(
+    api: Api, uploads: Uploads, importer: Importer, clock: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await hand_in(api)
+    # As a worker that is killed over it: nothing is written after the import began.
+    monkeypatch.setattr(importer, "fails", asyncio.CancelledError())
+    for tries in range(1, MOST_TRIES + 1):
+        with pytest.raises(asyncio.CancelledError):
+            await uploads.take()
+        clock.forward(wait_after(tries))
+    assert await uploads.take()
+    assert (await api.get(f"/api/v1/jobs/{job_id}"))["job"]["error"] == (
+        "It was tried 5 times and could not be imported. It ended the worker each time."
+    )
+
+
+async def test_a_job_that_one_worker_has_no_other_takes(
+    api: Api, database: Database, clock: Hand, importer: Importer
+) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_path: Path, _job: ImportJob) -> dict[str, Any]:
+        began.set()
+        clock.forward(timedelta(hours=1))
+        await go_on.wait()
+        return {}
+
+    await hand_in(api)
+    first = asyncio.create_task(Uploads(database, slow, clock=clock).take())
+    await began.wait()
+    try:
+        assert not await Uploads(database, importer, clock=clock).take()
+    finally:
+        go_on.set()
+    assert await first
+    assert importer.taken == []
+
+
+async def test_a_large_file_comes_out_as_it_went_in(api: Api, uploads: Uploads, importer: Importer) -> None:
+    content = os.urandom(3 << 20) + b"<row/>" * 500_000
+    await hand_in(api, content)
+    assert await uploads.take()
+    [(taken, _)] = importer.taken
+    assert taken == content
+
+
+async def test_what_is_kept_and_is_not_what_came_ends_the_job(
+    api: Api, uploads: Uploads, importer: Importer, database: Database
+) -> None:
+    jobs = [await hand_in(api, content) for content in (b"<one/>", b"<two/>")]
+    async with database.write() as writer:
+        await writer.execute(text("UPDATE raw_payloads SET size_bytes = size_bytes + 1 WHERE size_bytes = 6"))
+        await writer.execute(
+            text(
+                "UPDATE raw_payloads SET size_bytes = 3 WHERE sha256 = (SELECT max(sha256) FROM raw_payloads)"
+            )
+        )
+    for job_id in jobs:
+        assert await uploads.take()
+        assert "ValueError" in (await api.get(f"/api/v1/jobs/{job_id}"))["job"]["error"]
+    assert importer.taken == []
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (STATEMENT, None, "flex"),
+        (b"type,account\n", None, "csv"),
+        ("type;account\n".encode("utf-16"), None, "csv"),
+        ("\ufeff\n<FlexQueryResponse/>".encode("utf-16"), None, "flex"),
+        (b"type,account\n", "flex", "flex"),
+    ],
+)
+async def test_its_beginning_tells_the_format_unless_it_is_said(
+    api: Api, uploads: Uploads, importer: Importer, content: bytes, kind: str | None, expected: str
+) -> None:
+    await hand_in(api, content, name="any.dat", **({} if kind is None else {"kind": kind}))
+    assert await uploads.take()
+    [(_, job)] = importer.taken
+    assert job.kind == expected
 
 
 async def test_nothing_is_no_statement_and_too_much_is_refused(
@@ -105,6 +241,13 @@ async def test_nothing_is_no_statement_and_too_much_is_refused(
     monkeypatch.setattr(router, "MOST_BYTES", 10)
     large = await api.http.post("/api/v1/imports", content=STATEMENT)
     assert (large.status_code, large.json()["code"]) == (413, "file_too_large")
+    monkeypatch.setattr(router, "MOST_BYTES", 1 << 30)
+    monkeypatch.setattr(router, "MOST_KEPT_BYTES", 1 << 16)
+    packed = await api.http.post("/api/v1/imports", content=os.urandom(1 << 17))
+    assert (packed.status_code, packed.json()["code"]) == (413, "file_too_large")
+    monkeypatch.setattr(router, "RATIO_FROM_BYTES", 1 << 16)
+    empty_inside = await api.http.post("/api/v1/imports", content=bytes(1 << 22))
+    assert (empty_inside.status_code, empty_inside.json()["code"]) == (413, "file_too_large")
     async with database.read() as reader:
         assert (await reader.execute(text("SELECT count(*) FROM raw_payloads"))).scalar_one() == 0
 

@@ -71,6 +71,42 @@ def test_a_file_that_cannot_be_read_stops_none_of_the_others(lk: Run, tmp_path: 
     assert third["sections"]["trades"]["new"] == 2
 
 
+CSV = "type,account,time,symbol,asset_class,currency,quantity,price,amount\n"
+
+
+def test_a_csv_file_is_imported_listed_and_taken_back(lk: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.write_text(
+        f"{CSV}trade,U1,2025-01-02,ACME,STK,USD,10,5,\n"
+        "trade,U1,2025-01-03,ACME,STK,USD,-10,6,\ndeposit,U1,2025-01-01,,,USD,,,100\n"
+    )
+    assert "nothing was written" in lk("import", "csv", str(mine), "--dry-run").out
+    done = lk("import", "csv", str(mine))
+    assert done.code == 0
+    assert "Imported mine.csv" in done.out
+    assert "New accounts: U1" in done.out
+    [listed] = lk("import", "list", "--json").data
+    assert (listed["kind"], listed["report"]["sections"]["trades"]["new"]) == ("csv", 2)
+    undone = lk("import", "undo", str(listed["id"]), "--json")
+    assert [one["realized_before"] for one in undone.data["changes"]] == ["10"]
+
+
+def test_a_csv_file_that_cannot_be_used_says_all_that_is_wrong_with_it(lk: Run, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine.csv", tmp_path / "other.csv"
+    mine.write_text(f"{CSV}trade,U1,2025-01-02,ACME,STK,USD,x,5,\ntrade,,2025-01-02,ACME,STK,USD,1,NaN,\n")
+    other.write_text("what,is,this\n")
+    said = lk("import", "csv", str(mine), str(other), "--json")
+    assert said.code == 1
+    first, second = said.data
+    assert first["error"].splitlines()[1:] == [
+        "  line 2, quantity: 'x' is not a number",
+        "  line 3, account: it is needed, and empty",
+        "  line 3, price: 'NaN' is not a number",
+    ]
+    assert "the first line must name the columns" in second["error"]
+    assert lk("import", "list", "--json").data == []
+
+
 def test_a_dispute_is_an_exit_code_only_where_it_is_asked_for(lk: Run, tmp_path: Path) -> None:
     assert lk("import", "flex", str(FLIP)).code == 0
     for number, (options, code) in enumerate((((), 0), (("--strict",), 5))):

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from services.statements.detail import finest
 from services.statements.rows_cash import (
     CashReport,
     CashTransaction,
@@ -19,6 +18,7 @@ from services.statements.rows_cash import (
     TierInterest,
     TransactionTax,
 )
+from tests.services.statements.detail import finest
 from tests.services.statements.statements import DATA, element, in_statement, only, rows_of
 
 IBFLEX = rows_of(DATA / "flex-ibflex" / "test_types_elements.xml")

@@ -36,7 +36,7 @@ def source(folder: Path, *records: Statement | Exception, name: str = "statement
     """A file that states this; files of another name, or that state something else, are others."""
     path = folder / name
     path.write_text(f"{name} {records!r}")
-    return Source(path, "flex", lambda _path: Spoken(records))
+    return Source(path, "flex", lambda _file, _name: Spoken(records))
 
 
 def trade(
@@ -62,7 +62,7 @@ def trade(
         quantity=Decimal(quantity),
         price=Decimal(price),
         commission=None if commission is None else Decimal(commission),
-        commission_currency="USD",
+        commission_currency=more.pop("commission_currency", "USD"),
         **{
             name: Decimal(value) if isinstance(value, str) and name in {"realized_pnl", "cost"} else value
             for name, value in more.items()

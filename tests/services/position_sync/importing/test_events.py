@@ -1,8 +1,12 @@
 """What a statement says besides trades: it is kept, it enters the ledger, and it goes with its import."""
 
+import asyncio
+import threading
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from core.domain.stated import (
@@ -14,18 +18,27 @@ from core.domain.stated import (
     StatedPosition,
     StatedRate,
     StatedValue,
+    Statement,
 )
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.report import Tally
-from services.position_sync.importing.run import undo_import
+from services.position_sync.importing.run import run_import, undo_import
 from services.position_sync.reconcile import reconcile
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
-from tests.services.position_sync.facts import ACCOUNT, ACME, Link, at, position, positions_completed
+from tests.services.position_sync.facts import (
+    ACCOUNT,
+    ACME,
+    Link,
+    at,
+    execution,
+    position,
+    positions_completed,
+)
 from tests.services.position_sync.importing.conftest import Import
-from tests.services.position_sync.importing.statements import period, trade
+from tests.services.position_sync.importing.statements import Spoken, period, source, trade
 from tests.services.position_sync.ledger_rows import ledger_rows
 
 _lines = count(1)
@@ -129,6 +142,47 @@ async def test_two_statements_that_state_the_same_state_it_once(
         assert (await ledger_rows(database) == before) is (report is first)
     assert await rows("SELECT id FROM positions") == []
     assert await rows("SELECT exec_id FROM executions") == []
+
+
+async def test_what_a_file_says_twice_is_counted_as_repeated(bring: Import) -> None:
+    flow = StatedCashFlow(
+        line=next(_lines),
+        section="CashTransaction",
+        account=ACCOUNT,
+        kind="deposit",
+        at=at(0),
+        amount=Decimal(5),
+        currency="USD",
+        transaction_id="7",
+    )
+    report = await bring(flow, flow, holding("1", seconds=3), holding("1", seconds=3))
+    assert report.sections["cash"] == Tally(new=1, ignored={"repeated": 1})
+    assert report.sections["positions"] == Tally(new=1, ignored={"repeated": 1})
+
+
+async def test_while_a_file_is_read_nothing_is_locked_that_live_work_writes(
+    database: Database, streams: RedisStreams, settings: Settings, clock: Hand, tmp_path: Path, relay: Relay
+) -> None:
+    """A long file would otherwise keep the live stream waiting for as long as it takes to read."""
+    told = [trade("a.01.01", "10", seconds=1), event("10", seconds=2), period()]
+    reading, go_on = threading.Event(), threading.Event()
+
+    class Slow(Spoken):
+        def __iter__(self) -> Iterator[Statement]:
+            yield from told * 2_000
+            reading.set()
+            go_on.wait(20)
+
+    slow = source(tmp_path, *told)._replace(read=lambda _file, _name: Slow(told))
+    run = asyncio.create_task(run_import(database, streams, settings, slow, trigger="cli", clock=clock))
+    try:
+        await asyncio.to_thread(reading.wait, 20)
+        async with asyncio.timeout(10):
+            await relay.handle([Link().entry(execution("b.01.01", "1"))])
+    finally:
+        go_on.set()
+    report = await run
+    assert report.sections["trades"].new == 1
 
 
 async def test_cash_rates_values_and_what_names_things_are_kept(bring: Import, rows: Rows) -> None:

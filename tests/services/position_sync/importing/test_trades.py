@@ -330,7 +330,7 @@ async def test_ignored_rows_are_counted_by_reason(bring: Import) -> None:
 
 async def test_a_figure_that_is_no_amount_of_anything_is_left_out(bring: Import, rows: Rows) -> None:
     report = await bring(trade("a.01.01", "1e30", seconds=1), trade("b.01.01", "1", seconds=1))
-    assert report.sections["Trade"] == Tally(ignored={"unusable_figure": 1})
+    assert report.sections["trades"] == Tally(new=1, ignored={"unusable_figure": 1})
     assert len(await rows("SELECT exec_id FROM executions")) == 1
 
 

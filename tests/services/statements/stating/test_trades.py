@@ -100,7 +100,6 @@ def test_an_order_and_its_sums_are_ignored_beside_their_executions() -> None:
         ({"ibCommission": "-1", "taxes": "-0.5"}, Decimal("1.5")),
         ({"ibCommission": "0.25", "taxes": "0"}, Decimal("-0.25")),
         ({"ibCommission": "-1"}, Decimal(1)),
-        ({"ibCommission": "", "taxes": "-0.5"}, None),
         ({"ibCommission": "-1", "ibCommissionCurrency": "", "taxes": "-0.5"}, Decimal("1.5")),
     ],
 )
@@ -110,6 +109,14 @@ def test_a_cost_is_positive_and_has_the_taxes_in_it(
     records = stated(trade(**changed))
     assert [fill.commission for fill in all_of(StatedTrade, records)] == [commission]
     assert all_of(StatedCashFlow, records) == []
+
+
+def test_taxes_of_a_trade_without_a_commission_are_a_flow_of_their_own() -> None:
+    records = stated(trade(ibCommission="", taxes="-0.5"))
+    (fill,) = all_of(StatedTrade, records)
+    assert fill.commission is None
+    (tax,) = all_of(StatedCashFlow, records)
+    assert (tax.kind, tax.amount, tax.currency, tax.conid) == ("tax", Decimal("-0.5"), "USD", 265598)
 
 
 def test_taxes_in_another_currency_than_the_commission_are_a_flow_of_their_own() -> None:

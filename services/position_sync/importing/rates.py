@@ -1,0 +1,59 @@
+"""Convert stated commissions at the rates of their day, as far as statements state them.
+
+What no statement tells is converted later at what the broker says then, as what is told live: see
+``services/position_sync/commissions.py``, which marks it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+from core.domain.books import BookKey
+from core.domain.rates import BaseRate, Rate, cross_rate
+from core.domain.stated import STATEMENT_ZONE
+from models.queries.stated_rates import DayRate, day_rates, lacking_rates
+from models.session import Writer
+from models.stores.executions import RecordedRate, record_rates
+from models.stores.imports_undone import named
+
+MOST_DAYS_BACK: Final = 7
+"""Statements have no rates of weekends and holidays: those of the last day before count."""
+
+_Bases = Mapping[str, Mapping[str, DayRate]]
+"""By base currency, the rates into it by currency."""
+
+
+async def record_stated_rates(connection: Writer, keys: Iterable[BookKey]) -> None:
+    """Record the rates that commissions of these books need, of those that statements state."""
+    lacking = await lacking_rates(connection, keys)
+    if not lacking:
+        return
+    by_day: dict[date, dict[str, dict[str, DayRate]]] = defaultdict(lambda: defaultdict(dict))
+    for one in await day_rates(connection, {one.day for one in lacking}, MOST_DAYS_BACK):
+        by_day[one.as_of][one.into][one.currency] = one
+    recorded: list[RecordedRate] = []
+    for need in lacking:
+        for back in range(MOST_DAYS_BACK + 1):
+            found = _cross(by_day.get(need.day - timedelta(days=back), {}), need.currency, need.into)
+            if found is not None:
+                rate, source = found
+                recorded.append(RecordedRate(need.exec_id, need.currency, rate.value, rate.as_of, source))
+                break
+    await record_rates(connection, recorded)
+
+
+def _cross(bases: _Bases, of: str, into: str) -> tuple[Rate, str] | None:
+    """One currency in another by way of a base, and the imports that state what it was made of."""
+    for base, rates in sorted(bases.items()):
+        used = [rates[currency] for currency in (of, into) if currency in rates and currency != base]
+        told = {one.currency: BaseRate(one.rate, _end_of(one.as_of)) for one in used}
+        rate = cross_rate({**told, base: BaseRate(Decimal(1), None)}, of, into)
+        if rate is not None:
+            return rate, ", ".join(sorted({named(one.import_id) for one in used}))
+    return None
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), STATEMENT_ZONE).astimezone(UTC)

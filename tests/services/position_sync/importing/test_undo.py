@@ -1,0 +1,249 @@
+"""Taking an import back leaves no trace of it: what others state, and what was told live, stands again."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+import pytest
+from sqlalchemy import text
+
+from core.domain.stated import StatedRate
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.session import Database
+from models.stores.accounts import ensure_accounts
+from services.position_sync.importing.report import Report
+from services.position_sync.importing.run import undo_import
+from services.position_sync.relay import Relay
+from services.position_sync.sweep import Sweep
+from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.facts import (
+    ACCOUNT,
+    START,
+    Link,
+    commission,
+    exchange_rate,
+    execution,
+)
+from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.statements import period, trade
+from tests.services.position_sync.ledger_rows import ledger_rows
+
+Undo = Callable[[Report], Awaitable[Report]]
+_lines = count(1)
+
+
+@pytest.fixture
+def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
+    async def run(report: Report) -> Report:
+        assert report.import_id is not None
+        return await undo_import(database, streams, settings, report.import_id, clock=clock)
+
+    return run
+
+
+async def miss(database: Database, start: float, end: float) -> None:
+    """Record that nobody listened for some hours."""
+    async with database.write() as connection:
+        await ensure_accounts(connection, {ACCOUNT: START})
+        await connection.execute(
+            text(
+                "INSERT INTO observation_gaps (account, started_at, ended_at, reason, detected_at, epoch) "
+                "VALUES (:account, :start, :end, 'offline', :now, 1)"
+            ),
+            {"account": ACCOUNT, "start": hour(start), "end": hour(end), "now": START},
+        )
+
+
+def hour(number: float) -> datetime:
+    return START + timedelta(hours=number)
+
+
+async def gaps(rows: Rows) -> list[tuple[datetime, datetime, str | None]]:
+    found = await rows("SELECT started_at, ended_at, closed_by FROM observation_gaps ORDER BY started_at")
+    return [(one["started_at"], one["ended_at"], one["closed_by"]) for one in found]
+
+
+async def test_gaps_are_open_again_and_in_one_piece(
+    bring: Import, undo: Undo, database: Database, rows: Rows
+) -> None:
+    await miss(database, 1, 9)
+    before = await gaps(rows)
+    report = await bring(period(3 / 24, starts_at=hour(3)))
+    assert report.gaps_closed == 1
+    assert len(await gaps(rows)) == 3
+    await undo(report)
+    assert await gaps(rows) == before
+
+
+async def test_a_gap_that_another_statement_covers_too_stays_closed_as_far_as_it_does(
+    bring: Import, undo: Undo, database: Database, rows: Rows
+) -> None:
+    await miss(database, 1, 9)
+    first = await bring(period(1, starts_at=hour(0)), name="a.xml")
+    second = await bring(period(3 / 24, starts_at=hour(3)), name="b.xml")
+    await undo(first)
+    assert await gaps(rows) == [
+        (hour(1), hour(3), None),
+        (hour(3), hour(6), f"import {second.import_id}"),
+        (hour(6), hour(9), None),
+    ]
+
+
+@pytest.mark.parametrize("second", ["a.01.01", "a.01.1"], ids=["the same id", "another spelling"])
+async def test_what_was_kept_aside_because_of_it_stands_now(
+    bring: Import, undo: Undo, rows: Rows, database: Database, second: str
+) -> None:
+    told = trade(second, "12", "11", "3", seconds=1, order_ref="mine", exchange="NYSE", order_id="77")
+    alone = await bring(told, name="alone.xml")
+    expected = await ledger_rows(database)
+    await undo(alone)
+    first = await bring(trade("a.01.01", "10", "10", "1", seconds=1), name="a.xml")
+    other = await bring(told, name="b.xml")
+    third = await bring(told, name="c.xml")
+    assert (other.disputed, third.disputed) == (1, 1)
+    undone = await undo(first)
+    assert await ledger_rows(database) == expected
+    assert [(one.quantity_before, one.quantity) for one in undone.changes] == [(10, 12)]
+    [stands] = await rows("SELECT order_ref, exchange, perm_id, confirmed_by FROM executions")
+    assert tuple(stands.values()) == ("mine", "NYSE", 77, other.import_id)
+    outcomes = await rows("SELECT outcome FROM stated_trades ORDER BY import_id")
+    assert [one["outcome"] for one in outcomes] == ["new", "matched"]
+    for report in (other, third):
+        await undo(report)
+    assert await rows("SELECT exec_id FROM executions") == []
+    assert await rows("SELECT exec_id FROM commission_reports") == []
+
+
+async def test_what_was_kept_aside_and_is_of_another_book_stands_there(
+    bring: Import, undo: Undo, rows: Rows
+) -> None:
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", "10", seconds=1, account="U2"), name="b.xml")
+    await undo(first)
+    assert await rows("SELECT account, quantity FROM positions") == [
+        {"account": "U2", "quantity": Decimal(10)}
+    ]
+
+
+async def test_what_contradicts_a_trade_that_was_told_live_stays_aside(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    await relay.handle([Link().entry(execution("a.01.01", "10", seconds=1))])
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", "12", seconds=1), name="b.xml")
+    await undo(first)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+    assert await rows("SELECT outcome FROM stated_trades") == [{"outcome": "disputed"}]
+
+
+async def test_a_trade_that_it_cancelled_counts_again(bring: Import, undo: Undo, rows: Rows) -> None:
+    await bring(trade("a.01.01", "10", seconds=1, trade_id="77"), name="a.xml")
+    cancelling = await bring(
+        trade("", "-10", "10", "-1", seconds=1, trade_id="77", cancels=True), name="b.xml"
+    )
+    assert await rows("SELECT id FROM positions") == []
+    await undo(cancelling)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+async def test_the_last_live_word_on_a_commission_stands_again(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay, live_first: bool
+) -> None:
+    link = Link()
+    fill = execution("a.01.01", "10", seconds=1)
+    if live_first:
+        await relay.handle([link.entry(fill, commission("a.01.01", "1", seconds=1))])
+    report = await bring(trade("a.01.01", "10", "10", "1.5", seconds=1, realized_pnl="9"))
+    await relay.handle([link.entry(fill, commission("a.01.01", "1.2", seconds=2, realized="8"))])
+    [stated] = await rows("SELECT commission, realized_pnl FROM commission_reports")
+    assert tuple(stated.values()) == (Decimal("1.5"), Decimal(9))
+    assert await rows("SELECT commission FROM positions") == [{"commission": Decimal("1.5")}]
+    await undo(report)
+    [told] = await rows("SELECT commission, realized_pnl, live_commission FROM commission_reports")
+    assert tuple(told.values()) == (Decimal("1.2"), Decimal(8), None)
+    assert await rows("SELECT commission FROM positions") == [{"commission": Decimal("1.2")}]
+    # And what is told after that counts as ever.
+    await relay.handle([link.entry(commission("a.01.01", "1.3", seconds=3))])
+    assert await rows("SELECT commission FROM commission_reports") == [{"commission": Decimal("1.3")}]
+
+
+async def test_an_older_live_word_replaces_no_newer_one_beside_a_statements(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    link = Link()
+    await relay.handle(
+        [link.entry(execution("a.01.01", "10", seconds=1), commission("a.01.01", "1.2", seconds=5))]
+    )
+    report = await bring(trade("a.01.01", "10", "10", "1.5", seconds=1))
+    await relay.handle([link.entry(commission("a.01.01", "1", seconds=2))])
+    await undo(report)
+    assert await rows("SELECT commission FROM commission_reports") == [{"commission": Decimal("1.2")}]
+
+
+def rate(day: date, currency: str, value: str, into: str = "EUR") -> StatedRate:
+    return StatedRate(
+        line=next(_lines), section="rates", as_of=day, currency=currency, into=into, rate=Decimal(value)
+    )
+
+
+RATE = "SELECT rate, rate_source FROM commission_reports"
+
+
+async def test_a_commission_in_another_currency_is_converted_at_the_rate_of_its_day(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay, database: Database
+) -> None:
+    charged = execution("a.01.01", "10", seconds=1), commission("a.01.01", "2", currency="CHF", seconds=1)
+    await relay.handle([Link().entry(*charged)])
+    before = await ledger_rows(database)
+    # Of francs the last rate is of the day before, and so is what both are worth in the base currency.
+    report = await bring(
+        rate(date(2026, 11, 19), "CHF", "1.05"),
+        rate(date(2026, 11, 19), "USD", "0.84"),
+        rate(date(2026, 11, 20), "USD", "0.9"),
+        trade("a.01.01", "10", commission=None, seconds=1),
+    )
+    assert await rows(RATE) == [{"rate": Decimal("1.25"), "rate_source": f"import {report.import_id}"}]
+    assert await rows("SELECT commission, provisional FROM positions") == [
+        {"commission": Decimal("2.5"), "provisional": False}
+    ]
+    await undo(report)
+    assert await ledger_rows(database) == before
+
+
+async def test_a_rate_of_another_statement_that_stands_is_as_good(
+    bring: Import, undo: Undo, rows: Rows
+) -> None:
+    told = trade("a.01.01", "10", seconds=1, commission_currency="EUR")
+    first = await bring(rate(date(2026, 11, 20), "USD", "0.8"), name="a.xml")
+    second = await bring(told, rate(date(2026, 11, 20), "USD", "0.5"), name="b.xml")
+    assert await rows(RATE) == [{"rate": Decimal(2), "rate_source": f"import {second.import_id}"}]
+    third = await bring(told, name="c.xml")
+    await undo(second)
+    assert await rows(RATE) == [{"rate": Decimal("1.25"), "rate_source": f"import {first.import_id}"}]
+    await undo(first)
+    assert await rows(RATE) == [{"rate": None, "rate_source": None}]
+    await undo(third)
+    assert await rows(RATE) == []
+
+
+async def test_without_a_rate_of_that_day_todays_counts_and_says_that_it_is_not_that_days(
+    bring: Import,
+    rows: Rows,
+    relay: Relay,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+) -> None:
+    await bring(
+        trade("a.01.01", "10", seconds=-20 * 86400, commission_currency="EUR"),
+        trade("b.01.01", "10", seconds=1, commission_currency="EUR"),
+    )
+    today = (exchange_rate("EUR", "1", seconds=5), exchange_rate("USD", "0.8", seconds=5))
+    await relay.handle([Link().entry(*today)])
+    await Sweep(database, streams, settings, clock=clock).run()
+    told = await rows("SELECT rate_source FROM commission_reports ORDER BY exec_id")
+    assert [one["rate_source"] for one in told] == ["ExchangeRate of another day", "ExchangeRate"]
