@@ -10,6 +10,7 @@ import io
 import resource
 import sys
 import time
+from collections.abc import Sequence
 
 from bench.report import figure
 from bench.rig import servers
@@ -23,20 +24,20 @@ from services.position_sync.validate import validate_ledger
 TABLES = ("positions", "position_events", "lots", "lot_disposals")
 
 
-async def floor(settings: Settings) -> float:
+async def floor(settings: Settings, tables: Sequence[str] = TABLES) -> float:
     """Seconds to copy as many rows of the same width in."""
     connection = await connect(settings)
     spent = 0.0
-    for table in TABLES:
+    for table in tables:
         await connection.execute(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)")
-    for table in TABLES:
+    for table in tables:
         rows = io.BytesIO()
         await connection.copy_from_table(table, output=rows, timeout=600)
         rows.seek(0)
         started = time.perf_counter()
         await connection.copy_to_table(f"bare_{table}", source=rows, timeout=600)
         spent += time.perf_counter() - started
-    for table in TABLES:
+    for table in tables:
         await connection.execute(f"DROP TABLE bare_{table}")
     await connection.close()
     return spent

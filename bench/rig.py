@@ -19,9 +19,8 @@ from services.stack import PostgresServer, RedisServer
 TOKEN = "bench-token-bench-token-bench-token"  # noqa: S105 - of a server that lives for a minute
 
 
-@contextmanager
-def process(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """``lotkeeper`` with these settings, its log on standard error."""
+def environment(settings: Settings) -> dict[str, str]:
+    """That of a process of ours with these settings."""
     variables = {
         f"LOTKEEPER_{name.upper()}": value.get_secret_value()
         if hasattr(value, "get_secret_value")
@@ -29,10 +28,14 @@ def process(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[by
         for name, value in settings.model_dump().items()
         if value is not None
     }
+    return {**os.environ, **variables, "LOTKEEPER_LOG_LEVEL": "WARNING"}
+
+
+@contextmanager
+def process(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``lotkeeper`` with these settings, its log on standard error."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "services.cli", *arguments],
-        env={**os.environ, **variables, "LOTKEEPER_LOG_LEVEL": "WARNING"},
-        stdout=sys.stderr,
+        [sys.executable, "-m", "services.cli", *arguments], env=environment(settings), stdout=sys.stderr
     )
     try:
         yield running

@@ -33,6 +33,12 @@ _book_sizes = text(
     "USING (account, conid) LEFT JOIN ledger_books b USING (account, conid) "
     "WHERE CAST(:account AS text) IS NULL OR k.account = :account ORDER BY k.account, k.conid"
 )
+_sizes_of = text(
+    "SELECT k.account, k.conid, (SELECT count(*) FROM executions e "
+    "WHERE e.account = k.account AND e.conid = k.conid) AS executions "
+    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "ORDER BY k.account, k.conid"
+)
 _methods = text(
     "SELECT account, cost_method FROM broker_accounts WHERE CAST(:account AS text) IS NULL "
     "OR account = :account"
@@ -95,6 +101,12 @@ async def book_sizes(reader: Reader, account: str | None = None) -> list[BookSiz
     """Every book there is, or that executions or positions say there should be, in the order of locking."""
     rows = await reader.execute(_book_sizes, {"account": account})
     return [BookSize((row.account, row.conid), row.executions, row.known) for row in rows]
+
+
+async def sizes_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> list[BookSize]:
+    """How much there is of these books, in the order of locking."""
+    rows = await connection.execute(_sizes_of, _named(keys))
+    return [BookSize((row.account, row.conid), row.executions, known=True) for row in rows]
 
 
 async def cost_methods(connection: Reader | Writer, account: str | None = None) -> dict[str, CostMethod]:

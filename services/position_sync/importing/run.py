@@ -5,7 +5,8 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from itertools import islice
 
 from core.clock import Clock, utc_now
@@ -32,10 +33,9 @@ from services.position_sync.importing.rates import record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
-from services.position_sync.rebuild import write_examined
+from services.position_sync.rebuild import EXECUTIONS_AT_ONCE, batched, write_examined
 
 RECORDS_AT_ONCE = 5_000
-_BOOKS_AT_ONCE = 200
 
 Progress = Callable[[int, int], None]
 """Told how many bytes are read, of how many."""
@@ -142,11 +142,11 @@ async def _import(
     report.import_id = import_id
     taking = Taking(connection, import_id, report, now)
     await staged_trades.begin(connection)
-    records = iter(reading)
-    while batch := await asyncio.to_thread(_next, records):
-        await taking.take(batch)
-        if progress is not None:
-            progress(reading.bytes_read, file.size_bytes)
+    async with aclosing(_batches(reading)) as batches:
+        async for batch in batches:
+            await taking.take(batch)
+            if progress is not None:
+                progress(reading.bytes_read, file.size_bytes)
     report.unknown = dict(reading.unknown)
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
@@ -186,6 +186,19 @@ async def _reopen_gaps(connection: Writer, import_id: int, clock: Clock) -> None
         await cover(connection, one.account, one.starts_at, one.ends_at, by=named(one.import_id), now=clock())
 
 
+async def _batches(reading: Reading) -> AsyncIterator[list[Statement]]:
+    """What is stated, batch by batch: one is read while PostgreSQL takes the one before."""
+    records = iter(reading)
+    upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
+    try:
+        while batch := await upcoming:
+            upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
+            yield batch
+    finally:
+        # A thread cannot be stopped: the file is not let go of before it has ended.
+        await asyncio.gather(upcoming, return_exceptions=True)
+
+
 def _next(records: Iterator[Statement]) -> list[Statement]:
     return list(islice(records, RECORDS_AT_ONCE))
 
@@ -199,9 +212,8 @@ async def _fold(connection: Writer, locked: dict[BookKey, Book], clock: Clock) -
     """Fold the locked books from the start and write what differs."""
     await stored_ledger.go_by_indexes(connection)
     announcement: Announcement | None = None
-    ordered: Sequence[BookKey] = sorted(locked)
-    for start in range(0, len(ordered), _BOOKS_AT_ONCE):
-        part = ordered[start : start + _BOOKS_AT_ONCE]
+    sizes = await stored_ledger.sizes_of(connection, sorted(locked))
+    for part in batched(sizes, EXECUTIONS_AT_ONCE):
         examined = await examine(connection, part, {key: locked[key] for key in part})
         written = await write_examined(connection, examined, clock)
         if written is not None:
