@@ -5,7 +5,7 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from itertools import islice
 
@@ -186,7 +186,7 @@ async def _reopen_gaps(connection: Writer, import_id: int, clock: Clock) -> None
         await cover(connection, one.account, one.starts_at, one.ends_at, by=named(one.import_id), now=clock())
 
 
-async def _batches(reading: Reading) -> AsyncIterator[list[Statement]]:
+async def _batches(reading: Reading) -> AsyncGenerator[list[Statement]]:
     """What is stated, batch by batch: one is read while PostgreSQL takes the one before."""
     records = iter(reading)
     upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
