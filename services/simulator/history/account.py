@@ -56,7 +56,7 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class AccountPast:
-    """All that statements of one account can tell. ``worth`` is of each day, ``held`` of the last ones of years."""
+    """All that statements of one account can tell. ``worth`` is by day, ``held`` of the last of each year."""
 
     account: str
     base: str
