@@ -122,12 +122,16 @@ def simulator(
     scenario: Annotated[str, typer.Option(help="A scenario's name or file.")] = DEFAULT_SCENARIO,
     book: Annotated[Path | None, typer.Option(help="The file that keeps its book over restarts.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed, the same market.")] = 0,
+    statements: Annotated[
+        Path | None,
+        typer.Option(help="Where a new book puts the statements of the three years before it began."),
+    ] = None,
 ) -> None:
     """Run a pretended TWS that speaks the real protocol, for demos and tests."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
     from services.simulator.app import SimulatorOptions, run  # noqa: PLC0415 - the same
 
-    chosen = SimulatorOptions(port, control_port, scenario, book, seed)
+    chosen = SimulatorOptions(port, control_port, scenario, book, seed, statements)
     run(load_settings(), chosen)
 
 

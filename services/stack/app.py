@@ -84,7 +84,11 @@ def make_plan(settings: Settings, options: Options) -> Plan:
     folder = settings.data_dir / "simulator"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     gateway_port, control_port = remembered_port(folder / "port"), free_port()
-    simulator = children.simulator(gateway_port, control_port, options.scenario, folder / "book.json")
+    inbox = settings.statements_inbox_folder
+    # A folder elsewhere may be watched for the real portfolio, too, which invented statements must not reach.
+    past = inbox if inbox.is_relative_to(settings.data_dir) else None
+    book = folder / "book.json"
+    simulator = children.simulator(gateway_port, control_port, options.scenario, book, past)
     return Plan(
         settings.model_copy(update={"ib_host": LOOPBACK, "ib_port": gateway_port}),
         children.services(),

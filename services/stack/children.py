@@ -19,10 +19,15 @@ class Child:
     port: int | None = None
 
 
-def simulator(port: int, control_port: int, scenario: str, book: Path) -> Child:
-    """The gateway of the demo."""
-    options = ("--port", str(port), "--control-port", str(control_port), "--scenario", scenario, "--book")
-    return Child("simulator", (*CLI, "simulator", *options, str(book)), port=port)
+def simulator(
+    port: int, control_port: int, scenario: str, book: Path, statements: Path | None = None
+) -> Child:
+    """The gateway of the demo; ``statements`` is where those of the years before it go."""
+    options = ["--port", str(port), "--control-port", str(control_port), "--scenario", scenario]
+    options += ["--book", str(book)]
+    if statements is not None:
+        options += ["--statements", str(statements)]
+    return Child("simulator", (*CLI, "simulator", *options), port=port)
 
 
 def services() -> list[Child]:

@@ -14,6 +14,7 @@ import pytest
 
 from core.settings import Profile
 from services.simulator.control import ControlClient
+from services.simulator.history.past import YEARS
 from services.stack.ports import free_port
 from services.stack.runtime import Runtime, read_runtime
 from tests.waiting import eventually_now
@@ -127,6 +128,14 @@ class Stack:
             if Decimal(row["quantity"])
         }
 
+    def imports(self) -> list[dict[str, Any]]:
+        """The imports that stand."""
+        return [one for one in self.get("/imports")["items"] if one["status"] == "done"]
+
+    def until_it_has_a_past(self) -> list[dict[str, Any]]:
+        """Wait until the statements of a new demo are imported; what is told of positions then stays."""
+        return eventually_now(self.imports, lambda found: len(found) == YEARS, seconds=60)
+
     def until_equal(self, seconds: float = 45) -> Holdings:
         """Wait until the API holds what the simulator's book holds; the market must be paused."""
 
@@ -148,6 +157,7 @@ def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     demo = Stack(tmp_path_factory.mktemp("demo") / "home")
     try:
         demo.start()
+        demo.until_it_has_a_past()
         yield demo
     finally:
         demo.stop()

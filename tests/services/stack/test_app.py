@@ -18,15 +18,25 @@ def test_the_demo_points_the_broker_link_at_its_own_simulator(plain: Settings) -
     plan = make_plan(plain, Options(scenario="quiet"))
     (simulator,) = plan.early
     assert simulator.command[1:6] == ("-m", "services.cli", "simulator", "--port", str(simulator.port))
-    assert simulator.command[-4:] == (
+    assert simulator.command[-6:] == (
         "--scenario",
         "quiet",
         "--book",
         str(plain.data_dir / "simulator" / "book.json"),
+        "--statements",
+        str(plain.data_dir / "statements" / "inbox"),
     )
     assert (plan.settings.ib_host, plan.settings.ib_port) == ("127.0.0.1", simulator.port)
     assert [child.name for child in plan.children] == ["broker", "worker", "api"]
     assert make_plan(plain, Options(scenario="quiet")).early[0].port == simulator.port
+
+
+def test_no_past_is_invented_for_a_folder_that_may_be_the_real_portfolios(
+    plain: Settings, tmp_path: Path
+) -> None:
+    for elsewhere in ({"statements_inbox": tmp_path / "mine"}, {"statements_dir": tmp_path / "mine"}):
+        (simulator,) = make_plan(plain.model_copy(update=elsewhere), Options(scenario="quiet")).early
+        assert "--statements" not in simulator.command
 
 
 def test_the_real_stack_keeps_the_gateway_of_the_settings(plain: Settings) -> None:

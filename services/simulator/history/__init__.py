@@ -1,0 +1,1 @@
+"""The years before a book's first day, as the broker's statements tell them."""
