@@ -1,26 +1,33 @@
 """What one connection has told of executions, so that what the gateway repeats is not told twice."""
 
-import sys
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from ib_async import CommissionReport, Execution
 
 from core.domain.executions import split_exec_id
+from core.domain.money import decimal_from_float
 from models.queries.told import RecordedFigures
 
 REMEMBERED = 200_000
-_UNSET = sys.float_info.max
-"""What IBKR sends for a figure that it does not know."""
 
 
 class _Figures(NamedTuple):
     """Two figures by which a repetition is known, and when they were told by our clock."""
 
-    one: float
-    other: float
+    one: Decimal | None
+    other: Decimal | None
     at: datetime
+
+
+def _of_fill(fill: Execution, at: datetime) -> _Figures:
+    return _Figures(decimal_from_float(fill.shares), decimal_from_float(fill.price), at)
+
+
+def _of_commission(report: CommissionReport, at: datetime) -> _Figures:
+    return _Figures(decimal_from_float(report.commission), decimal_from_float(report.realizedPNL), at)
 
 
 class Told:
@@ -45,10 +52,9 @@ class Told:
         self._executions.clear()
         self._commissions.clear()
         for one in recorded:
-            self._executions[one.exec_id] = _Figures(float(one.quantity), float(one.price), one.received_at)
-            if one.commission is not None and one.paid_at is not None:
-                realized = _UNSET if one.realized_pnl is None else float(one.realized_pnl)
-                self._commissions[one.exec_id] = _Figures(float(one.commission), realized, one.paid_at)
+            self._executions[one.exec_id] = _Figures(one.quantity, one.price, one.received_at)
+            if one.paid_at is not None:
+                self._commissions[one.exec_id] = _Figures(one.commission, one.realized_pnl, one.paid_at)
 
     def begin(self, request: int, *, skip_known: bool) -> None:
         """What comes under ``request`` from now on answers it."""
@@ -68,7 +74,7 @@ class Told:
         if (self.oldest is None or fill.time < self.oldest) and split_exec_id(fill.execId)[1] <= 1:
             self.oldest = fill.time
         known = self._executions.get(fill.execId)
-        if not self.skip_known or known is None or known[:2] != (fill.shares, fill.price):
+        if not self.skip_known or known is None or known[:2] != _of_fill(fill, known.at)[:2]:
             return False
         self.repeated.add(fill.execId)
         return True
@@ -77,18 +83,18 @@ class Told:
         """An execution was told."""
         if len(self._executions) >= REMEMBERED:
             self._executions.clear()
-        self._executions[fill.execId] = _Figures(fill.shares, fill.price, at)
+        self._executions[fill.execId] = _of_fill(fill, at)
 
     def repeats_commission(self, report: CommissionReport) -> bool:
         """Whether a commission that comes is known and need not be told."""
         known = self._commissions.get(report.execId)
-        return self.skip_known and known is not None and known[:2] == (report.commission, report.realizedPNL)
+        return self.skip_known and known is not None and known[:2] == _of_commission(report, known.at)[:2]
 
     def note_commission(self, report: CommissionReport, at: datetime) -> None:
         """A commission was told."""
         if len(self._commissions) >= REMEMBERED:
             self._commissions.clear()
-        self._commissions[report.execId] = _Figures(report.commission, report.realizedPNL, at)
+        self._commissions[report.execId] = _of_commission(report, at)
 
     def repeated_since_before(self, at: datetime) -> dict[str, bool]:
         """What the last answer repeated and was told before ``at``, and whether its commission was too."""
