@@ -90,6 +90,7 @@ stated_trades = Table(
     Column("trade_id", String, nullable=False, server_default=""),
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),
     Index("ix_stated_trades_book", "account", "conid", "executed_at"),
@@ -112,6 +113,10 @@ corporate_actions = _brought(
     Column("realized_pnl", Money, comment="the broker's own; null: it states none"),
     Column("event_group", String, nullable=False, comment="ties the legs of one event"),
     Column("description", String, nullable=False),
+    Column("cash", Money, comment="that came with it; null: not stated"),
+    Column("market_value", Money, comment="of what was transferred, signed like the quantity"),
+    Column("fx_rate_to_base", Money),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     Index("ix_corporate_actions_book", "account", "conid", "at"),
     comment="splits, mergers, exercises, expiries, transfers: holdings that changed without a trade",
@@ -127,6 +132,7 @@ stated_positions = _brought(
     Column("mark_price", Money),
     Column("market_value", Money),
     Column("unrealized_pnl", Money),
+    Index("ix_stated_positions_day", "account", "as_of"),
     comment="what was held at the end of a day, as statements state it",
 )
 
@@ -144,6 +150,7 @@ cash_flows = _brought(
     Column("symbol", String, nullable=False),
     Column("transaction_id", String, nullable=False),
     Column("description", String, nullable=False),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("kind", *get_args(CashKind)), name="kind"),
     Index("ix_cash_flows_account_at", "account", "at", "flow_key"),
     comment="money that came or went, other than by trades",
@@ -156,6 +163,12 @@ cash_balances = _brought(
     Column("as_of", Date, primary_key=True),
     Column("cash", Money, nullable=False),
     Column("settled_cash", Money),
+    Column("starts_on", Date, comment="the first day of its statement"),
+    Column("starting_cash", Money, comment="what was there before it; null: not stated"),
+    Column("trades", Money, comment="what trades brought or cost since"),
+    Column("commissions", Money),
+    Column("futures", Money, comment="what futures settled day by day"),
+    Column("flows", Money, comment="everything else that came or went since"),
     comment="cash at the end of a day, as statements state it",
 )
 
@@ -180,7 +193,37 @@ stated_values = _brought(
     Column("bonds", Money),
     Column("funds", Money),
     Column("accruals", Money),
+    Column("other", Money, comment="what is none of the parts before"),
+    Column("gross", Money, comment="of all holdings, shorts taken as positive; null: not stated"),
     comment="what an account was worth at the end of a day, as statements state it",
+)
+
+stated_changes = _brought(
+    "stated_changes",
+    Column("account", String, primary_key=True),
+    Column("starts_on", Date, primary_key=True),
+    Column("ends_on", Date, primary_key=True),
+    Column("currency", String, comment="the base currency; null: not stated"),
+    Column("starting", Money, nullable=False),
+    Column("ending", Money, nullable=False),
+    Column("contribution", Money, nullable=False, comment="what the owner brought less what he took"),
+    Column("gain", Money, nullable=False, comment="all the rest, as the sum of what is stated"),
+    Column("twr", Money, comment="the broker's time-weighted return, a fraction"),
+    comment="how an account's value came about over whole days, as statements state it",
+)
+
+stated_lots = _brought(
+    "stated_lots",
+    Column("number", Int, primary_key=True, autoincrement=False, comment="counts the lots of its file"),
+    Column("account", String, nullable=False),
+    Column("conid", BigInt, nullable=False),
+    Column("opened_at", Instant, comment="null: not stated"),
+    Column("closed_at", Instant, nullable=False),
+    Column("quantity", Money, nullable=False, comment="signed like the lot"),
+    Column("cost", Money, comment="signed alike, commission in it"),
+    Column("realized_pnl", Money),
+    Index("ix_stated_lots_book", "account", "conid", "closed_at"),
+    comment="lots that were closed, as the broker chose them",
 )
 
 BROUGHT = (
@@ -191,5 +234,7 @@ BROUGHT = (
     cash_balances,
     fx_rates,
     stated_values,
+    stated_changes,
+    stated_lots,
 )
 """Tables whose rows go when their import is taken back."""

@@ -17,6 +17,7 @@ from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
 from models.queries import stored_ledger
+from models.queries.performance import accounts_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
@@ -27,6 +28,7 @@ from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.examine import examine
+from services.position_sync.importing.history import derive_history
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
@@ -115,8 +117,10 @@ async def undo_import(
         keys = await store.books_of_import(connection, import_id)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
+        accounts = await accounts_of_import(connection, import_id)
         await store.take_back(connection, import_id, clock())
         announcement = await _fold(connection, locked, clock)
+        await derive_history(connection, accounts)
         report.compare(before, await queries.figures_of(connection, keys))
         await _ask_to_compare(connection, keys, settings.settle_seconds)
     if announcement is not None:
@@ -155,6 +159,7 @@ async def _import(
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     await taking.count()
     announcement = await _fold(connection, locked, clock)
+    await derive_history(connection, await accounts_of_import(connection, import_id))
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
         if period.complete:
