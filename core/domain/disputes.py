@@ -19,6 +19,7 @@ DisputeCause: TypeAlias = Literal[
     "told_otherwise",
     "not_itemized",
     "not_covered",
+    "missing_opening",
     "unknown_cost",
     "opening_balance",
     "awaited_commission",

@@ -14,8 +14,8 @@ branch_labels = None
 depends_on = None
 
 _CASH_KINDS = (
-    "kind IN ('deposit', 'withdrawal', 'transfer', 'dividend', 'payment_in_lieu', 'withholding_tax', 'interest', "
-    "'bond_interest', 'fee', 'commission_adjustment', 'tax', 'conversion', 'other')"
+    "kind IN ('deposit', 'withdrawal', 'transfer', 'dividend', 'payment_in_lieu', 'withholding_tax', "
+    "'interest', 'bond_interest', 'fee', 'commission_adjustment', 'tax', 'conversion', 'other')"
 )
 
 
@@ -125,7 +125,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_performance_metrics_ts",
         "performance_metrics",
-        ["resolution", sa.literal_column("ts DESC"), "account", "source"],
+        ["resolution", "ts", "account", "source"],
         unique=False,
     )
     op.create_table(
@@ -182,8 +182,35 @@ def upgrade() -> None:
     op.create_index("ix_stated_lots_book", "stated_lots", ["account", "conid", "closed_at"], unique=False)
     op.create_index("ix_stated_lots_import_id", "stated_lots", ["import_id"], unique=False)
     op.create_table(
+        "stated_periods",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("starts_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("ends_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column(
+            "complete", sa.Boolean(), nullable=False, comment="it tells of all executions of that time"
+        ),
+        sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
+        sa.ForeignKeyConstraint(
+            ["import_id"],
+            ["imports.id"],
+            name=op.f("fk_stated_periods_import_id_imports"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "account", "starts_at", "ends_at", "import_id", name=op.f("pk_stated_periods")
+        ),
+        comment="times that statements cover, whole days of the broker",
+    )
+    op.create_index("ix_stated_periods_import_id", "stated_periods", ["import_id"], unique=False)
+    op.create_table(
         "statement_differences",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "id",
+            sa.Uuid(),
+            nullable=False,
+            comment="named by what it is about, the same each time it is found",
+        ),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False, comment="the broker's day that it is about"),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -220,17 +247,9 @@ def upgrade() -> None:
         comment="where what a statement says is not what our ledger comes to, as of the last import",
     )
     op.create_index(
-        "ix_statement_differences_account",
-        "statement_differences",
-        ["account", sa.literal_column("day DESC"), sa.literal_column("id DESC")],
-        unique=False,
+        "ix_statement_differences_account", "statement_differences", ["account", "day", "id"], unique=False
     )
-    op.create_index(
-        "ix_statement_differences_day",
-        "statement_differences",
-        [sa.literal_column("day DESC"), sa.literal_column("id DESC")],
-        unique=False,
-    )
+    op.create_index("ix_statement_differences_day", "statement_differences", ["day", "id"], unique=False)
     op.create_index(
         "ix_statement_differences_import_id", "statement_differences", ["import_id"], unique=False
     )
@@ -257,6 +276,7 @@ def upgrade() -> None:
         "cash_balances",
         sa.Column("flows", sa.Numeric(), nullable=True, comment="everything else that came or went since"),
     )
+    op.create_index("ix_cash_balances_as_of", "cash_balances", ["as_of", "account", "currency"], unique=False)
     op.add_column(
         "cash_flows",
         sa.Column(
@@ -266,6 +286,7 @@ def upgrade() -> None:
             comment="the broker's day in whose sums it is; null: not stated",
         ),
     )
+    op.create_index("ix_cash_flows_at", "cash_flows", ["at", "flow_key"], unique=False)
     op.add_column(
         "corporate_actions",
         sa.Column("cash", sa.Numeric(), nullable=True, comment="that came with it; null: not stated"),
@@ -289,6 +310,7 @@ def upgrade() -> None:
             comment="the broker's day in whose sums it is; null: not stated",
         ),
     )
+    op.create_index("ix_fx_rates_as_of", "fx_rates", ["as_of", "currency", "into_currency"], unique=False)
     op.create_index("ix_stated_positions_day", "stated_positions", ["account", "as_of"], unique=False)
     op.add_column(
         "stated_trades",

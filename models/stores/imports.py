@@ -16,6 +16,7 @@ from core.domain.stated import (
     StatedEvent,
     StatedInstrument,
     StatedLot,
+    StatedPeriod,
     StatedPosition,
     StatedRate,
     StatedValue,
@@ -31,6 +32,7 @@ from models.tables import (
     instruments,
     stated_changes,
     stated_lots,
+    stated_periods,
     stated_positions,
     stated_values,
 )
@@ -123,6 +125,11 @@ BROUGHT: Mapping[str, _Brought] = {
 }
 """By table."""
 
+_bring_periods = BulkInsert(
+    stated_periods,
+    ("import_id", "line", "account", "starts_at", "ends_at", "complete"),
+    conflict="ON CONFLICT DO NOTHING",
+)
 _bring_lots = BulkCopy(
     stated_lots,
     (
@@ -210,6 +217,12 @@ async def bring(connection: Writer, table: str, import_id: int, rows: Iterable[t
     """Store what a file states; ``rows`` are made by ``row_of``. What it repeats is stored once."""
     brought = BROUGHT[table]
     await brought.insert(connection, [(import_id, *row) for row in rows])
+
+
+async def bring_periods(connection: Writer, import_id: int, periods: Iterable[StatedPeriod]) -> None:
+    """Store the times that a file covers."""
+    rows = [(import_id, one.line, one.account, one.starts_at, one.ends_at, one.complete) for one in periods]
+    await _bring_periods(connection, rows)
 
 
 async def bring_lots(
@@ -329,7 +342,7 @@ _delete_executions = text(
 )
 _RELEASE = tuple(
     text(f"DELETE FROM {name} WHERE import_id = :id")  # noqa: S608 - names of this program's own
-    for name in ("stated_trades", "stated_lots", *BROUGHT)
+    for name in ("stated_trades", "stated_lots", "stated_periods", *BROUGHT)
 )
 
 

@@ -153,6 +153,7 @@ cash_flows = _brought(
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("kind", *get_args(CashKind)), name="kind"),
     Index("ix_cash_flows_account_at", "account", "at", "flow_key"),
+    Index("ix_cash_flows_at", "at", "flow_key"),
     comment="money that came or went, other than by trades",
 )
 
@@ -169,6 +170,7 @@ cash_balances = _brought(
     Column("commissions", Money),
     Column("futures", Money, comment="what futures settled day by day"),
     Column("flows", Money, comment="everything else that came or went since"),
+    Index("ix_cash_balances_as_of", "as_of", "account", "currency"),
     comment="cash at the end of a day, as statements state it",
 )
 
@@ -178,6 +180,7 @@ fx_rates = _brought(
     Column("into_currency", String, primary_key=True),
     Column("as_of", Date, primary_key=True),
     Column("rate", Money, nullable=False, comment="what one unit of currency was worth in into_currency"),
+    Index("ix_fx_rates_as_of", "as_of", "currency", "into_currency"),
     comment="rates at the end of a day, as statements state them",
 )
 
@@ -212,6 +215,15 @@ stated_changes = _brought(
     comment="how an account's value came about over whole days, as statements state it",
 )
 
+stated_periods = _brought(
+    "stated_periods",
+    Column("account", String, primary_key=True),
+    Column("starts_at", Instant, primary_key=True),
+    Column("ends_at", Instant, primary_key=True),
+    Column("complete", Bool, nullable=False, comment="it tells of all executions of that time"),
+    comment="times that statements cover, whole days of the broker",
+)
+
 stated_lots = _brought(
     "stated_lots",
     Column("number", Int, primary_key=True, autoincrement=False, comment="counts the lots of its file"),
@@ -235,6 +247,7 @@ BROUGHT = (
     fx_rates,
     stated_values,
     stated_changes,
+    stated_periods,
     stated_lots,
 )
 """Tables whose rows go when their import is taken back."""

@@ -2,11 +2,11 @@
 
 from typing import get_args
 
-from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Identity, Index, Table, text
+from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Table, text
 
 from core.domain.disputes import DisputeCause, DisputeKind
 from core.domain.performance import Quality, Resolution, Source
-from models.types import BigInt, Instant, Int, Json, Money, String, metadata, one_of
+from models.types import BigInt, Id, Instant, Int, Json, Money, String, metadata, one_of
 
 performance_metrics = Table(
     "performance_metrics",
@@ -32,8 +32,8 @@ performance_metrics = Table(
     CheckConstraint(one_of("source", *get_args(Source)), name="source"),
     CheckConstraint(one_of("data_quality", *get_args(Quality)), name="data_quality"),
     CheckConstraint("(source = 'statement') = (import_id IS NOT NULL)", name="import_of_statement"),
-    # The list's order, of one account (the key) and of all.
-    Index("ix_performance_metrics_ts", "resolution", text("ts DESC"), "account", "source"),
+    # The list's order, of all accounts; of one it is that of the key.
+    Index("ix_performance_metrics_ts", "resolution", "ts", "account", "source"),
     Index("ix_performance_metrics_import_id", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     comment="what an account was worth, earned and was given, hour by hour and day by day",
 )
@@ -41,7 +41,7 @@ performance_metrics = Table(
 statement_differences = Table(
     "statement_differences",
     metadata,
-    Column("id", BigInt, Identity(always=True), primary_key=True),
+    Column("id", Id, primary_key=True, comment="named by what it is about, the same each time it is found"),
     Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
     Column("day", Date, nullable=False, comment="the broker's day that it is about"),
     Column("kind", String, nullable=False),
@@ -58,8 +58,8 @@ statement_differences = Table(
     Column("found_at", Instant, nullable=False),
     CheckConstraint(one_of("kind", *get_args(DisputeKind)), name="kind"),
     CheckConstraint(one_of("cause", *get_args(DisputeCause)), name="cause"),
-    Index("ix_statement_differences_day", text("day DESC"), text("id DESC")),
-    Index("ix_statement_differences_account", "account", text("day DESC"), text("id DESC")),
+    Index("ix_statement_differences_day", "day", "id"),
+    Index("ix_statement_differences_account", "account", "day", "id"),
     Index("ix_statement_differences_import_id", "import_id"),
     comment="where what a statement says is not what our ledger comes to, as of the last import",
 )

@@ -28,7 +28,7 @@ from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.examine import examine
-from services.position_sync.importing.history import derive_history
+from services.position_sync.importing.history import derive_from_statements
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
@@ -120,7 +120,7 @@ async def undo_import(
         accounts = await accounts_of_import(connection, import_id)
         await store.take_back(connection, import_id, clock())
         announcement = await _fold(connection, locked, clock)
-        await derive_history(connection, accounts)
+        await derive_from_statements(connection, accounts, clock())
         report.compare(before, await queries.figures_of(connection, keys))
         await _ask_to_compare(connection, keys, settings.settle_seconds)
     if announcement is not None:
@@ -159,7 +159,6 @@ async def _import(
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     await taking.count()
     announcement = await _fold(connection, locked, clock)
-    await derive_history(connection, await accounts_of_import(connection, import_id))
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
         if period.complete:
@@ -171,6 +170,7 @@ async def _import(
                 by=f"import {import_id}",
                 now=now,
             )
+    await derive_from_statements(connection, await accounts_of_import(connection, import_id), now)
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
     return announcement

@@ -51,6 +51,7 @@ class _Batch:
 
     trades: list[StagedTrade] = field(default_factory=list)
     lots: list[StatedLot] = field(default_factory=list)
+    periods: list[StatedPeriod] = field(default_factory=list)
     rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     """By table."""
     instruments: dict[int, Instrument] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Taking:
         if parts.lots:
             await store.bring_lots(self._connection, self._import_id, parts.lots, self._lots + 1)
             self._lots += len(parts.lots)
+        await store.bring_periods(self._connection, self._import_id, parts.periods)
         for table, rows in parts.rows.items():
             await store.bring(self._connection, table, self._import_id, rows)
 
@@ -100,6 +102,7 @@ class Taking:
             case StatedPeriod():
                 parts.accounts.setdefault(record.account, None)
                 self.periods.append(record)
+                parts.periods.append(record)
                 self._report.periods.append(
                     Period(record.account, record.starts_at, record.ends_at, record.complete)
                 )

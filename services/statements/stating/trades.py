@@ -62,17 +62,17 @@ class Trades:
         instrument = self._instruments.of(row)
         if instrument is None:
             return None
-        booked = not said(row.exec_id) and not moment.timed
-        closed_at = when(moment, None, EXERCISED) if booked else moment.at
+        # Whichever sign the file gives it: what is sold to close was held, what is bought was sold short.
+        sign = -1 if row.side.startswith("BUY") else 1 if row.side.startswith("SELL") else quantity
         return StatedLot(
             line=row.line,
             section=row.element,
             account=row.account,
             instrument=instrument,
-            closed_at=closed_at or moment.at,
+            closed_at=when(moment, None, EXERCISED) or moment.at,
             opened_at=row.opened_at.at if row.opened_at is not None and row.opened_at.timed else None,
-            quantity=quantity,
-            cost=row.cost,
+            quantity=abs(quantity).copy_sign(Decimal(sign)),
+            cost=None if row.cost is None else abs(row.cost).copy_sign(Decimal(sign)),
             realized_pnl=row.realized_pnl,
         )
 
