@@ -228,7 +228,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
         sa.Column("found_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "cause IN ('contradiction', 'told_otherwise', 'not_itemized', 'not_covered', 'unknown_cost', 'opening_balance', 'awaited_commission', 'cost_method', 'converted_commission', 'return_of_capital', 'corporate_action', 'futures_settlement', 'missing_rate', 'holdings_differ', 'flow_convention', 'unexplained')",
+            "cause IN ('contradiction', 'told_otherwise', 'not_itemized', 'not_covered', 'missing_opening', 'unknown_cost', 'opening_balance', 'awaited_commission', 'cost_method', 'converted_commission', 'return_of_capital', 'corporate_action', 'futures_settlement', 'missing_rate', 'holdings_differ', 'flow_convention', 'unexplained')",
             name=op.f("ck_statement_differences_cause"),
         ),
         sa.CheckConstraint(

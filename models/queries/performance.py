@@ -16,7 +16,7 @@ DAY = f"coalesce({{0}}.reported_on, CAST({{0}}.at AT TIME ZONE '{BROKER_ZONE}' A
 """The broker's day of a row of what a statement states, in which ``{0}`` has ``at`` and ``reported_on``."""
 _ACCOUNTS = (
     *("stated_values", "stated_changes", "cash_flows", "corporate_actions", "stated_positions"),
-    *("cash_balances", "stated_trades"),
+    *("cash_balances", "stated_trades", "stated_lots", "stated_periods"),
 )
 _accounts_of = text(
     " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
@@ -125,7 +125,7 @@ class PerformanceRow(NamedTuple):
 
 
 async def accounts_of_import(connection: Reader | Writer, import_id: int) -> set[str]:
-    """The accounts of which an import states anything that their history is made of."""
+    """The accounts of which an import states anything, or anything that they were valued with."""
     return {row.account for row in await connection.execute(_accounts_of, {"id": import_id})}
 
 

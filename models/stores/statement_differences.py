@@ -15,6 +15,11 @@ _COLUMNS = (
 _begin = text(
     "CREATE TEMPORARY TABLE IF NOT EXISTS found_differences (LIKE statement_differences) ON COMMIT DROP"
 )
+# Everything of an account is compared: whoever reads it all had better not go row by row, and a table that
+# was filled a moment ago has no statistics that would say so.
+_PLANS = tuple(
+    text(f"SET LOCAL {setting}") for setting in ("enable_seqscan = on", "enable_nestloop = off", "jit = off")
+)
 _clear = text("TRUNCATE found_differences")
 _renew = (
     text(
@@ -42,7 +47,8 @@ async def renew_differences(
     connection: Writer, account: str, base: str | None, queries: Sequence[str], now: datetime
 ) -> Counter[str]:
     """Compare by ``queries`` and have what they find stand; returns how many figures were compared."""
-    await connection.execute(_begin)
+    for setting in (*_PLANS, _begin):
+        await connection.execute(setting)
     await connection.execute(_clear)
     compared: Counter[str] = Counter()
     for query in queries:
@@ -50,7 +56,8 @@ async def renew_differences(
             text(
                 f"WITH compared AS MATERIALIZED ({query}), kept AS (INSERT INTO found_differences "  # noqa: S608 - as above
                 f"({_COLUMNS}) SELECT {_NAMED}, :account, c.day, c.kind, c.cause, c.conid, c.currency, "
-                "c.reference, c.ours, c.stated, c.import_id, c.line, :now FROM compared c WHERE c.differs) "
+                "c.reference, trim_scale(c.ours), trim_scale(c.stated), c.import_id, c.line, :now "
+                "FROM compared c WHERE c.differs) "
                 "SELECT kind, count(*) AS figures FROM compared GROUP BY kind"
             ),
             {"account": account, "base": base, "now": now},

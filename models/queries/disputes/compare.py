@@ -24,8 +24,9 @@ COMPARED: Final = (DISPUTED, REALIZED, EVENTS, LOTS, HOLDINGS, CASH, VALUES, CHA
 
 _found = [
     text(
-        "SELECT c.day, c.kind, c.cause, c.conid, c.currency, c.reference, c.ours, c.stated, c.import_id, "  # noqa: S608 - constants of this program's own
-        f"c.line, n.symbol FROM ({query}) c LEFT JOIN instruments n USING (conid) WHERE c.differs "
+        "SELECT c.day, c.kind, c.cause, c.conid, c.currency, c.reference, trim_scale(c.ours), "  # noqa: S608 - constants of this program's own
+        f"trim_scale(c.stated), c.import_id, c.line, n.symbol FROM ({query}) c "
+        "LEFT JOIN instruments n USING (conid) WHERE c.differs "
         "AND (CAST(:import_id AS bigint) IS NULL OR c.import_id = :import_id) "
         "ORDER BY c.day, c.kind, c.line, c.reference, c.conid"
     )

@@ -105,27 +105,28 @@ _OURS = f"""
         FROM stated_periods p {STANDING.format("p")}
         WHERE p.account = :account AND p.complete
     ),
+    around AS (
+        SELECT n, bool_or(missing_commissions > 0) AS awaited, bool_or(estimated) AS estimated
+        FROM hit
+        GROUP BY n
+    ),
+    begun AS (
+        SELECT p.conid, min(p.opened_at) AS at
+        FROM positions p
+        WHERE p.account = :account
+        GROUP BY p.conid
+    ),
     compared AS (
         SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) AS our_quantity, CASE WHEN
-            coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, coalesce((
-            SELECT bool_or(k.missing_commissions > 0)
-            FROM hit k
-            WHERE k.n = x.n
-        ),
-        false) AS awaited, coalesce((SELECT bool_or(k.estimated) FROM hit k WHERE k.n = x.n), false) AS
-            estimated, coalesce((
-            SELECT c.times @> tstzrange(coalesce(x.before, (
-                SELECT min(p.opened_at)
-                FROM positions p
-                WHERE p.account = :account AND p.conid = x.conid
-            ),
-            x.as_of), x.as_of)
-            FROM covered c
-        ),
-        false) AS covered
+            coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, coalesce(r.awaited, false)
+            AS awaited, coalesce(r.estimated, false) AS estimated, coalesce(c.times @>
+            tstzrange(least(coalesce(x.before, g.at, x.as_of), x.as_of), x.as_of), false) AS covered
         FROM points x
         JOIN instruments n USING (conid)
+        CROSS JOIN covered c
         LEFT JOIN held h ON h.n = x.n
+        LEFT JOIN around r ON r.n = x.n
+        LEFT JOIN begun g ON g.conid = x.conid
         LEFT JOIN ledger_books b ON b.account = :account AND b.conid = x.conid
         WHERE NOT coalesce(b.dirty, false)
     )
@@ -137,25 +138,28 @@ _QUANTITY = """
     FROM compared c
 """
 # What the broker gives back of a cost, or moves to another instrument, is in no trade.
+_APART = f"(c.our_cost IS NULL OR abs(c.our_cost - c.cost) > {COST_LEEWAY} + {FLEX_CUT} * abs(c.quantity))"
 _COST = f"""
-    SELECT c.day, 'cost', c.conid, c.currency, '', c.our_cost, c.cost, CASE WHEN c.our_cost IS NULL THEN
-        'unknown_cost' WHEN (
-        SELECT a.cost_method <> 'fifo'
-        FROM broker_accounts a
-        WHERE a.account = :account
-    ) THEN 'cost_method' WHEN c.awaited THEN 'awaited_commission' WHEN EXISTS (
-        SELECT
-        FROM cash_flows f
-        WHERE f.account = :account AND f.conid = c.conid AND f.at <= c.as_of AND f.description ILIKE
-            '%return of capital%'
-    ) THEN 'return_of_capital' WHEN EXISTS (
-        SELECT
-        FROM corporate_actions a
-        WHERE a.account = :account AND a.conid = c.conid AND a.at <= c.as_of AND a.cause NOT IN ('expiry',
-            'exercise_or_assignment')
-    ) THEN 'corporate_action' WHEN c.estimated THEN 'opening_balance' ELSE 'unexplained' END, c.our_cost
-        IS NULL OR abs(c.our_cost - c.cost) > {COST_LEEWAY} + {FLEX_CUT} * abs(c.quantity), c.import_id,
-        c.line
+    SELECT c.day, 'cost', c.conid, c.currency, '', c.our_cost, c.cost, CASE
+        WHEN c.our_cost IS NULL THEN 'unknown_cost'
+        WHEN NOT {_APART} THEN 'unexplained'
+        WHEN (SELECT a.cost_method <> 'fifo' FROM broker_accounts a WHERE a.account = :account)
+            THEN 'cost_method'
+        WHEN c.awaited THEN 'awaited_commission'
+        WHEN EXISTS (
+            SELECT
+            FROM cash_flows f
+            WHERE f.account = :account AND f.conid = c.conid AND f.at <= c.as_of
+                AND f.description ILIKE '%return of capital%'
+        ) THEN 'return_of_capital'
+        WHEN EXISTS (
+            SELECT
+            FROM corporate_actions a
+            WHERE a.account = :account AND a.conid = c.conid AND a.at <= c.as_of
+                AND a.cause NOT IN ('expiry', 'exercise_or_assignment')
+        ) THEN 'corporate_action'
+        WHEN c.estimated THEN 'opening_balance'
+        ELSE 'unexplained' END, {_APART}, c.import_id, c.line
     FROM compared c
     WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0
 """  # noqa: S608 - names and constants of this program's own
@@ -186,7 +190,7 @@ _VALUE = f"""
                 FROM fx_rates r
                 JOIN imports i ON i.id = r.import_id AND i.status = 'done'
                 WHERE r.currency = c.currency AND r.into_currency = CAST(:base AS text) AND r.as_of =
-                    c.day
+                    c.day AND c.currency <> CAST(:base AS text)
                 ORDER BY i.stated_at DESC, i.id DESC LIMIT 1
             ) r ON true
         ) w
