@@ -116,6 +116,18 @@ _OURS = f"""
         WHERE p.account = :account
         GROUP BY p.conid
     ),
+    returned AS (
+        SELECT f.conid, min(f.at) AS at
+        FROM cash_flows f
+        WHERE f.account = :account AND f.conid IS NOT NULL AND f.description ILIKE '%return of capital%'
+        GROUP BY f.conid
+    ),
+    acted AS (
+        SELECT a.conid, min(a.at) AS at
+        FROM corporate_actions a
+        WHERE a.account = :account AND a.cause NOT IN ('expiry', 'exercise_or_assignment')
+        GROUP BY a.conid
+    ),
     compared AS (
         SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) AS our_quantity, CASE WHEN
             coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, coalesce(r.awaited, false)
@@ -143,24 +155,16 @@ _COST = f"""
     SELECT c.day, 'cost', c.conid, c.currency, '', c.our_cost, c.cost, CASE
         WHEN c.our_cost IS NULL THEN 'unknown_cost'
         WHEN NOT {_APART} THEN 'unexplained'
-        WHEN (SELECT a.cost_method <> 'fifo' FROM broker_accounts a WHERE a.account = :account)
+        WHEN (SELECT o.cost_method <> 'fifo' FROM broker_accounts o WHERE o.account = :account)
             THEN 'cost_method'
         WHEN c.awaited THEN 'awaited_commission'
-        WHEN EXISTS (
-            SELECT
-            FROM cash_flows f
-            WHERE f.account = :account AND f.conid = c.conid AND f.at <= c.as_of
-                AND f.description ILIKE '%return of capital%'
-        ) THEN 'return_of_capital'
-        WHEN EXISTS (
-            SELECT
-            FROM corporate_actions a
-            WHERE a.account = :account AND a.conid = c.conid AND a.at <= c.as_of
-                AND a.cause NOT IN ('expiry', 'exercise_or_assignment')
-        ) THEN 'corporate_action'
+        WHEN r.at <= c.as_of THEN 'return_of_capital'
+        WHEN a.at <= c.as_of THEN 'corporate_action'
         WHEN c.estimated THEN 'opening_balance'
         ELSE 'unexplained' END, {_APART}, c.import_id, c.line
     FROM compared c
+    LEFT JOIN returned r ON r.conid = c.conid
+    LEFT JOIN acted a ON a.conid = c.conid
     WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0
 """  # noqa: S608 - names and constants of this program's own
 # A future is worth nothing by itself: what it gains is settled in cash every day.
