@@ -30,10 +30,11 @@ CashKind: TypeAlias = Literal[
     "fee",
     "commission_adjustment",
     "tax",
+    "conversion",
     "other",
 ]
 EXTERNAL: Final[frozenset[CashKind]] = frozenset({"deposit", "withdrawal", "transfer"})
-"""What the owner brings or takes; everything else is earned or paid within the account."""
+"""What the owner brings or takes; everything else is earned, paid or converted within the account."""
 
 IgnoredReason: TypeAlias = Literal[
     "not_an_execution",
@@ -121,6 +122,7 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     had been for what it closes. ``opens`` says that it only opens, ``closes`` that it only closes; neither
     that it does both, or does not say. ``cancels`` that it takes back the trade that ``trade_id`` numbers.
     ``own_id`` is what the file's owner calls it: two with one such id in an account are one.
+    ``reported_on`` is the broker's day in whose sums it is, which for a trade of the evening is the next one.
     """
 
     account: str
@@ -146,6 +148,23 @@ class StatedTrade(Stated, frozen=True, kw_only=True):
     exchange: str = ""
     codes: tuple[str, ...] = ()
     own_id: str = ""
+    reported_on: date | None = None
+
+
+class StatedLot(Stated, frozen=True, kw_only=True):
+    """A lot that something closed, as the broker chose it: a trade, an exercise, an expiry.
+
+    ``quantity`` and ``cost`` are signed like the lot, commission in the cost. ``opened_at`` is ``None`` where
+    the statement does not say when it was opened.
+    """
+
+    account: str
+    instrument: Instrument
+    closed_at: datetime
+    opened_at: datetime | None
+    quantity: Decimal
+    cost: Decimal | None = None
+    realized_pnl: Decimal | None = None
 
 
 class StatedEvent(Stated, frozen=True, kw_only=True):
@@ -154,7 +173,9 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     ``quantity`` is the signed change. ``carried``: what left took its cost with it, nothing was realized.
     ``cost`` is signed like the quantity: that of what came, or of what is carried away. ``price`` is what it
     was worth, as quoted; of what closes something, the one that leads to the broker's realized figure.
-    ``group`` ties what belongs together (the legs of one merger, an option and its stock).
+    ``group`` ties what belongs together (the legs of one merger, an option and its stock). ``cash`` is the
+    money that came (or, negative, went) with it; ``market_value``, signed like the quantity, what it was
+    worth on the market that day. Both are in the instrument's currency.
     """
 
     account: str
@@ -170,6 +191,10 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     group: str = ""
     kind: str = ""
     description: str = ""
+    cash: Decimal | None = None
+    market_value: Decimal | None = None
+    fx_rate_to_base: Decimal | None = None
+    reported_on: date | None = None
 
 
 class StatedPosition(Stated, frozen=True, kw_only=True):
@@ -198,20 +223,35 @@ class StatedCashFlow(Stated, frozen=True, kw_only=True):
     symbol: str = ""
     transaction_id: str = ""
     description: str = ""
+    reported_on: date | None = None
 
 
 class StatedBalance(Stated, frozen=True, kw_only=True):
-    """Cash in one currency at the end of a day; in ``BASE_SUMMARY`` all of it, in the base currency."""
+    """Cash in one currency at the end of a day; in ``BASE_SUMMARY`` all of it, in the base currency.
+
+    ``starting_cash`` is what was there before ``starts_on``. What came in between: what ``trades`` brought or
+    cost, ``commissions``, what ``futures`` settled day by day, and ``flows``, everything else.
+    """
 
     account: str
     as_of: date
     currency: str
     cash: Decimal
     settled_cash: Decimal | None = None
+    starts_on: date | None = None
+    starting_cash: Decimal | None = None
+    trades: Decimal | None = None
+    commissions: Decimal | None = None
+    futures: Decimal | None = None
+    flows: Decimal | None = None
 
 
 class StatedValue(Stated, frozen=True, kw_only=True):
-    """What an account was worth at the end of a day, in its base currency."""
+    """What an account was worth at the end of a day, in its base currency.
+
+    ``other`` is what is neither cash nor any of the parts beside it. ``gross`` is the value of all holdings,
+    what is sold short taken as positive.
+    """
 
     account: str
     as_of: date
@@ -223,6 +263,26 @@ class StatedValue(Stated, frozen=True, kw_only=True):
     bonds: Decimal | None = None
     funds: Decimal | None = None
     accruals: Decimal | None = None
+    other: Decimal | None = None
+    gross: Decimal | None = None
+
+
+class StatedChange(Stated, frozen=True, kw_only=True):
+    """How an account's value came about over whole days, in its base currency.
+
+    ``contribution`` is what the owner brought less what he took, ``gain`` all the rest: both are the sums of
+    what the statement states. ``twr`` is the broker's time-weighted return, a fraction.
+    """
+
+    account: str
+    starts_on: date
+    ends_on: date
+    starting: Decimal
+    ending: Decimal
+    contribution: Decimal
+    gain: Decimal
+    currency: str | None = None
+    twr: Decimal | None = None
 
 
 class StatedRate(Stated, frozen=True, kw_only=True):
@@ -240,11 +300,13 @@ Statement: TypeAlias = (
     | StatedPeriod
     | StatedInstrument
     | StatedTrade
+    | StatedLot
     | StatedEvent
     | StatedPosition
     | StatedCashFlow
     | StatedBalance
     | StatedValue
+    | StatedChange
     | StatedRate
 )
 """Anything that a reader yields."""
@@ -258,6 +320,8 @@ REPORTED_AS: Final[dict[type, str]] = {
     StatedBalance: "cash_balances",
     StatedRate: "fx_rates",
     StatedValue: "values",
+    StatedChange: "changes",
+    StatedLot: "lots",
 }
 """What the report of an import counts records under."""
 

@@ -6,7 +6,7 @@ zeros, so that equal values are equal rows whatever arithmetic led to them.
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -166,6 +166,7 @@ _COPY: dict[type, Callable[[Any], str]] = {
     int: str,
     type(None): lambda _: _NULL,
     datetime: _copy_time,
+    date: date.isoformat,
     bool: lambda value: "t" if value else "f",
     UUID: str,
 }

@@ -11,14 +11,17 @@ from core.domain.stated import (
     EXTERNAL,
     StatedBalance,
     StatedCashFlow,
+    StatedChange,
     StatedEvent,
     StatedInstrument,
+    StatedLot,
+    StatedPeriod,
     StatedPosition,
     StatedRate,
     StatedValue,
 )
 from models.session import Writer
-from models.stores.bulk import BulkInsert, BulkUpdate
+from models.stores.bulk import BulkCopy, BulkInsert, BulkUpdate, copy_line
 from models.tables import (
     cash_balances,
     cash_flows,
@@ -26,7 +29,10 @@ from models.tables import (
     fx_rates,
     imports,
     instruments,
+    stated_changes,
     stated_instruments,
+    stated_lots,
+    stated_periods,
     stated_positions,
     stated_values,
 )
@@ -81,7 +87,7 @@ BROUGHT: Mapping[str, _Brought] = {
             ("event_key",),
             (
                 *(*_BOOK, "at", "cause", "kind", "quantity", "carried", "cost", "price", "realized_pnl"),
-                *("event_group", "description"),
+                *("event_group", "description", "cash", "market_value", "fx_rate_to_base", "reported_on"),
             ),
         ),
         _Brought(
@@ -94,21 +100,51 @@ BROUGHT: Mapping[str, _Brought] = {
             ("flow_key",),
             (
                 *("account", "kind", "external", "at", "amount", "currency", "fx_rate_to_base", "conid"),
-                *("symbol", "transaction_id", "description"),
+                *("symbol", "transaction_id", "description", "reported_on"),
             ),
         ),
-        _Brought(cash_balances, ("account", "currency", "as_of"), ("cash", "settled_cash")),
+        _Brought(
+            cash_balances,
+            ("account", "currency", "as_of"),
+            (
+                *("cash", "settled_cash", "starts_on", "starting_cash"),
+                *("trades", "commissions", "futures", "flows"),
+            ),
+        ),
         _Brought(fx_rates, ("currency", "into_currency", "as_of"), ("rate",)),
         _Brought(
             stated_values,
             ("account", "as_of"),
-            ("currency", "net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+            (
+                *("currency", "net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+                *("other", "gross"),
+            ),
+        ),
+        _Brought(
+            stated_changes,
+            ("account", "starts_on", "ends_on"),
+            ("currency", "starting", "ending", "contribution", "gain", "twr"),
         ),
     )
 }
 """By table."""
 
-Brought = StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedRate
+_bring_periods = BulkInsert(
+    stated_periods,
+    ("import_id", "line", "account", "starts_at", "ends_at", "complete"),
+    conflict="ON CONFLICT DO NOTHING",
+)
+_bring_lots = BulkCopy(
+    stated_lots,
+    (
+        *("import_id", "line", "number", "account", "conid", "opened_at", "closed_at"),
+        *("quantity", "cost", "realized_pnl"),
+    ),
+)
+
+Brought = (
+    StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedChange | StatedRate
+)
 
 
 class File(NamedTuple):
@@ -187,6 +223,28 @@ async def bring(connection: Writer, table: str, import_id: int, rows: Iterable[t
     await brought.insert(connection, [(import_id, *row) for row in rows])
 
 
+async def bring_periods(connection: Writer, import_id: int, periods: Iterable[StatedPeriod]) -> None:
+    """Store the times that a file covers."""
+    rows = [(import_id, one.line, one.account, one.starts_at, one.ends_at, one.complete) for one in periods]
+    await _bring_periods(connection, rows)
+
+
+async def bring_lots(
+    connection: Writer, import_id: int, lots: Iterable[StatedLot], first_number: int
+) -> None:
+    """Store the lots that a file states were closed, numbered on from ``first_number``."""
+    lines = [
+        copy_line(
+            (
+                *(import_id, one.line, number, one.account, one.instrument.conid, one.opened_at),
+                *(one.closed_at, one.quantity, one.cost, one.realized_pnl),
+            )
+        )
+        for number, one in enumerate(lots, first_number)
+    ]
+    await _bring_lots(connection, lines)
+
+
 async def outcomes(connection: Writer, table: str, import_id: int) -> dict[str, int]:
     """How many of an import's rows are new, say what another said, or say something else."""
     rows = await connection.execute(BROUGHT[table].count, {"import_id": import_id})
@@ -217,7 +275,8 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "corporate_actions", (
                 *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
                 *(record.kind, record.quantity, record.carried, record.cost, record.price),
-                *(record.realized_pnl, record.group, record.description),
+                *(record.realized_pnl, record.group, record.description, record.cash, record.market_value),
+                *(record.fx_rate_to_base, record.reported_on),
             )
         case StatedPosition():
             return "stated_positions", (
@@ -228,12 +287,21 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
                 *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
-                *(record.transaction_id, record.description),
+                *(record.transaction_id, record.description, record.reported_on),
             )
+        case _:
+            return _row_of_account(record)
+
+
+def _row_of_account(
+    record: StatedBalance | StatedValue | StatedChange | StatedRate,
+) -> tuple[str, tuple[Any, ...]]:
+    match record:
         case StatedBalance():
             return "cash_balances", (
                 *(record.line, record.account, record.currency, record.as_of),
-                *(record.cash, record.settled_cash),
+                *(record.cash, record.settled_cash, record.starts_on, record.starting_cash),
+                *(record.trades, record.commissions, record.futures, record.flows),
             )
         case StatedRate():
             return "fx_rates", (record.line, record.currency, record.into, record.as_of, record.rate)
@@ -241,4 +309,10 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "stated_values", (
                 *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
                 *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
+                *(record.other, record.gross),
+            )
+        case StatedChange():
+            return "stated_changes", (
+                *(record.line, record.account, record.starts_on, record.ends_on, record.currency),
+                *(record.starting, record.ending, record.contribution, record.gain, record.twr),
             )

@@ -5,7 +5,7 @@ table that holds the trades meanwhile goes with it.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,7 @@ _COLUMNS = (
     *("number", "line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
     *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
     *("realized_pnl", "cost", "closes", "trade_id", "transaction_id", "perm_id", "order_ref", "exchange"),
+    "reported_on",
 )
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
@@ -34,8 +35,8 @@ _create = text(
     "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
     "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
-    "order_ref text NOT NULL, exchange text NOT NULL, outcome text, fresh boolean NOT NULL DEFAULT false"
-    ") ON COMMIT DROP"
+    "order_ref text NOT NULL, exchange text NOT NULL, reported_on date, outcome text, "
+    "fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
 )
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
 _analyze = text("ANALYZE staged_trades")
@@ -176,12 +177,12 @@ _upsert_commissions = text(
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
     "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome, "
-    "aside) "
+    "aside, reported_on) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
     "cost, closes, trade_id, transaction_id, outcome, CASE WHEN outcome = 'disputed' AND size > 0 THEN "
     "jsonb_build_object('zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, "
-    "'exchange', exchange) END FROM staged_trades "
+    "'exchange', exchange) END, reported_on FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
@@ -223,6 +224,7 @@ class StagedTrade(NamedTuple):
     perm_id: int
     order_ref: str
     exchange: str
+    reported_on: date | None = None
 
 
 class Dispute(NamedTuple):
@@ -257,6 +259,7 @@ def _line(one: StagedTrade) -> str:
             *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
             *(one.commission_currency, one.realized_pnl, one.cost, one.closes, one.trade_id),
             *(one.transaction_id, one.perm_id, one.order_ref, one.exchange),
+            one.reported_on,
         )
     )
 

@@ -91,6 +91,7 @@ stated_trades = Table(
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
     Column("aside", Json, comment="of a disputed one: what its execution would say besides"),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),
     Index("ix_stated_trades_book", "account", "conid", "executed_at"),
@@ -113,6 +114,10 @@ corporate_actions = _brought(
     Column("realized_pnl", Money, comment="the broker's own; null: it states none"),
     Column("event_group", String, nullable=False, comment="ties the legs of one event"),
     Column("description", String, nullable=False),
+    Column("cash", Money, comment="that came with it; null: not stated"),
+    Column("market_value", Money, comment="of what was transferred, signed like the quantity"),
+    Column("fx_rate_to_base", Money),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     Index("ix_corporate_actions_book", "account", "conid", "at"),
     comment="splits, mergers, exercises, expiries, transfers: holdings that changed without a trade",
@@ -128,6 +133,7 @@ stated_positions = _brought(
     Column("mark_price", Money),
     Column("market_value", Money),
     Column("unrealized_pnl", Money),
+    Index("ix_stated_positions_day", "account", "as_of"),
     comment="what was held at the end of a day, as statements state it",
 )
 
@@ -145,8 +151,10 @@ cash_flows = _brought(
     Column("symbol", String, nullable=False),
     Column("transaction_id", String, nullable=False),
     Column("description", String, nullable=False),
+    Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("kind", *get_args(CashKind)), name="kind"),
     Index("ix_cash_flows_account_at", "account", "at", "flow_key"),
+    Index("ix_cash_flows_at", "at", "flow_key"),
     comment="money that came or went, other than by trades",
 )
 
@@ -157,6 +165,13 @@ cash_balances = _brought(
     Column("as_of", Date, primary_key=True),
     Column("cash", Money, nullable=False),
     Column("settled_cash", Money),
+    Column("starts_on", Date, comment="the first day of its statement"),
+    Column("starting_cash", Money, comment="what was there before it; null: not stated"),
+    Column("trades", Money, comment="what trades brought or cost since"),
+    Column("commissions", Money),
+    Column("futures", Money, comment="what futures settled day by day"),
+    Column("flows", Money, comment="everything else that came or went since"),
+    Index("ix_cash_balances_as_of", "as_of", "account", "currency"),
     comment="cash at the end of a day, as statements state it",
 )
 
@@ -166,6 +181,7 @@ fx_rates = _brought(
     Column("into_currency", String, primary_key=True),
     Column("as_of", Date, primary_key=True),
     Column("rate", Money, nullable=False, comment="what one unit of currency was worth in into_currency"),
+    Index("ix_fx_rates_as_of", "as_of", "currency", "into_currency"),
     comment="rates at the end of a day, as statements state them",
 )
 
@@ -181,6 +197,8 @@ stated_values = _brought(
     Column("bonds", Money),
     Column("funds", Money),
     Column("accruals", Money),
+    Column("other", Money, comment="what is none of the parts before"),
+    Column("gross", Money, comment="of all holdings, shorts taken as positive; null: not stated"),
     comment="what an account was worth at the end of a day, as statements state it",
 )
 
@@ -189,6 +207,43 @@ stated_instruments = _brought(
     Column("name", String, primary_key=True, comment="what a file without conids calls it"),
     Column("conid", BigInt, nullable=False, comment="what it was taken for; negative: a number of ours"),
     comment="instruments that files name without a conid: one name means one instrument as long as it stands",
+)
+
+stated_changes = _brought(
+    "stated_changes",
+    Column("account", String, primary_key=True),
+    Column("starts_on", Date, primary_key=True),
+    Column("ends_on", Date, primary_key=True),
+    Column("currency", String, comment="the base currency; null: not stated"),
+    Column("starting", Money, nullable=False),
+    Column("ending", Money, nullable=False),
+    Column("contribution", Money, nullable=False, comment="what the owner brought less what he took"),
+    Column("gain", Money, nullable=False, comment="all the rest, as the sum of what is stated"),
+    Column("twr", Money, comment="the broker's time-weighted return, a fraction"),
+    comment="how an account's value came about over whole days, as statements state it",
+)
+
+stated_periods = _brought(
+    "stated_periods",
+    Column("account", String, primary_key=True),
+    Column("starts_at", Instant, primary_key=True),
+    Column("ends_at", Instant, primary_key=True),
+    Column("complete", Bool, nullable=False, comment="it tells of all executions of that time"),
+    comment="times that statements cover, whole days of the broker",
+)
+
+stated_lots = _brought(
+    "stated_lots",
+    Column("number", Int, primary_key=True, autoincrement=False, comment="counts the lots of its file"),
+    Column("account", String, nullable=False),
+    Column("conid", BigInt, nullable=False),
+    Column("opened_at", Instant, comment="null: not stated"),
+    Column("closed_at", Instant, nullable=False),
+    Column("quantity", Money, nullable=False, comment="signed like the lot"),
+    Column("cost", Money, comment="signed alike, commission in it"),
+    Column("realized_pnl", Money),
+    Index("ix_stated_lots_book", "account", "conid", "closed_at"),
+    comment="lots that were closed, as the broker chose them",
 )
 
 BROUGHT = (
@@ -200,5 +255,8 @@ BROUGHT = (
     fx_rates,
     stated_values,
     stated_instruments,
+    stated_changes,
+    stated_periods,
+    stated_lots,
 )
 """Tables whose rows go when their import is taken back."""

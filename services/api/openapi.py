@@ -8,12 +8,14 @@ from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from services.api.schemas.accounts import AccountPage, Summary
+from services.api.schemas.cash import CashBalancePage, CashFlowPage, CurrencyRatePage
 from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
-from services.api.schemas.imports import Import, ImportPage
+from services.api.schemas.imports import ImportDetail, ImportPage, StatementDifferencePage
 from services.api.schemas.lots import LotPage
+from services.api.schemas.performance import PerformancePage
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.reconciliations import DifferencePage, ReconciliationPage
@@ -25,14 +27,18 @@ Responses = dict[int | str, dict[str, Any]]
 
 ROOTS = (
     AccountPage,
+    CashBalancePage,
+    CashFlowPage,
     Credentials,
+    CurrencyRatePage,
     DifferencePage,
-    Import,
+    ImportDetail,
     ImportPage,
     ExecutionPage,
     JobAnswer,
     LotPage,
     MethodComparison,
+    PerformancePage,
     Position,
     PositionDetail,
     PositionEventPage,
@@ -42,6 +48,7 @@ ROOTS = (
     RealizedPage,
     ReconciliationPage,
     SessionInfo,
+    StatementDifferencePage,
     StatisticsPage,
     Summary,
     SyncReport,

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
@@ -13,8 +13,12 @@ from fastapi import Query
 from msgspec.structs import astuple
 from starlette.responses import Response
 
+from core.domain.performance import Resolution
+from models.queries.cash import BalanceKey, FlowKey, RateKey
+from models.queries.disputes.compare import DifferenceKey
 from models.queries.executions import ExecutionKey
 from models.queries.grouping import GroupKey, is_period, period_end
+from models.queries.performance import PerformanceKey
 from models.queries.positions import PositionKey
 from models.queries.realized_differences import FillKey
 from services.api.parameters import in_utc
@@ -75,6 +79,30 @@ class _FillPlace(msgspec.Struct, tag="f", array_like=True):
     exec_id: _Text
 
 
+class _PerformancePlace(msgspec.Struct, tag="h", array_like=True):
+    resolution: Resolution
+    ts: _Instant
+    account: _Text
+    source: _Text
+
+
+class _DayPlace(msgspec.Struct, tag="d", array_like=True):
+    list: Literal["balances", "rates"]
+    as_of: date
+    first: _Text
+    second: _Text
+
+
+class _FlowPlace(msgspec.Struct, tag="c", array_like=True):
+    at: _Instant
+    flow_key: _Text
+
+
+class _DifferencePlace(msgspec.Struct, tag="s", array_like=True):
+    day: date
+    id: UUID
+
+
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     list: Literal["reconciliations", "differences", "imports"]
     id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
@@ -88,6 +116,10 @@ _Place = (
     | _LotPlace
     | _GroupPlace
     | _FillPlace
+    | _PerformancePlace
+    | _DayPlace
+    | _FlowPlace
+    | _DifferencePlace
     | _NumberPlace
 )
 _decode = msgspec.json.Decoder(_Place).decode
@@ -225,6 +257,82 @@ def fill_key(cursor: str | None) -> FillKey | None:
     if not isinstance(place, _FillPlace):
         raise _foreign()
     return FillKey(place.executed_at, place.exec_id)
+
+
+def performance_cursor(resolution: Resolution, key: PerformanceKey) -> str:
+    """Where a page of performance ended."""
+    return _write(_PerformancePlace(resolution, *key))
+
+
+def performance_key(cursor: str | None, resolution: Resolution) -> PerformanceKey | None:
+    """The place a cursor of the performance list, at the same resolution, stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _PerformancePlace) or place.resolution != resolution:
+        raise _foreign()
+    return PerformanceKey(place.ts, place.account, place.source)
+
+
+def balance_cursor(key: BalanceKey) -> str:
+    """Where a page of cash balances ended."""
+    return _write(_DayPlace("balances", *key))
+
+
+def balance_key(cursor: str | None) -> BalanceKey | None:
+    """The place a cursor of the list of cash balances stands for."""
+    place = _day_place(cursor, "balances")
+    return None if place is None else BalanceKey(place.as_of, place.first, place.second)
+
+
+def rate_cursor(key: RateKey) -> str:
+    """Where a page of rates ended."""
+    return _write(_DayPlace("rates", *key))
+
+
+def rate_key(cursor: str | None) -> RateKey | None:
+    """The place a cursor of the list of rates stands for."""
+    place = _day_place(cursor, "rates")
+    return None if place is None else RateKey(place.as_of, place.first, place.second)
+
+
+def _day_place(cursor: str | None, of: Literal["balances", "rates"]) -> _DayPlace | None:
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _DayPlace) or place.list != of:
+        raise _foreign()
+    return place
+
+
+def flow_cursor(key: FlowKey) -> str:
+    """Where a page of flows of cash ended."""
+    return _write(_FlowPlace(*key))
+
+
+def flow_key(cursor: str | None) -> FlowKey | None:
+    """The place a cursor of the list of flows of cash stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _FlowPlace):
+        raise _foreign()
+    return FlowKey(place.at, place.flow_key)
+
+
+def difference_cursor(key: DifferenceKey) -> str:
+    """Where a page of differences from statements ended."""
+    return _write(_DifferencePlace(*key))
+
+
+def difference_key(cursor: str | None) -> DifferenceKey | None:
+    """The place a cursor of the list of differences from statements stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _DifferencePlace):
+        raise _foreign()
+    return DifferenceKey(place.day, place.id)
 
 
 def number_cursor(of: Literal["reconciliations", "differences", "imports"], number: int) -> str:

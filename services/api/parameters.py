@@ -34,3 +34,6 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 Since = Annotated[Moment | None, Query(alias="from", description="closed at or after")]
 Until = Annotated[Moment | None, Query(alias="to", description="closed before")]
 Symbol = Annotated[Annotated[str, AfterValidator(_printable)] | None, Query(description="the exact symbol")]
+Currency = Annotated[
+    Annotated[str, AfterValidator(_printable)] | None, Query(description="its three letters, as USD")
+]

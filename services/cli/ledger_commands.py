@@ -68,3 +68,19 @@ def ledger_only(account: OneAccount = None, profile: WhichProfile = None, as_jso
     from services.cli.validating import run_ledger  # noqa: PLC0415 - takes a while, not needed for help
 
     run_ledger(profile, account, as_json=as_json)
+
+
+@validate.command()
+def statements(
+    account: OneAccount = None,
+    import_id: Annotated[
+        int | None,
+        typer.Option("--import", help="Only what this import states, by its number."),
+    ] = None,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the ledger to what imported statements say. Exit code 5, and each cause, if they differ."""
+    from services.cli.validating_statements import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account, import_id, as_json=as_json)

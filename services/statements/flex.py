@@ -61,6 +61,7 @@ class FlexFile:
             rows_cash.DebitCardActivity: cash.card,
             rows_cash.CashReport: values.balance,
             rows_nav.EquitySummary: values.equity,
+            rows_nav.ChangeInNav: values.change,
             rows_reference.AccountInformation: values.account,
             rows_reference.SecurityInfo: values.security,
         }

@@ -22,6 +22,8 @@ CashKind: TypeAlias = Literal[
     "bond_interest",
     "fee",
     "commission_adjustment",
+    "transfer",
+    "tax",
     "other",
 ]
 """What a cash transaction was for, in the ledger's words; ``other`` is a type that IBKR added since."""
@@ -36,8 +38,12 @@ _KINDS: Final[tuple[tuple[str, CashKind], ...]] = (
     ("dividend", "dividend"),
     ("deposit", "deposit_withdrawal"),
     ("withdrawal", "deposit_withdrawal"),
+    ("debit card", "deposit_withdrawal"),
+    ("bill pay", "deposit_withdrawal"),
+    ("transfer", "transfer"),
     ("commission adjustment", "commission_adjustment"),
     ("fee", "fee"),
+    ("tax", "tax"),
 )
 
 
@@ -77,7 +83,7 @@ class CashTransaction(Held, frozen=True, gc=False):
     @property
     def is_external(self) -> bool:
         """Whether the money crossed the account's border, rather than being earned or spent inside."""
-        return self.kind == "deposit_withdrawal"
+        return self.kind in {"deposit_withdrawal", "transfer"}
 
 
 class CashReport(Owned, frozen=True, gc=False):

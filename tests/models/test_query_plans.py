@@ -3,23 +3,28 @@
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from models.queries.cash import BalanceKey, FlowKey, RateKey, balances_page, flows_page, rates_page
 from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
 from models.queries.differences import comparisons_page, differences_page
+from models.queries.disputes.compare import DifferenceKey
+from models.queries.disputes.compare import differences_page as statement_differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
 from models.queries.lots import averages_of, disposals_of, lots_page
+from models.queries.performance import PerformanceKey, performance_page
 from models.queries.positions import book_of
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
 from models.queries.statistics import statistics_page
 from models.session import Database, Reader
 
+DAY = date(2030, 1, 1)
 SINCE, UNTIL = datetime(2025, 3, 3, tzinfo=UTC), datetime(2025, 3, 5, tzinfo=UTC)
 # One position a little more than every two hours, for five years.
 GROWN = """
@@ -59,13 +64,29 @@ INSERT INTO reconciliations (account, started_at, finished_at, trigger, checked,
     account, at, at, 'sweep', 9, 0 FROM made;
 INSERT INTO reconciliation_differences (account, conid, kind, cause, ours, brokers, since,
     resolved_at) SELECT account, conid, 'quantity_mismatch', 'expiry', 1, 0, at, at FROM made;
+INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) VALUES ('x', 1, '', now());
+INSERT INTO imports (kind, name, sha256, status, trigger, stated_at, imported_at, report) VALUES ('flex',
+    'x', 'x', 'done', 'cli', now(), now(), '{}');
+INSERT INTO cash_flows (import_id, line, flow_key, account, kind, external, at, amount, currency, symbol,
+    transaction_id, description) SELECT 1, n, n, account, 'dividend', false, at, 1, 'USD', '', '', ''
+    FROM made;
+INSERT INTO cash_balances (import_id, line, account, currency, as_of, cash) SELECT 1, n, account, 'USD',
+    date '2000-01-01' + n, 1 FROM made;
+INSERT INTO fx_rates (import_id, line, currency, into_currency, as_of, rate) SELECT 1, n, 'EUR', 'USD',
+    date '2000-01-01' + n, 1 FROM made;
+INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liquidation, data_quality,
+    import_id) SELECT account, 'day', at, 'statement', at::date, 1, 'complete', 1 FROM made;
+INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, stated, import_id,
+    line, found_at) SELECT id, account, date '2000-01-01' + n, 'cash', 'unexplained', 'USD', '', 1, 1, n,
+    at FROM made;
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
     'quantity_mismatch', 1, 0, now());
 ANALYZE;
 """
 GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
-    "reconciliations|reconciliation_differences"
+    "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
+    "statement_differences"
 )
 
 
@@ -159,6 +180,34 @@ ASKED: dict[str, Ask] = {
     "open differences of all": lambda reader, _: differences_page(reader, status="open", limit=101),
     "resolved differences": lambda reader, _: differences_page(
         reader, status="resolved", after=15000, limit=101
+    ),
+    "performance": lambda reader, _: performance_page(reader, resolution="day", limit=101),
+    "performance of an account": lambda reader, _: performance_page(
+        reader,
+        resolution="day",
+        account="U1",
+        since=SINCE,
+        after=PerformanceKey(UNTIL, "U1", "statement"),
+        limit=101,
+    ),
+    "balances": lambda reader, _: balances_page(reader, limit=101),
+    "latest balances": lambda reader, _: balances_page(reader, account="U1", latest=True, limit=101),
+    "balances, second page": lambda reader, _: balances_page(
+        reader, after=BalanceKey(DAY, "U1", "USD"), limit=101
+    ),
+    "flows": lambda reader, _: flows_page(reader, limit=101),
+    "flows of an account": lambda reader, _: flows_page(
+        reader, account="U1", kind="dividend", after=FlowKey(UNTIL, "9"), limit=101
+    ),
+    "rates": lambda reader, _: rates_page(reader, after=RateKey(DAY, "EUR", "USD"), limit=101),
+    "differences from statements": lambda reader, one: statement_differences_page(
+        reader, after=DifferenceKey(DAY, one), limit=101
+    ),
+    "differences from statements of an account": lambda reader, _: statement_differences_page(
+        reader, account="U1", since=DAY, limit=101
+    ),
+    "differences from a statement": lambda reader, _: statement_differences_page(
+        reader, import_id=1, limit=101
     ),
     "all differences of an account": lambda reader, _: differences_page(
         reader, status="all", account="U2", symbol="S3", limit=101

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
+from core.domain.disputes import DisputeCause, DisputeKind
 from models.migrate import current_revision, head_revision
+from models.queries.disputes.compare import difference_counts
 from models.queries.jobs import DueCounts, due_counts
 from models.queries.realized_differences import RealizedTotal
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
@@ -54,11 +57,25 @@ async def readyz(context: Shared) -> Response:
     return json_response(b'{"status":"ready"}')
 
 
-async def _counted(context: Context) -> tuple[list[DeadRow], Tally, DueCounts] | None:
+class _Counted(NamedTuple):
+    """What the database counts."""
+
+    dead: list[DeadRow]
+    numbers: Tally
+    due: DueCounts
+    disputes: list[tuple[DisputeKind, DisputeCause, int]]
+
+
+async def _counted(context: Context) -> _Counted | None:
     try:
         async with asyncio.timeout(READY_SECONDS):
             async with context.database.read() as reader:
-                return await dead_by_category(reader), await tally(reader), await due_counts(reader)
+                return _Counted(
+                    await dead_by_category(reader),
+                    await tally(reader),
+                    await due_counts(reader),
+                    await difference_counts(reader),
+                )
     except DATABASE_AWAY:
         return None
 
@@ -99,13 +116,11 @@ def _from_picture(context: Context) -> Iterable[GaugeMetricFamily]:
     )
 
 
-def _from_database(
-    counted: tuple[list[DeadRow], Tally, DueCounts] | None,
-) -> Iterable[GaugeMetricFamily]:
+def _from_database(counted: _Counted | None) -> Iterable[GaugeMetricFamily]:
     yield metrics.gauge("database_up", "Whether PostgreSQL answers.", [((), int(counted is not None))])
     if counted is None:
         return
-    dead, numbers, due = counted
+    dead, numbers, due, disputes = counted
     yield metrics.gauge(
         "dead_facts",
         "Messages kept aside because they could not be read, by occurrence.",
@@ -131,6 +146,13 @@ def _from_database(
         "jobs_overdue_seconds", "How long the oldest of it has been due.", [((), due.overdue_seconds)]
     )
     yield metrics.gauge("jobs_failing", "Work that failed and is to be tried again.", [((), due.failing)])
+    yield metrics.gauge(
+        "statement_differences",
+        "Figures of statements that are not those of the ledger, as of the last import.",
+        [((kind, cause), figures) for kind, cause, figures in disputes],
+        "kind",
+        "cause",
+    )
 
 
 def _from_streams(reports: tuple[StreamReport, ...] | None) -> Iterable[GaugeMetricFamily]:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from core import logs
 from core.domain.formats import HEAD_BYTES, Format, format_of
+from models.queries.disputes.compare import difference_counts
 from models.queries.imports import Imported, find_import, imports_page
 from models.stores.imports import File
 from models.stores.jobs_imports import ask_import
@@ -20,7 +21,7 @@ from services.api.openapi import answers
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, number_cursor, row_number
 from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
-from services.api.schemas.imports import Import, ImportPage
+from services.api.schemas.imports import DifferenceCount, Import, ImportDetail, ImportPage
 from services.api.schemas.sync import Job, JobAnswer
 
 log = logs.get_logger(__name__)
@@ -60,16 +61,20 @@ async def list_imports(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cu
     return json_response(encode(page))
 
 
-@router.get("/{import_id}", summary="One import", responses=answers(Import, 404))
+@router.get("/{import_id}", summary="One import", responses=answers(ImportDetail, 404))
 async def one_import(context: Shared, import_id: int) -> Response:
-    """The import with this number, with its report."""
-    row = None
+    """The import with this number, with its report, and in how many figures the ledger differs from it."""
+    row, counts = None, []
     if 0 < import_id < _MOST_ID:
         async with context.database.read() as reader:
             row = await find_import(reader, import_id)
+            counts = await difference_counts(reader, import_id=import_id)
     if row is None:
         raise not_found("import_not_found", "There is no import with this number.")
-    return json_response(encode(_import(row)))
+    differences = tuple(
+        DifferenceCount(kind=kind, cause=cause, figures=figures) for kind, cause, figures in counts
+    )
+    return json_response(encode(ImportDetail(**row._asdict(), differences=differences)))
 
 
 @router.post(

@@ -18,6 +18,7 @@ from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
 from models.queries import stored_ledger
+from models.queries.performance import accounts_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
@@ -29,6 +30,7 @@ from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.examine import examine
+from services.position_sync.importing.history import derive_from_statements
 from services.position_sync.importing.rates import record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
@@ -117,9 +119,11 @@ async def undo_import(
         keys = await books_of_import(connection, import_id)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
+        accounts = await accounts_of_import(connection, import_id)
         await take_back(connection, import_id, keys, clock())
         await record_stated_rates(connection, keys)
         announcement = await _fold(connection, locked, clock)
+        await derive_from_statements(connection, accounts, clock())
         report.compare(before, await queries.figures_of(connection, keys))
         await _reopen_gaps(connection, import_id, clock)
         await _ask_to_compare(connection, keys, settings.settle_seconds)
@@ -172,6 +176,7 @@ async def _import(
                 by=named(import_id),
                 now=now,
             )
+    await derive_from_statements(connection, await accounts_of_import(connection, import_id), now)
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
     return announcement

@@ -20,8 +20,10 @@ from core.domain.stated import (
     StatedAccount,
     StatedBalance,
     StatedCashFlow,
+    StatedChange,
     StatedEvent,
     StatedInstrument,
+    StatedLot,
     StatedPeriod,
     StatedPosition,
     StatedRate,
@@ -45,6 +47,7 @@ SECTIONS: Final = {
     "cash_balances": "cash_balances",
     "fx_rates": "fx_rates",
     "stated_values": "values",
+    "stated_changes": "changes",
 }
 """What the report calls the rows of each table."""
 
@@ -58,6 +61,8 @@ class _Batch:
     """A batch, sorted by what becomes of it."""
 
     trades: list[StagedTrade] = field(default_factory=list)
+    lots: list[StatedLot] = field(default_factory=list)
+    periods: list[StatedPeriod] = field(default_factory=list)
     rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     """By table."""
 
@@ -78,6 +83,7 @@ class Taking:
         self._accounts: dict[str, StatedAccount | None] = {}
         self._instruments: dict[int, Instrument] = {}
         self._identified: dict[int, StatedInstrument] = {}
+        self._lots = 0
         self.keys: set[BookKey] = set()
         self.periods: list[StatedPeriod] = []
 
@@ -93,6 +99,10 @@ class Taking:
         for record in batch:
             self._sort(self._finding.found(record), parts)
         await staged_trades.lay_down(self._connection, parts.trades)
+        if parts.lots:
+            await store.bring_lots(self._connection, self._import_id, parts.lots, self._lots + 1)
+            self._lots += len(parts.lots)
+        await store.bring_periods(self._connection, self._import_id, parts.periods)
         for table, rows in parts.rows.items():
             await store.bring(self._connection, table, self._import_id, rows)
 
@@ -140,6 +150,7 @@ class Taking:
             case StatedPeriod():
                 self._accounts.setdefault(record.account, None)
                 self.periods.append(record)
+                parts.periods.append(record)
                 self._report.periods.append(
                     Period(record.account, record.starts_at, record.ends_at, record.complete)
                 )
@@ -148,13 +159,17 @@ class Taking:
             case _:
                 self._sort_rows(record, parts)
 
-    def _sort_rows(self, record: StatedTrade | store.Brought, parts: _Batch) -> None:
+    def _sort_rows(self, record: StatedTrade | StatedLot | store.Brought, parts: _Batch) -> None:
         if not isinstance(record, StatedRate):
             self._accounts.setdefault(record.account, None)
         if isinstance(record, StatedTrade | StatedEvent | StatedPosition):
             self._instruments.setdefault(record.instrument.conid, record.instrument)
         if isinstance(record, StatedTrade):
             parts.trades.append(self._staged(record))
+            return
+        if isinstance(record, StatedLot):
+            # What the trades that closed them tell already; they are there to be compared with.
+            parts.lots.append(record)
             return
         if isinstance(record, StatedEvent | StatedPosition):
             self.keys.add((record.account, record.instrument.conid))
@@ -199,6 +214,7 @@ class Taking:
             _whole(one.order_id),
             one.order_ref,
             one.exchange,
+            one.reported_on,
         )
 
 
@@ -214,11 +230,22 @@ def _whole(number: str) -> int:
 
 _FIGURES: Final[dict[type, tuple[str, ...]]] = {
     StatedTrade: ("quantity", "price", "commission", "realized_pnl", "cost"),
-    StatedEvent: ("quantity", "cost", "price", "realized_pnl"),
+    StatedLot: ("quantity", "cost", "realized_pnl"),
+    StatedEvent: (
+        *("quantity", "cost", "price", "realized_pnl"),
+        *("cash", "market_value", "fx_rate_to_base"),
+    ),
     StatedPosition: ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
     StatedCashFlow: ("amount", "fx_rate_to_base"),
-    StatedBalance: ("cash", "settled_cash"),
-    StatedValue: ("net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+    StatedBalance: (
+        *("cash", "settled_cash", "starting_cash"),
+        *("trades", "commissions", "futures", "flows"),
+    ),
+    StatedValue: (
+        *("net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+        *("other", "gross"),
+    ),
+    StatedChange: ("starting", "ending", "contribution", "gain", "twr"),
     StatedRate: ("rate",),
 }
 

@@ -110,6 +110,9 @@ def _leg(row: CorporateAction, instrument: Instrument) -> _Leg | None:
         group=said(row.action_id) or f"{at.isoformat()} {common}",
         kind=row.type,
         description=description,
+        cash=row.proceeds,
+        fx_rate_to_base=row.fx_rate_to_base,
+        reported_on=row.report_date,
     )
     return _Leg(
         event,
@@ -148,7 +151,9 @@ def _settled(legs: Sequence[_Leg]) -> Iterator[StatedEvent]:
         # The old and the new number of units may be told apart; what changed is their sum.
         total = sum((leg.event.quantity for leg in legs), ZERO)
         if total:
-            yield replace(legs[0].event, cause="split", quantity=total)
+            paid = [leg.event.cash for leg in legs if leg.event.cash is not None]
+            cash = sum(paid, ZERO) if paid else None
+            yield replace(legs[0].event, cause="split", quantity=total, cash=cash)
         return
     if len({leg.leaves for leg in legs}) == 1 and len({leg.event.quantity > ZERO for leg in legs}) > 1:
         legs = [leg._replace(leaves=leg.event.quantity < ZERO) for leg in legs]

@@ -175,6 +175,9 @@ def _of_trade(row: Trade, instrument: Instrument) -> StatedEvent:
         group=_group(at.isoformat(), row),
         kind=";".join(row.codes) or row.transaction_type,
         description=row.description,
+        cash=_money_of(row, instrument),
+        fx_rate_to_base=row.fx_rate_to_base,
+        reported_on=row.report_date,
     )
 
 
@@ -210,7 +213,24 @@ def _of_option_event(row: OptionEvent, instrument: Instrument, on_date: date) ->
         group=_group(at.isoformat(), row),
         kind=row.type,
         description=row.description,
+        cash=_sum_of(row.proceeds, row.commission_and_tax),
+        fx_rate_to_base=row.fx_rate_to_base,
+        reported_on=on_date,
     )
+
+
+def _money_of(row: Trade, instrument: Instrument) -> Decimal | None:
+    """The money that a booked trade moved. Of a future that is settled day by day, and told apart."""
+    if instrument.sec_type == "FUT":
+        return row.stated_commission
+    return (
+        row.net_cash if row.net_cash is not None else _sum_of(row.proceeds, row.taxes, row.stated_commission)
+    )
+
+
+def _sum_of(first: Decimal | None, *others: Decimal | None) -> Decimal | None:
+    """The amounts together; ``None`` without the first, without which the others mean nothing."""
+    return None if first is None else sum((one for one in others if one is not None), first)
 
 
 def _group(at: str, row: Trade | OptionEvent) -> str:

@@ -35,6 +35,8 @@ _KINDS: Final[dict[FlexKind, CashKind]] = {
     "broker_interest": "interest",
     "bond_interest": "bond_interest",
     "fee": "fee",
+    "transfer": "transfer",
+    "tax": "tax",
     "commission_adjustment": "commission_adjustment",
     "other": "other",
 }
@@ -116,6 +118,7 @@ class Cash:
             symbol=said(symbol),
             transaction_id=said(transaction_id),
             description=_description(row),
+            reported_on=getattr(row, "report_date", None) or day,
         )
 
 

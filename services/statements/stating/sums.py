@@ -10,6 +10,7 @@ from core.domain.stated import (
     Ignored,
     StatedBalance,
     StatedCashFlow,
+    StatedChange,
     StatedPosition,
     StatedValue,
     Statement,
@@ -18,13 +19,20 @@ from core.domain.stated import (
 from services.statements.rows import Owned
 from services.statements.values import said
 
-Summed: TypeAlias = StatedPosition | StatedBalance | StatedValue
+Summed: TypeAlias = StatedPosition | StatedBalance | StatedValue | StatedChange
 Key: TypeAlias = tuple[object, ...]
 
 _FIGURES: Final[dict[type[Summed], tuple[str, ...]]] = {
     StatedPosition: ("quantity", "cost", "market_value", "unrealized_pnl"),
-    StatedBalance: ("cash", "settled_cash"),
-    StatedValue: ("net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+    StatedBalance: (
+        *("cash", "settled_cash", "starting_cash"),
+        *("trades", "commissions", "futures", "flows"),
+    ),
+    StatedValue: (
+        *("net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
+        *("other", "gross"),
+    ),
+    StatedChange: ("starting", "ending", "contribution", "gain"),
 }
 
 

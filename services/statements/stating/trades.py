@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from core.domain.instruments import Instrument
+from core.domain.money import ZERO
 from core.domain.pnl import EXACT
-from core.domain.stated import IgnoredReason, StatedCashFlow, StatedTrade, Statement
+from core.domain.stated import CashKind, IgnoredReason, StatedCashFlow, StatedLot, StatedTrade, Statement
 from services.statements.rows import Trade
 from services.statements.stating.booked import Booked, is_booked, is_received
+from services.statements.stating.days import EXERCISED, when
 from services.statements.stating.holdings import Instruments, ignored, reason_against
 from services.statements.values import said
 
@@ -36,8 +38,11 @@ class Trades:
             self.other = True
             reason = "not_an_execution"
         reason = reason or _reason_against(row)
+        if reason == "currency_trade":
+            return (*_conversion(row), ignored(row, reason))
         if reason is not None:
-            return (ignored(row, reason),)
+            lot = self._lot(row) if row.detail == "lot" else None
+            return (ignored(row, reason),) if lot is None else (lot,)
         instrument = self._instruments.of(row)
         if instrument is None:
             return (ignored(row, "no_instrument"),)
@@ -48,6 +53,28 @@ class Trades:
         if not said(row.exec_id):
             self._booked.note(row)
         return _fill(row, instrument)
+
+    def _lot(self, row: Trade) -> StatedLot | None:
+        """The lot that a row says was closed, if it says enough to be compared."""
+        moment, quantity = row.executed_at, row.quantity
+        if moment is None or quantity is None or reason_against(row, quantity) is not None:
+            return None
+        instrument = self._instruments.of(row)
+        if instrument is None:
+            return None
+        # Whichever sign the file gives it: what is sold to close was held, what is bought was sold short.
+        sign = -1 if row.side.startswith("BUY") else 1 if row.side.startswith("SELL") else quantity
+        return StatedLot(
+            line=row.line,
+            section=row.element,
+            account=row.account,
+            instrument=instrument,
+            closed_at=when(moment, None, EXERCISED) or moment.at,
+            opened_at=row.opened_at.at if row.opened_at is not None and row.opened_at.timed else None,
+            quantity=abs(quantity).copy_sign(Decimal(sign)),
+            cost=None if row.cost is None else abs(row.cost).copy_sign(Decimal(sign)),
+            realized_pnl=row.realized_pnl,
+        )
 
     def close(self) -> None:
         """Forget one statement's trades before the next."""
@@ -94,6 +121,7 @@ def _fill(row: Trade, instrument: Instrument) -> Iterator[Statement]:
         order_ref=said(row.order_reference),
         exchange=said(row.exchange),
         codes=row.codes,
+        reported_on=row.report_date,
     )
     if row.taxes and (row.commission is None or not _one_currency(row)):
         # Nothing else tells of it: without a commission there is no figure that has it in it.
@@ -109,7 +137,43 @@ def _fill(row: Trade, instrument: Instrument) -> Iterator[Statement]:
             conid=row.conid,
             symbol=row.symbol,
             description=row.description,
+            reported_on=row.report_date,
         )
+
+
+def _conversion(row: Trade) -> Iterator[Statement]:
+    """What a currency trade did to the cash in both of its currencies, and its commission: ``EUR.USD``.
+
+    It is in no book, since nothing is realized on it.
+    """
+    bought, _, _ = row.symbol.partition(".")
+    moment, quantity, price = row.executed_at, row.quantity, row.price
+    if row.detail != "execution" or moment is None or not quantity or not price or not said(row.currency):
+        return
+    paid = row.proceeds or ZERO - EXACT.multiply(quantity, price)
+    legs: tuple[tuple[CashKind, str, Decimal], ...] = (
+        ("conversion", bought, quantity),
+        ("conversion", row.currency, paid),
+        ("fee", _commission_currency(row), row.stated_commission or ZERO),
+    )
+    number = said(row.exec_id) or said(row.transaction_id)
+    for kind, currency, amount in legs:
+        if amount and said(currency):
+            yield StatedCashFlow(
+                line=row.line,
+                section=row.element,
+                account=row.account,
+                kind=kind,
+                at=moment.at,
+                amount=amount,
+                currency=currency,
+                fx_rate_to_base=row.fx_rate_to_base if currency == row.currency else None,
+                conid=row.conid,
+                symbol=row.symbol,
+                transaction_id=f"{number}/{currency}" if number else "",
+                description=row.description,
+                reported_on=row.report_date,
+            )
 
 
 def commission_of(row: Trade) -> Decimal | None:

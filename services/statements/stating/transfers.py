@@ -87,7 +87,15 @@ class Transfers:
             group=_group(row),
             kind=row.type,
             description=row.description,
+            market_value=_worth(row, quantity),
+            fx_rate_to_base=row.fx_rate_to_base,
+            reported_on=row.report_date or row.on_date,
         )
+
+
+def _worth(row: Transfer, quantity: Decimal) -> Decimal | None:
+    """What it was worth on the market, signed like the quantity."""
+    return abs(row.market_value).copy_sign(quantity) if row.market_value else None
 
 
 def _signed(amount: Decimal, row: Transfer) -> Decimal:
@@ -136,4 +144,5 @@ def _money(row: Transfer, cash: Decimal) -> StatedCashFlow | None:
         symbol="",
         transaction_id=said(row.transaction_id),
         description=row.description,
+        reported_on=row.report_date or row.on_date,
     )

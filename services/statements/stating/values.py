@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from core.domain.stated import (
     StatedAccount,
     StatedBalance,
+    StatedChange,
     StatedInstrument,
     StatedRate,
     StatedValue,
@@ -15,9 +16,10 @@ from core.domain.stated import (
 )
 from services.statements.rows import ConversionRate
 from services.statements.rows_cash import BASE_SUMMARY, CashReport
-from services.statements.rows_nav import EquitySummary
+from services.statements.rows_nav import ChangeInNav, EquitySummary
 from services.statements.rows_reference import AccountInformation, SecurityInfo
 from services.statements.securities import security_of
+from services.statements.stating import parts
 from services.statements.stating.holdings import Instruments, ignored
 from services.statements.stating.sums import Wholes
 from services.statements.values import NOTHING, said
@@ -70,6 +72,8 @@ class Values:
             bonds=row.bonds,
             funds=row.funds,
             accruals=_sum(row.interest_accruals, row.dividend_accruals),
+            other=parts.other_assets(row),
+            gross=parts.gross_value(row),
         )
         return self._wholes.state(record, ("value", row.account, row.report_date), row)
 
@@ -94,7 +98,36 @@ class Values:
             cash=row.ending_cash,
             settled_cash=row.ending_settled_cash,
         )
+        record = parts.with_cash_moved(record, row)
         return self._wholes.state(record, ("balance", row.account, day, currency), row)
+
+    def change(self, row: ChangeInNav) -> Iterable[Statement]:
+        """How the account's value came about."""
+        if not row.account:
+            return (ignored(row, "no_account"),)
+        statement = row.statement
+        first = row.from_date or (statement.from_date if statement else None)
+        last = row.to_date or (statement.to_date if statement else None)
+        if first is None or last is None or last < first:
+            return (ignored(row, "no_date"),)
+        if row.starting is None or row.ending is None:
+            return (ignored(row, "no_amount"),)
+        contribution, gain = parts.value_moved(row)
+        record = StatedChange(
+            line=row.line,
+            section=row.element,
+            account=row.account,
+            starts_on=first,
+            ends_on=last,
+            starting=row.starting,
+            ending=row.ending,
+            contribution=contribution,
+            gain=gain,
+            currency=self._base_of(row),
+            # Returns of the parts of an account do not add up to its own.
+            twr=None if row.twr is None or said(row.attributes.get("model", "")) else row.twr / 100,
+        )
+        return self._wholes.state(record, ("change", row.account, first, last), row)
 
     def rate(self, row: ConversionRate) -> Iterable[Statement]:
         """What a currency was worth at the end of a day; nothing where the row does not say."""
@@ -137,7 +170,7 @@ class Values:
             yield record if known is None else replace(record, instrument=known)
         self._identified.clear()
 
-    def _base_of(self, row: EquitySummary) -> str | None:
+    def _base_of(self, row: EquitySummary | ChangeInNav) -> str | None:
         return self._bases.get(row.account) if row.currency in NOTHING | {BASE_SUMMARY} else row.currency
 
 

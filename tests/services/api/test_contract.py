@@ -16,6 +16,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from tests.services.api.conftest import QUICK, Api, Start
 from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, seed_comparisons, tick
+from tests.services.api.stated import seed_statements
 
 FILES = Path(__file__).parents[2] / "data" / "contract"
 AT = NOW + timedelta(seconds=2)
@@ -39,6 +40,11 @@ REPLIES = {
     "statistics-by-day": "/api/v1/statistics?group_by=day",
     "reconciliations": "/api/v1/reconciliations",
     "differences": "/api/v1/reconciliations/differences?status=all",
+    "performance": "/api/v1/performance",
+    "cash-balances": "/api/v1/cash/balances",
+    "cash-flows": "/api/v1/cash/flows",
+    "cash-rates": "/api/v1/cash/rates",
+    "statement-differences": "/api/v1/statements/differences",
     "executions": "/api/v1/executions",
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",
@@ -54,6 +60,7 @@ REPLIES = {
 async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     """An API whose clock stands still two seconds after the broker last spoke."""
     await seed_comparisons(seeded)
+    await seed_statements(seeded)
 
     def clock() -> datetime:
         return AT

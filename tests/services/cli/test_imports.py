@@ -116,3 +116,36 @@ def test_a_dispute_is_an_exit_code_only_where_it_is_asked_for(lk: Run, tmp_path:
         said = lk("import", "flex", str(other), *options)
         assert said.code == code
         assert "Disputed" in said.out
+
+
+COLLAGE = DATA / "flex-ibflex" / "test_types_elements.xml"
+
+
+def test_a_ledger_that_comes_to_what_statements_say_is_said_to(lk: Run) -> None:
+    assert "No statement" in lk("validate", "statements").out
+    assert lk("import", "flex", str(FLIP)).code == 0
+    said = lk("validate", "statements")
+    assert (said.code, said.err) == (0, "")
+    assert "comes to what the statements say: 2 figures of 1 accounts" in said.out
+
+
+def test_what_a_statement_says_otherwise_is_told_with_its_cause_and_exit_code_5(lk: Run) -> None:
+    assert lk("import", "flex", str(FLIP), str(COLLAGE)).code == 0
+    said = lk("validate", "statements")
+    assert said.code == 5
+    assert "docs/statements.md" in said.err
+    assert "holdings_differ" in said.out
+    told = lk("validate", "statements", "--account", "myaccount", "--json")
+    assert told.code == 5
+    assert told.data["accounts"] == ["myaccount"]
+    assert told.data["differing"] == [
+        {"kind": "change", "cause": "contradiction", "figures": 1},
+        {"kind": "twr", "cause": "contradiction", "figures": 1},
+    ]
+    first = told.data["differences"][0]
+    assert (first["account"], first["kind"], first["stated"]) == ("myaccount", "change", "1234.56")
+    flip = next(one["id"] for one in lk("import", "list", "--json").data if one["name"] == FLIP.name)
+    assert lk("validate", "statements", "--import", str(flip)).code == 0
+    unknown = lk("validate", "statements", "--import", "99")
+    assert (unknown.code, "There is no import 99" in unknown.err) == (2, True)
+    assert lk("validate", "statements", "--account", "U0").code == 2

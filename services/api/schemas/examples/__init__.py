@@ -4,11 +4,22 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from services.api.schemas.examples import accounts, imports, positions, realized, reconciliations, sync
+from services.api.schemas.examples import (
+    accounts,
+    cash,
+    imports,
+    performance,
+    positions,
+    realized,
+    reconciliations,
+    sync,
+)
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
+    | cash.EXAMPLES
     | imports.EXAMPLES
+    | performance.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
     | reconciliations.EXAMPLES

@@ -26,3 +26,12 @@ LAST_KNOWN = Freshness(
     reason="ib_1100",
     links=Links(gateway="up", ibkr="down"),
 )
+STATED = Freshness(
+    source="last_known",
+    as_of=AT,
+    received_at=AT,
+    age_seconds=46800,
+    stale=True,
+    reason="statement",
+    links=Links(gateway="up", ibkr="up"),
+)

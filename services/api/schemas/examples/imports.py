@@ -1,9 +1,18 @@
-"""Examples of imports."""
+"""Examples of imports, and of what statements say otherwise."""
+
+from datetime import date
 
 from msgspec import Struct
 
-from services.api.schemas.examples.common import AT
-from services.api.schemas.imports import Import, ImportPage
+from services.api.schemas.examples.common import AT, STATED
+from services.api.schemas.imports import (
+    DifferenceCount,
+    Import,
+    ImportDetail,
+    ImportPage,
+    StatementDifference,
+    StatementDifferencePage,
+)
 
 _IMPORT = Import(
     id=3,
@@ -23,7 +32,31 @@ _IMPORT = Import(
     },
 )
 
+_DIFFERENCE = StatementDifference(
+    id="5b4e2d0a-1f0c-5f5e-9f54-0f2f4a4a2f11",
+    account="U1234567",
+    day=date(2026, 11, 20),
+    kind="realized",
+    cause="awaited_commission",
+    conid=265598,
+    symbol="AAPL",
+    currency="USD",
+    reference="0000e0d5.63b3a1f0.01.01",
+    ours="1199",
+    stated="1198",
+    difference="1",
+    import_id=3,
+    line=812,
+    found_at=AT,
+)
+
 EXAMPLES: dict[type[Struct], Struct] = {
-    Import: _IMPORT,
+    ImportDetail: ImportDetail(
+        **{name: getattr(_IMPORT, name) for name in Import.__struct_fields__},
+        differences=(DifferenceCount(kind="realized", cause="awaited_commission", figures=1),),
+    ),
     ImportPage: ImportPage(items=(_IMPORT,), next_cursor=None),
+    StatementDifferencePage: StatementDifferencePage(
+        items=(_DIFFERENCE,), compared_at=AT, next_cursor=None, freshness=STATED
+    ),
 }

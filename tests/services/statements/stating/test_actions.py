@@ -1,6 +1,6 @@
 """Corporate actions: each leg is told with its cause, and those of one action belong together."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -63,6 +63,8 @@ def test_a_split_changes_the_number_and_not_the_cost(kind: str, quantity: str, d
         group=event.group,
         kind=kind,
         description=description,
+        cash=Decimal(0),
+        reported_on=date(2023, 1, 4),
     )
 
 

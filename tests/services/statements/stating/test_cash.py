@@ -1,6 +1,6 @@
 """Money that came or went: what it was for, once, in the account's view."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -46,6 +46,7 @@ def test_a_dividend_is_told_with_what_it_was_paid_on() -> None:
         symbol="ACME",
         transaction_id="5",
         description="ACME CASH DIVIDEND",
+        reported_on=date(2023, 1, 4),
     )
 
 
@@ -61,6 +62,17 @@ def test_a_dividend_is_told_with_what_it_was_paid_on() -> None:
         ("Broker Interest Received", "1", "interest"),
         ("Bond Interest Paid", "-1", "bond_interest"),
         ("Other Fees", "-1", "fee"),
+        ("Broker Fees", "-1", "fee"),
+        ("Advisor Fees", "-1", "fee"),
+        ("871(m) Withholding", "-1", "withholding_tax"),
+        ("Insured Deposit Interest", "1", "interest"),
+        ("Bond Interest Received", "1", "bond_interest"),
+        ("Debit Card Activity", "-1", "withdrawal"),
+        ("Bill Pay", "-1", "withdrawal"),
+        ("Internal Transfers", "-1", "transfer"),
+        ("Sales Tax", "-1", "tax"),
+        ("Price Adjustments", "1", "other"),
+        ("Other Income", "1", "other"),
         ("Commission Adjustments", "1", "commission_adjustment"),
         ("Something New", "1", "other"),
     ],
@@ -68,7 +80,7 @@ def test_a_dividend_is_told_with_what_it_was_paid_on() -> None:
 def test_what_it_was_for_and_its_sign(type_: str, amount: str, kind: str) -> None:
     (flow,) = flows(cash(type=type_, amount=amount))
     assert (flow.kind, flow.amount) == (kind, Decimal(amount))
-    assert (kind in EXTERNAL) is type_.startswith("Deposits")
+    assert (kind in EXTERNAL) is type_.startswith(("Deposits", "Debit", "Bill", "Internal"))
 
 
 def test_what_is_taken_back_is_a_flow_of_its_own() -> None:
@@ -185,3 +197,35 @@ def test_what_a_service_was_taxed_what_holding_a_cfd_cost_and_what_a_card_paid()
     assert (found[0].transaction_id, found[0].description, found[1].conid) == ("9", "news", 4)
     pending = stated(base, element("DebitCardActivity", **card, status="Pending"))
     assert reasons(pending) == ["not_used"]
+
+
+def test_a_currency_trade_is_told_as_what_it_did_to_both_currencies() -> None:
+    records = stated(
+        trade(
+            assetCategory="CASH",
+            symbol="EUR.USD",
+            conid="12087792",
+            quantity="-20000",
+            tradePrice="1.20302",
+            proceeds="24060.4",
+            ibCommission="-3.1074",
+            ibCommissionCurrency="EUR",
+            reportDate="20230104",
+        )
+    )
+    told = [
+        (flow.kind, flow.currency, flow.amount, flow.transaction_id)
+        for flow in all_of(StatedCashFlow, records)
+    ]
+    exec_id = "0000e0d5.63b3a1f0.01.01"
+    assert told == [
+        ("conversion", "EUR", -20000, f"{exec_id}/EUR"),
+        ("conversion", "USD", Decimal("24060.4"), f"{exec_id}/USD"),
+        ("fee", "EUR", Decimal("-3.1074"), f"{exec_id}/EUR"),
+    ]
+    assert {flow.reported_on for flow in all_of(StatedCashFlow, records)} == {date(2023, 1, 4)}
+    assert reasons(records) == ["currency_trade"], "it is in no book"
+
+
+def test_an_order_in_a_currency_tells_nothing_beside_its_trades() -> None:
+    assert flows(trade(assetCategory="CASH", symbol="EUR.USD", levelOfDetail="ORDER")) == []

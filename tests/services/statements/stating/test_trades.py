@@ -56,7 +56,7 @@ def test_an_execution_is_a_fill_with_the_broker_s_own_id() -> None:
     ("changed", "reason"),
     [
         ({"levelOfDetail": "ORDER"}, "not_an_execution"),
-        ({"levelOfDetail": "CLOSED_LOT"}, "not_an_execution"),
+        ({"levelOfDetail": "CLOSED_LOT", "dateTime": ""}, "not_an_execution"),
         ({"levelOfDetail": "SYMBOL_SUMMARY"}, "not_an_execution"),
         ({"levelOfDetail": "ASSET_SUMMARY"}, "not_an_execution"),
         ({"levelOfDetail": "WASH_SALE"}, "not_an_execution"),

@@ -1,0 +1,143 @@
+"""What an account earned, day by day, from what it was worth and what its owner brought or took.
+
+The return of a day is time-weighted: what was gained over what was at work. What is brought counts from the
+start of its day, what is taken until the end of it, so that a deposit that is invested at once and a
+withdrawal of all there is both leave a meaningful return. The flows of one day are netted first: from the
+figures of a row and the value before it anybody can reckon the same.
+
+    return = (value - value before - contribution) / (value before + max(contribution, 0))
+
+Returns are linked geometrically. Once one of them cannot be told, nor can what they come to from then on.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from core.domain.money import ZERO
+
+Resolution: TypeAlias = Literal["hour", "day"]
+Source: TypeAlias = Literal["statement", "snapshot"]
+Quality: TypeAlias = Literal["complete", "estimated", "incomplete"]
+"""``estimated``: a flow was valued or placed by our own reckoning; ``incomplete``: one could not be valued,
+or nothing is known of the day before."""
+
+BROKER_ZONE: Final = "America/New_York"
+"""The zone by which the broker's days begin and end."""
+
+DAYS_APART: Final = timedelta(days=5)
+"""Between two days of trading there are no more days than these: the longest holidays, weekend included."""
+
+_DIGITS: Final = Decimal("1E-12")
+_EXACT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
+
+
+class DayValue(NamedTuple):
+    """What an account was worth at the end of a day, in its base currency.
+
+    ``listed`` is false for a value that only tells what came before another, such as a period's start.
+    """
+
+    day: date
+    net_liquidation: Decimal
+    cash: Decimal | None = None
+    gross: Decimal | None = None
+    unrealized: Decimal | None = None
+    currency: str | None = None
+    import_id: int | None = None
+    listed: bool = True
+
+
+class DayFlow(NamedTuple):
+    """What the owner brought less what he took on a day, in the base currency; ``None``: not known."""
+
+    day: date
+    amount: Decimal | None
+    estimated: bool = False
+
+
+class DayPerformance(NamedTuple):
+    """A day: amounts in the base currency, returns as fractions; ``None`` for what cannot be told.
+
+    ``twr`` is linked from the first value on; ``drawdown`` is how far that is below its highest so far.
+    """
+
+    value: DayValue
+    daily_pnl: Decimal | None
+    net_contribution: Decimal | None
+    twr: Decimal | None
+    drawdown: Decimal | None
+    quality: Quality
+
+
+class _Chain:
+    """Returns, linked. ``index`` is what one unit of money at the start has come to."""
+
+    def __init__(self) -> None:
+        self.index: Decimal | None = Decimal(1)
+        self._peak = Decimal(1)
+
+    def link(self, before: Decimal, after: Decimal, contribution: Decimal | None) -> None:
+        if self.index is None or contribution is None or self.index < ZERO:
+            self.index = None  # also after more than all was lost: nothing can be linked to that
+            return
+        gain = after - before - contribution
+        at_work = before + max(contribution, ZERO)
+        if at_work > ZERO:
+            self.index *= 1 + gain / at_work
+            self._peak = max(self._peak, self.index)
+        elif gain:
+            self.index = None  # earned on nothing, or on debts
+
+    def figures(self) -> tuple[Decimal | None, Decimal | None]:
+        if self.index is None:
+            return None, None
+        return (self.index - 1).quantize(_DIGITS), (self.index / self._peak - 1).quantize(_DIGITS)
+
+
+def daily_performance(values: Iterable[DayValue], flows: Sequence[DayFlow]) -> Iterator[DayPerformance]:
+    """A row for each listed value; both are of one account, oldest first, one value and one flow a day.
+
+    What flowed on a day without a value counts on the next one that has one. Where more than ``DAYS_APART``
+    are between two values, the change is no day's.
+    """
+    chain = _Chain()
+    before: DayValue | None = None
+    upcoming = 0
+    for value in values:
+        since = upcoming
+        while upcoming < len(flows) and flows[upcoming].day <= value.day:
+            upcoming += 1
+        with localcontext(_EXACT):
+            if before is None:
+                row = _first(value)
+            else:
+                came = flows[since:upcoming]
+                if value.currency != before.currency and None not in {value.currency, before.currency}:
+                    came = [DayFlow(value.day, None)]  # another base currency: no change can be told
+                row = _day(chain, before, value, came)
+        before = value
+        if value.listed:
+            yield row
+
+
+def _first(value: DayValue) -> DayPerformance:
+    return DayPerformance(value, None, None, ZERO, ZERO, "incomplete")
+
+
+def _day(chain: _Chain, before: DayValue, value: DayValue, flows: Sequence[DayFlow]) -> DayPerformance:
+    amounts = [flow.amount for flow in flows]
+    known = [amount for amount in amounts if amount is not None]
+    contribution = sum(known, ZERO) if len(known) == len(amounts) else None
+    chain.link(before.net_liquidation, value.net_liquidation, contribution)
+    adjacent = value.day - before.day <= DAYS_APART
+    pnl = None
+    if contribution is not None and adjacent:
+        pnl = value.net_liquidation - before.net_liquidation - contribution
+    quality: Quality = "complete"
+    if contribution is None or chain.index is None:
+        quality = "incomplete"
+    elif not adjacent or any(flow.estimated for flow in flows):
+        quality = "estimated"
+    return DayPerformance(value, pnl, contribution, *chain.figures(), quality)

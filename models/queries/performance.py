@@ -1,0 +1,172 @@
+"""What accounts were worth and were given, as statements state it, and the performance that came of it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from operator import eq, ge, lt
+from typing import NamedTuple
+
+from sqlalchemy import select, text, tuple_
+
+from core.domain.performance import BROKER_ZONE, DayFlow, DayValue, Quality, Resolution, Source
+from models.queries.narrowing import narrowed
+from models.session import Reader, Writer
+from models.tables import performance_metrics
+
+DAY = f"coalesce({{0}}.reported_on, CAST({{0}}.at AT TIME ZONE '{BROKER_ZONE}' AS date))"
+"""The broker's day of a row of what a statement states, in which ``{0}`` has ``at`` and ``reported_on``."""
+_ACCOUNTS = (
+    *("stated_values", "stated_changes", "cash_flows", "corporate_actions", "stated_positions"),
+    *("cash_balances", "stated_trades", "stated_lots", "stated_periods"),
+)
+_accounts_of = text(
+    " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
+    # A rate of this import may be what flows of other accounts were valued with.
+    + " UNION SELECT f.account FROM fx_rates r JOIN cash_flows f ON f.currency = r.currency AND f.external "
+    "AND f.fx_rate_to_base IS NULL WHERE r.import_id = :id"
+)
+_base = text(
+    "SELECT coalesce((SELECT v.currency FROM stated_values v JOIN imports i ON i.id = v.import_id "
+    "AND i.status = 'done' WHERE v.account = a.account AND v.currency IS NOT NULL "
+    "ORDER BY v.as_of DESC, i.stated_at DESC, i.id DESC LIMIT 1), a.base_currency) AS currency "
+    "FROM broker_accounts a WHERE a.account = :account"
+)
+STANDING = "JOIN imports i ON i.id = {0}.import_id AND i.status = 'done'"
+"""The import of a row ``{0}``, if it stands."""
+
+# A value that is stated counts before the end of a stated change, and both before the start of one, which is
+# what came before another and no row of its own. Of a day's holdings those count that were written last.
+_values = text(
+    "SELECT DISTINCT ON (u.day) u.day, u.net_liquidation, u.cash, u.gross, h.unrealized, "  # noqa: S608 - as above
+    "coalesce(u.currency, CAST(:base AS text)) AS currency, u.import_id, u.rank < 3 AS listed FROM ("
+    "SELECT v.account, v.as_of AS day, v.net_liquidation, v.cash, v.gross, v.currency, v.import_id, "
+    f"1 AS rank, i.stated_at FROM stated_values v {STANDING.format('v')} WHERE v.account = :account "
+    "UNION ALL SELECT c.account, c.ends_on, c.ending, NULL, NULL, c.currency, c.import_id, 2, i.stated_at "
+    f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account "
+    "UNION ALL SELECT c.account, c.starts_on - 1, c.starting, NULL, NULL, c.currency, c.import_id, 3, "
+    f"i.stated_at FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account) u LEFT JOIN ("
+    "SELECT d.day, CASE WHEN bool_and(p.unrealized_pnl IS NOT NULL AND (n.currency = CAST(:base AS text) OR "
+    "r.rate IS NOT NULL)) THEN sum(p.unrealized_pnl * CASE WHEN n.currency = CAST(:base AS text) THEN 1 "
+    "ELSE r.rate END) END AS unrealized FROM (SELECT DISTINCT ON (1) "
+    f"CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day, p.import_id FROM stated_positions p "
+    f"{STANDING.format('p')} WHERE p.account = :account ORDER BY 1, i.stated_at DESC, i.id DESC) d "
+    "JOIN stated_positions p ON p.import_id = d.import_id AND p.account = :account "
+    f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = d.day JOIN instruments n USING (conid) "
+    "LEFT JOIN fx_rates r ON r.import_id = p.import_id AND r.as_of = d.day AND r.currency = n.currency "
+    "AND r.into_currency = CAST(:base AS text) GROUP BY d.day"
+    ") h ON h.day = u.day AND u.rank < 3 "
+    "ORDER BY u.day, u.rank, u.stated_at DESC, u.import_id DESC"
+)
+_RATE = (
+    "LEFT JOIN LATERAL (SELECT r.rate FROM fx_rates r JOIN imports i ON i.id = r.import_id "
+    "AND i.status = 'done' WHERE r.currency = f.currency AND r.into_currency = CAST(:base AS text) "
+    "AND r.as_of BETWEEN f.day - 7 AND f.day AND f.fx_rate_to_base IS NULL "
+    "ORDER BY r.as_of DESC, i.stated_at DESC, i.id DESC LIMIT 1) r ON true"
+)
+_MARK = (
+    "LEFT JOIN LATERAL (SELECT p.mark_price FROM stated_positions p "  # noqa: S608 - as above
+    "JOIN imports i ON i.id = p.import_id "
+    "AND i.status = 'done' WHERE p.account = e.account AND p.conid = e.conid "
+    f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = e.day AND e.market_value IS NULL "
+    "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) p ON true"
+)
+# What was traded elsewhere and brought here was paid for: it is no gift. A future is worth nothing by itself.
+FLOWS = (
+    "WITH moved AS (SELECT DISTINCT ON (c.flow_key) c.account, "  # noqa: S608 - as above
+    f"{DAY.format('c')} AS day, c.amount, c.currency, c.fx_rate_to_base, false AS estimated "
+    f"FROM cash_flows c {STANDING.format('c')} WHERE c.account = :account AND c.external "
+    "ORDER BY c.flow_key, i.stated_at DESC, i.id DESC), "
+    f"events AS (SELECT DISTINCT ON (c.event_key) c.*, {DAY.format('c')} AS day "
+    f"FROM corporate_actions c {STANDING.format('c')} WHERE c.account = :account AND c.cause = 'transfer' "
+    "ORDER BY c.event_key, i.stated_at DESC, i.id DESC), "
+    "brought AS (SELECT e.account, e.day, CASE WHEN n.sec_type = 'FUT' THEN 0 ELSE coalesce(e.market_value, "
+    "e.quantity * p.mark_price * n.multiplier / n.price_magnifier) END AS amount, n.currency, "
+    "e.fx_rate_to_base, e.market_value IS NULL AND n.sec_type <> 'FUT' AS estimated "
+    f"FROM events e JOIN instruments n USING (conid) {_MARK} WHERE e.cash IS NULL) "
+    "SELECT f.day, CASE WHEN bool_and(f.worth IS NOT NULL) THEN sum(f.worth) END AS amount, "
+    "bool_or(f.estimated) AS estimated, "
+    "coalesce(sum(abs(f.amount)) FILTER (WHERE f.currency <> CAST(:base AS text)), 0) AS foreign_amount "
+    "FROM (SELECT f.day, f.estimated, f.amount, f.currency, f.amount * CASE "
+    "WHEN f.currency = CAST(:base AS text) THEN 1 ELSE coalesce(f.fx_rate_to_base, r.rate) END AS worth "
+    f"FROM (SELECT * FROM moved UNION ALL SELECT * FROM brought) f {_RATE}) f GROUP BY f.day"
+)
+"""What the owner brought less what he took, by day."""
+
+_flows = text(f"SELECT day, amount, estimated FROM ({FLOWS}) d ORDER BY day")  # noqa: S608 - as above
+
+
+class PerformanceKey(NamedTuple):
+    """Where a row stands in the list: newest first."""
+
+    ts: datetime
+    account: str
+    source: str
+
+
+class PerformanceRow(NamedTuple):
+    """What an account was worth, earned and was given in one bucket, and who told it."""
+
+    account: str
+    resolution: Resolution
+    ts: datetime
+    day: date
+    source: Source
+    currency: str | None
+    net_liquidation: Decimal
+    total_cash: Decimal | None
+    gross_position_value: Decimal | None
+    daily_pnl: Decimal | None
+    unrealized_pnl: Decimal | None
+    realized_pnl: Decimal | None
+    net_contribution: Decimal | None
+    twr: Decimal | None
+    drawdown: Decimal | None
+    data_quality: Quality
+    import_id: int | None
+
+
+async def accounts_of_import(connection: Reader | Writer, import_id: int) -> set[str]:
+    """The accounts of which an import states anything, or anything that they were valued with."""
+    return {row.account for row in await connection.execute(_accounts_of, {"id": import_id})}
+
+
+async def base_currency_of(connection: Reader | Writer, account: str) -> str | None:
+    """The currency that an account's value is in, by its latest statement that says so."""
+    return (await connection.execute(_base, {"account": account})).scalar_one_or_none()
+
+
+async def stated_values_of(connection: Reader | Writer, account: str, base: str | None) -> list[DayValue]:
+    """What an account was worth day by day, oldest first, by the imports that stand."""
+    return [DayValue(*row) for row in await connection.execute(_values, {"account": account, "base": base})]
+
+
+async def stated_flows_of(connection: Reader | Writer, account: str, base: str | None) -> list[DayFlow]:
+    """What the owner brought and took day by day, oldest first, in the currency ``base``."""
+    return [DayFlow(*row) for row in await connection.execute(_flows, {"account": account, "base": base})]
+
+
+async def performance_page(
+    reader: Reader,
+    *,
+    resolution: Resolution,
+    account: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: PerformanceKey | None = None,
+    limit: int,
+) -> list[PerformanceRow]:
+    """At most ``limit`` rows after ``after``, newest first."""
+    table = performance_metrics.c
+    query = (
+        select(*(table[name] for name in PerformanceRow._fields))
+        .where(table.resolution == resolution)
+        .order_by(table.ts.desc(), table.account.desc(), table.source.desc())
+        .limit(limit)
+    )
+    query = narrowed(
+        query,
+        (table.account, eq, account),
+        (table.ts, ge, since),
+        (table.ts, lt, until),
+        (tuple_(table.ts, table.account, table.source), lt, after),
+    )
+    return [PerformanceRow._make(row) for row in await reader.execute(query)]

@@ -1,0 +1,71 @@
+"""What comparing accounts with their statements came to, renewed where it is something else now."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import json
+from sqlalchemy import text
+
+from models.session import Writer
+
+_COLUMNS = (
+    "id, account, day, kind, cause, conid, currency, reference, ours, stated, import_id, line, found_at"
+)
+_begin = text(
+    "CREATE TEMPORARY TABLE IF NOT EXISTS found_differences (LIKE statement_differences) ON COMMIT DROP"
+)
+# Everything of an account is compared: whoever reads it all had better not go row by row, and a table that
+# was filled a moment ago has no statistics that would say so.
+_PLANS = tuple(
+    text(f"SET LOCAL {setting}") for setting in ("enable_seqscan = on", "enable_nestloop = off", "jit = off")
+)
+_clear = text("TRUNCATE found_differences")
+_renew = (
+    text(
+        "DELETE FROM statement_differences d WHERE d.account = :account AND NOT EXISTS (SELECT FROM "
+        "found_differences f WHERE f.id = d.id AND (f.cause, f.ours, f.stated) IS NOT DISTINCT FROM "
+        "(d.cause, d.ours, d.stated))"
+    ),
+    text(
+        f"INSERT INTO statement_differences ({_COLUMNS}) SELECT {_COLUMNS} FROM found_differences f "  # noqa: S608 - constants of this program's own
+        "WHERE f.account = :account ON CONFLICT (id) DO NOTHING"
+    ),
+)
+_note = text(
+    "INSERT INTO statement_comparisons (account, compared_at, compared) "
+    "VALUES (:account, :now, CAST(:compared AS jsonb)) ON CONFLICT (account) DO UPDATE SET "
+    "compared_at = excluded.compared_at, compared = excluded.compared"
+)
+_NAMED = (
+    "CAST(md5(concat_ws('/', CAST(:account AS text), c.kind, c.import_id, c.line, c.reference, c.conid, "
+    "c.currency, c.day)) AS uuid)"
+)
+
+
+async def renew_differences(
+    connection: Writer, account: str, base: str | None, queries: Sequence[str], now: datetime
+) -> Counter[str]:
+    """Compare by ``queries`` and have what they find stand; returns how many figures were compared."""
+    for setting in (*_PLANS, _begin):
+        await connection.execute(setting)
+    await connection.execute(_clear)
+    compared: Counter[str] = Counter()
+    for query in queries:
+        counted = await connection.execute(
+            text(
+                f"WITH compared AS MATERIALIZED ({query}), kept AS (INSERT INTO found_differences "  # noqa: S608 - as above
+                f"({_COLUMNS}) SELECT {_NAMED}, :account, c.day, c.kind, c.cause, c.conid, c.currency, "
+                "c.reference, trim_scale(c.ours), trim_scale(c.stated), c.import_id, c.line, :now "
+                "FROM compared c WHERE c.differs) "
+                "SELECT kind, count(*) AS figures FROM compared GROUP BY kind"
+            ),
+            {"account": account, "base": base, "now": now},
+        )
+        for row in counted:
+            compared[row.kind] += row.figures
+    for step in _renew:
+        await connection.execute(step, {"account": account})
+    spelled = json.encode(dict(sorted(compared.items()))).decode()
+    await connection.execute(_note, {"account": account, "now": now, "compared": spelled})
+    return compared

@@ -1,0 +1,46 @@
+from datetime import date
+
+from msgspec import Struct
+
+from core.domain.performance import Quality, Resolution, Source
+from services.api.schemas.common import Amount, Freshness, Moment
+
+
+class Performance(Struct, frozen=True, kw_only=True):
+    """What an account was worth at the end of an hour or a day, and what it had earned.
+
+    ``ts`` is that end; a ``day`` is the broker's, by the time of New York. Amounts are in ``currency``, the
+    account's base currency. ``daily_pnl`` is the change since the day before, less ``net_contribution``: what
+    the owner brought (or, negative, took) since then, money and holdings. ``twr`` is the time-weighted return
+    since the account's first value, ``drawdown`` how far that is below its highest so far; both are
+    fractions. What cannot be told is null. ``data_quality`` is ``complete``, ``estimated`` (a contribution
+    was valued or placed by our own reckoning) or ``incomplete`` (one cannot be valued, or what was before is
+    not known). ``source`` says who told it: a ``statement``, whose number is ``import_id``, or a ``snapshot``
+    of our own.
+    """
+
+    account: str
+    resolution: Resolution
+    ts: Moment
+    day: date
+    source: Source
+    currency: str | None
+    net_liquidation: Amount
+    total_cash: Amount | None
+    gross_position_value: Amount | None
+    daily_pnl: Amount | None
+    unrealized_pnl: Amount | None
+    realized_pnl: Amount | None
+    net_contribution: Amount | None
+    twr: Amount | None
+    drawdown: Amount | None
+    data_quality: Quality
+    import_id: int | None
+
+
+class PerformancePage(Struct, frozen=True, kw_only=True):
+    """Performance, newest first."""
+
+    items: tuple[Performance, ...]
+    next_cursor: str | None
+    freshness: Freshness
