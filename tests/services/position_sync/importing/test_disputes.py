@@ -171,6 +171,17 @@ async def test_what_closed_nothing_here_has_its_opening_missing(
     assert await differences() == [("realized", "missing_opening", 0, 6)]
 
 
+async def test_of_a_corrected_trade_the_last_version_has_the_figure(
+    bring: Import, differences: Differences
+) -> None:
+    await bring(
+        on_day(0, trade("a.01", "10", "10", "1")),
+        on_day(1, trade("c.01", "-4", "12", "1", realized_pnl="6.6")),
+        on_day(1, trade("c.02", "-5", "12", "0", realized_pnl="8.5")),
+    )
+    assert await differences() == []
+
+
 async def test_another_cost_method_than_the_brokers_explains_another_figure(
     bring: Import, differences: Differences, database: Database
 ) -> None:
