@@ -264,6 +264,12 @@ def upgrade() -> None:
             nullable=True,
             comment="signed, of what it opened or closed; null: not stated",
         ),
+        sa.Column(
+            "opens",
+            sa.Boolean(),
+            nullable=False,
+            comment="it only opens: nothing was held that it would close",
+        ),
         sa.Column("closes", sa.Boolean(), nullable=False, comment="it only closes: something was held"),
         sa.Column("trade_id", sa.Text(), server_default="", nullable=False),
         sa.Column("transaction_id", sa.Text(), server_default="", nullable=False),

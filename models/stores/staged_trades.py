@@ -21,7 +21,17 @@ Outcome = Literal["new", "matched", "corrected", "disputed", "repeated", "cancel
 _COLUMNS = (
     *("number", "line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
     *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
-    *("realized_pnl", "cost", "closes", "trade_id", "transaction_id", "perm_id", "order_ref", "exchange"),
+    *(
+        "realized_pnl",
+        "cost",
+        "opens",
+        "closes",
+        "trade_id",
+        "transaction_id",
+        "perm_id",
+        "order_ref",
+        "exchange",
+    ),
 )
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
@@ -30,8 +40,9 @@ _create = text(
     "executed_at timestamptz NOT NULL, "
     "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
-    "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
-    "order_ref text NOT NULL, exchange text NOT NULL, outcome text, fresh boolean NOT NULL DEFAULT false"
+    "opens boolean NOT NULL, closes boolean NOT NULL, trade_id text NOT NULL, "
+    "transaction_id text NOT NULL, perm_id bigint NOT NULL, order_ref text NOT NULL, exchange text NOT NULL, "
+    "outcome text, fresh boolean NOT NULL DEFAULT false"
     ") ON COMMIT DROP"
 )
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
@@ -156,10 +167,11 @@ _upsert_commissions = text(
 )
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
-    "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome) "
+    "price, commission, commission_currency, realized_pnl, cost, opens, closes, trade_id, transaction_id, "
+    "outcome) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
-    "cost, closes, trade_id, transaction_id, outcome FROM staged_trades "
+    "cost, opens, closes, trade_id, transaction_id, outcome FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
@@ -195,6 +207,7 @@ class StagedTrade(NamedTuple):
     commission_currency: str
     realized_pnl: Decimal | None
     cost: Decimal | None
+    opens: bool
     closes: bool
     trade_id: str
     transaction_id: str
@@ -233,7 +246,7 @@ def _line(one: StagedTrade) -> str:
             *(one.number, one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
             *(one.account, one.conid, one.executed_at, one.zone_assumed),
             *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
-            *(one.commission_currency, one.realized_pnl, one.cost, one.closes, one.trade_id),
+            *(one.commission_currency, one.realized_pnl, one.cost, one.opens, one.closes, one.trade_id),
             *(one.transaction_id, one.perm_id, one.order_ref, one.exchange),
         )
     )

@@ -86,6 +86,7 @@ stated_trades = Table(
     Column("commission_currency", String, nullable=False),
     Column("realized_pnl", Money, comment="the broker's own; null: it computed none"),
     Column("cost", Money, comment="signed, of what it opened or closed; null: not stated"),
+    Column("opens", Bool, nullable=False, comment="it only opens: nothing was held that it would close"),
     Column("closes", Bool, nullable=False, comment="it only closes: something was held"),
     Column("trade_id", String, nullable=False, server_default=""),
     Column("transaction_id", String, nullable=False, server_default=""),

@@ -163,6 +163,7 @@ class Taking:
             one.commission_currency or one.instrument.currency,
             one.realized_pnl,
             one.cost,
+            one.opens,
             one.closes,
             one.trade_id,
             one.transaction_id,
