@@ -1,6 +1,6 @@
 """Executions and commission reports, each stored once under the broker's own id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -55,30 +55,42 @@ _replace = BulkUpdate(
     "OR t.realized_pnl IS DISTINCT FROM CAST(r.realized_pnl AS numeric)",
 )
 _RATE = ("rate", "rate_as_of", "rate_source")
+_OLD, _NEW = "commission_reports", "excluded"
+_TOLD = {
+    "commission": f"{_NEW}.commission",
+    "currency": f"{_NEW}.currency",
+    # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
+    **{name: f"CASE WHEN {_OLD}.currency = {_NEW}.currency THEN {_OLD}.{name} END" for name in _RATE},
+    # IBKR's later copies may leave its own figure unset.
+    "realized_pnl": f"coalesce({_NEW}.realized_pnl, {_OLD}.realized_pnl)",
+    # An amount is known from the first time it was told on: each resync tells all of the day's once more.
+    "received_at": f"CASE WHEN ({_OLD}.commission, {_OLD}.currency) = ({_NEW}.commission, {_NEW}.currency) "
+    f"THEN {_OLD}.received_at ELSE {_NEW}.received_at END",
+}
+_LIVE = {
+    "live_commission": f"{_NEW}.commission",
+    "live_currency": f"{_NEW}.currency",
+    "live_realized_pnl": f"coalesce({_NEW}.realized_pnl, {_OLD}.live_realized_pnl)",
+}
+
+
+def _set(told: Mapping[str, str], condition: str) -> str:
+    return "".join(
+        f"{name} = CASE WHEN {condition} THEN {value} ELSE {_OLD}.{name} END, "
+        for name, value in told.items()
+    )
+
+
 _upsert_commissions = BulkInsert(
     commission_reports,
     ("exec_id", "commission", "currency", "realized_pnl", "received_at", "repeated_at", "epoch"),
-    conflict="ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
-    "currency = excluded.currency, "
-    # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
-    + "".join(
-        f"{name} = CASE WHEN commission_reports.currency = excluded.currency "
-        f"THEN commission_reports.{name} END, "
-        for name in _RATE
-    )
-    +
-    # IBKR's later copies may leave its own figure unset.
-    "realized_pnl = coalesce(excluded.realized_pnl, commission_reports.realized_pnl), "
-    # An amount is known from the first time it was told on: each resync tells all of the day's once more.
-    "received_at = CASE WHEN (commission_reports.commission, commission_reports.currency) "
-    "= (excluded.commission, excluded.currency) "
-    "THEN commission_reports.received_at ELSE excluded.received_at END, "
-    "repeated_at = coalesce(excluded.repeated_at, excluded.received_at), epoch = excluded.epoch "
-    "WHERE (commission_reports.epoch, "
-    "coalesce(commission_reports.repeated_at, commission_reports.received_at)) "
-    "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at)) "
-    # A statement's figure wins over what is told live.
-    "AND commission_reports.stated_by IS NULL",
+    conflict="ON CONFLICT (exec_id) DO UPDATE SET "
+    # A statement's figure wins over what is told live, which is kept beside it.
+    + _set(_TOLD, f"{_OLD}.stated_by IS NULL")
+    + _set(_LIVE, f"{_OLD}.stated_by IS NOT NULL")
+    + f"repeated_at = coalesce({_NEW}.repeated_at, {_NEW}.received_at), epoch = {_NEW}.epoch "
+    f"WHERE ({_OLD}.epoch, coalesce({_OLD}.repeated_at, {_OLD}.received_at)) "
+    f"< ({_NEW}.epoch, coalesce({_NEW}.repeated_at, {_NEW}.received_at))",
 )
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
 _forget_rates = text(

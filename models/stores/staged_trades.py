@@ -128,10 +128,7 @@ _name_new = text(
     "(SELECT FROM executions e WHERE e.exec_base_id = s.base_id) THEN 'corrected' ELSE 'new' END "
     "WHERE s.outcome IS NULL"
 )
-_books = text(
-    "SELECT DISTINCT account, conid FROM staged_trades WHERE outcome IN ('new', 'matched', 'corrected') "
-    "ORDER BY 1, 2"
-)
+_books = text("SELECT DISTINCT account, conid FROM staged_trades ORDER BY 1, 2")
 _insert_executions = text(
     "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
     "price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, zone_assumed, source, "
@@ -252,15 +249,16 @@ def _line(one: StagedTrade) -> str:
     )
 
 
-async def match(connection: Writer) -> set[BookKey]:
-    """Decide what becomes of each trade; returns the books of all that is known or will be.
+async def books(connection: Writer) -> set[BookKey]:
+    """The books that the trades are of. To be locked before they are matched."""
+    for step in (_index, _analyze):
+        await connection.execute(step)
+    return {(row.account, row.conid) for row in await connection.execute(_books)}
 
-    Whoever calls locks these books next and then matches no more: what is booked meanwhile under an id that
-    was new here is met by ``rematch``.
-    """
+
+async def match(connection: Writer) -> None:
+    """Decide what becomes of each trade, by what is stored of their books, which are locked."""
     for step in (
-        _index,
-        _analyze,
         _void,
         _repeat,
         _name_unnamed,
@@ -268,16 +266,10 @@ async def match(connection: Writer) -> set[BookKey]:
         _find_cancelled,
         _lose_cancels,
         _empty_cancels,
+        _compare,
+        _dispute_spellings,
+        _name_new,
     ):
-        await connection.execute(step)
-    await rematch(connection)
-    return {(row.account, row.conid) for row in await connection.execute(_books)}
-
-
-async def rematch(connection: Writer) -> None:
-    """Compare with what is stored, of trades that were not found there before."""
-    await connection.execute(text("UPDATE staged_trades SET outcome = NULL, fresh = false WHERE fresh"))
-    for step in (_compare, _dispute_spellings, _name_new):
         await connection.execute(step)
 
 
