@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column(
             "realized_pnl", sa.Numeric(), nullable=True, comment="the broker's own; null: it states none"
         ),
+        sa.Column("event_id", sa.Text(), nullable=False, comment="the broker's own number; empty: none"),
         sa.Column("event_group", sa.Text(), nullable=False, comment="ties the legs of one event"),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),

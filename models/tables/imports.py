@@ -111,6 +111,7 @@ corporate_actions = _brought(
     Column("cost", Money, comment="of what came, signed like the quantity"),
     Column("price", Money, comment="what it was worth, as a quoted price"),
     Column("realized_pnl", Money, comment="the broker's own; null: it states none"),
+    Column("event_id", String, nullable=False, comment="the broker's own number; empty: none"),
     Column("event_group", String, nullable=False, comment="ties the legs of one event"),
     Column("description", String, nullable=False),
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),

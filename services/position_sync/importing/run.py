@@ -153,6 +153,7 @@ async def _import(
     before = await queries.figures_of(connection, keys)
     await staged_trades.store(connection, import_id, file.kind, now)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
+    await store.name_events(connection, import_id)
     await taking.count()
     announcement = await _fold(connection, locked, clock)
     report.compare(before, await queries.figures_of(connection, keys))

@@ -85,7 +85,14 @@ async def an_import(connection: Writer, name: str, *, days: float = 0) -> int:
 
 async def tell_of_event(connection: Writer, import_id: int, **told: Any) -> None:
     row = {"event_key": "one", "account": ACCOUNT, "conid": ACME.conid, "at": at(100), "kind": "FS"}
-    row |= {"carried": False, "event_group": "", "description": "", "import_id": import_id, "line": 1}
+    row |= {
+        "carried": False,
+        "event_id": "",
+        "event_group": "",
+        "description": "",
+        "import_id": import_id,
+        "line": 1,
+    }
     await connection.execute(insert(corporate_actions).values(**row | told))
 
 
