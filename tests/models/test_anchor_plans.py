@@ -26,11 +26,11 @@ INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, exe
     m.conid, m.at, -3, 11, 'USD', -30, false, true, 'matched' FROM made m JOIN imports i
     ON i.id = 1 + m.n / 1000;
 INSERT INTO corporate_actions (event_key, account, conid, at, cause, kind, quantity, carried,
-    event_id, event_group, description, import_id, line) SELECT 'e' || m.n, m.account, m.conid, m.at, 'split', 'FS', 1,
-    false, '', '', '', i.id, m.n FROM made m JOIN imports i ON i.id = 1 + m.n / 1000;
+    event_id, event_group, description, import_id, line) SELECT 'e' || m.n, m.account, m.conid, m.at,
+    'split', 'FS', 1, false, '', '', '', i.id, m.n FROM made m JOIN imports i ON i.id = 1 + m.n / 1000;
 INSERT INTO stated_positions (account, conid, as_of, quantity, cost, import_id, line) SELECT m.account,
     m.conid, m.at, 3, 30, i.id, m.n FROM made m JOIN imports i ON i.id = 1 + m.n / 1000;
-"""  # noqa: E501
+"""
 TABLES = "corporate_actions|stated_positions|stated_trades|position_statements|executions"
 KEYS: list[BookKey] = [("U1", 3), ("U2", 1)]
 
