@@ -11,6 +11,7 @@ from core.domain.stated import StatedEvent, StatedPosition
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database, Writer
+from models.stores.ledger import release_anchors
 from models.tables import corporate_actions, imports, raw_payloads, stated_positions
 from services.position_sync.importing.run import undo_import
 from services.position_sync.reconcile import reconcile
@@ -297,3 +298,24 @@ async def test_a_change_alone_is_no_word_of_what_was_held(
     await undo_import(database, streams, settings, report.import_id, clock=clock)
     assert await causes(rows) == [("opening_balance", 10)]
     assert (await validate_ledger(database)).differences == {}
+
+
+async def test_a_book_that_is_released_from_a_live_word_stays_held_to_what_statements_say(
+    bring: Import, relay: Relay, database: Database, rows: Rows
+) -> None:
+    link = Link()
+    await relay.handle(
+        [link.entry(position("12", "11", seconds=900, sweep="a"), positions_completed("a", 1, seconds=901))]
+    )
+    anchors = "SELECT first_anchor_at, last_anchor_at, dirty FROM ledger_books"
+    assert (await rows(anchors))[0]["first_anchor_at"] == at(900)
+    await bring(
+        holding("10", "110", seconds=50), event("2", "transfer", seconds=1000, cost=Decimal(22)), name="a.xml"
+    )
+    await bring(event("2", "transfer", seconds=100, cost=Decimal(22)), name="b.xml")
+    held = {"first_anchor_at": at(50), "last_anchor_at": at(900)}
+    assert await rows(anchors) == [{**held, "dirty": False}]
+    async with database.write() as connection:
+        released = await release_anchors(connection, [(ACCOUNT, ACME.conid)], START)
+    assert released == {(ACCOUNT, ACME.conid)}
+    assert await rows(anchors) == [{**held, "last_anchor_at": at(100), "dirty": True}]
