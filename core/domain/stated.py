@@ -8,15 +8,11 @@ file leaves unsaid is ``None``, never zero.
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from core.domain.episodes import Cause
 from core.domain.instruments import Instrument
-
-STATEMENT_ZONE: Final = ZoneInfo("US/Eastern")
-"""Whose days a broker's statement means, and whose times where it names no zone."""
 
 CashKind: TypeAlias = Literal[
     "deposit",

@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column(
             "realized_pnl", sa.Numeric(), nullable=True, comment="the broker's own; null: it states none"
         ),
+        sa.Column("event_id", sa.Text(), nullable=False, comment="the broker's own number; empty: none"),
         sa.Column("event_group", sa.Text(), nullable=False, comment="ties the legs of one event"),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -284,6 +285,12 @@ def upgrade() -> None:
             sa.Numeric(),
             nullable=True,
             comment="signed, of what it opened or closed; null: not stated",
+        ),
+        sa.Column(
+            "opens",
+            sa.Boolean(),
+            nullable=False,
+            comment="it only opens: nothing was held that it would close",
         ),
         sa.Column("closes", sa.Boolean(), nullable=False, comment="it only closes: something was held"),
         sa.Column("trade_id", sa.Text(), server_default="", nullable=False),

@@ -154,14 +154,15 @@ async def _import(
     report.unknown = dict(reading.unknown)
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
-    keys = taking.keys | await staged_trades.match(connection)
+    keys = taking.keys | await staged_trades.books(connection)
     await taking.describe()
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
-    await staged_trades.rematch(connection)
+    await staged_trades.match(connection)
     before = await queries.figures_of(connection, keys)
     await staged_trades.store(connection, import_id, file.kind, now)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
+    await store.name_events(connection, import_id)
     await taking.count()
     await record_stated_rates(connection, keys)
     announcement = await _fold(connection, locked, clock)

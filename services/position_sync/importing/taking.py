@@ -208,6 +208,7 @@ class Taking:
             one.commission_currency or one.instrument.currency,
             one.realized_pnl,
             one.cost,
+            one.opens,
             one.closes,
             f"{staged_trades.OWN}{one.own_id}" if one.own_id else one.trade_id,
             one.transaction_id,

@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from services.statements.values import FLEX_ZONE, Moment
+from core.domain.days import BROKER_ZONE, day_of
+from services.statements.values import Moment
 
 EXERCISED: Final = time(16, 20)
 """When IBKR books exercises, assignments and expirations."""
@@ -38,12 +39,7 @@ def end_of(day: date) -> datetime:
 
 def moment_of(day: date, clock: time) -> datetime:
     """A time of a day, in UTC."""
-    return datetime.combine(day, clock, FLEX_ZONE).astimezone(UTC)
-
-
-def day_of(moment: datetime) -> date:
-    """The broker's day that a time is in."""
-    return moment.astimezone(FLEX_ZONE).date()
+    return datetime.combine(day, clock, BROKER_ZONE).astimezone(UTC)
 
 
 def when(moment: Moment | None, day: date | None, clock: time) -> datetime | None:
