@@ -178,8 +178,9 @@ _state = text(
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
     "cost, opens, closes, trade_id, transaction_id, outcome, "
-    "CASE WHEN outcome = 'disputed' AND size > 0 THEN jsonb_build_object('zone_assumed', zone_assumed, 'perm_id', perm_id, "
-    "'order_ref', order_ref, 'exchange', exchange) END, reported_on FROM staged_trades "
+    "CASE WHEN outcome = 'disputed' AND size > 0 THEN jsonb_build_object("
+    "'zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, 'exchange', exchange) END, "
+    "reported_on FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")

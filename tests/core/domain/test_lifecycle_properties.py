@@ -111,7 +111,8 @@ def test_the_disposals_of_a_close_add_up_to_it_to_the_last_digit(
             assert [one.close_commission for one in taken] == shares(fees, [one.quantity for one in taken])
             realized = [one.realized_pnl for one in taken]
             known = [one for one in realized if one is not None]
-            assert event.realized_pnl == (sum(known, ZERO) if len(known) == len(realized) else None)
+            with localcontext(EXACT):
+                assert event.realized_pnl == (sum(known, ZERO) if len(known) == len(realized) else None)
         assert not list(parts)
 
 
