@@ -14,6 +14,7 @@ from core.domain.stated import (
     StatedCashFlow,
     StatedEvent,
     StatedInstrument,
+    StatedInventory,
     StatedPosition,
     StatedRate,
     StatedValue,
@@ -27,6 +28,7 @@ from models.tables import (
     fx_rates,
     imports,
     instruments,
+    stated_inventories,
     stated_positions,
     stated_values,
 )
@@ -109,6 +111,7 @@ BROUGHT: Mapping[str, _Brought] = {
             (*_BOOK, "as_of"),
             ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
         ),
+        _Brought(stated_inventories, ("account", "as_of"), ()),
         _Brought(
             cash_flows,
             ("flow_key",),
@@ -128,7 +131,9 @@ BROUGHT: Mapping[str, _Brought] = {
 }
 """By table."""
 
-Brought = StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedRate
+Brought = (
+    StatedEvent | StatedPosition | StatedInventory | StatedCashFlow | StatedBalance | StatedValue | StatedRate
+)
 
 
 class File(NamedTuple):
@@ -235,36 +240,55 @@ async def identify(connection: Writer, stated: Iterable[StatedInstrument]) -> No
 
 def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
     """The table of a record and its row, from ``line`` on. ``key`` names an event or a flow."""
+    told: tuple[str, tuple[Any, ...]]
     match record:
         case StatedEvent():
-            return "corporate_actions", (
-                *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
-                *(record.kind, record.quantity, record.carried, record.cost, record.price),
-                *(record.realized_pnl, record.group, record.description, record.event_id),
+            told = (
+                "corporate_actions",
+                (
+                    *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
+                    *(record.kind, record.quantity, record.carried, record.cost, record.price),
+                    *(record.realized_pnl, record.group, record.description, record.event_id),
+                ),
             )
         case StatedPosition():
-            return "stated_positions", (
-                *(record.line, record.account, record.instrument.conid, record.as_of, record.quantity),
-                *(record.cost, record.mark_price, record.market_value, record.unrealized_pnl),
+            told = (
+                "stated_positions",
+                (
+                    *(record.line, record.account, record.instrument.conid, record.as_of, record.quantity),
+                    *(record.cost, record.mark_price, record.market_value, record.unrealized_pnl),
+                ),
             )
+        case StatedInventory():
+            told = "stated_inventories", (record.line, record.account, record.as_of)
         case StatedCashFlow():
-            return "cash_flows", (
-                *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
-                *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
-                *(record.transaction_id, record.description),
+            told = (
+                "cash_flows",
+                (
+                    *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
+                    *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
+                    *(record.transaction_id, record.description),
+                ),
             )
         case StatedBalance():
-            return "cash_balances", (
-                *(record.line, record.account, record.currency, record.as_of),
-                *(record.cash, record.settled_cash),
+            told = (
+                "cash_balances",
+                (
+                    *(record.line, record.account, record.currency, record.as_of),
+                    *(record.cash, record.settled_cash),
+                ),
             )
         case StatedRate():
-            return "fx_rates", (record.line, record.currency, record.into, record.as_of, record.rate)
+            told = "fx_rates", (record.line, record.currency, record.into, record.as_of, record.rate)
         case StatedValue():
-            return "stated_values", (
-                *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
-                *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
+            told = (
+                "stated_values",
+                (
+                    *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
+                    *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
+                ),
             )
+    return told
 
 
 _books_of_import = text(

@@ -6,6 +6,7 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from itertools import islice
 
 from core.clock import Clock, utc_now
@@ -21,6 +22,7 @@ from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
 from models.stores import staged_trades
+from models.stores.absences import begins_at, books_left_out, forget_absences, note_absences
 from models.stores.gaps import cover
 from models.stores.imports import File
 from models.stores.jobs_coalesced import want
@@ -116,7 +118,8 @@ async def undo_import(
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
         await store.take_back(connection, import_id, clock())
-        announcement = await _fold(connection, locked, clock)
+        await forget_absences(connection, keys)
+        announcement = await _fold(connection, locked, None, clock)
         report.compare(before, await queries.figures_of(connection, keys))
         await _ask_to_compare(connection, keys, settings.settle_seconds)
     if announcement is not None:
@@ -146,7 +149,7 @@ async def _import(
     report.unknown = dict(reading.unknown)
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
-    keys = taking.keys | await staged_trades.books(connection)
+    keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
     await staged_trades.match(connection)
@@ -155,7 +158,7 @@ async def _import(
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     await store.name_events(connection, import_id)
     await taking.count()
-    announcement = await _fold(connection, locked, clock)
+    announcement = await _fold(connection, locked, await begins_at(connection, import_id), clock)
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
         if period.complete:
@@ -181,10 +184,25 @@ async def _lock(connection: Writer, keys: set[BookKey]) -> dict[BookKey, Book]:
     return await ledger_queries.lock_books(connection, keys)
 
 
-async def _fold(connection: Writer, locked: dict[BookKey, Book], clock: Clock) -> Announcement | None:
-    """Fold the locked books from the start and write what differs."""
+async def _fold(
+    connection: Writer, locked: dict[BookKey, Book], since: date | None, clock: Clock
+) -> Announcement | None:
+    """Fold the locked books from the start and write what differs.
+
+    What was open at the end of a day, from ``since`` on, that a statement leaves out was not held: such books
+    are folded again.
+    """
     await stored_ledger.go_by_indexes(connection)
-    announcement: Announcement | None = None
+    announcement = await _fold_once(connection, locked, None, clock)
+    while absent := await note_absences(connection, locked, since):
+        again = await ledger_queries.lock_books(connection, absent)
+        announcement = await _fold_once(connection, again, announcement, clock)
+    return announcement
+
+
+async def _fold_once(
+    connection: Writer, locked: dict[BookKey, Book], announcement: Announcement | None, clock: Clock
+) -> Announcement | None:
     ordered: Sequence[BookKey] = sorted(locked)
     for start in range(0, len(ordered), _BOOKS_AT_ONCE):
         part = ordered[start : start + _BOOKS_AT_ONCE]

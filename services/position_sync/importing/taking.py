@@ -16,6 +16,7 @@ from core.domain.stated import (
     StatedCashFlow,
     StatedEvent,
     StatedInstrument,
+    StatedInventory,
     StatedPeriod,
     StatedPosition,
     StatedRate,
@@ -66,6 +67,7 @@ class Taking:
         self._trades = 0
         self._accounts: set[str] = set()
         self._instruments: set[int] = set()
+        self._left_out: set[str] = set()
         self.keys: set[BookKey] = set()
         self.periods: list[StatedPeriod] = []
 
@@ -97,6 +99,10 @@ class Taking:
                 )
             case _ if not all(map(is_usable, _figures(record))):
                 self._report.ignore(record.section, "unusable_figure")
+                if isinstance(record, StatedPosition):
+                    self._left_out.add(record.account)
+            case StatedInventory() if record.account in self._left_out:
+                pass  # it stated more than is kept
             case _:
                 self._sort_rows(record, parts)
 
