@@ -206,6 +206,13 @@ class StatedPosition(Stated, frozen=True, kw_only=True):
     unrealized_pnl: Decimal | None = None
 
 
+class StatedInventory(Stated, frozen=True, kw_only=True):
+    """All that an account held at the end of a day is stated: what is left out was not held."""
+
+    account: str
+    as_of: date
+
+
 class StatedCashFlow(Stated, frozen=True, kw_only=True):
     """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty."""
 
@@ -299,6 +306,7 @@ Statement: TypeAlias = (
     | StatedLot
     | StatedEvent
     | StatedPosition
+    | StatedInventory
     | StatedCashFlow
     | StatedBalance
     | StatedValue
@@ -312,6 +320,7 @@ REPORTED_AS: Final[dict[type, str]] = {
     StatedTrade: "trades",
     StatedEvent: "events",
     StatedPosition: "positions",
+    StatedInventory: "inventories",
     StatedCashFlow: "cash",
     StatedBalance: "cash_balances",
     StatedRate: "fx_rates",

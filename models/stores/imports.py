@@ -14,6 +14,7 @@ from core.domain.stated import (
     StatedChange,
     StatedEvent,
     StatedInstrument,
+    StatedInventory,
     StatedLot,
     StatedPeriod,
     StatedPosition,
@@ -31,6 +32,7 @@ from models.tables import (
     instruments,
     stated_changes,
     stated_instruments,
+    stated_inventories,
     stated_lots,
     stated_periods,
     stated_positions,
@@ -119,6 +121,7 @@ BROUGHT: Mapping[str, _Brought] = {
             (*_BOOK, "as_of"),
             ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
         ),
+        _Brought(stated_inventories, ("account", "as_of"), ()),
         _Brought(
             cash_flows,
             ("flow_key",),
@@ -167,7 +170,14 @@ _bring_lots = BulkCopy(
 )
 
 Brought = (
-    StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedChange | StatedRate
+    StatedEvent
+    | StatedPosition
+    | StatedInventory
+    | StatedCashFlow
+    | StatedBalance
+    | StatedValue
+    | StatedChange
+    | StatedRate
 )
 
 
@@ -315,6 +325,8 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
                 *(record.line, record.account, record.instrument.conid, record.as_of, record.quantity),
                 *(record.cost, record.mark_price, record.market_value, record.unrealized_pnl),
             )
+        case StatedInventory():
+            return "stated_inventories", (record.line, record.account, record.as_of)
         case StatedCashFlow():
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),

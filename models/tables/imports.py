@@ -135,8 +135,22 @@ stated_positions = _brought(
     Column("mark_price", Money),
     Column("market_value", Money),
     Column("unrealized_pnl", Money),
+    Column(
+        "implied",
+        Bool,
+        nullable=False,
+        server_default="false",
+        comment="the statement leaves out what the ledger held: none was",
+    ),
     Index("ix_stated_positions_day", "account", "as_of"),
     comment="what was held at the end of a day, as statements state it",
+)
+
+stated_inventories = _brought(
+    "stated_inventories",
+    Column("account", String, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    comment="days at whose end statements state all that an account held: what they leave out was not held",
 )
 
 cash_flows = _brought(
@@ -252,6 +266,7 @@ BROUGHT = (
     stated_trades,
     corporate_actions,
     stated_positions,
+    stated_inventories,
     cash_flows,
     cash_balances,
     fx_rates,

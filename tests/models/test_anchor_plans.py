@@ -5,14 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from core.domain.books import BookKey
 from models.queries.anchors import anchors_of, effects_of, statements_known_by, told_of_by_statements
 from models.queries.known_at import books_told_of_since
-from models.session import Database, Reader
+from models.session import Database, Reader, Writer
+from models.stores.executions import Received
+from models.stores.unnamed_executions import name_as_told
 from tests.models.test_as_of_plans import LATELY, LONGER, Explaining
 from tests.models.test_query_plans import GROWN
+from tests.services.position_sync.facts import ACME, execution
 
 # Twenty statements of a thousand trades, and three events and holdings a book and statement.
 STATED = """
@@ -46,6 +50,11 @@ class Bound(Explaining):
         return await self.reader.execute(query, parameters)
 
 
+async def nothing_unnamed(reader: Reader) -> bool:
+    told = Received(execution("z.01", "1", account="U1", instrument=replace(ACME, conid=3)), 1)
+    return not await name_as_told(cast("Writer", reader), [told])
+
+
 ASKED: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "anchors": lambda reader: anchors_of(reader, dict.fromkeys(KEYS)),
     "late anchors": lambda reader: anchors_of(reader, dict.fromkeys(KEYS, LATELY)),
@@ -53,6 +62,7 @@ ASKED: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "early effects": lambda reader: effects_of(reader, dict.fromkeys(KEYS, LATELY)),
     "known statements": lambda reader: statements_known_by(reader, KEYS, LATELY),
     "books of statements": lambda reader: told_of_by_statements(reader, KEYS),
+    "executions without the broker's id": nothing_unnamed,
     "books told of since": lambda reader: books_told_of_since(reader, LATELY),
 }
 

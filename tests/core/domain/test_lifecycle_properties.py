@@ -1,5 +1,5 @@
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import get_args
 
@@ -12,7 +12,7 @@ from core.domain.fills import Fill
 from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
-from core.domain.pnl import QUANTUM, shares
+from core.domain.pnl import EXACT, QUANTUM, shares
 from tests.core.domain.facts import POINT_VALUE, Effected, Fact, Kept, facts, fills
 from tests.core.domain.making import at
 
