@@ -129,7 +129,8 @@ def _with_stored(history: History) -> Iterator[tuple[Event, tuple[Disposal, ...]
 
 def _open(episode: Episode, event: Event, lot: Lot) -> None:
     # A split restates a lot's unit cost and rounds it; what all of it had cost stays as it was.
-    unit_cost = None if lot.cost is None else lot.cost / event.quantity
+    exact = lot.cost if lot.exec_id is None else None
+    unit_cost = lot.cost / event.quantity if exact is None and lot.cost is not None else None
     episode.grow(
         event.type,
         lot.exec_id,
@@ -141,6 +142,7 @@ def _open(episode: Episode, event: Event, lot: Lot) -> None:
         not lot.provisional,
         event.cause,
         event.inferred,
+        cost=exact,
     )
 
 

@@ -136,6 +136,29 @@ class Episode:
         self.quantity = quantity
         self.max_quantity = max(self.max_quantity, abs(quantity))
 
+    def recost(self, change: Decimal, *, by_cost: bool) -> None:
+        """Let what is open have cost ``change`` more: each lot by its share of the cost, or of the units.
+
+        A lot of unknown cost stays one.
+        """
+        by_age = sorted(self.open_lots, key=lambda one: one.seq)
+        costs = [lot.remaining_cost for lot in by_age]
+        known = [cost for cost in costs if cost is not None]
+        by_cost = by_cost and len(known) == len(costs) and all(cost > ZERO for cost in known)
+        parts = shares(change, known if by_cost else [lot.remaining for lot in by_age])
+        self.open_lots = lot_queue(self.method)
+        for lot, part in zip(by_age, parts, strict=True):
+            if lot.cost is not None and lot.remaining_cost is not None:
+                lot.cost += part
+                lot.remaining_cost += part
+                lot.unit_cost = per_unit(lot.remaining_cost, lot.remaining)
+                if lot.written:
+                    lot.written = False
+                    self.lots.append(lot)
+            self.open_lots.append(lot)
+        if self.cost is not None:
+            self.cost += change
+
     def grow(
         self,
         kind: EventType,
@@ -148,10 +171,14 @@ class Episode:
         final: bool,
         cause: Cause | None = None,
         inferred: bool = False,
+        cost: Decimal | None = None,
     ) -> None:
-        """Add a lot, and the event that tells of it."""
+        """Add a lot, and the event that tells of it. ``cost`` is that of all, where that is what is known."""
         fee = commission or ZERO
-        cost = None if unit_cost is None else quantity * unit_cost
+        if cost is not None:
+            unit_cost = per_unit(cost, quantity)
+        elif unit_cost is not None:
+            cost = quantity * unit_cost
         number = self.lot_count = self.lot_count + 1
         lot = Lot(number, exec_id, at, quantity, quantity, price, unit_cost, fee, fee, cost, cost, not final)
         self.open_lots.append(lot)

@@ -9,46 +9,23 @@ What always holds:
 - Fills are never invented: what the broker holds and no fill explains is an ``adjusted`` event with a cause.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.domain.anchors import Anchor, first_holding, placed
 from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod
 from core.domain.money import ZERO
-from core.domain.openings import Closings, OpeningLot, held_before, opening_lots
+from core.domain.openings import NO_EFFECTS, Effects, Step, held_before, opening_lots, steps_of
 from core.domain.pnl import EXACT, per_unit, share
 
 OPENING_BALANCE: Final = "opening_balance"
-NO_CLOSINGS: Final[Closings] = {}
-
-
-class Anchor(NamedTuple):
-    """A statement of the broker that the ledger is held to: what was held after all fills up to ``as_of``.
-
-    ``cause`` says why the ledger lacks what it tells, should it lack anything; ``inferred`` that the cause
-    was concluded from circumstances. ``price`` is what those units were worth, as a quoted price, where that
-    is known; ``carried`` that they took their cost with them.
-
-    A ``relative`` one tells of a change instead, as a broker's statement does of a split, an exercise or a
-    transfer: ``quantity`` is what came (or, negative, went) at that time, and ``cost``, signed like it, what
-    that had cost in all, where it is known.
-    """
-
-    as_of: datetime
-    quantity: Decimal
-    average_cost: Decimal | None
-    cause: Cause | None = None
-    price: Decimal | None = None
-    carried: bool = False
-    inferred: bool = False
-    relative: bool = False
-    cost: Decimal | None = None
 
 
 class Booked(Struct, gc=False, frozen=True):
@@ -85,99 +62,89 @@ class Ledger:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
 
-    def open_balance(
-        self,
-        anchor: Anchor,
-        fills: Sequence[Fill],
-        changes: Sequence[Anchor] = (),
-        closings: Closings = NO_CLOSINGS,
-    ) -> None:
-        """Begin with what ``anchor`` says was held, less what ``fills`` and ``changes`` brought before it."""
+    def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
+        """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
         with localcontext(EXACT):
             before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
-            changed = [change for change in changes if change.as_of <= anchor.as_of]
-            bought = sum((fill.quantity for fill in before), ZERO)
-            quantity = anchor.quantity - bought - sum((one.quantity for one in changed), ZERO)
+            quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
             if not quantity:
                 return
-            first = [fill.executed_at for fill in before[:1]] + [change.as_of for change in changed[:1]]
-            opened_at = min([anchor.as_of, *first])
-            counting = [fill for fill in before if fill.quantity]
-            if closings and not changed:
-                average = anchor.average_cost
-                total = None if average is None else average * anchor.quantity
-                lots = opening_lots(quantity, counting, closings, self.point_value, total)
-                if lots is not None:
-                    self._open_lots(lots, opened_at)
-                    return
-            unit_cost, certain = self._opening_cost(anchor, counting, quantity)
-            # What came or went otherwise had a cost that is in the broker's, too: only a split has none.
-            certain = certain and all(change.cause == "split" for change in changed)
+            opened_at = min(before[0].executed_at, anchor.as_of) if before else anchor.as_of
             episode = self._begin(OPENING_BALANCE, opened_at, quantity)
+            counting = [fill for fill in before if fill.quantity]
+            unit_cost, cost, certain = self._opening_cost(anchor, counting, quantity)
             episode.estimated = not certain
             # The broker's cost has each commission in it: one that is still unknown is taken for ours.
             final = certain and all(fill.complete for fill in counting)
-            self._open_with(episode, opened_at, quantity, unit_cost, final=final)
+            self._open_with(episode, opened_at, quantity, unit_cost, cost, final=final)
 
-    def open_before(self, fills: Sequence[Fill], changes: Sequence[Anchor], closings: Closings) -> None:
-        """Begin with what must have been held, so that what closed or was taken away had been there."""
+    def open_stated(self, anchor: Anchor | None, steps: Sequence[Step], at: datetime) -> None:
+        """Begin with what was held before ``steps``, of some of which statements tell more.
+
+        ``anchor`` is the first word of what was held, after them; without one only what must have been held
+        was. What there is to begin with was opened ``at`` that time.
+        """
         with localcontext(EXACT):
-            told = dict(closings)
-            counting = [fill for fill in fills if fill.quantity]
-            for number, one in enumerate(changes):
-                # Behind every fill of its time.
-                name = f"~{number:06}"
-                counting.append(Fill(one.as_of, name, name, one.quantity, ZERO, None, complete=True))
-                if one.carried or one.cause == "expiry":
-                    told[name] = None if one.cost is None else abs(one.cost)
-            counting.sort()
-            quantity = held_before(counting, told)
+            likely = ZERO
+            if anchor is not None:
+                likely = anchor.quantity - sum((step.quantity for step in steps), ZERO)
+            quantity = held_before(steps, likely)
             if not quantity:
                 return
-            # What came otherwise than by a fill, or was split, makes it another question what had which cost.
-            plain = all(one.carried or one.cause == "expiry" for one in changes)
-            lots = opening_lots(quantity, counting, told, self.point_value, None) if plain else None
-            self._open_lots(lots or [OpeningLot(quantity, None)], counting[0].executed_at)
-
-    def _open_lots(self, lots: Sequence[OpeningLot], at: datetime) -> None:
-        episode = self._begin(OPENING_BALANCE, at, lots[0].quantity)
-        for lot in lots:
-            unit_cost = None if lot.cost is None else per_unit(lot.cost, lot.quantity)
-            episode.estimated = episode.estimated or unit_cost is None
-            self._open_with(episode, at, lot.quantity, unit_cost, final=unit_cost is not None)
+            episode = self._begin(OPENING_BALANCE, at, quantity)
+            for lot in opening_lots(quantity, steps, anchor):
+                episode.estimated = episode.estimated or not lot.certain
+                self._open_with(episode, at, lot.quantity, None, lot.cost, final=lot.final)
 
     @staticmethod
     def _open_with(
-        episode: Episode, at: datetime, quantity: Decimal, unit_cost: Decimal | None, *, final: bool
+        episode: Episode,
+        at: datetime,
+        quantity: Decimal,
+        unit_cost: Decimal | None,
+        cost: Decimal | None,
+        *,
+        final: bool,
     ) -> None:
-        episode.grow("adjusted", None, at, quantity, None, unit_cost, None, final, OPENING_BALANCE)
+        episode.grow("adjusted", None, at, quantity, None, unit_cost, None, final, OPENING_BALANCE, cost=cost)
 
     def _opening_cost(
         self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
-    ) -> tuple[Decimal | None, bool]:
-        if anchor.average_cost is None or not anchor.quantity:
-            return None, False
+    ) -> tuple[Decimal | None, Decimal | None, bool]:
+        """Its cost per unit or in all, and whether that is certain."""
+        total = anchor.total_cost
+        if total is None or not anchor.quantity:
+            return None, None, False
+        average = anchor.average_cost
+        average = per_unit(total, anchor.quantity) if average is None else average
         if any((fill.quantity > ZERO) is not (quantity > ZERO) for fill in before):
             # What was sold in between took cost with it that nobody can name now.
-            return anchor.average_cost, False
+            return average, None, False
         bought = [
             fill.quantity * fill.price * self.point_value + (fill.commission or ZERO) for fill in before
         ]
-        if not bought:
-            return anchor.average_cost, True
-        return per_unit(anchor.average_cost * anchor.quantity - sum(bought, ZERO), quantity), True
+        cost = total - sum(bought, ZERO)
+        if anchor.cost is not None:
+            return None, cost, True
+        return (per_unit(cost, quantity) if bought else average), None, True
 
-    def run(self, fills: Sequence[Fill], anchors: Iterable[Anchor] = ()) -> None:
+    def run(self, fills: Sequence[Fill], anchors: Sequence[Anchor] = ()) -> None:
         """Apply fills in order, and hold the ledger to each anchor once the fills up to its time are in."""
         with localcontext(EXACT):
             done = 0
-            for anchor in anchors:
+            for number, anchor in enumerate(anchors, 1):
                 upto = done
                 while upto < len(fills) and fills[upto].executed_at <= anchor.as_of:
                     upto += 1
                 self._apply(fills[done:upto])
-                self._hold_to(anchor)
                 done = upto
+                if not anchor.relative:
+                    self._hold_to(anchor, anchor.quantity)
+                elif anchor.quantity:
+                    word = anchors[number] if number < len(anchors) else None
+                    self._change_by(self._with_cost(anchor, word, fills, upto))
+                else:
+                    self._recost(anchor)
             self._apply(fills[done:] if done else fills)
 
     def _apply(self, fills: Sequence[Fill]) -> None:
@@ -270,19 +237,54 @@ class Ledger:
             episode.missing_commissions += 1
         return realized
 
-    def _hold_to(self, anchor: Anchor) -> None:
-        """Adjust to what the broker held at ``anchor``, as far as no fill explains it."""
-        target = self.quantity + anchor.quantity if anchor.relative else anchor.quantity
-        if target == self.quantity:
-            return
-        if anchor.relative and anchor.cause == "split" and self.episode is None:
-            return  # of nothing
-        self._adjust(anchor, target)
+    def _change_by(self, change: Anchor) -> None:
+        """What a statement says came or went."""
+        if change.cause != "split" or self.episode is not None:  # of nothing it is none
+            self._hold_to(change, self.quantity + change.quantity)
 
-    def _adjust(self, anchor: Anchor, target: Decimal) -> None:
-        at, told, average_cost, named, price, carried, inferred, _, cost = anchor
+    def _with_cost(self, change: Anchor, word: Anchor | None, fills: Sequence[Fill], upto: int) -> Anchor:
+        """What came without a cost had cost what the broker's next word of the whole leaves for it.
+
+        As long as only more came in between: what went took cost along that nobody can name.
+        """
+        episode, total = self.episode, None if word is None or word.relative else word.total_cost
+        if word is None or total is None or change.cause == "split":
+            return change
+        if change.cost is not None or change.price is not None:
+            return change
+        long = change.quantity > ZERO
+        held, cost = change.quantity, ZERO
+        if episode is not None:
+            if episode.long is not long or episode.cost is None:
+                return change
+            held, cost = held + episode.quantity, episode.cost
+        for number in range(upto, len(fills)):
+            fill = fills[number]
+            if fill.executed_at > word.as_of:
+                break
+            if not fill.complete or (fill.quantity and (fill.quantity > ZERO) is not long):
+                return change
+            held += fill.quantity
+            if fill.quantity:
+                cost += fill.quantity * fill.price * self.point_value + (fill.commission or ZERO)
+        return change._replace(cost=total - cost) if held == word.quantity else change
+
+    def _recost(self, change: Anchor) -> None:
+        """Another cost of what is held: part of it was paid back, or went to what was spun off."""
+        episode, cause = self.episode, change.cause or "unexplained"
+        if episode is None or not change.cost:
+            return
+        episode.recost(change.cost, by_cost=cause == "spin_off")
+        episode.estimated = episode.estimated or not is_certain(cause, inferred=change.inferred)
+        episode.note("adjusted", change.as_of, ZERO, cause=cause, inferred=change.inferred)
+
+    def _hold_to(self, anchor: Anchor, target: Decimal) -> None:
+        """Adjust to what the broker held at ``anchor``, as far as no fill explains it."""
         delta = target - self.quantity
-        cause: Cause = named or "unexplained"
+        if not delta:
+            return
+        at, price, carried, inferred = anchor.as_of, anchor.price, anchor.carried, anchor.inferred
+        cause: Cause = anchor.cause or "unexplained"
         certain = is_certain(cause, inferred=inferred)
         episode = self.episode
         same_side = episode is not None and target * episode.quantity > ZERO
@@ -293,9 +295,9 @@ class Ledger:
             return
         if cause == "split":
             cause, certain = "unexplained", False  # it is none: nothing of this side is left to be restated
-        unit_value = None if price is None else price * self.point_value
         if episode is not None and (delta > ZERO) is not episode.long:
             leaving = -episode.quantity if abs(delta) > abs(episode.quantity) else delta
+            unit_value = None if price is None else price * self.point_value
             # What is carried is not sold at any price.
             worth = (None, None) if carried else (price, unit_value)
             closing = Closing(None, at, *worth, None, certain, carried)
@@ -304,23 +306,35 @@ class Ledger:
             if not episode.quantity:
                 self._end(at)
             delta -= leaving
-            if not delta:
-                return
-            episode = self.episode
-        unit_cost = average_cost if average_cost is not None else unit_value
-        unit_cost = unit_cost if cost is None else per_unit(cost, told)
+        if delta:
+            self._take_in(anchor, delta, target, cause, certain=certain)
+
+    def _take_in(
+        self, anchor: Anchor, delta: Decimal, target: Decimal, cause: Cause, *, certain: bool
+    ) -> None:
+        at, price, average_cost, cost = anchor.as_of, anchor.price, anchor.average_cost, anchor.cost
+        unit_cost = average_cost if average_cost is not None or price is None else price * self.point_value
         awaited = False
+        episode = self.episode
+        if anchor.relative and cost is not None:
+            cost = share(cost, delta, anchor.quantity)
         if episode is None:
             episode = self._begin(self._opening_at(at), at, delta)
-        elif average_cost is not None and episode.cost is not None:
-            unit_cost = per_unit(average_cost * target - episode.cost, delta)
-            awaited = episode.provisional_lots > 0
-        elif average_cost is not None:
-            certain = False  # the average of all, of which nobody knows what the rest had cost
-        certain = certain and unit_cost is not None
+        elif not anchor.relative and anchor.total_cost is not None:
+            if episode.cost is None:
+                certain = False  # the average of all, of which nobody knows what the rest had cost
+                unit_cost, cost = average_cost or per_unit(anchor.total_cost, target), None
+            elif cost is not None:
+                cost -= episode.cost
+            else:
+                unit_cost = per_unit(anchor.total_cost - episode.cost, delta)
+            awaited = certain and episode.provisional_lots > 0
+        certain = certain and (unit_cost is not None or cost is not None)
         episode.estimated = episode.estimated or not certain
         final = certain and not awaited
-        episode.grow("adjusted", None, at, delta, price, unit_cost, None, final, cause, inferred)
+        episode.grow(
+            "adjusted", None, at, delta, price, unit_cost, None, final, cause, anchor.inferred, cost=cost
+        )
 
     def _opening_at(self, at: datetime) -> str:
         """What an anchor's episode is named by: each of one moment's is another."""
@@ -350,19 +364,31 @@ def fold_book(
     anchors: Sequence[Anchor] = (),
     *,
     method: CostMethod = "fifo",
-    closings: Closings = NO_CLOSINGS,
+    effects: Effects = NO_EFFECTS,
 ) -> Ledger:
-    """Fold a book from the start: its first anchor gives the opening balance, the others are held to.
+    """Fold a book from the start: its first word of what was held gives the opening balance.
 
-    ``closings`` are what a statement says of trades that only closed; without any anchor they tell what must
-    have been held.
+    The ledger is held to the other anchors. ``effects`` are what statements say of trades, by which something
+    may have been held before them, too.
     """
     ledger = Ledger(account, conid, point_value, method=method)
-    first = next((anchor for anchor in anchors if not anchor.relative), None)
-    changes = [anchor for anchor in anchors if anchor.relative]
-    if first is not None:
-        ledger.open_balance(first, fills, changes, closings)
-    elif closings or changes:
-        ledger.open_before(fills, changes, closings)
+    anchors = placed(anchors, fills)
+    _open(ledger, fills, anchors, effects)
     ledger.run(fills, anchors)
     return ledger
+
+
+def _open(ledger: Ledger, fills: Sequence[Fill], anchors: Sequence[Anchor], effects: Effects) -> None:
+    first = first_holding(anchors)
+    changes = [one for one in anchors if one.relative and (first is None or one.as_of <= first.as_of)]
+    if changes or effects:
+        before = [fill for fill in fills if first is None or fill.executed_at <= first.as_of]
+        steps = steps_of(before, changes, effects, ledger.point_value)
+        if any(step.is_stated for step in steps):
+            times = [one.executed_at for one in before[:1]] + [
+                one.as_of for one in [*changes[:1], first] if one
+            ]
+            ledger.open_stated(first, steps, min(times))
+            return
+    if first is not None:
+        ledger.open_balance(first, fills)

@@ -1,88 +1,238 @@
-"""What was held before the first fill that is known, as far as statements tell.
+"""What was held before the first fill that is known, as far as the broker tells.
 
-A statement's closing trades say what they closed had cost. The oldest lots are closed first, so each closing
-that reaches into what was held before tells the cost of one lot of it.
+A word of what was held later fixes how much that was. A statement says of trades whether they only opened or
+only closed, and what they closed had cost: a trade that only closed had something to close. The oldest lots
+are closed first, so each closing that reaches into what was held before tells the cost of one lot of it.
 """
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from typing import Final, NamedTuple
 
+from core.domain.anchors import Anchor
 from core.domain.fills import Fill
 from core.domain.money import ZERO
-
-Closings = Mapping[str, Decimal | None]
-"""By execution id, of trades that only closed: what that had cost, unsigned; ``None``: not stated."""
+from core.domain.pnl import EXACT, QUANTUM, share
 
 
-class OpeningLot(NamedTuple):
-    """A lot of unknown origin: its signed quantity, and its total cost, signed alike; ``None``: not known."""
+class Effect(NamedTuple):
+    """What a statement says of a trade: whether it only opened, or only closed, and at what cost.
 
-    quantity: Decimal
+    ``cost`` is signed like the trade and that of all it closed, commissions in it; ``None``: not stated.
+    """
+
+    opens: bool
+    closes: bool
     cost: Decimal | None
 
 
-def held_before(fills: Sequence[Fill], closings: Closings) -> Decimal:
-    """The least that must have been held before, so that what only closed had something to close."""
-    running = least = ZERO
-    for fill in fills:
-        held = running + least
-        after = held + fill.quantity
-        # It closed, and would end on the other side: by so much was more held before.
-        if fill.exec_id in closings and after * fill.quantity > ZERO and held * fill.quantity <= ZERO:
-            least -= after
-        running += fill.quantity
-    return least
+Effects = Mapping[str, Effect]
+"""By execution id."""
+
+NO_EFFECTS: Final[Effects] = {}
+
+_FINER: Final = Decimal("1E-20")
+"""So that a split of what was a third before makes it whole again."""
 
 
-def opening_lots(
-    quantity: Decimal,
-    fills: Sequence[Fill],
-    closings: Closings,
-    point_value: Decimal,
-    cost_after: Decimal | None,
-) -> list[OpeningLot] | None:
-    """The lots that ``quantity`` held before ``fills`` was made of, the oldest first.
+class OpeningLot(NamedTuple):
+    """A lot of unknown origin: its signed quantity, and its total cost, signed alike; ``None``: not known.
 
-    ``cost_after`` is the total cost of what is held after all of them, where that is known. ``None`` where
-    some lot's cost cannot be told. To be called in the ``EXACT`` context.
+    ``certain``: the cost is the broker's; ``final``: no commission that is still awaited has a say in it.
     """
-    sign = 1 if quantity > ZERO else -1
-    left = abs(quantity)
-    lots: list[OpeningLot] = []
-    opened: list[tuple[Decimal, Decimal]] = []
-    for fill in fills:
-        size = fill.quantity * sign
+
+    quantity: Decimal
+    cost: Decimal | None
+    certain: bool
+    final: bool
+
+
+class Step(NamedTuple):
+    """A fill, or a stated change, as far as it matters for what was held before.
+
+    ``value`` and ``fee`` are what was paid for what it opens, ``closed`` what had been paid for what it
+    closes, signed like that; ``None`` where nobody told. ``is_stated``: a statement tells of it.
+    """
+
+    quantity: Decimal
+    value: Decimal | None
+    fee: Decimal = ZERO
+    opens: bool = False
+    closes: bool = False
+    closed: Decimal | None = None
+    final: bool = True
+    is_stated: bool = True
+    is_split: bool = False
+
+
+def steps_of(
+    fills: Sequence[Fill], changes: Sequence[Anchor], effects: Effects, point_value: Decimal
+) -> list[Step]:
+    """Fills and changes in the order of the fold."""
+    steps: list[Step] = []
+    done = 0
+    with localcontext(EXACT):
+        for change in changes:
+            while done < len(fills) and fills[done].executed_at <= change.as_of:
+                steps += _of_fill(fills[done], effects, point_value)
+                done += 1
+            steps += _of_change(change, point_value)
+        for fill in fills[done:]:
+            steps += _of_fill(fill, effects, point_value)
+    return steps
+
+
+def _of_fill(fill: Fill, effects: Effects, point_value: Decimal) -> Iterator[Step]:
+    quantity, effect = fill.quantity, effects.get(fill.exec_id)
+    if not quantity:
+        return
+    step = Step(quantity, quantity * fill.price * point_value, fill.commission or ZERO, final=fill.complete)
+    if effect is None:
+        yield step._replace(is_stated=False)
+    else:
+        closed = None if effect.cost is None else -effect.cost
+        yield step._replace(opens=effect.opens, closes=effect.closes, closed=closed)
+
+
+def _of_change(change: Anchor, point_value: Decimal) -> Iterator[Step]:
+    quantity, cost, price = change.quantity, change.cost, change.price
+    if not quantity:
+        return
+    if cost is None and price is not None:
+        cost = quantity * price * point_value
+    closed = None if change.cost is None or not change.only_closes else -change.cost
+    is_split = change.cause == "split"
+    yield Step(quantity, cost, closes=change.only_closes, closed=closed, is_split=is_split)
+
+
+def held_before(steps: Sequence[Step], likely: Decimal) -> Decimal:
+    """What was held before, as near to ``likely`` as what the trades say of themselves allows.
+
+    One that only closed needs something to close, one that only opened nothing that it would close. Of two
+    that contradict each other the earlier counts: in between something is missing.
+    """
+    least: Decimal | None = None
+    most: Decimal | None = None
+    running = ZERO
+    for step in steps:
+        after = running + step.quantity
+        if step.opens or step.closes:
+            bound = -running if step.opens else -after
+            # A purchase that opened covered nothing, a sale that closed had as much to sell.
+            if (step.quantity > ZERO) is step.opens:
+                if most is None or bound <= most:
+                    least = bound if least is None else max(least, bound)
+            elif least is None or bound >= least:
+                most = bound if most is None else min(most, bound)
+        running = after
+    if least is not None and likely < least:
+        return least
+    return most if most is not None and likely > most else likely
+
+
+def opening_lots(quantity: Decimal, steps: Sequence[Step], word: Anchor | None) -> list[OpeningLot]:
+    """The lots that ``quantity`` held before ``steps`` was made of, in the order in which FIFO closes them.
+
+    ``word`` tells what is held after them, and maybe what that had cost. What a trade closed of which no
+    statement tells is taken to have cost the average. To be called in the ``EXACT`` context.
+    """
+    walk = _Walk(1 if quantity > ZERO else -1, abs(quantity), quantity)
+    for step in steps:
+        if not walk.left:
+            break
+        if not walk.take(step):
+            word = None  # it is of something else than what is left here
+            break
+    if walk.rest:
+        walk.keep(word)
+    if word is not None and word.total_cost is not None and word.quantity * quantity > ZERO:
+        average = word.total_cost / word.quantity * walk.per_original
+        for number in walk.unstated:
+            part = walk.lots[number].quantity
+            walk.lots[number] = OpeningLot(part, (average * part).quantize(QUANTUM), False, False)
+    return walk.lots
+
+
+class _Opened(NamedTuple):
+    """What came since, unsigned, with what was paid for it, signed as for something long."""
+
+    size: Decimal
+    value: Decimal | None
+    fee: Decimal
+
+
+@dataclass
+class _Walk:
+    """Goes through the steps with what is ``left`` of what was held before, unsigned, in units of the time.
+
+    ``rest`` is the same, signed, in units of the beginning; ``per_original`` as many of now one of those is.
+    """
+
+    sign: int
+    left: Decimal
+    rest: Decimal
+    per_original: Decimal = Decimal(1)
+    lots: list[OpeningLot] = field(default_factory=list)
+    unstated: list[int] = field(default_factory=list)
+    """Which lots were closed by trades of which no statement tells."""
+    opened: list[_Opened] = field(default_factory=list)
+    final: bool = True
+
+    def take(self, step: Step) -> bool:
+        """Go on by a step; returns whether anything can be said after it."""
+        size = step.quantity * self.sign
+        if step.is_split:
+            return self._split(size)
         if size > ZERO:
-            paid = fill.quantity * fill.price * point_value + (fill.commission or ZERO)
-            opened.append((size, paid * sign))
-            continue
-        if not left:
-            break
-        taken = min(-size, left)
-        cost = closings.get(fill.exec_id)
-        if cost is None:
-            return None
-        others = _cost_of_first(opened, -size - taken)
-        if others is None:
-            return None
-        lots.append(OpeningLot(taken * sign, (cost - others) * sign))
-        left -= taken
-    if left:
-        if cost_after is None:
-            return None
-        rest = cost_after * sign - sum((cost for _, cost in opened), ZERO)
-        lots.append(OpeningLot(left * sign, rest * sign))
-    return lots
+            value = None if step.value is None else step.value * self.sign
+            self.opened.append(_Opened(size, value, step.fee * self.sign))
+            self.final = self.final and step.final
+        else:
+            self._close(step, -size)
+        return True
 
+    def _split(self, change: Decimal) -> bool:
+        held = self.left + sum((one.size for one in self.opened), ZERO)
+        if held + change <= ZERO:
+            return False
+        ratio = (held + change) / held
+        self.per_original *= ratio
+        self.opened = [one._replace(size=(one.size * ratio).quantize(QUANTUM)) for one in self.opened]
+        self.left = held + change - sum((one.size for one in self.opened), ZERO)
+        return True
 
-def _cost_of_first(opened: Sequence[tuple[Decimal, Decimal]], size: Decimal) -> Decimal | None:
-    """What the first ``size`` of these had cost; ``None`` where they are not as many."""
-    total = ZERO
-    for held, cost in opened:
-        if not size:
-            break
-        part = min(held, size)
-        total += cost * part / held
-        size -= part
-    return None if size else total
+    def _close(self, step: Step, size: Decimal) -> None:
+        taken = min(size, self.left)
+        part = self.rest
+        if taken < self.left:
+            part = taken * self.sign
+            if self.per_original != 1:
+                part = (part / self.per_original).quantize(_FINER)
+        others = self._cost_of_first(size - taken)
+        cost = None if step.closed is None or others is None else step.closed - others * self.sign
+        if not step.is_stated:
+            self.unstated.append(len(self.lots))
+        self.lots.append(OpeningLot(part, cost, cost is not None, cost is not None and self.final))
+        self.rest -= part
+        self.left -= taken
+
+    def keep(self, word: Anchor | None) -> None:
+        """What is held of it in the end: what all has cost by the broker's word, less what came since."""
+        since = self._cost_of_first(sum((one.size for one in self.opened), ZERO))
+        total = None if word is None else word.total_cost
+        cost = None if total is None or since is None else total - since * self.sign
+        self.lots.append(OpeningLot(self.rest, cost, cost is not None, cost is not None and self.final))
+
+    def _cost_of_first(self, size: Decimal) -> Decimal | None:
+        """What the first ``size`` of those opened since had cost; ``None`` where nobody knows."""
+        total = ZERO
+        for held, value, fee in self.opened:
+            if not size:
+                break
+            if value is None:
+                return None
+            part = min(held, size)
+            total += share(value, part, held) + share(fee, part, held)
+            size -= part
+        return None if size else total

@@ -23,9 +23,6 @@ Quality: TypeAlias = Literal["complete", "estimated", "incomplete"]
 """``estimated``: a flow was valued or placed by our own reckoning; ``incomplete``: one could not be valued,
 or nothing is known of the day before."""
 
-BROKER_ZONE: Final = "America/New_York"
-"""The zone by which the broker's days begin and end."""
-
 DAYS_APART: Final = timedelta(days=5)
 """Between two days of trading there are no more days than these: the longest holidays, weekend included."""
 

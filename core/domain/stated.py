@@ -8,15 +8,11 @@ file leaves unsaid is ``None``, never zero.
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from core.domain.episodes import Cause
 from core.domain.instruments import Instrument
-
-STATEMENT_ZONE: Final = ZoneInfo("US/Eastern")
-"""Whose days a broker's statement means, and whose times where it names no zone."""
 
 CashKind: TypeAlias = Literal[
     "deposit",
@@ -210,6 +206,13 @@ class StatedPosition(Stated, frozen=True, kw_only=True):
     unrealized_pnl: Decimal | None = None
 
 
+class StatedInventory(Stated, frozen=True, kw_only=True):
+    """All that an account held at the end of a day is stated: what is left out was not held."""
+
+    account: str
+    as_of: date
+
+
 class StatedCashFlow(Stated, frozen=True, kw_only=True):
     """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty."""
 
@@ -303,6 +306,7 @@ Statement: TypeAlias = (
     | StatedLot
     | StatedEvent
     | StatedPosition
+    | StatedInventory
     | StatedCashFlow
     | StatedBalance
     | StatedValue
@@ -316,6 +320,7 @@ REPORTED_AS: Final[dict[type, str]] = {
     StatedTrade: "trades",
     StatedEvent: "events",
     StatedPosition: "positions",
+    StatedInventory: "inventories",
     StatedCashFlow: "cash",
     StatedBalance: "cash_balances",
     StatedRate: "fx_rates",

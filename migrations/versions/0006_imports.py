@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column(
             "realized_pnl", sa.Numeric(), nullable=True, comment="the broker's own; null: it states none"
         ),
+        sa.Column("event_id", sa.Text(), nullable=False, comment="the broker's own number; empty: none"),
         sa.Column("event_group", sa.Text(), nullable=False, comment="ties the legs of one event"),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -229,6 +230,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_stated_instruments_import_id", "stated_instruments", ["import_id"], unique=False)
     op.create_table(
+        "stated_inventories",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
+        sa.ForeignKeyConstraint(
+            ["import_id"],
+            ["imports.id"],
+            name=op.f("fk_stated_inventories_import_id_imports"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("account", "as_of", "import_id", name=op.f("pk_stated_inventories")),
+        comment="days at whose end statements state all that an account held: what they leave out was not held",
+    )
+    op.create_index("ix_stated_inventories_import_id", "stated_inventories", ["import_id"], unique=False)
+    op.create_table(
         "stated_positions",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("conid", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -243,6 +260,13 @@ def upgrade() -> None:
         sa.Column("mark_price", sa.Numeric(), nullable=True),
         sa.Column("market_value", sa.Numeric(), nullable=True),
         sa.Column("unrealized_pnl", sa.Numeric(), nullable=True),
+        sa.Column(
+            "implied",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="the statement leaves out what the ledger held: none was",
+        ),
         sa.Column("import_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("line", sa.Integer(), nullable=False, comment="where in its file"),
         sa.ForeignKeyConstraint(
@@ -284,6 +308,12 @@ def upgrade() -> None:
             sa.Numeric(),
             nullable=True,
             comment="signed, of what it opened or closed; null: not stated",
+        ),
+        sa.Column(
+            "opens",
+            sa.Boolean(),
+            nullable=False,
+            comment="it only opens: nothing was held that it would close",
         ),
         sa.Column("closes", sa.Boolean(), nullable=False, comment="it only closes: something was held"),
         sa.Column("trade_id", sa.Text(), server_default="", nullable=False),

@@ -5,15 +5,38 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BindParameter, Row, TextClause, bindparam, select, text, tuple_, union
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Row,
+    Select,
+    Table,
+    TextClause,
+    bindparam,
+    select,
+    text,
+    true,
+    tuple_,
+    union,
+)
 
+from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.fills import Report
-from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
 from models.queries.ledger import report_of
 from models.session import Reader
-from models.tables import commission_reports, executions, instruments, ledger_books, position_statements
+from models.tables import (
+    commission_reports,
+    corporate_actions,
+    executions,
+    imports,
+    instruments,
+    ledger_books,
+    position_statements,
+    stated_positions,
+    stated_trades,
+)
 from models.types import BigInt, Instant, Int, String
 
 MOST_ROWS = 1000
@@ -62,6 +85,7 @@ async def books_told_of_since(
         # A commission that could be converted only later.
         select(fill.account, fill.conid).select_from(reported).where(report.rate_as_of > known_by),
         select(said.account, said.conid).where(said.anchored_at > known_by),
+        *(_stated_since(table, known_by) for table in (stated_trades, corporate_actions, stated_positions)),
     ).subquery("told")
     query = select(book.account, book.conid, book.cost_method).where(
         tuple_(book.account, book.conid).in_(select(told.c.account, told.c.conid))
@@ -72,6 +96,17 @@ async def books_told_of_since(
         named = select(instruments.c.conid).where(instruments.c.symbol == symbol)
         query = query.where(book.conid.in_(named))
     return {(row.account, row.conid): row.cost_method for row in await reader.execute(query)}
+
+
+def _stated_since(table: Table, known_by: datetime) -> Select[tuple[str, int]]:
+    """The books of which an import after ``known_by`` states anything, import by import."""
+    row = table.c
+    stated = select(row.account, row.conid).where(row.import_id == imports.c.id).offset(0).lateral()
+    return (
+        select(stated.c.account, stated.c.conid)
+        .select_from(imports.join(stated, true()))
+        .where(imports.c.imported_at > known_by)
+    )
 
 
 async def reports_known_by(

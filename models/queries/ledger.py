@@ -13,7 +13,6 @@ from core.domain.episodes import Episode
 from core.domain.executions import split_exec_id
 from core.domain.fills import Key, Report
 from core.domain.instruments import COMBO_CONID, Instrument
-from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
 from models.session import Reader, Writer
@@ -137,32 +136,6 @@ _history = text(
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
     "AS k(account, conid, since) JOIN executions x ON x.account = k.account AND x.conid = k.conid "
     "AND x.executed_at >= coalesce(k.since, '-infinity'))"
-)
-# Of what several statements state the one counts that was written last. At one time fills come first, then
-# what changed, then what was held after all that.
-_anchors = text(
-    "SELECT s.account, s.conid, s.as_of, s.quantity, s.average_cost, "  # noqa: S608 - no input in it
-    "s.cause, s.price, s.carried, s.inferred, false AS relative, CAST(NULL AS numeric) AS cost, "
-    "2 AS rank, s.id FROM position_statements s "
-    f"JOIN {_BOOKS} USING (account, conid) WHERE s.anchor IS NOT NULL "
-    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (a.event_key) a.account, a.conid, a.at, a.quantity, "
-    "CAST(NULL AS numeric), a.cause, a.price, a.carried, false, true, a.cost, 0, CAST(a.line AS bigint) "
-    f"FROM corporate_actions a JOIN {_BOOKS} USING (account, conid) "
-    "JOIN imports i ON i.id = a.import_id AND i.status = 'done' "
-    "ORDER BY a.event_key, i.stated_at DESC, i.id DESC) c "
-    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (p.account, p.conid, p.as_of) p.account, p.conid, p.as_of, "
-    "p.quantity, CASE WHEN p.quantity <> 0 THEN p.cost / p.quantity END, CAST(NULL AS text), "
-    "CAST(NULL AS numeric), false, false, false, CAST(NULL AS numeric), 1, CAST(p.line AS bigint) "
-    f"FROM stated_positions p JOIN {_BOOKS} USING (account, conid) "
-    "JOIN imports i ON i.id = p.import_id AND i.status = 'done' "
-    "ORDER BY p.account, p.conid, p.as_of, i.stated_at DESC, i.id DESC) h "
-    "ORDER BY account, conid, as_of, rank, id"
-)
-_closings = text(
-    "SELECT DISTINCT ON (t.account, t.conid, t.exec_id) t.account, t.conid, t.exec_id, abs(t.cost) AS cost "  # noqa: S608 - as above
-    f"FROM stated_trades t JOIN {_BOOKS} USING (account, conid) "
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE t.closes AND t.outcome <> 'disputed' "
-    "ORDER BY t.account, t.conid, t.exec_id, i.stated_at DESC, i.id DESC"
 )
 _safe_starts = text(
     "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id FROM "
@@ -338,24 +311,6 @@ def report_of(row: Row[Any]) -> Report:
         row.currency,
         row.rate,
     )
-
-
-async def anchors_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, list[Anchor]]:
-    """The statements each book is held to, oldest first."""
-    anchors: dict[BookKey, list[Anchor]] = {}
-    for row in await connection.execute(_anchors, _arrays(keys)):
-        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
-    return anchors
-
-
-async def closings_of(
-    connection: Reader | Writer, keys: Iterable[BookKey]
-) -> dict[BookKey, dict[str, Decimal | None]]:
-    """What statements say that trades which only closed had closed: its unsigned cost, by execution id."""
-    found: dict[BookKey, dict[str, Decimal | None]] = {}
-    for row in await connection.execute(_closings, _arrays(keys)):
-        found.setdefault((row.account, row.conid), {})[row.exec_id] = row.cost
-    return found
 
 
 async def safe_starts(

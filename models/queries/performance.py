@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import select, text, tuple_
 
-from core.domain.performance import BROKER_ZONE, DayFlow, DayValue, Quality, Resolution, Source
+from core.domain.days import BROKER_ZONE
+from core.domain.performance import DayFlow, DayValue, Quality, Resolution, Source
 from models.queries.narrowing import narrowed
 from models.session import Reader, Writer
 from models.tables import performance_metrics

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from core.domain.books import BookKey
-from core.domain.stated import STATEMENT_ZONE
+from core.domain.days import BROKER_ZONE
 from models.session import Reader, Writer
 
 _lacking = text(
@@ -54,7 +54,7 @@ async def lacking_rates(connection: Reader | Writer, keys: Iterable[BookKey]) ->
         {
             "accounts": [key[0] for key in ordered],
             "conids": [key[1] for key in ordered],
-            "zone": STATEMENT_ZONE.key,
+            "zone": BROKER_ZONE.key,
         },
     )
     return [Lacking(*row) for row in rows]

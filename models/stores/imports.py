@@ -14,6 +14,7 @@ from core.domain.stated import (
     StatedChange,
     StatedEvent,
     StatedInstrument,
+    StatedInventory,
     StatedLot,
     StatedPeriod,
     StatedPosition,
@@ -31,6 +32,7 @@ from models.tables import (
     instruments,
     stated_changes,
     stated_instruments,
+    stated_inventories,
     stated_lots,
     stated_periods,
     stated_positions,
@@ -53,12 +55,35 @@ _identify = BulkUpdate(
 )
 
 
+_DAY = "(at AT TIME ZONE 'US/Eastern')::date"
+_NUMBERED = (
+    f"SELECT event_key, account, conid, cause, {_DAY} AS day, event_id, row_number() OVER (PARTITION BY "
+    f"account, conid, cause, {_DAY}, event_id ORDER BY event_key) AS number"
+)
+_name_events = text(
+    "WITH others AS (SELECT DISTINCT ON (o.event_key) o.* FROM corporate_actions o "  # noqa: S608 - no input in it
+    "JOIN imports i ON i.id = o.import_id AND i.status = 'done' WHERE o.import_id <> :id "
+    "AND (o.account, o.conid) IN (SELECT account, conid FROM corporate_actions WHERE import_id = :id "
+    "AND event_id <> '') ORDER BY o.event_key, i.stated_at DESC, i.id DESC), "
+    "mine AS (SELECT * FROM corporate_actions WHERE import_id = :id), "
+    f"unknown AS ({_NUMBERED} FROM mine WHERE event_id <> '' "
+    "AND event_key NOT IN (SELECT event_key FROM others)), "
+    f"known AS ({_NUMBERED} FROM others WHERE event_id <> '' "
+    "AND event_key NOT IN (SELECT event_key FROM mine)) "
+    "UPDATE corporate_actions e SET event_key = known.event_key FROM unknown JOIN known "
+    "USING (account, conid, cause, day, event_id, number) "
+    "WHERE e.import_id = :id AND e.event_key = unknown.event_key"
+)
+
+
 class _Brought:
     """How records of one kind become rows of their table, and what tells that two say the same."""
 
-    def __init__(self, table: Table, keys: Sequence[str], said: Sequence[str]) -> None:
+    def __init__(
+        self, table: Table, keys: Sequence[str], said: Sequence[str], noted: Sequence[str] = ()
+    ) -> None:
         self.name = table.name
-        self.columns = ("import_id", "line", *keys, *said)
+        self.columns = ("import_id", "line", *keys, *said, *noted)
         self.insert = BulkInsert(table, self.columns, conflict="ON CONFLICT DO NOTHING")
         same_key = " AND ".join(f"o.{name} = n.{name}" for name in keys)
         content = ", ".join(f"{{0}}.{name}" for name in said)
@@ -89,12 +114,14 @@ BROUGHT: Mapping[str, _Brought] = {
                 *(*_BOOK, "at", "cause", "kind", "quantity", "carried", "cost", "price", "realized_pnl"),
                 *("event_group", "description", "cash", "market_value", "fx_rate_to_base", "reported_on"),
             ),
+            ("event_id",),
         ),
         _Brought(
             stated_positions,
             (*_BOOK, "as_of"),
             ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
         ),
+        _Brought(stated_inventories, ("account", "as_of"), ()),
         _Brought(
             cash_flows,
             ("flow_key",),
@@ -143,7 +170,14 @@ _bring_lots = BulkCopy(
 )
 
 Brought = (
-    StatedEvent | StatedPosition | StatedCashFlow | StatedBalance | StatedValue | StatedChange | StatedRate
+    StatedEvent
+    | StatedPosition
+    | StatedInventory
+    | StatedCashFlow
+    | StatedBalance
+    | StatedValue
+    | StatedChange
+    | StatedRate
 )
 
 
@@ -245,6 +279,14 @@ async def bring_lots(
     await _bring_lots(connection, lines)
 
 
+async def name_events(connection: Writer, import_id: int) -> None:
+    """Give events that are known by another name that name: each those of one of another import.
+
+    Names are made of what is said, so a corrected event has another; but the broker's number stays.
+    """
+    await connection.execute(_name_events, {"id": import_id})
+
+
 async def outcomes(connection: Writer, table: str, import_id: int) -> dict[str, int]:
     """How many of an import's rows are new, say what another said, or say something else."""
     rows = await connection.execute(BROUGHT[table].count, {"import_id": import_id})
@@ -276,13 +318,15 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
                 *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
                 *(record.kind, record.quantity, record.carried, record.cost, record.price),
                 *(record.realized_pnl, record.group, record.description, record.cash, record.market_value),
-                *(record.fx_rate_to_base, record.reported_on),
+                *(record.fx_rate_to_base, record.reported_on, record.event_id),
             )
         case StatedPosition():
             return "stated_positions", (
                 *(record.line, record.account, record.instrument.conid, record.as_of, record.quantity),
                 *(record.cost, record.mark_price, record.market_value, record.unrealized_pnl),
             )
+        case StatedInventory():
+            return "stated_inventories", (record.line, record.account, record.as_of)
         case StatedCashFlow():
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),

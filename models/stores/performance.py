@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from core.domain.performance import BROKER_ZONE, DayPerformance
+from core.domain.days import BROKER_ZONE
+from core.domain.performance import DayPerformance
 from models.session import Writer
 from models.stores.bulk import BulkInsert
 from models.tables import performance_metrics
@@ -40,7 +41,7 @@ async def store_stated_days(connection: Writer, account: str, rows: Sequence[Day
     """Have these be all the days that an account's statements tell of."""
     days = [row.value.day for row in rows]
     await connection.execute(_forget, {"account": account, "days": days})
-    ends = await connection.execute(_ends, {"days": days, "zone": BROKER_ZONE})
+    ends = await connection.execute(_ends, {"days": days, "zone": BROKER_ZONE.key})
     by_day: dict[date, Any] = {row.day: row.ts for row in ends}
     await _write(
         connection,

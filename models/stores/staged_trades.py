@@ -24,8 +24,8 @@ Outcome = Literal["new", "matched", "corrected", "disputed", "repeated", "cancel
 _COLUMNS = (
     *("number", "line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
     *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
-    *("realized_pnl", "cost", "closes", "trade_id", "transaction_id", "perm_id", "order_ref", "exchange"),
-    "reported_on",
+    *("realized_pnl", "cost", "opens", "closes", "trade_id", "transaction_id", "perm_id", "order_ref"),
+    *("exchange", "reported_on"),
 )
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
@@ -34,9 +34,9 @@ _create = text(
     "executed_at timestamptz NOT NULL, "
     "zone_assumed boolean NOT NULL, side text NOT NULL, size numeric NOT NULL, price numeric NOT NULL, "
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
-    "closes boolean NOT NULL, trade_id text NOT NULL, transaction_id text NOT NULL, perm_id bigint NOT NULL, "
-    "order_ref text NOT NULL, exchange text NOT NULL, reported_on date, outcome text, "
-    "fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
+    "opens boolean NOT NULL, closes boolean NOT NULL, trade_id text NOT NULL, "
+    "transaction_id text NOT NULL, perm_id bigint NOT NULL, order_ref text NOT NULL, exchange text NOT NULL, "
+    "reported_on date, outcome text, fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
 )
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
 _analyze = text("ANALYZE staged_trades")
@@ -134,10 +134,7 @@ _name_new = text(
     "(SELECT FROM executions e WHERE e.exec_base_id = s.base_id) THEN 'corrected' ELSE 'new' END "
     "WHERE s.outcome IS NULL"
 )
-_books = text(
-    "SELECT DISTINCT account, conid FROM staged_trades WHERE outcome IN ('new', 'matched', 'corrected') "
-    "ORDER BY 1, 2"
-)
+_books = text("SELECT DISTINCT account, conid FROM staged_trades ORDER BY 1, 2")
 _insert_executions = text(
     "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
     "price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, zone_assumed, source, "
@@ -176,13 +173,14 @@ _upsert_commissions = text(
 )
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
-    "price, commission, commission_currency, realized_pnl, cost, closes, trade_id, transaction_id, outcome, "
-    "aside, reported_on) "
+    "price, commission, commission_currency, realized_pnl, cost, opens, closes, trade_id, transaction_id, "
+    "outcome, aside, reported_on) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
-    "cost, closes, trade_id, transaction_id, outcome, CASE WHEN outcome = 'disputed' AND size > 0 THEN "
-    "jsonb_build_object('zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, "
-    "'exchange', exchange) END, reported_on FROM staged_trades "
+    "cost, opens, closes, trade_id, transaction_id, outcome, "
+    "CASE WHEN outcome = 'disputed' AND size > 0 THEN jsonb_build_object("
+    "'zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, 'exchange', exchange) END, "
+    "reported_on FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
@@ -218,6 +216,7 @@ class StagedTrade(NamedTuple):
     commission_currency: str
     realized_pnl: Decimal | None
     cost: Decimal | None
+    opens: bool
     closes: bool
     trade_id: str
     transaction_id: str
@@ -257,22 +256,23 @@ def _line(one: StagedTrade) -> str:
             *(one.number, one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
             *(one.account, one.conid, one.executed_at, one.zone_assumed),
             *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
-            *(one.commission_currency, one.realized_pnl, one.cost, one.closes, one.trade_id),
+            *(one.commission_currency, one.realized_pnl, one.cost, one.opens, one.closes, one.trade_id),
             *(one.transaction_id, one.perm_id, one.order_ref, one.exchange),
             one.reported_on,
         )
     )
 
 
-async def match(connection: Writer) -> set[BookKey]:
-    """Decide what becomes of each trade; returns the books of all that is known or will be.
+async def books(connection: Writer) -> set[BookKey]:
+    """The books that the trades are of. To be locked before they are matched."""
+    for step in (_index, _analyze):
+        await connection.execute(step)
+    return {(row.account, row.conid) for row in await connection.execute(_books)}
 
-    Whoever calls locks these books next and then matches no more: what is booked meanwhile under an id that
-    was new here is met by ``rematch``.
-    """
+
+async def match(connection: Writer) -> None:
+    """Decide what becomes of each trade, by what is stored of their books, which are locked."""
     for step in (
-        _index,
-        _analyze,
         _void,
         _repeat,
         _name_own,
@@ -282,16 +282,10 @@ async def match(connection: Writer) -> set[BookKey]:
         _find_cancelled,
         _lose_cancels,
         _empty_cancels,
+        _compare,
+        _dispute_spellings,
+        _name_new,
     ):
-        await connection.execute(step)
-    await rematch(connection)
-    return {(row.account, row.conid) for row in await connection.execute(_books)}
-
-
-async def rematch(connection: Writer) -> None:
-    """Compare with what is stored, of trades that were not found there before."""
-    await connection.execute(text("UPDATE staged_trades SET outcome = NULL, fresh = false WHERE fresh"))
-    for step in (_compare, _dispute_spellings, _name_new):
         await connection.execute(step)
 
 

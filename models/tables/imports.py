@@ -86,6 +86,7 @@ stated_trades = Table(
     Column("commission_currency", String, nullable=False),
     Column("realized_pnl", Money, comment="the broker's own; null: it computed none"),
     Column("cost", Money, comment="signed, of what it opened or closed; null: not stated"),
+    Column("opens", Bool, nullable=False, comment="it only opens: nothing was held that it would close"),
     Column("closes", Bool, nullable=False, comment="it only closes: something was held"),
     Column("trade_id", String, nullable=False, server_default=""),
     Column("transaction_id", String, nullable=False, server_default=""),
@@ -112,6 +113,7 @@ corporate_actions = _brought(
     Column("cost", Money, comment="of what came, signed like the quantity"),
     Column("price", Money, comment="what it was worth, as a quoted price"),
     Column("realized_pnl", Money, comment="the broker's own; null: it states none"),
+    Column("event_id", String, nullable=False, comment="the broker's own number; empty: none"),
     Column("event_group", String, nullable=False, comment="ties the legs of one event"),
     Column("description", String, nullable=False),
     Column("cash", Money, comment="that came with it; null: not stated"),
@@ -133,8 +135,22 @@ stated_positions = _brought(
     Column("mark_price", Money),
     Column("market_value", Money),
     Column("unrealized_pnl", Money),
+    Column(
+        "implied",
+        Bool,
+        nullable=False,
+        server_default="false",
+        comment="the statement leaves out what the ledger held: none was",
+    ),
     Index("ix_stated_positions_day", "account", "as_of"),
     comment="what was held at the end of a day, as statements state it",
+)
+
+stated_inventories = _brought(
+    "stated_inventories",
+    Column("account", String, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    comment="days at whose end statements state all that an account held: what they leave out was not held",
 )
 
 cash_flows = _brought(
@@ -250,6 +266,7 @@ BROUGHT = (
     stated_trades,
     corporate_actions,
     stated_positions,
+    stated_inventories,
     cash_flows,
     cash_balances,
     fx_rates,

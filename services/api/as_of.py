@@ -13,6 +13,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import NamedTuple
 
+from core.domain.anchors import in_order
 from core.domain.as_of import standing
 from core.domain.books import BookKey
 from core.domain.fills import Report, effective_fills
@@ -21,6 +22,7 @@ from core.domain.lifecycle import fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from core.events.changes import PositionChanged
+from models.queries.anchors import Statements, statements_known_by
 from models.queries.as_of import DESCRIBED, positions_as_of, stood_as
 from models.queries.known_at import Word, books_told_of_since, reports_known_by, words_known_by
 from models.queries.ledger import instruments_of
@@ -62,6 +64,7 @@ class _Book(NamedTuple):
     instrument: Instrument
     reports: Sequence[Report]
     words: Sequence[Word]
+    statements: Statements
 
 
 def moments(as_of: datetime | None, known_at: datetime | None, now: datetime) -> Moments | None:
@@ -144,8 +147,9 @@ async def _known(
 ) -> list[_Book]:
     reports = await reports_known_by(reader, methods, known_by)
     words = await words_known_by(reader, methods, known_by)
+    statements = await statements_known_by(reader, methods, known_by)
     return [
-        _Book(key, method, instruments[key[1]], reports[key], words.get(key, ()))
+        _Book(key, method, instruments[key[1]], reports[key], words.get(key, ()), statements[key])
         for key, method in methods.items()
     ]
 
@@ -168,8 +172,11 @@ def _fold_one(book: _Book, at: datetime) -> Iterator[PositionChanged]:
         *book.key,
         instrument.point_value,
         effective_fills(book.reports, instrument.currency),
-        [word.anchor for word in book.words if word.anchor is not None],
+        in_order(
+            [*book.statements.anchors, *(word.anchor for word in book.words if word.anchor is not None)]
+        ),
         method=book.method,
+        effects=book.statements.effects,
     )
     described = {name: getattr(instrument, name) for name in DESCRIBED}
     told: Decimal | None = None

@@ -1,21 +1,18 @@
 """How fresh that is which statements tell: never live, and as old as the day it is about."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
-from core.domain.performance import BROKER_ZONE
+from core.domain.days import BROKER_ZONE
 from services.api.freshness import whole_age
 from services.api.live.feed import Judged
 from services.api.schemas.common import Freshness
-
-_ZONE = ZoneInfo(BROKER_ZONE)
 
 
 def end_of_day(day: date | None) -> datetime | None:
     """When a day of the broker's ended."""
     if day is None or day >= date.max:
         return None
-    return datetime.combine(day + timedelta(days=1), time(), _ZONE).astimezone(UTC)
+    return datetime.combine(day + timedelta(days=1), time(), BROKER_ZONE).astimezone(UTC)
 
 
 def stated_freshness(as_of: datetime | None, judged: Judged) -> Freshness:

@@ -6,8 +6,8 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from core.clock import utc_now
+from core.domain.days import BROKER_ZONE
 from core.domain.formats import HEAD_BYTES, Format, format_of
-from core.domain.stated import STATEMENT_ZONE
 from core.settings import Settings
 from services.position_sync.importing.source import Reading, Source
 from services.statements.csv_file import CsvFile
@@ -29,7 +29,7 @@ def source_of(settings: Settings, path: Path, kind: Format | None = None, name: 
 def _reader(settings: Settings, kind: Format) -> Callable[[BinaryIO, str], Reading]:
     if kind == "flex":
         return FlexFile
-    zone = STATEMENT_ZONE if settings.ib_timezone is None else ZoneInfo(settings.ib_timezone)
+    zone = BROKER_ZONE if settings.ib_timezone is None else ZoneInfo(settings.ib_timezone)
 
     def read(source: BinaryIO, name: str) -> Reading:
         return CsvFile(source, name, zone=zone, now=utc_now())

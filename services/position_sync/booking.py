@@ -16,6 +16,7 @@ from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.accounts import Described, upsert_instruments
 from models.stores.executions import Place, Received, ReceivedCommission
+from models.stores.unnamed_executions import name_as_told
 from services.position_sync.announce import Announcement, position_changes
 from services.position_sync.books import OpenBook
 from services.position_sync.commissions import take_commissions
@@ -84,7 +85,7 @@ async def book(connection: Writer, arrivals: Arrivals, now: datetime) -> Booked:
         works[key].fold_from(None)
     for key in renamed:
         works[key].restated = True
-    known = await _executions_of(connection, homeless | set(arrivals.executions))
+    known = await _known(connection, arrivals, homeless, works)
     await _take_words(connection, arrivals, works, now)
     new, contradicting = _take_executions(arrivals, works, known)
     told_otherwise = {one.fact.exec_id for one in contradicting}
@@ -211,6 +212,24 @@ async def _executions_of(connection: Writer, exec_ids: Collection[str]) -> dict[
     ):
         known.setdefault(one.base_id, []).append(one)
     return known
+
+
+async def _known(
+    connection: Writer, arrivals: Arrivals, homeless: Collection[str], works: Mapping[BookKey, OpenBook]
+) -> dict[str, list[KnownExecution]]:
+    """What is stored of these executions, once those that a statement told of without an id are found."""
+    exec_ids = {*homeless, *arrivals.executions}
+    known = await _executions_of(connection, exec_ids)
+    stored = {split_exec_id(one.exec_id) for revisions in known.values() for one in revisions}
+    fresh = [
+        one
+        for exec_id, one in arrivals.executions.items()
+        if split_exec_id(exec_id) not in stored and book_of(one) is not None
+    ]
+    named = await name_as_told(connection, fresh)
+    for one in named:
+        works[one.key].fold_from(min(one.executed_at, arrivals.executions[one.exec_id].fact.executed_at))
+    return await _executions_of(connection, exec_ids) if named else known
 
 
 def _told_of(arrivals: Arrivals) -> set[BookKey]:

@@ -7,20 +7,22 @@ from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
+from core.domain.anchors import Anchor
 from core.domain.books import Book, BookKey
 from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Anchor
 from core.domain.lots import CostMethod
 from core.domain.money import plain
+from core.domain.openings import NO_EFFECTS
 from models.queries import ledger as queries
 from models.queries import stored_ledger
+from models.queries.anchors import anchors_of, effects_of
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of
 from models.stores.executions import Place
 from models.tables.positions import FOLDED_COLUMNS
-from services.position_sync.folding import FoldedBook, fold_whole, places_of
+from services.position_sync.folding import FoldedBook, fold_whole, held_to, opened_by, places_of
 
 _KEY_FIELDS = {"positions": 1, "position_events": 2, "lots": 2, "lot_disposals": 2}
 """How many of a table's first columns name a row."""
@@ -129,8 +131,8 @@ async def examine(
     """
     methods = await stored_ledger.cost_methods(connection)
     instruments = await queries.instruments_of(connection, {key[1] for key in keys})
-    anchors = await queries.anchors_of(connection, keys)
-    closings = await queries.closings_of(connection, keys)
+    anchors = await anchors_of(connection, dict.fromkeys(keys))
+    effects = await effects_of(connection, opened_by(keys, anchors))
     facts = await stored_ledger.facts_of(connection, keys)
     stored = await stored_ledger.rows_of(connection, keys)
     books: dict[BookKey, Book] = {}
@@ -139,7 +141,9 @@ async def examine(
     waiting = {key for key, book in stored_books.items() if book.dirty}
     for key in keys:
         told, held, method = facts[key], anchors.get(key, []), methods[key[0]]
-        result = fold_whole(key, method, instruments[key[1]], told.reports, held, closings.get(key, {}))
+        result = fold_whole(
+            key, method, instruments[key[1]], told.reports, held, effects.get(key, NO_EFFECTS)
+        )
         books[key] = _book(stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)
         misplaced = list(_places(key, result, told))
@@ -158,14 +162,12 @@ def _book(
     stored: Book | None, key: BookKey, method: CostMethod, result: FoldedBook, anchors: Sequence[Anchor]
 ) -> Book:
     last = result.last_key
-    base = stored or Book(*key, method)
+    base = held_to(stored or Book(*key, method), anchors)
     return base._replace(
         cost_method=method,
         quantity=result.ledger.quantity,
         last_executed_at=last[0] if last else None,
         last_exec_base_id=last[1] if last else None,
-        first_anchor_at=next((anchor.as_of for anchor in anchors if not anchor.relative), None),
-        last_anchor_at=anchors[-1].as_of if anchors else None,
         episodes=result.ledger.episodes,
         dirty=False,
     )

@@ -4,17 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from core.domain.books import BookKey
+from core.domain.anchors import SEEN_WITHIN, Anchor, first_holding
+from core.domain.books import Book, BookKey
 from core.domain.episodes import Episode
 from core.domain.executions import split_exec_id
 from core.domain.fills import Fill, Key, Report, converted, effective_fills
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Anchor, Ledger, fold_book
+from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
-from core.domain.openings import Closings
+from core.domain.openings import NO_EFFECTS, Effects
 from models.queries import ledger as queries
-from models.queries.ledger import Expected, KnownCommission
+from models.queries.anchors import anchors_of, effects_of, told_of_by_statements
+from models.queries.ledger import Expected, KnownCommission, SafeStart
 from models.session import Writer
 from models.stores import episodes as episode_store
 from models.stores import executions as execution_store
@@ -52,12 +54,29 @@ def fold_whole(
     instrument: Instrument,
     reports: Sequence[Report],
     anchors: Sequence[Anchor],
-    closings: Closings,
+    effects: Effects,
 ) -> FoldedBook:
     """Fold a book from the start, of all that is stored about it."""
     fills = effective_fills(reports, instrument.currency)
-    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method, closings=closings)
+    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method, effects=effects)
     return FoldedBook(ledger, fills, reports, instrument.currency)
+
+
+def opened_by(
+    keys: Iterable[BookKey], anchors: Mapping[BookKey, Sequence[Anchor]]
+) -> dict[BookKey, datetime | None]:
+    """Up to when what happened in books has a say in what they began with: their first word of a holding."""
+    firsts = {key: first_holding(anchors.get(key, ())) for key in keys}
+    return {key: None if first is None else first.as_of for key, first in firsts.items()}
+
+
+def held_to(book: Book, anchors: Sequence[Anchor]) -> Book:
+    """A book with when it is first and last held to something."""
+    first = first_holding(anchors)
+    return book._replace(
+        first_anchor_at=None if first is None else first.as_of,
+        last_anchor_at=anchors[-1].as_of if anchors else None,
+    )
 
 
 async def fold_books(
@@ -136,14 +155,12 @@ async def _fold_anew(
         connection, [(one, Place()) for work in works for one in work.executions]
     )
     keys = [work.key for work in works]
-    starts = await queries.safe_starts(
-        connection, [(work.key, work.since) for work in works if work.since is not None]
-    )
+    starts, anchors = await _starts(connection, works)
+    whole = [key for key in keys if key not in starts]
+    effects = await effects_of(connection, opened_by(whole, anchors))
     reports = await queries.history(
         connection, [(key, starts[key].key[0] if key in starts else None) for key in keys]
     )
-    anchors = await queries.anchors_of(connection, keys)
-    closings = await queries.closings_of(connection, [key for key in keys if key not in starts])
     removed = await episode_store.delete_episodes(
         connection, [(key, starts[key].ordinal if key in starts else 1) for key in keys]
     )
@@ -154,7 +171,9 @@ async def _fold_anew(
         held = anchors.get(key, [])
         start = starts.get(key)
         if start is None:
-            results.append((work, fold_whole(key, method, instrument, told, held, closings.get(key, {}))))
+            work.book = held_to(work.book, held)
+            result = fold_whole(key, method, instrument, told, held, effects.get(key, NO_EFFECTS))
+            results.append((work, result))
             continue
         fills = [fill for fill in effective_fills(told, instrument.currency) if fill[:2] >= start.key]
         ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
@@ -164,6 +183,31 @@ async def _fold_anew(
         connection, [place for _, result in results for place in places_of(result)]
     )
     return removed, results
+
+
+async def _starts(
+    connection: Writer, works: Sequence[OpenBook]
+) -> tuple[dict[BookKey, SafeStart], dict[BookKey, list[Anchor]]]:
+    """From where books can be folded anew, and the anchors that takes: all of those folded from the start.
+
+    As long as no word tells what was held, every trade has a say in what a statement's trades began with; and
+    where a statement's change belongs is told by what lies around it. Such books are folded from the start.
+    """
+    since = {work.key: work.since for work in works if work.since is not None}
+    unheld = [work.key for work in works if work.key in since and work.book.first_anchor_at is None]
+    from_the_start = await told_of_by_statements(connection, unheld) if unheld else set()
+    starts = await queries.safe_starts(
+        connection, [(key, at) for key, at in since.items() if key not in from_the_start]
+    )
+    anchors = await anchors_of(
+        connection,
+        {work.key: starts[work.key].key[0] - SEEN_WITHIN if work.key in starts else None for work in works},
+    )
+    changed = [key for key in starts if any(one.relative for one in anchors.get(key, ()))]
+    if changed:
+        anchors |= await anchors_of(connection, dict.fromkeys(changed))
+        starts = {key: start for key, start in starts.items() if key not in changed}
+    return starts, anchors
 
 
 def _report(received: Received, commissions: Mapping[str, KnownCommission]) -> Report:

@@ -25,6 +25,7 @@ from core.events.changes import Change
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import reconciliation as queries
+from models.queries.anchors import told_of_by_statements
 from models.queries.ledger import lock_books
 from models.queries.reconciliation import OpenDifference, StandingAdjustment
 from models.session import Database, Reader, Writer
@@ -194,7 +195,12 @@ async def _act(
     companions = around.keys if around else set()
     locked = await lock_books(connection, {*found.hold, *found.settle, *companions})
     verdicts = {key: judge(one, known_until, settle) for key, one in locked.items()}
-    await _settle(connection, [locked[key] for key in found.settle if verdicts[key] is Verdict.MATCHED], now)
+    agreeing = [locked[key] for key in found.settle if verdicts[key] is Verdict.MATCHED]
+    restated = await _settle(connection, agreeing, now)
+    if restated:
+        booked = await book(connection, Arrivals(anew=restated, locked=restated), now)
+        found.changes.extend(booked.changes)
+        locked |= await lock_books(connection, restated)
     differing = [locked[key] for key in sorted(found.hold) if verdicts[key] is Verdict.DIFFERENT]
     found.untold.update(key[1] for key in found.hold if verdicts[key] is not Verdict.DIFFERENT)
     if around is None or not differing:
@@ -235,13 +241,14 @@ def _adjusted(
     ]
 
 
-async def _settle(connection: Writer, agreeing: Sequence[Book], now: datetime) -> None:
+async def _settle(connection: Writer, agreeing: Sequence[Book], now: datetime) -> dict[BookKey, Book]:
     """Books that agree: what they are held to has proved right. One without an anchor gets its first.
 
-    From then on a difference is unexplained, and no longer something that was there before we looked.
+    From then on a difference is unexplained, and no longer something that was there before we looked. Returns
+    the books that want folding, for their first anchor says more of what a statement left open.
     """
     if not agreeing:
-        return
+        return {}
     fresh = [
         Statement(
             one.account,
@@ -262,14 +269,16 @@ async def _settle(connection: Writer, agreeing: Sequence[Book], now: datetime) -
     ]
     await ledger_store.insert_statements(connection, fresh)
     at = {(one.account, one.conid): one.as_of for one in fresh}
-    await ledger_store.update_books(
-        connection,
-        [
-            one._replace(first_anchor_at=at[one.key], last_anchor_at=at[one.key])
-            for one in agreeing
-            if one.key in at
-        ],
-    )
+    anchored = {
+        one.key: one._replace(
+            first_anchor_at=at[one.key], last_anchor_at=max(one.last_anchor_at or at[one.key], at[one.key])
+        )
+        for one in agreeing
+        if one.key in at
+    }
+    await ledger_store.update_books(connection, anchored.values())
     keys = [one.key for one in agreeing]
     await ledger_store.settle_anchors(connection, keys)
     await store.mark_reconciled(connection, keys, now)
+    told_of = await told_of_by_statements(connection, anchored) if anchored else set()
+    return {key: anchored[key]._replace(reconciled_at=now) for key in told_of}

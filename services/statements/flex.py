@@ -26,6 +26,7 @@ from services.statements.stating.values import Values
 _Stating: TypeAlias = Callable[[Any], Iterable[Statement]]
 
 _TRADES: Final = "Trades"
+_POSITIONS: Final = "OpenPositions"
 
 
 class FlexFile:
@@ -46,7 +47,7 @@ class FlexFile:
         booked, actions, transfers = Booked(instruments), Actions(instruments), Transfers(instruments)
         self._trades = trades = Trades(instruments, booked)
         cash, values = Cash(itemized, trades, bases), Values(instruments, wholes, bases)
-        positions = Positions(instruments, wholes)
+        self._positions = positions = Positions(instruments, wholes)
         self._stating: dict[type[flex.Row], _Stating] = {
             flex.Trade: trades.state,
             flex.OptionEvent: booked.state,
@@ -108,6 +109,8 @@ class FlexFile:
         """What the rows of one statement come to together."""
         for part in self._waiting:
             yield from part.close()
+        asked = self._statement is not None and _POSITIONS in self.reader.sections[self._statements - 1]
+        yield from self._positions.close(self._statement, asked=asked)
         if self._statement is not None:
             yield from _periods(self._statement, complete=self._tells_all_trades())
         self._trades.close()

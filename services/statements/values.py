@@ -11,16 +11,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from core.domain.days import BROKER_ZONE
 from core.domain.money import decimal_from_text
-from core.domain.stated import STATEMENT_ZONE
 
 Value = TypeVar("Value")
 
 NOTHING: Final = frozenset({"", "-", "--", "N/A", "MULTI", "MULTIPLE"})
 """How Flex spells that there is no value, or several."""
-
-FLEX_ZONE: Final = STATEMENT_ZONE
-"""The zone of a statement's times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d\d?)?", re.ASCII)
 _SIMPLE_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
@@ -43,7 +40,7 @@ _HOURS_EAST: Final = {
 }
 # fmt: on
 _ABBREVIATIONS: Final[dict[str, tzinfo]] = {
-    "ET": FLEX_ZONE,
+    "ET": BROKER_ZONE,
     "Z": UTC,
     **{name: timezone(timedelta(hours=hours)) for name, hours in _HOURS_EAST.items()},
 }
@@ -178,7 +175,7 @@ class Calendar:
         if found is None:
             return None
         day, hour, minute, second, zone_name = found.groups()
-        zone = FLEX_ZONE if zone_name is None else zone_of(zone_name)
+        zone = BROKER_ZONE if zone_name is None else zone_of(zone_name)
         if zone is None:
             return None
         try:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from core.domain.days import BROKER_ZONE
 from core.domain.disputes import MONEY_LEEWAY, RATE_LEEWAY, TWR_LEEWAY
-from core.domain.performance import BROKER_ZONE
 from models.queries.performance import DAY, FLOWS, STANDING
 
 # A segment of an account (futures at another of the broker's companies) is an account of its own, named by a

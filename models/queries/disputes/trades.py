@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from core.domain.days import BROKER_ZONE
 from core.domain.disputes import FLEX_CUT
-from core.domain.performance import BROKER_ZONE
 from core.domain.pnl import QUANTUM
 from models.queries.performance import DAY, STANDING
 

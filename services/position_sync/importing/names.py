@@ -3,6 +3,7 @@
 import uuid
 from typing import Final
 
+from core.domain.days import day_of
 from core.domain.episodes import NAMESPACE
 from core.domain.money import plain
 from core.domain.stated import StatedCashFlow, StatedEvent, StatedTrade
@@ -38,11 +39,11 @@ class Names:
         return f"{self._kind}-{self._named(_TRADE, said, one.transaction_id)}"
 
     def event(self, one: StatedEvent) -> str:
-        """What names an event."""
+        """What names an event: its day, for not every statement has its time."""
         said = (
             one.account,
             str(one.instrument.conid),
-            one.at.isoformat(),
+            day_of(one.at).isoformat(),
             one.cause,
             plain(one.quantity),
         )

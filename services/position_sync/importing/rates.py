@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final
 
 from core.domain.books import BookKey
+from core.domain.days import BROKER_ZONE
 from core.domain.rates import BaseRate, Rate, cross_rate
-from core.domain.stated import STATEMENT_ZONE
 from models.queries.stated_rates import DayRate, day_rates, lacking_rates
 from models.session import Writer
 from models.stores.executions import RecordedRate, record_rates
@@ -56,4 +56,4 @@ def _cross(bases: _Bases, of: str, into: str) -> tuple[Rate, str] | None:
 
 
 def _end_of(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), STATEMENT_ZONE).astimezone(UTC)
+    return datetime.combine(day + timedelta(days=1), time(), BROKER_ZONE).astimezone(UTC)

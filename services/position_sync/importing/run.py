@@ -7,6 +7,7 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from datetime import date
 from itertools import islice
 
 from core.clock import Clock, utc_now
@@ -23,6 +24,7 @@ from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
 from models.stores import staged_trades
+from models.stores.absences import begins_at, books_left_out, forget_absences, note_absences
 from models.stores.gaps import cover, reopen
 from models.stores.imports import File
 from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
@@ -121,8 +123,9 @@ async def undo_import(
         before = await queries.figures_of(connection, keys)
         accounts = await accounts_of_import(connection, import_id)
         await take_back(connection, import_id, keys, clock())
+        await forget_absences(connection, keys)
         await record_stated_rates(connection, keys)
-        announcement = await _fold(connection, locked, clock)
+        announcement = await _fold(connection, locked, None, clock)
         await derive_from_statements(connection, accounts, clock())
         report.compare(before, await queries.figures_of(connection, keys))
         await _reopen_gaps(connection, import_id, clock)
@@ -154,17 +157,18 @@ async def _import(
     report.unknown = dict(reading.unknown)
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
-    keys = taking.keys | await staged_trades.match(connection)
+    keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
     await taking.describe()
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
-    await staged_trades.rematch(connection)
+    await staged_trades.match(connection)
     before = await queries.figures_of(connection, keys)
     await staged_trades.store(connection, import_id, file.kind, now)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
+    await store.name_events(connection, import_id)
     await taking.count()
     await record_stated_rates(connection, keys)
-    announcement = await _fold(connection, locked, clock)
+    announcement = await _fold(connection, locked, await begins_at(connection, import_id), clock)
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
         if period.complete:
@@ -213,10 +217,25 @@ async def _lock(connection: Writer, keys: set[BookKey]) -> dict[BookKey, Book]:
     return await ledger_queries.lock_books(connection, keys)
 
 
-async def _fold(connection: Writer, locked: dict[BookKey, Book], clock: Clock) -> Announcement | None:
-    """Fold the locked books from the start and write what differs."""
+async def _fold(
+    connection: Writer, locked: dict[BookKey, Book], since: date | None, clock: Clock
+) -> Announcement | None:
+    """Fold the locked books from the start and write what differs.
+
+    What was open at the end of a day, from ``since`` on, that a statement leaves out was not held: such books
+    are folded again.
+    """
     await stored_ledger.go_by_indexes(connection)
-    announcement: Announcement | None = None
+    announcement = await _fold_once(connection, locked, None, clock)
+    while absent := await note_absences(connection, locked, since):
+        again = await ledger_queries.lock_books(connection, absent)
+        announcement = await _fold_once(connection, again, announcement, clock)
+    return announcement
+
+
+async def _fold_once(
+    connection: Writer, locked: dict[BookKey, Book], announcement: Announcement | None, clock: Clock
+) -> Announcement | None:
     sizes = await stored_ledger.sizes_of(connection, sorted(locked))
     for part in batched(sizes, EXECUTIONS_AT_ONCE):
         examined = await examine(connection, part, {key: locked[key] for key in part})

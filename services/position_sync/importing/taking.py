@@ -23,6 +23,7 @@ from core.domain.stated import (
     StatedChange,
     StatedEvent,
     StatedInstrument,
+    StatedInventory,
     StatedLot,
     StatedPeriod,
     StatedPosition,
@@ -84,6 +85,7 @@ class Taking:
         self._instruments: dict[int, Instrument] = {}
         self._identified: dict[int, StatedInstrument] = {}
         self._lots = 0
+        self._left_out: set[str] = set()
         self.keys: set[BookKey] = set()
         self.periods: list[StatedPeriod] = []
 
@@ -156,6 +158,10 @@ class Taking:
                 )
             case _ if not all(map(is_usable, _figures(record))):
                 self._report.ignore(REPORTED_AS[type(record)], "unusable_figure")
+                if isinstance(record, StatedPosition):
+                    self._left_out.add(record.account)
+            case StatedInventory() if record.account in self._left_out:
+                pass  # it stated more than is kept
             case _:
                 self._sort_rows(record, parts)
 
@@ -208,6 +214,7 @@ class Taking:
             one.commission_currency or one.instrument.currency,
             one.realized_pnl,
             one.cost,
+            one.opens,
             one.closes,
             f"{staged_trades.OWN}{one.own_id}" if one.own_id else one.trade_id,
             one.transaction_id,

@@ -15,12 +15,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from core.domain.days import day_of, moment_of
 from core.domain.instruments import Instrument
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, per_unit
 from core.domain.stated import StatedEvent, Statement, passed_over
 from services.statements.rows import OptionEvent, Trade
-from services.statements.stating.days import EXERCISED, day_of, moment_of, when
+from services.statements.stating.days import EXERCISED, when
 from services.statements.stating.holdings import OPTIONS, Instruments, ignored, reason_against
 from services.statements.values import said
 

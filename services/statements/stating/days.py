@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from services.statements.values import FLEX_ZONE, Moment
+from core.domain.days import day_of, moment_of
+from services.statements.values import Moment
 
 EXERCISED: Final = time(16, 20)
 """When IBKR books exercises, assignments and expirations."""
@@ -15,35 +16,15 @@ ARRIVED: Final = time()
 LEFT: Final = time(20, 29)
 """What comes on a day can be sold on it; what leaves may have been bought on it."""
 
-_HELD: Final = time(20, 30)
-_HELD_OF_FUTURES: Final = time(17, 30)
-"""What is traded later belongs to the broker's next day: overnight trading in shares begins at 20:00, that in
-futures at 18:00."""
-
 
 def start_of(day: date) -> datetime:
     """When a day begins."""
     return moment_of(day, ARRIVED)
 
 
-def held_at(day: date, sec_type: str) -> datetime:
-    """When that was held which is stated for the end of a day: after its trades and what is booked then."""
-    return moment_of(day, _HELD_OF_FUTURES if sec_type in {"FUT", "FOP"} else _HELD)
-
-
 def end_of(day: date) -> datetime:
     """When a day ends: the midnight after it."""
     return start_of(day + timedelta(days=1)) if day < date.max else datetime.max.replace(tzinfo=UTC)
-
-
-def moment_of(day: date, clock: time) -> datetime:
-    """A time of a day, in UTC."""
-    return datetime.combine(day, clock, FLEX_ZONE).astimezone(UTC)
-
-
-def day_of(moment: datetime) -> date:
-    """The broker's day that a time is in."""
-    return moment.astimezone(FLEX_ZONE).date()
 
 
 def when(moment: Moment | None, day: date | None, clock: time) -> datetime | None:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from core.domain.days import day_of
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
 from core.domain.stated import StatedCashFlow, StatedEvent, Statement, passed_over
 from services.statements.rows import Transfer
-from services.statements.stating.days import ARRIVED, LEFT, day_of, when
+from services.statements.stating.days import ARRIVED, LEFT, when
 from services.statements.stating.holdings import Instruments, ignored, reason_against
 from services.statements.values import said
 

@@ -10,10 +10,12 @@ from uuid import UUID
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
+from core.domain.anchors import Anchor
 from core.domain.episodes import Episode
 from core.domain.fills import Fill, Report, effective_fills
-from core.domain.lifecycle import Anchor, Ledger, fold_book
+from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import CostMethod, Lot
+from core.domain.openings import Effect
 from tests.core.domain.making import at
 
 POINT_VALUE = Decimal("0.01")
@@ -43,7 +45,14 @@ class Charged(NamedTuple):
     rate: Decimal | None
 
 
-Fact = Executed | Charged | Anchor
+class Effected(NamedTuple):
+    """What a statement says that an execution did."""
+
+    exec_id: str
+    effect: Effect
+
+
+Fact = Executed | Charged | Effected | Anchor
 
 
 @st.composite
@@ -75,12 +84,47 @@ def _anchor(draw: st.DrawFn, index: int) -> Anchor:
     )
 
 
+_EFFECTS = st.builds(
+    lambda opens, cost: Effect(opens, not opens, cost),
+    st.booleans(),
+    st.none() | PRICES,
+)
+
+
 @st.composite
-def facts(draw: st.DrawFn, executions: int = 8, anchors: int = 3) -> list[Fact]:
-    """Executions with corrections and cancellations, commissions, and words of the broker in between."""
+def _change(draw: st.DrawFn, index: int) -> Anchor:
+    cause = draw(
+        st.sampled_from(("split", "split", "expiry", "transfer", "merger", "exercise_or_assignment"))
+    )
+    return Anchor(
+        # Not at a second of anything else: at one time the order of a book's anchors is told by the database.
+        at(10 * index + 3),
+        draw(st.just(Decimal(5)) | SIZES.filter(bool)),
+        None,
+        cause,  # type: ignore[arg-type] - one of the causes
+        draw(st.none() | PRICES),
+        draw(st.booleans()),
+        relative=True,
+        cost=draw(st.none() | PRICES),
+    )
+
+
+@st.composite
+def facts(draw: st.DrawFn, executions: int = 8, anchors: int = 3, *, stated: bool = False) -> list[Fact]:
+    """Executions with corrections and cancellations, commissions, and words of the broker in between.
+
+    ``stated``: with changes that statements tell of, and what they say that executions did.
+    """
     told = [fact for index in range(draw(st.integers(1, executions))) for fact in draw(_execution(index))]
     places = draw(st.lists(st.integers(-1, executions), max_size=anchors, unique=True))
-    return told + [draw(_anchor(index)) for index in places]
+    told += [draw(_anchor(index)) for index in places]
+    if stated:
+        places = draw(st.lists(st.integers(-1, executions), max_size=2, unique=True))
+        told += [draw(_change(index)) for index in places]
+        executed = [one.exec_id for one in told if isinstance(one, Executed)]
+        effects = draw(st.dictionaries(st.sampled_from(executed), _EFFECTS))
+        told += [Effected(exec_id, effect) for exec_id, effect in effects.items()]
+    return told
 
 
 @st.composite
@@ -105,6 +149,7 @@ class Kept:
     executed: dict[str, Executed] = field(default_factory=dict)
     charged: dict[str, Charged] = field(default_factory=dict)
     anchors: dict[datetime, Anchor] = field(default_factory=dict)
+    effects: dict[str, Effect] = field(default_factory=dict)
     positions: dict[UUID, Row] = field(default_factory=dict)
     events: dict[tuple[UUID, int], Row] = field(default_factory=dict)
     lots: dict[tuple[UUID, int], tuple[object, ...]] = field(default_factory=dict)
@@ -137,7 +182,11 @@ class Kept:
                 known = self.executed.get(fact.exec_id)
                 onward = onward and (known is None or known in arrived or fact.exec_id in self.charged)
                 self.charged[fact.exec_id] = fact
+            elif isinstance(fact, Effected):
+                onward = onward and fact.exec_id in self.effects
+                self.effects[fact.exec_id] = fact.effect
             elif fact.exec_id not in self.executed:
+                onward = onward and fact.exec_id not in self.effects
                 onward = onward and (last is None or (fact.executed_at, fact.base_id) > last)
                 self.executed[fact.exec_id] = fact
                 arrived.append(fact)
@@ -156,7 +205,8 @@ class Kept:
     def from_scratch(self) -> Ledger:
         """A fold of all facts."""
         held = sorted(self.anchors.values())
-        return fold_book("DU1", 1, POINT_VALUE, self._fills(self.executed.values()), held, method=self.method)
+        executed = self._fills(self.executed.values())
+        return fold_book("DU1", 1, POINT_VALUE, executed, held, method=self.method, effects=self.effects)
 
     def _fills(self, executed: Iterable[Executed]) -> list[Fill]:
         reports: list[Report] = []

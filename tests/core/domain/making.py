@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from core.domain.anchors import Anchor
 from core.domain.episodes import Episode
 from core.domain.fills import Fill, Replaced
-from core.domain.lifecycle import Anchor, Ledger, fold_book
+from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import CostMethod
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)

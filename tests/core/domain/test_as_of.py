@@ -5,10 +5,11 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.anchors import Anchor
 from core.domain.as_of import Standing, standing
 from core.domain.episodes import Episode
 from core.domain.fills import Fill
-from core.domain.lifecycle import Anchor, Ledger
+from core.domain.lifecycle import Ledger
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from tests.core.domain.facts import POINT_VALUE, Fact, Kept, facts

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.lifecycle import Anchor
+from core.domain.anchors import Anchor
 from tests.core.domain.making import anchor, at, fill, fold, told
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import text
 
+from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.episodes import Episode
 from core.domain.fills import Report, effective_fills
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import Anchor, Ledger
+from core.domain.lifecycle import Ledger
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO, plain
 from core.events.facts import Fact

@@ -3,19 +3,25 @@
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from core.domain.lots import CostMethod
+from core.domain.stated import StatedEvent
 from core.settings import Settings
 from core.streams.redis import RedisStreams
-from models.queries.ledger import anchors_of, history
+from models.queries.anchors import anchors_of
+from models.queries.ledger import history
 from models.session import Database
+from services.position_sync.importing.run import run_import
 from tests.services.api.conftest import Api, Start
 from tests.services.api.learning import BOOKS, STEP, Told, figures, folded_up_to, learnt, moment, spelled
 from tests.services.position_sync.facts import (
     ACCOUNT,
+    ACME,
     GOLD,
     Link,
     at,
@@ -24,8 +30,18 @@ from tests.services.position_sync.facts import (
     position,
     positions_completed,
 )
+from tests.services.position_sync.importing.statements import source, trade
 
 Ask = Callable[..., Awaitable[list[dict[str, Any]]]]
+SPLIT = StatedEvent(
+    line=1,
+    section="CorporateAction",
+    account=ACCOUNT,
+    instrument=ACME,
+    at=at(5),
+    cause="split",
+    quantity=Decimal(10),
+)
 
 
 @pytest.fixture
@@ -68,7 +84,7 @@ async def test_what_was_known_is_what_was_said_then_and_what_was_held_is_what_a_
         await told.hear(*facts, compare=compare)
     async with told.database.write() as writer:
         reports = await history(writer, [(key, None) for key in BOOKS])
-        anchors = await anchors_of(writer, BOOKS)
+        anchors = await anchors_of(writer, dict.fromkeys(BOOKS))
     changed = 0
     for step, remembered in enumerate(told.remembered):
         when = moment(step)
@@ -175,6 +191,48 @@ async def test_an_opening_balance_stands_where_the_first_that_is_known_stands_an
     assert (then["quantity"], then["broker_quantity"], then["reconciled"]) == ("5", "7", False)
     known = await one(ask, known_at=moment(1))
     assert (known["quantity"], known["broker_quantity"], known["reconciled"]) == ("5", "5", True)
+
+
+async def test_what_a_statement_says_is_known_from_its_import_on(
+    told: Told,
+    ask: Ask,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
+    await told.hear()
+    sold = trade("s.01", "-4", "3", "0", seconds=9, cost="-10.2", closes=True)
+    before = trade("r.01", "-2", "6", "0", seconds=0.5, cost="-8", closes=True)
+    told_of = source(tmp_path, SPLIT, sold, before)
+    await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
+    await told.hear(execution("b.01", "-16", "3", seconds=2 * STEP), commission("b.01", "0"))
+    told_at = [await ask(known_at=moment(step)) for step in range(3)]
+    assert [[(row["quantity"], row["realized_pnl"]) for row in rows] for rows in told_at] == [
+        [("10", "0")],
+        [("16", "1.8"), ("0", "4")],
+        [("0", "9"), ("0", "4")],
+    ]
+    assert figures(told_at[2]) == figures(await ask(as_of=moment(2)))
+    held = await ask(as_of=at(2))
+    assert [row["quantity"] for row in held] == ["10", "0"]
+
+
+async def test_a_change_that_a_statement_told_of_later_was_not_known_before(
+    told: Told,
+    ask: Ask,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
+    await told.hear()
+    told_of = source(tmp_path, SPLIT)
+    await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
+    assert (await one(ask, known_at=moment(0)))["quantity"] == "10"
+    assert (await one(ask, as_of=moment(0)))["quantity"] == "20"
 
 
 async def test_what_is_asked_of_the_past_is_marked_and_has_no_market(told: Told, ask: Ask) -> None:

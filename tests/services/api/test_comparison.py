@@ -6,9 +6,10 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import delete, insert, text, update
 
+from core.domain.anchors import Anchor
 from core.domain.episodes import Episode
 from core.domain.fills import Fill
-from core.domain.lifecycle import Anchor, fold_book
+from core.domain.lifecycle import fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import plain
 from models import tables as t

@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import insert
 
+from core.domain.episodes import Cause
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.money import plain
+from core.domain.stated import StatedEvent, StatedPosition, Statement
 from core.events.facts import Fact
 from core.settings import Settings
 from core.streams.redis import RedisStreams
@@ -18,6 +21,7 @@ from models.queries.reconciliation import open_differences_of
 from models.session import Database
 from models.tables import broker_sessions
 from models.tables.sync import CUT_OFF
+from services.position_sync.importing.run import run_import
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
@@ -34,6 +38,7 @@ from tests.services.position_sync.facts import (
     position,
     positions_completed,
 )
+from tests.services.position_sync.importing.statements import source, trade
 
 COLUMNS = ("scenario", "ours", "broker's", "events", "difference", "cause", "realized")
 PAGE = Path(__file__).parents[3] / "docs" / "reconciliation.md"
@@ -68,6 +73,7 @@ FUTURE = Instrument(
     expiry="20261120",
 )
 EURO = Instrument(conid=704, symbol="EUR", sec_type="CASH", currency="GBP", exchange="IDEALPRO")
+MERGED = Instrument(conid=705, symbol="NEWCO", sec_type="STK", currency="USD", exchange="SMART")
 COMBO = Instrument(conid=COMBO_CONID, symbol="ACME", sec_type="BAG", currency="USD")
 
 
@@ -133,6 +139,18 @@ class World:
             told.append(commission(name, fee))
         await self.tell(*told)
 
+    async def state(self, *records: Statement) -> None:
+        """Import a statement."""
+        with TemporaryDirectory() as folder:
+            await run_import(
+                self.database,
+                self._streams,
+                self._settings,
+                source(Path(folder), *records),
+                trigger="cli",
+                clock=self.clock,
+            )
+
     async def listened(self, *spans: tuple[float, float | None], reason: str = "gateway_silent") -> None:
         """The connections there were, and why they ended."""
         async with self.database.write() as connection:
@@ -147,6 +165,43 @@ class World:
                         time_zone="America/New_York",
                     )
                 )
+
+
+def change(
+    quantity: str,
+    cause: Cause,
+    *,
+    seconds: float = NIGHT - 3600,
+    instrument: Instrument = ACME,
+    account: str = ACCOUNT,
+    carried: bool = False,
+    cost: str | None = None,
+    price: str | None = None,
+) -> StatedEvent:
+    return StatedEvent(
+        line=1,
+        section="CorporateAction",
+        account=account,
+        instrument=instrument,
+        at=at(seconds),
+        cause=cause,
+        quantity=Decimal(quantity),
+        carried=carried,
+        cost=None if cost is None else Decimal(cost),
+        price=None if price is None else Decimal(price),
+    )
+
+
+def holding(quantity: str, cost: str, *, seconds: float) -> StatedPosition:
+    return StatedPosition(
+        line=1,
+        section="OpenPosition",
+        account=ACCOUNT,
+        instrument=ACME,
+        as_of=at(seconds),
+        quantity=Decimal(quantity),
+        cost=Decimal(cost),
+    )
 
 
 Play = Callable[[World], Awaitable[None]]
@@ -486,6 +541,149 @@ async def just_arrived(world: World) -> None:
 async def turned_round(world: World) -> None:
     await world.bought()
     await world.answer(60, HELD, (ACME, "-3", "8"))
+    await world.compare()
+
+
+@scenario
+async def statement_of_the_trades_before(world: World) -> None:
+    await opening_balance(world)
+    await world.state(trade("x.01", "10", "12.4", seconds=-900_000, opens=True))
+    await world.compare()
+
+
+@scenario
+async def statement_that_begins_later(world: World) -> None:
+    await opening_balance(world)
+    await world.state(
+        trade("x.01", "-5", "15", "0", seconds=-900_000, cost="-55", closes=True, realized_pnl="20"),
+        trade("y.01", "5", "13", "0", seconds=-800_000, opens=True),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_missed_execution(world: World) -> None:
+    await more_at_the_broker(world)
+    await world.state(trade("c.01", "2", "15.5", seconds=50, opens=True))
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_holding(world: World) -> None:
+    await opening_balance(world)
+    await world.state(holding("7", "70", seconds=-DAY))
+    await world.compare()
+
+
+@scenario
+async def statement_names_a_split(world: World) -> None:
+    await split(world)
+    await world.state(change("20", "split"))
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_split_with_a_fraction_in_cash(world: World) -> None:
+    await world.bought("5", "20")
+    await world.answer(60, HELD, (ACME, "5", "20.2"))
+    await world.compare()
+    await world.answer(NIGHT, HELD, (ACME, "1", "80.8"))
+    await world.compare()
+    await world.state(
+        change("-3.75", "split"),
+        change("-0.25", "corporate_action", price="90", seconds=NIGHT - 3000),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_an_option_settled_in_cash(world: World) -> None:
+    await long_option_expired(world)
+    await world.state(change("-2", "exercise_or_assignment", instrument=CALL, price="4"))
+    await world.compare()
+
+
+@scenario
+async def statement_of_an_assigned_covered_call(world: World) -> None:
+    await covered_call_assigned(world)
+    await world.state(
+        change("1", "exercise_or_assignment", instrument=CALL, carried=True),
+        change("-100", "exercise_or_assignment", price="52.49"),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_one_assigned_and_one_expired(world: World) -> None:
+    await world.bought("-2", "2.5", instrument=PUT)
+    await world.answer(NIGHT, HELD, (ACME, "100", "37.505"))
+    await world.compare()
+    await world.state(
+        change("1", "exercise_or_assignment", instrument=PUT, carried=True),
+        change("1", "expiry", instrument=PUT, price="0"),
+        change("100", "exercise_or_assignment", cost="3750.5"),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_transfer_out(world: World) -> None:
+    # Booked at the end of its day, and gone long before.
+    await missing_at_the_broker(world)
+    await world.state(change("-10", "transfer", carried=True, seconds=14.4 * 3600))
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_transfer_in(world: World) -> None:
+    # Booked at the beginning of its day, before the broker showed it.
+    await missing_here(world)
+    await world.state(change("5", "transfer", cost="100", seconds=-9.5 * 3600))
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_merger(world: World) -> None:
+    await world.bought()
+    await world.answer(60, HELD, (ACME, "10", "10"))
+    await world.compare()
+    await world.answer(NIGHT, HELD, (MERGED, "4", "25"))
+    await world.compare()
+    await world.state(
+        change("-10", "merger", carried=True),
+        change("4", "merger", instrument=MERGED),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_merger_for_cash(world: World) -> None:
+    await missing_at_the_broker(world)
+    await world.state(change("-10", "merger", price="12.5", seconds=14.4 * 3600))
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_spin_off(world: World) -> None:
+    await world.bought()
+    await world.answer(NIGHT, HELD, (ACME, "10", "8"), (MERGED, "5", "4"))
+    await world.compare()
+    await world.state(
+        change("0", "spin_off", cost="-20"),
+        change("5", "spin_off", instrument=MERGED, cost="20"),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_another_name(world: World) -> None:
+    await world.bought()
+    await world.answer(NIGHT, HELD, (MERGED, "10", "10"))
+    await world.compare()
+    await world.state(
+        change("-10", "symbol_change", carried=True),
+        change("10", "symbol_change", instrument=MERGED, cost="100"),
+    )
     await world.compare()
 
 

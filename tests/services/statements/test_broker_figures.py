@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
+from core.domain.anchors import Anchor
 from core.domain.executions import split_exec_id
 from core.domain.fills import Report, effective_fills
-from core.domain.lifecycle import Anchor, Ledger, fold_book
+from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import Disposal
 from core.domain.pnl import per_unit
 from core.domain.stated import Ignored, Stated, StatedEvent, StatedTrade

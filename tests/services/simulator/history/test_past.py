@@ -11,6 +11,7 @@ from core.domain.fills import Fill
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Anchor, Ledger, fold_book
 from core.domain.stated import (
+    Ignored,
     StatedBalance,
     StatedCashFlow,
     StatedEvent,
@@ -23,6 +24,7 @@ from core.domain.stated import (
 from services.simulator.figures import net_liquidation
 from services.simulator.history.days import business_day_before, business_days
 from services.simulator.scenario import scenario_names
+from services.statements.flex import FlexFile
 from tests.services.simulator.history.conftest import FIRST_DAY, Past, tell
 
 ZERO = Decimal(0)
@@ -147,6 +149,38 @@ def test_every_cash_report_adds_up_from_its_lines_and_goes_on_from_the_last(past
         if row["currency"] != "BASE_SUMMARY":
             assert row["startingCash"] == ended.get(key, "0")
         ended[key] = row["endingCash"]
+
+
+LINES = {
+    "Dividends": "dividends",
+    "Payment In Lieu Of Dividends": "paymentInLieu",
+    "Withholding Tax": "withholdingTax",
+    "Broker Interest Received": "brokerInterest",
+    "Broker Interest Paid": "brokerInterest",
+    "Other Fees": "otherFees",
+    "Deposits/Withdrawals": "depositWithdrawals",
+}
+
+
+def test_the_lines_of_a_cash_report_are_the_sums_of_the_transactions(past: Past) -> None:
+    sums: dict[tuple[str, str, str, str], Decimal] = defaultdict(lambda: ZERO)
+    ends = sorted({row["toDate"] for row in past.rows("CashReportCurrency")})
+    for row in past.rows("CashTransaction"):
+        end = next(day for day in ends if row["reportDate"] <= day)
+        sums[row["accountId"], row["currency"], end, LINES[row["type"]]] += Decimal(row["amount"])
+    for row in past.rows("CashReportCurrency"):
+        if row["currency"] != "BASE_SUMMARY":
+            for name in set(LINES.values()):
+                assert Decimal(row[name]) == sums[row["accountId"], row["currency"], row["toDate"], name]
+
+
+def test_a_reader_of_statements_knows_every_word_of_them(past: Past) -> None:
+    for file in past.files:
+        reading = FlexFile(file.content)
+        ignored = {one.reason for one in reading if isinstance(one, Ignored)}
+        assert not reading.unknown
+        assert not reading.unreadable
+        assert ignored <= {"summary_of_other_rows", "repeated", "currency_trade"}
 
 
 def test_the_cash_is_what_the_rows_brought_and_took(past: Past) -> None:

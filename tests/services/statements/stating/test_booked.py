@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.lifecycle import Anchor, fold_book
+from core.domain.anchors import Anchor
+from core.domain.lifecycle import fold_book
 from core.domain.stated import Stated, StatedEvent, StatedTrade
 from tests.services.statements.statements import all_of, element, reasons, stated, trade
 

@@ -1,13 +1,14 @@
 """What was held, what was there in cash and what it all was worth: as a whole, once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.stated import StatedBalance, StatedPosition, StatedValue
+from core.domain.stated import StatedBalance, StatedInventory, StatedPosition, StatedValue
+from services.statements.flex import FlexFile
 from tests.services.statements.statements import all_of, element, reasons, stated
 
 
@@ -49,6 +50,77 @@ def test_a_position_is_what_was_held_when_the_day_ended() -> None:
 def test_the_day_s_end_follows_the_clock_of_new_york() -> None:
     (held,) = positions(position(reportDate="20230312"))
     assert held.as_of == datetime(2023, 3, 13, 0, 30, tzinfo=UTC)
+
+
+def inventories(inside: str, **changed: str) -> list[tuple[str, date]]:
+    said = {"accountId": "U1", "fromDate": "20230101", "toDate": "20230131", "whenGenerated": ""} | changed
+    head = element("FlexStatement", **said).replace(" />", ">")
+    return [(one.account, one.as_of) for one in all_of(StatedInventory, stated(inside, head=head))]
+
+
+def section(*elements: str) -> str:
+    return f"<OpenPositions>{''.join(elements)}</OpenPositions>"
+
+
+LAST = date(2023, 1, 31)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [],
+        [position()],
+        [position(), position(levelOfDetail="LOT")],
+        [position(position="0")],
+        [position(), position(assetCategory="CASH", conid="9")],
+        [position(reportDate="20230130"), position(conid="2")],
+    ],
+    ids=["nothing", "one", "a lot", "none of one", "money", "several days"],
+)
+def test_the_positions_of_a_statement_are_all_that_was_held(elements: list[str]) -> None:
+    assert inventories(section(*elements)) == [("U1", LAST)]
+
+
+def test_they_are_of_the_day_that_the_positions_say() -> None:
+    assert inventories(section(position(reportDate="20230130"))) == [("U1", date(2023, 1, 30))]
+
+
+def test_each_account_of_a_statement_held_no_more() -> None:
+    told = inventories(section(position(accountId="U2"), position(accountId="U3")), accountId="U1, U2")
+    assert told == [("U1", LAST), ("U2", LAST), ("U3", LAST)]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "",
+        "<Trades />",
+        section(position(conid="")),
+        section(position(position="")),
+        section(position(multiplier="", assetCategory="OPT")),
+    ],
+    ids=["no section", "another", "of what", "how much", "how many"],
+)
+def test_a_statement_that_does_not_say_all_of_it_leaves_nothing_out(inside: str) -> None:
+    assert inventories(inside) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [("20230131;235959", []), ("20230201;000000", [("U1", LAST)]), ("", [("U1", LAST)])]
+)
+def test_a_day_that_is_not_over_leaves_nothing_out(written: str, told: list[tuple[str, date]]) -> None:
+    assert inventories(section(), whenGenerated=written) == told
+
+
+def test_a_statement_without_an_end_or_a_file_without_statements_leaves_nothing_out() -> None:
+    assert inventories(section(), toDate="") == []
+    assert all_of(StatedInventory, list(FlexFile(section(position()).encode()))) == []
+
+
+def test_each_statement_of_a_file_speaks_for_itself() -> None:
+    rest = "</FlexStatement><FlexStatement accountId='U2' fromDate='20230101' toDate='20230131'>"
+    assert inventories(f"{section(position(conid=''))}{rest}{section()}") == [("U2", LAST)]
+    assert inventories(f"{section()}{rest}<Trades />") == [("U1", LAST)]
 
 
 def test_without_a_date_it_is_the_end_of_the_statement() -> None:

@@ -1,0 +1,138 @@
+"""What the ledger is held to: the broker's words of what was held, and a statement's of what changed."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from core.domain.episodes import Cause
+from core.domain.fills import Fill
+from core.domain.money import ZERO
+from core.domain.pnl import EXACT
+
+SEEN_WITHIN: Final = timedelta(days=1)
+"""Statements often have only the day of a change; a word of the broker that shows it knows better."""
+
+
+class Anchor(NamedTuple):
+    """A statement of the broker that the ledger is held to: what was held after all fills up to ``as_of``.
+
+    ``cause`` says why the ledger lacks what it tells, should it lack anything; ``inferred`` that the cause
+    was concluded from circumstances. ``price`` is what those units were worth, as a quoted price, where that
+    is known; ``carried`` that they took their cost with them. ``cost`` is what all that was held had cost,
+    where that is told rather than an ``average_cost``.
+
+    A ``relative`` one tells of a change instead, as a broker's statement does of a split, an exercise or a
+    transfer: ``quantity`` is what came (or, negative, went) at that time, and ``cost``, signed like it, what
+    that had cost in all, where it is known. With a quantity of zero only the cost of what is held changed.
+    """
+
+    as_of: datetime
+    quantity: Decimal
+    average_cost: Decimal | None
+    cause: Cause | None = None
+    price: Decimal | None = None
+    carried: bool = False
+    inferred: bool = False
+    relative: bool = False
+    cost: Decimal | None = None
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """What all of ``quantity`` had cost."""
+        if self.cost is not None or self.average_cost is None:
+            return self.cost
+        return EXACT.multiply(self.average_cost, self.quantity)
+
+    @property
+    def only_closes(self) -> bool:
+        """Whether a change can only have taken away what was held: it took its cost along, or expired."""
+        return self.relative and bool(self.quantity) and (self.carried or self.cause == "expiry")
+
+
+def first_holding(anchors: Iterable[Anchor]) -> Anchor | None:
+    """The first of them that tells what was held: it fixes the opening balance."""
+    return next((anchor for anchor in anchors if not anchor.relative), None)
+
+
+def in_order(anchors: Iterable[Anchor]) -> list[Anchor]:
+    """By time; at one time what changed goes before what was held after all that."""
+    return sorted(anchors, key=lambda one: (one.as_of, not one.relative))
+
+
+def placed(anchors: Sequence[Anchor], fills: Sequence[Fill]) -> list[Anchor]:
+    """The anchors with each change at the time at which the broker's words show it, where they do.
+
+    Between two words of what was held, fills and changes should add up to the difference. A change that does
+    not fit between the two that its own time is between, but makes up the difference between two others
+    within ``SEEN_WITHIN``, happened there. Changes of one time are tried together, then each alone.
+    """
+    if not any(one.relative for one in anchors) or all(one.relative for one in anchors):
+        return list(anchors)
+    words = [one for one in anchors if not one.relative]
+    spans = _Spans(words, fills)
+    changes = [one for one in anchors if one.relative]
+    for change in changes:
+        spans.add(change.quantity, change.as_of)
+    told: list[Anchor] = list(words)
+    for _, group in groupby(changes, key=lambda one: one.as_of):
+        together = list(group)
+        moved_to = spans.move(sum((one.quantity for one in together), ZERO), together[0].as_of)
+        for change in together:
+            at = moved_to or (spans.move(change.quantity, change.as_of) if len(together) > 1 else None)
+            told.append(change if at is None else change._replace(as_of=at))
+    return in_order(told)
+
+
+class _Spans:
+    """The times between words of what was held, each with what neither fills nor changes explain of it."""
+
+    def __init__(self, words: Sequence[Anchor], fills: Sequence[Fill]) -> None:
+        self._ends = [word.as_of for word in words]
+        # What was held before the first, and after the last, nobody knows.
+        self._lacking: list[Decimal | None] = []
+        before: Decimal | None = None
+        number = 0
+        for word in words:
+            lacking = None if before is None else EXACT.subtract(word.quantity, before)
+            while number < len(fills) and fills[number].executed_at <= word.as_of:
+                if lacking is not None:
+                    lacking = EXACT.subtract(lacking, fills[number].quantity)
+                number += 1
+            self._lacking.append(lacking)
+            before = word.quantity
+        self._lacking.append(None)
+
+    def _of(self, at: datetime) -> int:
+        return bisect_left(self._ends, at)
+
+    def add(self, quantity: Decimal, at: datetime) -> None:
+        """Let a change explain what is lacking at its time."""
+        self._take(self._of(at), quantity)
+
+    def _take(self, number: int, quantity: Decimal) -> None:
+        lacking = self._lacking[number]
+        if lacking is not None:
+            self._lacking[number] = EXACT.subtract(lacking, quantity)
+
+    def move(self, quantity: Decimal, at: datetime) -> datetime | None:
+        """The end of the nearest other span that lacks just this, which then lacks nothing any more.
+
+        ``None`` where there is none, or where the change explains what its own span would lack.
+        """
+        own = self._of(at)
+        if not quantity or self._lacking[own] == ZERO:
+            return None
+        fitting = [
+            (abs(end - at), number)
+            for number, end in enumerate(self._ends)
+            if number != own and self._lacking[number] == quantity and abs(end - at) <= SEEN_WITHIN
+        ]
+        if not fitting:
+            return None
+        _, number = min(fitting)
+        self._take(own, ZERO - quantity)
+        self._take(number, quantity)
+        return self._ends[number]

@@ -1,0 +1,126 @@
+"""What books are held to: the broker's live words, and what the statements that stand state besides trades.
+
+Of what several statements state the one counts that was written last. It is derived whenever a book is folded
+anew, so that an import that is taken back leaves nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from core.domain.anchors import Anchor
+from core.domain.books import BookKey
+from core.domain.openings import Effect
+from models.session import Reader, Writer
+
+
+class Statements(NamedTuple):
+    """What statements say of a book: its anchors, and what each of its trades did."""
+
+    anchors: list[Anchor]
+    effects: dict[str, Effect]
+
+
+_BOOKS = (
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
+    "AS k(account, conid, at)"
+)
+_STANDS = (
+    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
+    "WHERE t.account = k.account AND t.conid = k.conid"
+)
+_NEWEST = "i.stated_at DESC, i.id DESC"
+_SINCE = "coalesce(k.at, '-infinity')"
+_WORDS = (
+    "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
+    "CAST(NULL AS numeric) AS cost, 2 AS rank, s.id FROM position_statements s WHERE s.account = k.account "
+    f"AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} UNION ALL "
+)
+# One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
+# before what was held after all that, and statements before the live stream.
+_STATED = (
+    "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
+    "t.price, t.carried, false, true, t.cost, 0, CAST(t.line AS bigint) FROM corporate_actions t "
+    f"{_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
+    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
+    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, 1, CAST(t.line AS bigint) "
+    f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
+)
+
+
+def _anchors(parts: str) -> str:
+    return (
+        f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
+        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, rank, id) "
+        "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
+    )
+
+
+_all_anchors = text(_anchors(_WORDS + _STATED))
+_stated_anchors = text(_anchors(_STATED))
+_effects = text(
+    f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
+    "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
+    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    "AND t.executed_at <= coalesce(k.at, 'infinity') "
+    f"ORDER BY t.exec_id, {_NEWEST}) e"
+)
+_told_of = text(
+    "SELECT k.account, k.conid FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "WHERE EXISTS (SELECT FROM stated_trades t WHERE t.account = k.account AND t.conid = k.conid) "
+    "OR EXISTS (SELECT FROM corporate_actions t WHERE t.account = k.account AND t.conid = k.conid)"
+)
+
+
+def _parameters(limits: Mapping[BookKey, datetime | None], known_by: datetime | None) -> dict[str, Any]:
+    ordered = sorted(limits.items(), key=lambda one: one[0])
+    return {
+        "accounts": [key[0] for key, _ in ordered],
+        "conids": [key[1] for key, _ in ordered],
+        "limits": [at for _, at in ordered],
+        "known_by": known_by,
+    }
+
+
+async def anchors_of(
+    connection: Reader | Writer, since: Mapping[BookKey, datetime | None]
+) -> dict[BookKey, list[Anchor]]:
+    """What each book is held to, in the order of the fold; at or after a time, if one is given."""
+    anchors: dict[BookKey, list[Anchor]] = {}
+    for row in await connection.execute(_all_anchors, _parameters(since, None)):
+        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
+    return anchors
+
+
+async def effects_of(
+    connection: Reader | Writer, until: Mapping[BookKey, datetime | None], *, known_by: datetime | None = None
+) -> dict[BookKey, dict[str, Effect]]:
+    """What statements say that trades did, where they say it; of those up to a time, if one is given."""
+    effects: dict[BookKey, dict[str, Effect]] = {}
+    for row in await connection.execute(_effects, _parameters(until, known_by)):
+        effects.setdefault((row.account, row.conid), {})[row.exec_id] = Effect(*row[3:])
+    return effects
+
+
+async def statements_known_by(
+    reader: Reader, keys: Iterable[BookKey], known_by: datetime
+) -> dict[BookKey, Statements]:
+    """What the statements that had been imported by then say of books."""
+    every = dict.fromkeys(keys)
+    found = {key: Statements([], {}) for key in every}
+    for row in await reader.execute(_stated_anchors, _parameters(every, known_by)):
+        found[row.account, row.conid].anchors.append(Anchor(*row[2:11]))
+    for key, effects in (await effects_of(reader, every, known_by=known_by)).items():
+        found[key].effects.update(effects)
+    return found
+
+
+async def told_of_by_statements(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
+    """Those of the books of whose trades or changes any statement tells."""
+    ordered = sorted(keys)
+    named = {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
+    return {(row.account, row.conid) for row in await connection.execute(_told_of, named)}

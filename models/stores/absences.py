@@ -1,0 +1,99 @@
+"""What statements say by leaving it out: of a day of which one states all that was held, the rest was not.
+
+Of what the ledger held then, and only of that, a holding of none is noted beside what the statement states.
+It goes with its import as all of that does.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from core.domain.books import BookKey
+from core.domain.days import BROKER_ZONE, FUTURES, HELD, HELD_OF_FUTURES
+from models.session import Writer
+
+_NOT_STATED: Final = ("CASH",)
+"""What is no position by the broker's account of it."""
+
+_DAYS: Final[dict[str, Any]] = {
+    "zone": BROKER_ZONE.key,
+    "held": HELD,
+    "held_of_futures": HELD_OF_FUTURES,
+    "futures": sorted(FUTURES),
+    "not_stated": list(_NOT_STATED),
+}
+# Days first: so that an index finds the few inventories of the time in which something was held.
+_OPEN_AND_LEFT_OUT = (
+    "JOIN instruments s ON s.conid = p.conid AND s.sec_type <> ALL(CAST(:not_stated AS text[])) "
+    "CROSS JOIN LATERAL (SELECT (n.as_of + CASE WHEN s.sec_type = ANY(CAST(:futures AS text[])) "
+    "THEN CAST(:held_of_futures AS time) ELSE CAST(:held AS time) END) "
+    "AT TIME ZONE CAST(:zone AS text) AS at) d "
+    "WHERE p.opened_at <= d.at AND coalesce(p.closed_at, 'infinity') > d.at "
+    "AND NOT EXISTS (SELECT FROM stated_positions t WHERE t.account = p.account AND t.conid = p.conid "
+    "AND t.as_of = d.at AND t.import_id = n.import_id)"
+)
+_WHILE_HELD = (
+    "n.account = p.account AND n.as_of >= (p.opened_at AT TIME ZONE CAST(:zone AS text))::date "
+    "AND n.as_of <= (coalesce(p.closed_at, 'infinity') AT TIME ZONE CAST(:zone AS text))::date"
+)
+_left_out = text(
+    "SELECT DISTINCT p.account, p.conid FROM (SELECT * FROM stated_inventories WHERE import_id = :id) n "  # noqa: S608 - no input in it
+    f"JOIN positions p ON {_WHILE_HELD} {_OPEN_AND_LEFT_OUT}"
+)
+_note = text(
+    "INSERT INTO stated_positions (account, conid, as_of, quantity, implied, import_id, line) "  # noqa: S608 - as above
+    "SELECT DISTINCT ON (p.account, p.conid) p.account, p.conid, d.at, 0, true, n.import_id, n.line FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "JOIN positions p USING (account, conid) JOIN (SELECT DISTINCT ON (v.account, v.as_of) v.* "
+    "FROM stated_inventories v JOIN imports i ON i.id = v.import_id AND i.status = 'done' "
+    "WHERE v.account = ANY(CAST(:accounts AS text[])) AND v.as_of >= coalesce(CAST(:since AS date), "
+    f"'-infinity') ORDER BY v.account, v.as_of, i.stated_at DESC, i.id DESC) n ON {_WHILE_HELD} "
+    f"{_OPEN_AND_LEFT_OUT} ORDER BY p.account, p.conid, d.at RETURNING account, conid"
+)
+_forget = text(
+    "DELETE FROM stated_positions t USING "
+    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "WHERE t.account = k.account AND t.conid = k.conid AND t.implied"
+)
+_begins_at = text(
+    "SELECT (min(at) AT TIME ZONE CAST(:zone AS text))::date AS day FROM ("
+    "SELECT min(executed_at) FROM stated_trades WHERE import_id = :id UNION ALL "
+    "SELECT min(at) FROM corporate_actions WHERE import_id = :id UNION ALL "
+    "SELECT min(as_of) FROM stated_positions WHERE import_id = :id UNION ALL "
+    "SELECT (min(as_of) + time '12:00') AT TIME ZONE CAST(:zone AS text) FROM stated_inventories "
+    "WHERE import_id = :id) b(at)"
+)
+
+
+def _books(keys: Iterable[BookKey]) -> dict[str, Any]:
+    ordered = sorted(keys)
+    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
+
+
+async def books_left_out(connection: Writer, import_id: int) -> set[BookKey]:
+    """Books open at the end of days of which an import states all that was held, without them."""
+    rows = await connection.execute(_left_out, {**_DAYS, "id": import_id})
+    return {(row.account, row.conid) for row in rows}
+
+
+async def begins_at(connection: Writer, import_id: int) -> date | None:
+    """The first day of which an import says anything about holdings."""
+    row = (await connection.execute(_begins_at, {"zone": BROKER_ZONE.key, "id": import_id})).one()
+    return row.day if isinstance(row.day, date) else None
+
+
+async def note_absences(connection: Writer, keys: Iterable[BookKey], since: date | None) -> set[BookKey]:
+    """Note of each of these books the first day, from ``since`` on, at which it was open and left out.
+
+    Of several statements of one day the one counts that was written last. Returns the books that this
+    changes: folded anew, they may turn out to be open and left out at a later day.
+    """
+    rows = await connection.execute(_note, {**_DAYS, **_books(keys), "since": since})
+    return {(row.account, row.conid) for row in rows}
+
+
+async def forget_absences(connection: Writer, keys: Iterable[BookKey]) -> None:
+    """Forget what was noted of these books: by what the ledger held then, and that is about to change."""
+    await connection.execute(_forget, _books(keys))
