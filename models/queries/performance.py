@@ -50,7 +50,7 @@ _values = text(
     "ELSE r.rate END) END AS unrealized FROM (SELECT DISTINCT ON (1) "
     f"CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day, p.import_id FROM stated_positions p "
     f"{STANDING.format('p')} WHERE p.account = :account ORDER BY 1, i.stated_at DESC, i.id DESC) d "
-    "JOIN stated_positions p ON p.import_id = d.import_id AND p.account = :account "
+    "JOIN stated_positions p ON p.import_id = d.import_id AND p.account = :account AND NOT p.implied "
     f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = d.day JOIN instruments n USING (conid) "
     "LEFT JOIN fx_rates r ON r.import_id = p.import_id AND r.as_of = d.day AND r.currency = n.currency "
     "AND r.into_currency = CAST(:base AS text) GROUP BY d.day"
@@ -66,7 +66,7 @@ _RATE = (
 _MARK = (
     "LEFT JOIN LATERAL (SELECT p.mark_price FROM stated_positions p "  # noqa: S608 - as above
     "JOIN imports i ON i.id = p.import_id "
-    "AND i.status = 'done' WHERE p.account = e.account AND p.conid = e.conid "
+    "AND i.status = 'done' WHERE p.account = e.account AND p.conid = e.conid AND NOT p.implied "
     f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = e.day AND e.market_value IS NULL "
     "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) p ON true"
 )

@@ -27,7 +27,8 @@ _alike = text(
     "SELECT exec_id, account, conid, executed_at FROM executions WHERE account = k.account "
     "AND conid = k.conid AND executed_at BETWEEN k.at - CAST(:within AS interval) "
     "AND k.at + CAST(:within AS interval) AND side = k.side AND quantity = CAST(k.size AS numeric) "
-    "AND price = CAST(k.price AS numeric) AND exec_base_id LIKE 'flex-%' AND source <> 'live' OFFSET 0) e "
+    "AND price = CAST(k.price AS numeric) AND (exec_base_id LIKE 'flex-%' OR exec_base_id LIKE 'csv-%') "
+    "AND source <> 'live' OFFSET 0) e "
     "ORDER BY apart, k.exec_id, e.exec_id"
 )
 _NAMES = (

@@ -60,8 +60,10 @@ class Watch:
             self._listener.is_prompt = partial(self._flow.listened_since, changes)
             self._connection.client.reqCurrentTime()
             await asyncio.sleep(patience)
-            is_silent = self._listener.messages == before and self._flow.listened_since(changes)
-            misses = misses + 1 if is_silent else 0
+            if self._listener.messages != before:
+                misses = 0
+            elif self._flow.listened_since(changes):
+                misses += 1
             if misses >= _MISSES:
                 self._connection.drop(
                     "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"

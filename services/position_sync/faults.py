@@ -92,8 +92,8 @@ async def narrow(
                 return applied
             good, ahead = bad, ahead * 2
             continue
-        if not left:
-            raise error
+        if good == len(left):
+            raise error  # what is at fault is none of the facts, but the notes of those set aside
         began = good
         while bad - good > 1:
             middle = (good + bad) // 2

@@ -263,6 +263,19 @@ async def test_taking_an_entry_apart_locks_nothing_in_another_order_than_everybo
     assert await count(database, "dead_facts") == 1
 
 
+async def test_where_the_notes_of_what_is_set_aside_are_refused_the_error_says_why(
+    relay: Relay, database: Database
+) -> None:
+    async with database.write() as connection:
+        await connection.execute(
+            text("ALTER TABLE dead_facts ADD CONSTRAINT trap CHECK (category <> 'database')")
+        )
+    poison = Link().entry(execution("a.01", "1"), execution("p.01", "1", account="DU\x00"))
+    with pytest.raises(DBAPIError, match="trap"):
+        await relay.handle([poison])
+    assert await count(database, "executions") == 0
+
+
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03"])
 async def test_what_others_transactions_are_in_the_way_of_is_tried_again_and_called_no_outage(
     state: str, relay: Relay, database: Database, our_code: OurCode

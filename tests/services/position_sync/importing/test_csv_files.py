@@ -144,6 +144,20 @@ async def test_a_row_with_an_id_is_one_and_what_contradicts_it_is_disputed(bring
 
 
 @pytest.mark.parametrize("own", ["", "T1"])
+async def test_a_trade_that_the_broker_tells_of_afterwards_is_that_trade(
+    bring: Import, relay: Relay, rows: Rows, own: str
+) -> None:
+    row = trade(account=ACCOUNT, own=own, time="2026-11-20 14:30:00Z", conid=str(ACME.conid))
+    report = await bring(row)
+    await relay.handle([Link().entry(execution("a.01.01", "10"), commission("a.01.01", "1"))])
+    told = await rows("SELECT exec_id, source, confirmed_by FROM executions")
+    assert told == [{"exec_id": "a.01.01", "source": "live", "confirmed_by": report.import_id}]
+    again = await bring(row, name="bb.csv")
+    assert again.sections["trades"] == Tally(matched=1)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": 10}]
+
+
+@pytest.mark.parametrize("own", ["", "T1"])
 async def test_a_trade_that_the_broker_told_of_is_that_trade(
     bring: Import, undo: Undo, relay: Relay, database: Database, own: str
 ) -> None:

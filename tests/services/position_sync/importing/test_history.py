@@ -7,13 +7,16 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from core.domain.days import held_at
 from core.domain.instruments import Instrument
 from core.domain.stated import (
     StatedAccount,
     StatedCashFlow,
     StatedChange,
     StatedEvent,
+    StatedInventory,
     StatedPosition,
     StatedRate,
     StatedValue,
@@ -23,9 +26,9 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.run import undo_import
 from tests.services.position_sync.conftest import Hand, Rows
-from tests.services.position_sync.facts import ACCOUNT, ACME
+from tests.services.position_sync.facts import ACCOUNT, ACME, GOLD
 from tests.services.position_sync.importing.conftest import Import
-from tests.services.position_sync.importing.statements import period
+from tests.services.position_sync.importing.statements import period, trade
 
 FIRST = date(2026, 11, 16)
 _lines = count(1)
@@ -215,6 +218,29 @@ async def test_unrealized_profit_is_told_where_all_of_it_is(bring: Import, rows:
     await bring(held(1, "5"), held(1, "10", euros), held(2, None), name="b.xml")
     told = await rows("SELECT unrealized_pnl AS pnl FROM performance_metrics ORDER BY ts")
     assert [one["pnl"] for one in told] == [17, None, None]
+
+
+async def test_a_holding_that_a_day_leaves_out_hides_nothing_of_the_others(bring: Import, rows: Rows) -> None:
+    bought = trade("a.01", "10", commission="0", instrument=GOLD)
+    bought = replace(bought, executed_at=noon(0) - timedelta(days=1))
+    held = StatedPosition(
+        line=next(_lines),
+        section="OpenPosition",
+        account=ACCOUNT,
+        instrument=ACME,
+        as_of=held_at(on(0), "STK"),
+        quantity=Decimal(3),
+        cost=Decimal(30),
+        unrealized_pnl=Decimal(7),
+    )
+    all_of_it = StatedInventory(line=next(_lines), section="FlexStatement", account=ACCOUNT, as_of=on(0))
+    await bring(bought, held, all_of_it, worth(0, "1000"))
+    assert await rows("SELECT implied FROM stated_positions ORDER BY implied") == [
+        {"implied": False},
+        {"implied": True},
+    ]
+    (day,) = await rows("SELECT unrealized_pnl FROM performance_metrics")
+    assert day == {"unrealized_pnl": Decimal(7)}
 
 
 async def test_the_statement_that_was_written_last_counts_and_its_undoing_brings_back_the_other(
