@@ -13,6 +13,7 @@ Returns are linked geometrically. Once one of them cannot be told, nor can what 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from core.domain.money import ZERO
@@ -26,6 +27,13 @@ or nothing is known of the day before."""
 DAYS_APART: Final = timedelta(days=5)
 """Between two days of trading there are no more days than these: the longest holidays, weekend included."""
 
+_CONTRIBUTION_LEEWAY: Final = Decimal("0.005")
+"""For each sum of money: what rounding to the cent can make."""
+
+_RATES_LEEWAY: Final = Decimal("0.0001")
+"""Of what is converted: a statement may use other digits of a rate than it states."""
+
+_DAY: Final = timedelta(days=1)
 _DIGITS: Final = Decimal("1E-12")
 _EXACT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
@@ -52,6 +60,14 @@ class DayFlow(NamedTuple):
     day: date
     amount: Decimal | None
     estimated: bool = False
+
+
+class Contribution(NamedTuple):
+    """What a statement says that the owner brought, less what he took, in the days from one to another."""
+
+    starts_on: date
+    ends_on: date
+    amount: Decimal
 
 
 class DayPerformance(NamedTuple):
@@ -91,6 +107,38 @@ class _Chain:
         if self.index is None:
             return None, None
         return (self.index - 1).quantize(_DIGITS), (self.index / self._peak - 1).quantize(_DIGITS)
+
+
+def as_contributed(
+    values: Sequence[DayValue], flows: Sequence[DayFlow], stated: Iterable[Contribution]
+) -> list[DayFlow]:
+    """The flows, but for times whose stated contribution is not what they come to: not all are itemized.
+
+    Where such a time is one step from a value to the next the stated amount takes their place; otherwise
+    nobody knows on which of its days the rest came, and the flows of all of them are unknown. So is what came
+    in a time longer than ``DAYS_APART`` that no statement tells of as a whole.
+    """
+    stated = list(stated)
+    days = [value.day for value in values]
+    by_day = {flow.day: flow for flow in flows}
+    for one in stated:
+        within = [flow for flow in by_day.values() if one.starts_on <= flow.day <= one.ends_on]
+        amounts = [flow.amount for flow in within if flow.amount is not None]
+        leeway = _CONTRIBUTION_LEEWAY * (1 + len(within)) + _RATES_LEEWAY * sum(map(abs, amounts))
+        if len(amounts) < len(within) or abs(sum(amounts, ZERO) - one.amount) <= leeway:
+            continue
+        for flow in within:
+            del by_day[flow.day]
+        steps = [day for day in days if one.starts_on <= day <= one.ends_on]
+        if steps == [one.ends_on] and days[0] < one.starts_on:
+            by_day[one.ends_on] = DayFlow(one.ends_on, one.amount, estimated=True)
+        else:
+            by_day.update({day: DayFlow(day, None) for day in steps or [one.ends_on]})
+    for before, after in pairwise(days):
+        is_told = any(one.starts_on <= before + _DAY and after <= one.ends_on for one in stated)
+        if after - before > DAYS_APART and not is_told:
+            by_day[after] = DayFlow(after, None)
+    return [by_day[day] for day in sorted(by_day)]
 
 
 def daily_performance(values: Iterable[DayValue], flows: Sequence[DayFlow]) -> Iterator[DayPerformance]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
-from core.domain.performance import DayFlow, DayValue, Quality, Resolution, Source
+from core.domain.performance import Contribution, DayFlow, DayValue, Quality, Resolution, Source
 from models.queries.narrowing import narrowed
 from models.session import Reader, Writer
 from models.tables import performance_metrics
@@ -56,6 +56,11 @@ _values = text(
     "AND r.into_currency = CAST(:base AS text) GROUP BY d.day"
     ") h ON h.day = u.day AND u.rank < 3 "
     "ORDER BY u.day, u.rank, u.stated_at DESC, u.import_id DESC"
+)
+_contributions = text(
+    "SELECT DISTINCT ON (c.starts_on, c.ends_on) c.starts_on, c.ends_on, c.contribution "  # noqa: S608 - as above
+    f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account "
+    "ORDER BY c.starts_on, c.ends_on, i.stated_at DESC, i.id DESC"
 )
 _RATE = (
     "LEFT JOIN LATERAL (SELECT r.rate FROM fx_rates r JOIN imports i ON i.id = r.import_id "
@@ -143,6 +148,12 @@ async def stated_values_of(connection: Reader | Writer, account: str, base: str 
 async def stated_flows_of(connection: Reader | Writer, account: str, base: str | None) -> list[DayFlow]:
     """What the owner brought and took day by day, oldest first, in the currency ``base``."""
     return [DayFlow(*row) for row in await connection.execute(_flows, {"account": account, "base": base})]
+
+
+async def stated_contributions_of(connection: Reader | Writer, account: str) -> list[Contribution]:
+    """What statements say of the owner's money as a whole; of one time the statement written last."""
+    rows = await connection.execute(_contributions, {"account": account})
+    return [Contribution(*row) for row in rows]
 
 
 async def performance_page(

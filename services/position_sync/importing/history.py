@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from core.domain.performance import daily_performance
+from core.domain.performance import as_contributed, daily_performance
 from models.queries import performance as queries
 from models.queries.disputes.compare import COMPARED
 from models.session import Writer
@@ -21,5 +21,7 @@ async def derive_from_statements(connection: Writer, accounts: Iterable[str], no
         base = await queries.base_currency_of(connection, account)
         values = await queries.stated_values_of(connection, account, base)
         flows = await queries.stated_flows_of(connection, account, base)
-        await store_stated_days(connection, account, list(daily_performance(values, flows)))
+        stated = await queries.stated_contributions_of(connection, account)
+        days = daily_performance(values, as_contributed(values, flows, stated))
+        await store_stated_days(connection, account, list(days))
         await renew_differences(connection, account, base, COMPARED, now)

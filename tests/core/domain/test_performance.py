@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.performance import DayFlow, DayPerformance, DayValue, daily_performance
+from core.domain.performance import (
+    Contribution,
+    DayFlow,
+    DayPerformance,
+    DayValue,
+    as_contributed,
+    daily_performance,
+)
 
 FIRST = date(2025, 3, 3)
 
@@ -120,3 +127,47 @@ def test_each_row_can_be_reckoned_from_itself_and_the_one_before(days: list[tupl
         assert row.drawdown is not None
         # Below nothing there is no bound: an account can owe more than it had.
         assert row.drawdown <= 0
+
+
+def contributed(first: int, last: int, amount: str) -> Contribution:
+    return Contribution(on(first), on(last), Decimal(amount))
+
+
+def test_a_deposit_that_no_statement_itemizes_is_no_profit() -> None:
+    values = [value(day, worth) for day, worth in enumerate(("10", "10", "100", "101", "102"))]
+    flows = as_contributed(values, [], [contributed(1, 3, "90")])
+    rows = list(daily_performance(values, flows))
+    assert [row.daily_pnl for row in rows] == [None, None, None, None, 1]
+    assert [row.net_contribution for row in rows] == [None, None, None, None, 0]
+    assert {row.twr for row in rows[1:]} == {None}
+    assert {row.quality for row in rows} == {"incomplete"}
+
+
+def test_a_stated_contribution_of_one_step_takes_the_place_of_what_is_not_itemized() -> None:
+    values = [value(0, "100", listed=False), value(30, "220")]
+    flows = as_contributed(values, [flow(7, "40")], [contributed(1, 30, "100")])
+    assert flows == [DayFlow(on(30), Decimal(100), estimated=True)]
+    [row] = daily_performance(values, flows)
+    assert (row.net_contribution, row.twr, row.quality) == (100, Decimal("0.1"), "estimated")
+
+
+@pytest.mark.parametrize(
+    ("told", "stated"),
+    [([], "0"), (["50", "-20"], "30"), (["50", "-20"], "30.01"), (["100000"], "100009"), ([None], "7")],
+)
+def test_flows_that_come_to_what_is_stated_or_are_not_known_anyhow_stay(
+    told: list[str | None], stated: str
+) -> None:
+    values = [value(day, "100") for day in range(4)]
+    flows = [flow(day, amount) for day, amount in enumerate(told, 1)]
+    assert as_contributed(values, flows, [contributed(1, 3, stated)]) == flows
+
+
+@pytest.mark.parametrize(("stated", "known"), [([], False), ([contributed(1, 40, "0")], True)])
+def test_nobody_knows_what_came_in_a_time_that_no_statement_tells_of(
+    stated: list[Contribution], known: bool
+) -> None:
+    values = [value(0, "100"), value(40, "1000"), value(41, "1000")]
+    rows = list(daily_performance(values, as_contributed(values, [], stated)))
+    assert [row.twr is not None for row in rows] == [True, known, known]
+    assert rows[1].quality == ("estimated" if known else "incomplete")

@@ -142,6 +142,29 @@ async def test_a_change_in_value_tells_what_came_before_the_first_day(
     ]
 
 
+async def test_a_contribution_of_which_not_all_is_itemized_is_no_profit(
+    bring: Import, history: History
+) -> None:
+    change = StatedChange(
+        line=1,
+        section="ChangeInNAV",
+        account=ACCOUNT,
+        starts_on=on(0),
+        ends_on=on(1),
+        starting=Decimal(0),
+        ending=Decimal(1020),
+        contribution=Decimal(1000),
+        gain=Decimal(20),
+    )
+    await bring(change, worth(0, "1010"))
+    assert await history() == [
+        row(0, "1010", None, None, None, "incomplete"),
+        row(1, "1020", None, None, None, "incomplete"),
+    ]
+    await bring(money(0, "1000"), name="b.xml")
+    assert [one["quality"] for one in await history()] == ["complete"] * 2
+
+
 async def test_what_is_transferred_in_kind_is_brought_and_taken(bring: Import, history: History) -> None:
     held = StatedPosition(
         line=1,
