@@ -6,13 +6,12 @@ very moment makes up for it. So ours is what there was before that event.
 
 from typing import Final
 
-from core.domain.days import BROKER_ZONE
+from core.domain.days import BROKER_ZONE, HELD, HELD_OF_FUTURES
 from core.domain.disputes import COST_LEEWAY, FLEX_CUT, MONEY_LEEWAY, RATE_LEEWAY
 from models.queries.performance import STANDING
 
 _HELD_AT = "(CAST(d.day AS timestamp) + {clock}) AT TIME ZONE '" + BROKER_ZONE.key + "'"
-_LATE, _EARLY = "interval '20 hours 30 minutes'", "interval '17 hours 30 minutes'"
-"""When the broker's day ends for shares and for futures; the statement reader dates holdings alike."""
+_LATE, _EARLY = (f"interval '{clock.hour} hours {clock.minute} minutes'" for clock in (HELD, HELD_OF_FUTURES))
 
 # What is held here on a day whose holdings are told, and is not among them, is not held by the broker.
 _POINTS = f"""
