@@ -58,6 +58,9 @@ def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
         "_SPOOL_AT_END_SECONDS": 0.2,
     }.items():
         monkeypatch.setattr(publish, name, value)
+    # Another test of this process may have ended while its spool refused.
+    metrics.SPOOL_REFUSES.set(0)
+    metrics.NO_ROOM.set(0)
 
 
 def put(publisher: Publisher, *numbers: int) -> None:
