@@ -16,6 +16,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from core.domain.disputes import MONEY_LEEWAY
 from core.domain.money import ZERO
 
 Resolution: TypeAlias = Literal["hour", "day"]
@@ -26,9 +27,6 @@ or nothing is known of the day before."""
 
 DAYS_APART: Final = timedelta(days=5)
 """Between two days of trading there are no more days than these: the longest holidays, weekend included."""
-
-_CONTRIBUTION_LEEWAY: Final = Decimal("0.005")
-"""For each sum of money: what rounding to the cent can make."""
 
 _RATES_LEEWAY: Final = Decimal("0.0001")
 """Of what is converted: a statement may use other digits of a rate than it states."""
@@ -124,7 +122,7 @@ def as_contributed(
     for one in stated:
         within = [flow for flow in by_day.values() if one.starts_on <= flow.day <= one.ends_on]
         amounts = [flow.amount for flow in within if flow.amount is not None]
-        leeway = _CONTRIBUTION_LEEWAY * (1 + len(within)) + _RATES_LEEWAY * sum(map(abs, amounts))
+        leeway = MONEY_LEEWAY * (1 + len(within)) + _RATES_LEEWAY * sum(map(abs, amounts))
         if len(amounts) < len(within) or abs(sum(amounts, ZERO) - one.amount) <= leeway:
             continue
         for flow in within:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.openings import Effect
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 
 
@@ -69,8 +70,8 @@ _effects = text(
     f"ORDER BY t.exec_id, {_NEWEST}) e"
 )
 _told_of = text(
-    "SELECT k.account, k.conid FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
+    f"{BOOKS} "
     "WHERE EXISTS (SELECT FROM stated_trades t WHERE t.account = k.account AND t.conid = k.conid) "
     "OR EXISTS (SELECT FROM corporate_actions t WHERE t.account = k.account AND t.conid = k.conid)"
 )
@@ -121,6 +122,4 @@ async def statements_known_by(
 
 async def told_of_by_statements(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
     """Those of the books of whose trades or changes any statement tells."""
-    ordered = sorted(keys)
-    named = {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-    return {(row.account, row.conid) for row in await connection.execute(_told_of, named)}
+    return {(row.account, row.conid) for row in await connection.execute(_told_of, book_arrays(keys))}

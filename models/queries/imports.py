@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import select, text
 
 from core.domain.books import BookKey
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 from models.tables import imports
 
 _figures = text(
-    "SELECT k.account, k.conid, i.symbol, i.local_symbol, i.currency, "
+    "SELECT k.account, k.conid, i.symbol, i.local_symbol, i.currency, "  # noqa: S608 - no input in it
     "coalesce(sum(p.quantity) FILTER (WHERE p.status = 'open'), 0) AS quantity, "
     "sum(p.cost_basis) FILTER (WHERE p.status = 'open') AS cost, sum(p.realized_pnl) AS realized_pnl, "
-    "count(p.id) AS episodes FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) "
-    "AS k(account, conid) JOIN instruments i USING (conid) LEFT JOIN positions p USING (account, conid) "
+    f"count(p.id) AS episodes FROM {BOOKS} "
+    "JOIN instruments i USING (conid) LEFT JOIN positions p USING (account, conid) "
     "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2"
 )
 
@@ -55,10 +56,7 @@ _imports = select(*(imports.c[name] for name in Imported._fields))
 
 async def figures_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, BookFigures]:
     """What these books hold and have realized."""
-    ordered = sorted(keys)
-    rows = await connection.execute(
-        _figures, {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-    )
+    rows = await connection.execute(_figures, book_arrays(keys))
     return {(row.account, row.conid): BookFigures(*row) for row in rows}
 
 

@@ -15,6 +15,7 @@ from core.domain.fills import Key, Report
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 
 
@@ -56,12 +57,11 @@ class SafeStart(NamedTuple):
     key: Key
 
 
-_BOOKS = "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid)"
 _BOOK_COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
 
 _lock_books = text(
     f"SELECT {_BOOK_COLUMNS} FROM ledger_books b "  # noqa: S608 - names are this program's own
-    f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {_BOOKS}) "
+    f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {BOOKS}) "
     "ORDER BY b.account, b.conid FOR UPDATE"
 )
 # One index probe an id, said so that the planner cannot read the whole table instead: without statistics, as
@@ -110,7 +110,7 @@ _open_positions = text(
     "p.commission, p.open_commission, p.opened_at, p.missing_commissions, p.estimated, p.provisional_lots, "
     "p.event_count, p.lot_count, p.disposal_count "
     "FROM positions p WHERE p.status = 'open' "
-    f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {_BOOKS})"
+    f"AND (p.account, p.conid) IN (SELECT k.account, k.conid FROM {BOOKS})"
 )
 
 
@@ -155,14 +155,9 @@ _books_of_instruments = text("SELECT account, conid FROM ledger_books WHERE coni
 _dirty_books = text("SELECT account, conid FROM ledger_books WHERE dirty ORDER BY account, conid LIMIT :most")
 
 
-def _arrays(keys: Iterable[BookKey]) -> dict[str, Any]:
-    ordered = sorted(keys)
-    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-
-
 async def lock_books(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, Book]:
     """Lock books, in key order so that workers cannot lock each other out, and read them."""
-    rows = await connection.execute(_lock_books, _arrays(keys))
+    rows = await connection.execute(_lock_books, book_arrays(keys))
     return {(row.account, row.conid): Book(*row) for row in rows}
 
 
@@ -217,7 +212,7 @@ async def open_episodes(connection: Writer, expected: Mapping[BookKey, Expected]
 
     So a new fill costs the same however many lots have piled up. Dearest-first alone needs them all.
     """
-    rows = await connection.execute(_open_positions, _arrays(expected))
+    rows = await connection.execute(_open_positions, book_arrays(expected))
     found = {(row.account, row.conid): _episode(row, expected[row.account, row.conid].method) for row in rows}
     by_method: dict[CostMethod, list[tuple[Episode, Decimal]]] = {}
     for key, episode in found.items():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
@@ -12,13 +12,13 @@ from core.domain.books import Book, BookKey
 from core.domain.causes import COMPANION_WITHIN, Conclusion, Watch
 from core.domain.episodes import Cause
 from core.domain.reconciliation import COST_LEEWAY, UNIT_COST_LEEWAY, Candidate
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 from models.tables.sync import CUT_OFF
 
 _NOT_ENDED = datetime.max.replace(tzinfo=UTC)
 
 _COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
-_KEYS = "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid)"
 # Books that hold something, or are not known to agree. Most agree and have since they were last touched:
 # those are counted, the others are looked at. Says the same as is_settled and cost_kind of the domain.
 _COMPARED = (
@@ -62,12 +62,12 @@ _open_of_account = text(
 )
 _costs = text(
     "SELECT p.account, p.conid, p.cost_basis FROM positions p "  # noqa: S608 - no input in it
-    f"JOIN {_KEYS} USING (account, conid) WHERE p.status = 'open'"
+    f"JOIN {BOOKS} USING (account, conid) WHERE p.status = 'open'"
 )
 # The last row of a book that says something else than the last of all tells what the broker told before.
 _earlier_words = text(
     "SELECT k.account, k.conid, l.prior_as_of, f.quantity, f.average_cost "  # noqa: S608 - no input in it
-    f"FROM {_KEYS} CROSS JOIN LATERAL (SELECT s.quantity, s.prior_as_of FROM position_statements s "
+    f"FROM {BOOKS} CROSS JOIN LATERAL (SELECT s.quantity, s.prior_as_of FROM position_statements s "
     "WHERE s.account = k.account AND s.conid = k.conid ORDER BY s.epoch DESC, s.seq DESC LIMIT 1) l "
     "LEFT JOIN LATERAL (SELECT s.quantity, s.average_cost FROM position_statements s "
     "WHERE s.account = k.account AND s.conid = k.conid AND s.quantity <> l.quantity "
@@ -190,20 +190,15 @@ async def open_differences_of(connection: Reader, account: str) -> list[OpenDiff
     return [OpenDifference(*row) for row in await connection.execute(_open_of_account, {"account": account})]
 
 
-def _arrays(keys: Iterable[BookKey]) -> dict[str, Any]:
-    ordered = sorted(keys)
-    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-
-
 async def open_costs(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, Decimal | None]:
     """What the open positions of books cost in all."""
-    rows = await connection.execute(_costs, _arrays(keys))
+    rows = await connection.execute(_costs, book_arrays(keys))
     return {(row.account, row.conid): row.cost_basis for row in rows}
 
 
 async def earlier_words(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, EarlierWord]:
     """What the broker told of books before its last word."""
-    rows = await connection.execute(_earlier_words, _arrays(keys))
+    rows = await connection.execute(_earlier_words, book_arrays(keys))
     return {(row[0], row[1]): EarlierWord(*row[2:]) for row in rows}
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import text
 
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 
 _lacking = text(
-    "SELECT c.exec_id, c.currency, i.currency AS into_currency, "
+    "SELECT c.exec_id, c.currency, i.currency AS into_currency, "  # noqa: S608 - no input in it
     "CAST(e.executed_at AT TIME ZONE :zone AS date) AS day "
-    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    f"FROM {BOOKS} "
     "JOIN instruments i USING (conid) JOIN executions e USING (account, conid) "
     "JOIN commission_reports c USING (exec_id) WHERE c.rate IS NULL AND c.currency <> i.currency "
     "AND c.currency <> '' AND i.currency <> ''"
@@ -48,15 +49,7 @@ class DayRate(NamedTuple):
 
 async def lacking_rates(connection: Reader | Writer, keys: Iterable[BookKey]) -> list[Lacking]:
     """The commissions of these books that need a rate and have none."""
-    ordered = sorted(keys)
-    rows = await connection.execute(
-        _lacking,
-        {
-            "accounts": [key[0] for key in ordered],
-            "conids": [key[1] for key in ordered],
-            "zone": BROKER_ZONE.key,
-        },
-    )
+    rows = await connection.execute(_lacking, {**book_arrays(keys), "zone": BROKER_ZONE.key})
     return [Lacking(*row) for row in rows]
 
 

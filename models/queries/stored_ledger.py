@@ -6,13 +6,14 @@ COPY is several times faster than rows of values, and a line of it can be compar
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
 from core.domain.fills import Report
 from core.domain.lots import CostMethod
+from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 from models.tables.positions import FOLDED_COLUMNS
 
@@ -21,7 +22,7 @@ NULL = "\\N"
 _BOOK_COLUMNS = ", ".join(Book._fields)
 _books = text(
     f"SELECT {_BOOK_COLUMNS} FROM ledger_books JOIN "  # noqa: S608 - names are this program's own
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) USING (account, conid)"
+    f"{BOOKS} USING (account, conid)"
 )
 _book_sizes = text(
     "SELECT k.account, k.conid, coalesce(n.executions, 0) AS executions, b.account IS NOT NULL AS known "
@@ -34,9 +35,9 @@ _book_sizes = text(
     "WHERE CAST(:account AS text) IS NULL OR k.account = :account ORDER BY k.account, k.conid"
 )
 _sizes_of = text(
-    "SELECT k.account, k.conid, (SELECT count(*) FROM executions e "
+    "SELECT k.account, k.conid, (SELECT count(*) FROM executions e "  # noqa: S608 - no input in it
     "WHERE e.account = k.account AND e.conid = k.conid) AS executions "
-    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    f"FROM {BOOKS} "
     "ORDER BY k.account, k.conid"
 )
 _methods = text(
@@ -105,7 +106,7 @@ async def book_sizes(reader: Reader, account: str | None = None) -> list[BookSiz
 
 async def sizes_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> list[BookSize]:
     """How much there is of these books, in the order of locking."""
-    rows = await connection.execute(_sizes_of, _named(keys))
+    rows = await connection.execute(_sizes_of, book_arrays(keys))
     return [BookSize((row.account, row.conid), row.executions, known=True) for row in rows]
 
 
@@ -117,7 +118,7 @@ async def cost_methods(connection: Reader | Writer, account: str | None = None) 
 
 async def books_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> dict[BookKey, Book]:
     """Books as they are stored, without locking them."""
-    rows = await connection.execute(_books, _named(keys))
+    rows = await connection.execute(_books, book_arrays(keys))
     return {(row.account, row.conid): Book(*row) for row in rows}
 
 
@@ -197,8 +198,3 @@ def read_text(value: str) -> str:
         else:
             read.append(one)
     return "".join(read)
-
-
-def _named(keys: Iterable[BookKey]) -> dict[str, Any]:
-    ordered = sorted(keys)
-    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}

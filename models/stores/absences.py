@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE, FUTURES, HELD, HELD_OF_FUTURES
+from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 
 _NOT_STATED: Final = ("CASH",)
@@ -45,7 +46,7 @@ _left_out = text(
 _note = text(
     "INSERT INTO stated_positions (account, conid, as_of, quantity, implied, import_id, line) "  # noqa: S608 - as above
     "SELECT DISTINCT ON (p.account, p.conid) p.account, p.conid, d.at, 0, true, n.import_id, n.line FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    f"{BOOKS} "
     "JOIN positions p USING (account, conid) JOIN (SELECT DISTINCT ON (v.account, v.as_of) v.* "
     "FROM stated_inventories v JOIN imports i ON i.id = v.import_id AND i.status = 'done' "
     "WHERE v.account = ANY(CAST(:accounts AS text[])) AND v.as_of >= coalesce(CAST(:since AS date), "
@@ -53,8 +54,8 @@ _note = text(
     f"{_OPEN_AND_LEFT_OUT} ORDER BY p.account, p.conid, d.at RETURNING account, conid"
 )
 _forget = text(
-    "DELETE FROM stated_positions t USING "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "DELETE FROM stated_positions t USING "  # noqa: S608 - no input in it
+    f"{BOOKS} "
     "WHERE t.account = k.account AND t.conid = k.conid AND t.implied"
 )
 _begins_at = text(
@@ -65,11 +66,6 @@ _begins_at = text(
     "SELECT (min(as_of) + time '12:00') AT TIME ZONE CAST(:zone AS text) FROM stated_inventories "
     "WHERE import_id = :id) b(at)"
 )
-
-
-def _books(keys: Iterable[BookKey]) -> dict[str, Any]:
-    ordered = sorted(keys)
-    return {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
 
 
 async def books_left_out(connection: Writer, import_id: int) -> set[BookKey]:
@@ -90,10 +86,10 @@ async def note_absences(connection: Writer, keys: Iterable[BookKey], since: date
     Of several statements of one day the one counts that was written last. Returns the books that this
     changes: folded anew, they may turn out to be open and left out at a later day.
     """
-    rows = await connection.execute(_note, {**_DAYS, **_books(keys), "since": since})
+    rows = await connection.execute(_note, {**_DAYS, **book_arrays(keys), "since": since})
     return {(row.account, row.conid) for row in rows}
 
 
 async def forget_absences(connection: Writer, keys: Iterable[BookKey]) -> None:
     """Forget what was noted of these books: by what the ledger held then, and that is about to change."""
-    await connection.execute(_forget, _books(keys))
+    await connection.execute(_forget, book_arrays(keys))

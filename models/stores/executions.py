@@ -12,6 +12,7 @@ from sqlalchemy import text
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from core.events.facts import CommissionReported, ExecutionReported
+from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import commission_reports, executions
@@ -87,8 +88,8 @@ _upsert_commissions = BulkInsert(
 )
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
 _forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "
-    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
+    f"FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
 )
 
@@ -218,8 +219,4 @@ async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> Non
 
 async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:
     """Drop the rates of these books: their instrument's currency turned out to be another."""
-    ordered = sorted(books)
-    await connection.execute(
-        _forget_rates,
-        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]},
-    )
+    await connection.execute(_forget_rates, book_arrays(books))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import text, update
 
 from core.domain.books import BookKey
+from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.tables import imports
 from models.tables.imports import BROUGHT
@@ -93,8 +94,8 @@ _revive_commissions = text(
     f"FROM {_LATEST} JOIN executions e USING (exec_id) ORDER BY t.exec_id ON CONFLICT (exec_id) DO NOTHING"
 )
 _forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "
-    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
+    f"FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
     "AND :source = ANY(string_to_array(c.rate_source, ', '))"
 )
@@ -146,15 +147,7 @@ async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey]
     await connection.execute(_restore_commissions, dated)
     await connection.execute(_delete_commissions, only)
     await connection.execute(_revive_commissions, dated)
-    ordered = sorted(books)
-    await connection.execute(
-        _forget_rates,
-        {
-            "accounts": [key[0] for key in ordered],
-            "conids": [key[1] for key in ordered],
-            "source": named(import_id),
-        },
-    )
+    await connection.execute(_forget_rates, {**book_arrays(books), "source": named(import_id)})
     for release in _RELEASE:
         await connection.execute(release, only)
     await connection.execute(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from core.domain.books import Book, BookKey
 from core.domain.causes import Conclusion
 from core.domain.episodes import Cause
+from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import (
@@ -18,8 +19,8 @@ from models.tables import (
 )
 
 _ensure_books = text(
-    "INSERT INTO ledger_books (account, conid, cost_method) SELECT k.account, k.conid, a.cost_method FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "INSERT INTO ledger_books (account, conid, cost_method) SELECT k.account, k.conid, a.cost_method FROM "  # noqa: S608 - no input in it
+    f"{BOOKS} "
     "JOIN broker_accounts a USING (account) ORDER BY k.account, k.conid ON CONFLICT DO NOTHING"
 )
 _BOOK_STATE = tuple(name for name in Book._fields if name not in {"account", "conid"})
@@ -63,9 +64,9 @@ _name_causes = text(
 # What a correction changed was true to the broker, too, until it was corrected: a word of that time, about
 # that trade, holds no longer.
 _release_anchors = text(
-    "WITH released AS (UPDATE position_statements s SET anchor = NULL, held_from = s.anchored_at, "
+    "WITH released AS (UPDATE position_statements s SET anchor = NULL, held_from = s.anchored_at, "  # noqa: S608 - no input in it
     "held_until = :now, anchored_at = NULL, cause = NULL, price = NULL, carried = false, inferred = false "
-    "FROM unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    f"FROM {BOOKS} "
     "WHERE s.account = k.account AND s.conid = k.conid AND (s.anchor = 'provisional' "
     "OR (s.anchor = 'settled' AND (s.cause IS NULL OR s.inferred) AND EXISTS ("
     "SELECT FROM executions o JOIN executions x ON x.exec_base_id = o.exec_base_id "
@@ -87,8 +88,8 @@ _release_anchors = text(
     "FROM held WHERE b.account = held.account AND b.conid = held.conid RETURNING b.account, b.conid"
 )
 _settle_anchors = text(
-    "UPDATE position_statements s SET anchor = 'settled' FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "UPDATE position_statements s SET anchor = 'settled' FROM "  # noqa: S608 - no input in it
+    f"{BOOKS} "
     "WHERE s.account = k.account AND s.conid = k.conid AND s.anchor = 'provisional'"
 )
 
@@ -115,10 +116,7 @@ class Statement(NamedTuple):
 
 async def ensure_books(connection: Writer, keys: Iterable[BookKey]) -> None:
     """Make sure that the books exist, so that they can be locked; a new one has its account's cost method."""
-    ordered = sorted(keys)
-    await connection.execute(
-        _ensure_books, {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-    )
+    await connection.execute(_ensure_books, book_arrays(keys))
 
 
 async def update_books(connection: Writer, books: Iterable[Book]) -> None:
@@ -139,11 +137,7 @@ async def release_anchors(connection: Writer, keys: Iterable[BookKey], now: date
     Those are the words they were held to before things had settled, and those that were said of a trade
     before it was corrected.
     """
-    ordered = sorted(keys)
-    rows = await connection.execute(
-        _release_anchors,
-        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered], "now": now},
-    )
+    rows = await connection.execute(_release_anchors, {**book_arrays(keys), "now": now})
     return {(row.account, row.conid) for row in rows}
 
 
@@ -163,7 +157,4 @@ async def name_causes(connection: Writer, causes: Iterable[tuple[int, Conclusion
 
 async def settle_anchors(connection: Writer, keys: Iterable[BookKey]) -> None:
     """What provisional anchors said has proved right."""
-    ordered = sorted(keys)
-    await connection.execute(
-        _settle_anchors, {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered]}
-    )
+    await connection.execute(_settle_anchors, book_arrays(keys))

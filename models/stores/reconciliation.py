@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from core.domain.books import BookKey
 from core.domain.causes import Conclusion
+from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.stores.bulk import BulkInsert
 from models.tables import reconciliation_differences, reconciliations
@@ -39,8 +40,8 @@ _explain = text(
     "GROUP BY k.account, k.conid, k.cause) n WHERE d.id = n.id"
 )
 _mark_reconciled = text(
-    "UPDATE ledger_books b SET reconciled_at = :at FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[])) AS k(account, conid) "
+    "UPDATE ledger_books b SET reconciled_at = :at FROM "  # noqa: S608 - no input in it
+    f"{BOOKS} "
     "WHERE b.account = k.account AND b.conid = k.conid"
 )
 
@@ -119,8 +120,4 @@ async def explain_differences(connection: Writer, explained: Iterable[Explained]
 
 async def mark_reconciled(connection: Writer, keys: Iterable[BookKey], at: datetime) -> None:
     """Note that locked books agree with the broker."""
-    ordered = sorted(keys)
-    await connection.execute(
-        _mark_reconciled,
-        {"accounts": [key[0] for key in ordered], "conids": [key[1] for key in ordered], "at": at},
-    )
+    await connection.execute(_mark_reconciled, {**book_arrays(keys), "at": at})
