@@ -31,6 +31,17 @@ from tests.services.position_sync.importing.conftest import Import
 from tests.services.position_sync.importing.statements import period, trade
 
 FIRST = date(2026, 11, 16)
+FIRST_CHANGE = StatedChange(
+    line=1,
+    section="ChangeInNAV",
+    account=ACCOUNT,
+    starts_on=FIRST,
+    ends_on=FIRST + timedelta(days=1),
+    starting=Decimal(0),
+    ending=Decimal(1020),
+    contribution=Decimal(1000),
+    gain=Decimal(20),
+)
 _lines = count(1)
 History = Callable[[], Awaitable[list[dict[str, Any]]]]
 
@@ -124,18 +135,7 @@ async def test_stated_values_are_the_days_of_an_account(bring: Import, history: 
 async def test_a_change_in_value_tells_what_came_before_the_first_day(
     bring: Import, history: History
 ) -> None:
-    change = StatedChange(
-        line=1,
-        section="ChangeInNAV",
-        account=ACCOUNT,
-        starts_on=on(0),
-        ends_on=on(1),
-        starting=Decimal(0),
-        ending=Decimal(1020),
-        contribution=Decimal(1000),
-        gain=Decimal(20),
-    )
-    await bring(change, money(0, "1000"), worth(0, "1010"))
+    await bring(FIRST_CHANGE, money(0, "1000"), worth(0, "1010"))
     assert await history() == [
         row(0, "1010", "1000", "10", "0.01", "complete"),
         row(1, "1020", "0", "10", "0.02", "complete"),
@@ -145,18 +145,7 @@ async def test_a_change_in_value_tells_what_came_before_the_first_day(
 async def test_a_contribution_of_which_not_all_is_itemized_is_no_profit(
     bring: Import, history: History
 ) -> None:
-    change = StatedChange(
-        line=1,
-        section="ChangeInNAV",
-        account=ACCOUNT,
-        starts_on=on(0),
-        ends_on=on(1),
-        starting=Decimal(0),
-        ending=Decimal(1020),
-        contribution=Decimal(1000),
-        gain=Decimal(20),
-    )
-    await bring(change, worth(0, "1010"))
+    await bring(FIRST_CHANGE, worth(0, "1010"))
     assert await history() == [
         row(0, "1010", None, None, None, "incomplete"),
         row(1, "1020", None, None, None, "incomplete"),
