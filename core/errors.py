@@ -1,7 +1,10 @@
 """Expected failures: types with a stable code, an exit code and a sentence that says what to do."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+ErrorCategory: TypeAlias = Literal["auth", "network", "rate_limit", "parsing", "validation", "database"]
+"""What kind of thing went wrong: the same words in rows, logs, metrics and on the command line."""
 
 
 class LotkeeperError(Exception):

@@ -15,11 +15,11 @@ from msgspec import Struct
 from core.domain.executions import Side
 from core.domain.instruments import Instrument
 from core.domain.link import LinkState, UpDown
+from core.errors import ErrorCategory
 
 VERSION = 1
 
 Dataset = Literal["positions", "executions", "account_values", "pnl"]
-DeadCategory = Literal["auth", "network", "rate_limit", "parsing", "validation", "database"]
 
 LINK_REASONS = (
     "not_yet_synced",
@@ -154,7 +154,7 @@ class LinkChanged(_Event, frozen=True, kw_only=True, tag="link_changed"):
 class FrameUnreadable(_Event, frozen=True, kw_only=True, tag="frame_unreadable"):
     """A message that could not be read; kept whole so that nothing is lost."""
 
-    category: DeadCategory
+    category: ErrorCategory
     reason: str
     frame: str
     account: str = ""

@@ -103,7 +103,8 @@ def _counts(table: Table, keys: Sequence[str]) -> ColumnElement[bool]:
         )
         .correlate(table)
     )
-    return and_(stands, ~overruled)
+    # The index of what statements state knows that it is theirs.
+    return and_(table.c.import_id.is_not(None), stands, ~overruled)
 
 
 async def balances_page(

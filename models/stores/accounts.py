@@ -87,7 +87,7 @@ _upsert_pnl = BulkInsert(
     + ", ".join(f"{name} = excluded.{name}" for name in (*_FIGURES, "as_of"))
     + f" WHERE {newer('account_pnl', 'as_of')}",
 )
-_MARK_FIGURES = ("quantity", "market_price", "market_value", *_FIGURES)
+_MARK_FIGURES = ("quantity", "market_price", "market_value", *_FIGURES, "priced_at")
 _upsert_marks = BulkInsert(
     marks,
     ("account", "conid", *_MARK_FIGURES, "as_of"),
@@ -197,6 +197,8 @@ async def upsert_marks(connection: Writer, ticks: Iterable[MarkReported]) -> Non
             tick.daily_pnl,
             tick.unrealized_pnl,
             tick.realized_pnl,
+            # A price may be repeated from before where nothing else is told; its value is not.
+            None if tick.market_value is None else tick.received_at,
             tick.received_at,
         )
         for tick in sorted(ticks, key=lambda tick: (tick.account, tick.conid))

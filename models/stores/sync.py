@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -22,10 +23,14 @@ _upsert_datasets = BulkInsert(
     returning="account, dataset, as_of, complete",
 )
 _upsert_link = text(
-    "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch) "
-    "VALUES (1, :gateway, :ibkr, :state, :reason, :since, :at, :epoch) ON CONFLICT (id) DO UPDATE SET "
+    "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch, heard_at, "
+    "clock_offset_seconds) VALUES (1, :gateway, :ibkr, :state, :reason, :since, :at, :epoch, "
+    "CASE WHEN :is_beat THEN clock_timestamp() END, :clock_offset) ON CONFLICT (id) DO UPDATE SET "
     "gateway = excluded.gateway, ibkr = excluded.ibkr, state = excluded.state, reason = excluded.reason, "
-    "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch "
+    "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch, "
+    # What is told again from the stream may be long past; a beat is of this moment.
+    "heard_at = coalesce(excluded.heard_at, broker_links.heard_at), clock_offset_seconds = "
+    "coalesce(excluded.clock_offset_seconds, broker_links.clock_offset_seconds) "
     "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at) "
     "OR (:is_beat AND broker_links.epoch = excluded.epoch "
     "AND broker_links.updated_at > excluded.updated_at + make_interval(secs => :set_back))"
@@ -69,11 +74,18 @@ async def record_datasets(
 
 
 async def record_link(
-    connection: Writer, link: LinkChanged, at: datetime, epoch: int, *, is_beat: bool = False
+    connection: Writer,
+    link: LinkChanged,
+    at: datetime,
+    epoch: int,
+    *,
+    is_beat: bool = False,
+    clock_offset: Decimal | None = None,
 ) -> None:
     """Store the last known state of the links; an older word is void.
 
-    A beat is of this moment: one that is much older than what is stored comes from a clock that was set back.
+    ``clock_offset`` is the broker's clock minus ours, in seconds; a beat tells it. A beat is of this moment:
+    one that is much older than what is stored comes from a clock that was set back.
     """
     parameters = {
         "gateway": link.gateway,
@@ -85,6 +97,7 @@ async def record_link(
         "epoch": epoch,
         "is_beat": is_beat,
         "set_back": SET_BACK_SECONDS,
+        "clock_offset": clock_offset,
     }
     await connection.execute(_upsert_link, parameters)
 

@@ -37,6 +37,7 @@ from models.tables.positions import (
     position_statements,
     positions,
 )
+from models.tables.snapshots import snapshot_positions, snapshot_runs, snapshots
 from models.tables.statements import flex_fetches
 from models.tables.sync import (
     broker_links,
@@ -84,6 +85,9 @@ __all__ = [
     "raw_payloads",
     "reconciliation_differences",
     "reconciliations",
+    "snapshot_positions",
+    "snapshot_runs",
+    "snapshots",
     "stated_changes",
     "stated_instruments",
     "stated_inventories",

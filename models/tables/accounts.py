@@ -96,6 +96,7 @@ marks = Table(
     Column("daily_pnl", Money),
     Column("unrealized_pnl", Money),
     Column("realized_pnl", Money),
+    Column("priced_at", Instant, comment="when it was last told what it is worth; null: not known"),
     Column("as_of", Instant, nullable=False),
     comment="the latest mark per position, upserted at most every few seconds",
 )

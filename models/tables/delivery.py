@@ -1,7 +1,10 @@
 """What makes a fact count once: what was applied, what is still to be announced, what is kept aside."""
 
+from typing import get_args
+
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func
 
+from core.errors import ErrorCategory
 from models.types import BigInt, Bool, Bytes, Instant, Int, Json, String, metadata, one_of
 
 inbox = Table(
@@ -63,7 +66,7 @@ dead_facts = Table(
     Column("retries", Int, nullable=False, server_default="0"),
     CheckConstraint(one_of("status", "open", "retried", "dropped"), name="status"),
     CheckConstraint(
-        one_of("category", "auth", "network", "rate_limit", "parsing", "validation", "database"),
+        one_of("category", *get_args(ErrorCategory)),
         name="category",
     ),
     Index("ix_dead_facts_last_seen_at", "last_seen_at"),

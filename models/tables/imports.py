@@ -9,17 +9,18 @@ from typing import get_args
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Identity, Index, Table, text
 
 from core.domain.episodes import Cause
+from core.domain.performance import Source
 from core.domain.stated import CashKind
 from models.types import BigInt, Bool, Bytes, Instant, Int, Json, Money, String, metadata, one_of
 
 raw_payloads = Table(
     "raw_payloads",
     metadata,
-    Column("sha256", String, primary_key=True, comment="of the file itself, hexadecimal"),
-    Column("size_bytes", BigInt, nullable=False, comment="of the file itself"),
-    Column("content", Bytes, nullable=False, comment="the file, deflated (zlib)"),
+    Column("sha256", String, primary_key=True, comment="of the content itself, hexadecimal"),
+    Column("size_bytes", BigInt, nullable=False, comment="of the content itself"),
+    Column("content", Bytes, nullable=False, comment="the file or JSON document, deflated (zlib)"),
     Column("stored_at", Instant, nullable=False),
-    comment="imported files, each once, as they came",
+    comment="imported files as they came, and what snapshots were made of; each once",
 )
 
 imports = Table(
@@ -60,6 +61,48 @@ def _brought(name: str, *columns: Column[object] | CheckConstraint | Index, comm
         ),
         Column("line", Int, nullable=False, comment="where in its file"),
         Index(f"ix_{name}_import_id", "import_id"),
+        comment=comment,
+    )
+
+
+def _told(name: str, *columns: Column[object], keys: tuple[str, ...], comment: str) -> Table:
+    """A table of what statements state of a day's end, and the broker tells at a moment for a snapshot.
+
+    ``keys`` are what a row is about, besides its day. A statement's row goes with its import.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("id", BigInt, Identity(always=True), primary_key=True),
+        *columns,
+        Column("as_of", Date, nullable=False, comment="the broker's day"),
+        Column("at", Instant, comment="when the broker told it; null: it was stated for the end of the day"),
+        Column("source", String, nullable=False, server_default="statement"),
+        Column("import_id", BigInt, ForeignKey("imports.id", ondelete="CASCADE")),
+        Column("line", Int, comment="where in its file"),
+        Column("snapshot_id", BigInt, ForeignKey("snapshots.id", ondelete="CASCADE")),
+        CheckConstraint(one_of("source", *get_args(Source)), name="source"),
+        CheckConstraint(
+            "(source = 'statement') = (import_id IS NOT NULL AND line IS NOT NULL)", name="statement"
+        ),
+        CheckConstraint(
+            "(source = 'snapshot') = (snapshot_id IS NOT NULL AND at IS NOT NULL)", name="snapshot"
+        ),
+        Index(
+            f"uq_{name}_stated",
+            *(*keys, "as_of", "import_id"),
+            unique=True,
+            postgresql_where=text("import_id IS NOT NULL"),
+        ),
+        Index(
+            f"uq_{name}_snapshot",
+            *("snapshot_id", *keys),
+            unique=True,
+            postgresql_where=text("snapshot_id IS NOT NULL"),
+        ),
+        Index(f"ix_{name}_import_id", "import_id"),
+        # The list's order, of what statements state.
+        Index(f"ix_{name}_as_of", *("as_of", *keys), postgresql_where=text("import_id IS NOT NULL")),
         comment=comment,
     )
 
@@ -174,11 +217,10 @@ cash_flows = _brought(
     comment="money that came or went, other than by trades",
 )
 
-cash_balances = _brought(
+cash_balances = _told(
     "cash_balances",
-    Column("account", String, primary_key=True),
-    Column("currency", String, primary_key=True, comment="BASE_SUMMARY: all of it, in the base currency"),
-    Column("as_of", Date, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("currency", String, nullable=False, comment="BASE_SUMMARY: all of it, in the base currency"),
     Column("cash", Money, nullable=False),
     Column("settled_cash", Money),
     Column("starts_on", Date, comment="the first day of its statement"),
@@ -187,18 +229,17 @@ cash_balances = _brought(
     Column("commissions", Money),
     Column("futures", Money, comment="what futures settled day by day"),
     Column("flows", Money, comment="everything else that came or went since"),
-    Index("ix_cash_balances_as_of", "as_of", "account", "currency"),
-    comment="cash at the end of a day, as statements state it",
+    keys=("account", "currency"),
+    comment="cash at the end of a day, as statements state it, or as the broker told it for a snapshot",
 )
 
-fx_rates = _brought(
+fx_rates = _told(
     "fx_rates",
-    Column("currency", String, primary_key=True),
-    Column("into_currency", String, primary_key=True),
-    Column("as_of", Date, primary_key=True),
+    Column("currency", String, nullable=False),
+    Column("into_currency", String, nullable=False),
     Column("rate", Money, nullable=False, comment="what one unit of currency was worth in into_currency"),
-    Index("ix_fx_rates_as_of", "as_of", "currency", "into_currency"),
-    comment="rates at the end of a day, as statements state them",
+    keys=("currency", "into_currency"),
+    comment="rates at the end of a day, as statements state them, or as the broker told them for a snapshot",
 )
 
 stated_values = _brought(

@@ -7,6 +7,9 @@ from models.types import BigInt, Id, Instant, Int, Json, Money, String, metadata
 RESYNC = "resync"
 """Comparing everything with the broker, for someone who waits for it."""
 
+SNAPSHOT = "snapshot"
+"""Saving a snapshot now, for someone who asked for it."""
+
 IMPORT = "import"
 """Importing a statement that was handed in."""
 

@@ -20,7 +20,11 @@ performance_metrics = Table(
     Column("net_liquidation", Money, nullable=False),
     Column("total_cash", Money),
     Column("gross_position_value", Money, comment="of all holdings, shorts taken as positive"),
-    Column("daily_pnl", Money, comment="change since the day before, less net_contribution"),
+    Column(
+        "daily_pnl",
+        Money,
+        comment="since the day before, less net_contribution; of an hour: by IBKR's account window",
+    ),
     Column("unrealized_pnl", Money),
     Column("realized_pnl", Money),
     Column("net_contribution", Money, comment="what the owner brought less what he took"),

@@ -1,7 +1,10 @@
 """Statements of the broker: when they were fetched, and what came of it."""
 
+from typing import get_args
+
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, text
 
+from core.errors import ErrorCategory
 from models.types import BigInt, Bool, Instant, String, metadata, one_of
 
 flex_fetches = Table(
@@ -21,7 +24,7 @@ flex_fetches = Table(
     Column("size_bytes", BigInt),
     CheckConstraint(one_of("outcome", "running", "succeeded", "failed"), name="outcome"),
     CheckConstraint(
-        one_of("error_category", "auth", "network", "rate_limit", "parsing", "validation", "database"),
+        one_of("error_category", *get_args(ErrorCategory)),
         name="error_category",
     ),
     CheckConstraint("(outcome = 'failed') = (error_category IS NOT NULL)", name="failed"),

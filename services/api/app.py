@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from core.process import run_service
 from core.settings import Settings
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
+from core.version import installed_version
 from models.session import Database
 from services.api import problems
 from services.api.context import Context
@@ -37,6 +36,7 @@ from services.api.routers import (
     realized,
     reconciliations,
     session,
+    snapshots,
     statements,
     statistics,
     stream,
@@ -49,14 +49,6 @@ from services.api.security.origin import HostList
 from services.api.server import serve
 
 STATIC = Path(__file__).parent / "static"
-
-
-def installed_version() -> str:
-    """The version of Lotkeeper, as installed."""
-    try:
-        return version_of("lotkeeper")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _build_context(
@@ -124,6 +116,7 @@ def create_app(
         cash,
         reconciliations,
         imports,
+        snapshots,
         statements,
         sync,
         stream,

@@ -3,21 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.domain.freshness import BEAT_LIMIT, link_reason, value_reason
 from core.domain.link import LinkState, UpDown
 from services.api.schemas.common import Freshness, Links
-
-BEAT_LIMIT = timedelta(seconds=2.5)
-"""The broker link beats about once a second; silence for longer than this means that it is gone."""
-
-VALUE_CADENCE = timedelta(seconds=210)
-"""IBKR sends portfolio and account values on change or every three minutes; half a minute is slack."""
-
-CADENCES: dict[str, timedelta | None] = {
-    "positions": None,  # on change: a link that lives is enough
-    "executions": None,
-    "account_values": VALUE_CADENCE,
-    "pnl": VALUE_CADENCE,
-}
 
 UNKNOWN = Links(gateway="unknown", ibkr="unknown")
 
@@ -85,13 +73,14 @@ def conclude(
 
 
 def _reason(link: Link, *, synced_before: bool) -> str | None:
-    if link.gateway != "up":
-        return link.reason or "gateway_unreachable"
-    if link.ibkr == "down" or link.state == "degraded":
-        return link.reason or "ib_1100"
-    if not link.complete:
-        return "incomplete" if synced_before else "not_yet_synced"
-    return None
+    return link_reason(
+        gateway=link.gateway,
+        ibkr=link.ibkr,
+        state=link.state,
+        reason=link.reason,
+        complete=link.complete,
+        synced_before=synced_before,
+    )
 
 
 def whole_age(as_of: datetime, now: datetime) -> int:
@@ -116,10 +105,7 @@ def freshness(
     age = None if as_of is None else whole_age(as_of, now)
     reason = verdict.reason
     if reason is None:
-        if not complete or as_of is None:
-            reason = "incomplete"
-        elif cadence is not None and now - as_of > cadence:
-            reason = "old"
+        reason = value_reason(as_of, now, cadence=cadence, complete=complete)
     return Freshness(
         source="live" if reason is None else "last_known",
         as_of=as_of,

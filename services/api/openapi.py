@@ -20,6 +20,7 @@ from services.api.schemas.positions import Position, PositionDetail, PositionEve
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.reconciliations import DifferencePage, ReconciliationPage
 from services.api.schemas.session import Credentials, SessionInfo
+from services.api.schemas.snapshots import SnapshotDetail, SnapshotPage, SnapshotRunPage
 from services.api.schemas.statistics import StatisticsPage
 from services.api.schemas.sync import JobAnswer, SyncReport
 
@@ -48,6 +49,9 @@ ROOTS = (
     RealizedPage,
     ReconciliationPage,
     SessionInfo,
+    SnapshotDetail,
+    SnapshotPage,
+    SnapshotRunPage,
     StatementDifferencePage,
     StatisticsPage,
     Summary,

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,7 @@ from models.queries.grouping import GroupKey, is_period, period_end
 from models.queries.performance import PerformanceKey
 from models.queries.positions import PositionKey
 from models.queries.realized_differences import FillKey
+from models.queries.snapshots import SnapshotKey
 from services.api.parameters import in_utc
 from services.api.problems import ProblemError
 from services.api.schemas.common import encode
@@ -35,9 +36,13 @@ Cursor = Annotated[
 
 Item = TypeVar("Item")
 
+Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snapshot_runs"]
+"""Lists whose rows are numbered."""
+
 # A cursor is whatever somebody sends: it holds nothing that PostgreSQL could not take.
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
+_Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
@@ -103,9 +108,14 @@ class _DifferencePlace(msgspec.Struct, tag="s", array_like=True):
     id: UUID
 
 
+class _SnapshotPlace(msgspec.Struct, tag="t", array_like=True):
+    asof_ts: _Instant
+    id: _Number
+
+
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
-    list: Literal["reconciliations", "differences", "imports"]
-    id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    list: Numbered
+    id: _Number
 
 
 _Place = (
@@ -120,6 +130,7 @@ _Place = (
     | _DayPlace
     | _FlowPlace
     | _DifferencePlace
+    | _SnapshotPlace
     | _NumberPlace
 )
 _decode = msgspec.json.Decoder(_Place).decode
@@ -335,12 +346,27 @@ def difference_key(cursor: str | None) -> DifferenceKey | None:
     return DifferenceKey(place.day, place.id)
 
 
-def number_cursor(of: Literal["reconciliations", "differences", "imports"], number: int) -> str:
+def snapshot_cursor(key: SnapshotKey) -> str:
+    """Where a page of snapshots ended."""
+    return _write(_SnapshotPlace(*key))
+
+
+def snapshot_place(cursor: str | None) -> SnapshotKey | None:
+    """The place a cursor of the list of snapshots stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _SnapshotPlace):
+        raise _foreign()
+    return SnapshotKey(place.asof_ts, place.id)
+
+
+def number_cursor(of: Numbered, number: int) -> str:
     """Where a page of numbered rows ended."""
     return _write(_NumberPlace(of, number))
 
 
-def row_number(cursor: str | None, of: Literal["reconciliations", "differences", "imports"]) -> int | None:
+def row_number(cursor: str | None, of: Numbered) -> int | None:
     """The place a cursor of that list stands for."""
     if cursor is None:
         return None

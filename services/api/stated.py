@@ -1,4 +1,4 @@
-"""How fresh that is which statements tell: never live, and as old as the day it is about."""
+"""How fresh that is which statements tell, or was kept of a moment: never live, and as old as that."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -17,12 +17,21 @@ def end_of_day(day: date | None) -> datetime | None:
 
 def stated_freshness(as_of: datetime | None, judged: Judged) -> Freshness:
     """Of a list that statements fill, whose newest row is of this moment."""
+    return _past(as_of, judged, "statement")
+
+
+def kept_freshness(as_of: datetime | None, judged: Judged) -> Freshness:
+    """Of snapshots, the newest of which is of this moment."""
+    return _past(as_of, judged, "snapshot")
+
+
+def _past(as_of: datetime | None, judged: Judged, reason: str) -> Freshness:
     return Freshness(
         source="last_known",
         as_of=as_of,
         received_at=as_of,
         age_seconds=None if as_of is None else whole_age(as_of, judged.now),
         stale=True,
-        reason="statement",
+        reason=reason,
         links=judged.verdict.links,
     )

@@ -9,12 +9,12 @@ from ib_async import Execution
 from ib_async.decoder import Decoder
 from ib_async.wrapper import Wrapper
 
-from core.events.facts import DeadCategory
+from core.errors import ErrorCategory
 from services.broker.gateway_time import GatewayTimes
 from services.broker.unreadable import UnreadableError
 
 Fields = list[str]
-OnUnreadable = Callable[[DeadCategory, str, Fields], None]
+OnUnreadable = Callable[[ErrorCategory, str, Fields], None]
 
 USED = frozenset(
     {4, 6, 7, 9, 10, 11, 15, 18, 49, 52, 54, 55, 59, 61, 62, 63, 64, 71, 72, 73, 74, 94, 95},

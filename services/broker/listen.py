@@ -16,12 +16,12 @@ from ib_async import IB, CommissionReport, Contract, ContractDetails, Execution
 from core import logs
 from core.clock import Clock
 from core.domain.money import ZERO, decimal_from_text
+from core.errors import ErrorCategory
 from core.events.facts import (
     AccountsListed,
     AccountValueReported,
     Dataset,
     DatasetCompleted,
-    DeadCategory,
     FrameUnreadable,
     InstrumentDescribed,
     MarkReported,
@@ -140,7 +140,7 @@ class Listener:
         """Have messages that could not be read told again when they are repeated."""
         self._unreadable.clear()
 
-    def unreadable(self, category: DeadCategory, reason: str, fields: list[str]) -> None:
+    def unreadable(self, category: ErrorCategory, reason: str, fields: list[str]) -> None:
         """Keep a message aside, and say that its dataset is incomplete."""
         metrics.UNREADABLE.labels(reason.partition(":")[0]).inc()
         message = fields[0][:8] if fields else ""

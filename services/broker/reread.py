@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from ib_async import IB
 
-from core.events.facts import DeadCategory, Fact
+from core.errors import ErrorCategory
+from core.events.facts import Fact
 from core.settings import Settings
 from services.broker.beat import Link
 from services.broker.decode import RecordingDecoder
@@ -58,7 +59,7 @@ def reread(
     except (msgspec.MsgspecError, ValueError) as error:
         raise UnreadableError("parsing", "the frame was not kept in a form that can be read") from error
 
-    def unreadable(category: DeadCategory, reason: str, _fields: list[str]) -> None:
+    def unreadable(category: ErrorCategory, reason: str, _fields: list[str]) -> None:
         failures.append(UnreadableError(category, reason))
 
     def clock() -> datetime:

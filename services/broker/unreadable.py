@@ -1,7 +1,7 @@
 """What is raised, and told, about a message that cannot be read."""
 
-from core.errors import LotkeeperError
-from core.events.facts import Dataset, DeadCategory
+from core.errors import ErrorCategory, LotkeeperError
+from core.events.facts import Dataset
 
 
 class UnreadableError(LotkeeperError):
@@ -9,7 +9,7 @@ class UnreadableError(LotkeeperError):
 
     code = "message_unreadable"
 
-    def __init__(self, category: DeadCategory, reason: str) -> None:
+    def __init__(self, category: ErrorCategory, reason: str) -> None:
         super().__init__(reason)
         self.category = category
         self.reason = reason

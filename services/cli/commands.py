@@ -11,7 +11,7 @@ from services.cli.dead_commands import dead
 from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
 from services.cli.ledger_commands import ledger, validate
-from services.cli.options import AsJson, WhichProfile
+from services.cli.options import AsJson, OneAccount, WhichProfile
 
 INTERRUPTED = 130
 DEFAULT_SCENARIO = "default"
@@ -32,6 +32,7 @@ WebPort = Annotated[
 ]
 START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
 TRUST, STATEMENTS = "Prove and mend the ledger", "The broker's statements"
+HISTORY = "What it was worth"
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
@@ -96,10 +97,11 @@ def broker() -> None:
 def worker() -> None:
     """Run a worker: from the Redis stream to PostgreSQL. Start as many as you like."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.cli.snapshot_keeper import SNAPSHOTS, keep_snapshots  # noqa: PLC0415 - the same
     from services.cli.statement_keeper import keep_statements  # noqa: PLC0415 - the same
     from services.position_sync.app import run  # noqa: PLC0415 - the same
 
-    run(load_settings(), [keep_statements])
+    run(load_settings(), [keep_statements, keep_snapshots], [SNAPSHOTS])
 
 
 @app.command(rich_help_panel=SERVICES)
@@ -162,6 +164,17 @@ def resync(
     from services.cli.asking import ask_for_resync  # noqa: PLC0415 - takes a while, not needed for help
 
     ask_for_resync(profile, wait_seconds=timeout if wait else None, as_json=as_json)
+
+
+@app.command(rich_help_panel=HISTORY)
+def snapshot(account: OneAccount = None, profile: WhichProfile = None, as_json: AsJson = False) -> None:
+    """Save what accounts are worth now, from what the broker told last. A worker does so every hour.
+
+    Exit code 3 if what is known is not fresh enough of any account, 5 if it is of some only.
+    """
+    from services.cli.snapshotting import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account, as_json=as_json)
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
 """``dead …``. What they need is imported when they run, as in ``commands``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from core.errors import ErrorCategory
 from services.cli.options import AsJson, OneAccount, WhichProfile
 
 dead = typer.Typer(
@@ -12,7 +13,7 @@ dead = typer.Typer(
 )
 
 OneCategory = Annotated[
-    Literal["auth", "network", "rate_limit", "parsing", "validation", "database"] | None,
+    ErrorCategory | None,
     typer.Option("--category", help="Only of this category. [default: all]"),
 ]
 Ids = Annotated[

@@ -33,16 +33,18 @@ Companion = Callable[[Settings, Database, StreamPort], Awaitable[None]]
 """What a worker does besides: runs until cancelled, over the worker's own connections."""
 
 
-def run(settings: Settings, companions: Sequence[Companion] = ()) -> None:
+def run(settings: Settings, companions: Sequence[Companion] = (), hourly: Sequence[jobs.Hourly] = ()) -> None:
     """Run a worker until told to stop. Any number may run at once."""
 
     async def run_all(settings: Settings) -> None:
-        await main(settings, companions)
+        await main(settings, companions, hourly)
 
     run_service("worker", settings, run_all, metrics_port=settings.worker_metrics_port)
 
 
-async def main(settings: Settings, companions: Sequence[Companion] = ()) -> None:
+async def main(
+    settings: Settings, companions: Sequence[Companion] = (), hourly: Sequence[jobs.Hourly] = ()
+) -> None:
     """Run until cancelled.
 
     Raises:
@@ -69,7 +71,7 @@ async def main(settings: Settings, companions: Sequence[Companion] = ()) -> None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="relay")
             tasks.create_task(TicksReader(database, ticks_streams, settings).run(), name="ticks")
-            tasks.create_task(jobs.run_worker(settings, database, streams), name="jobs")
+            tasks.create_task(jobs.run_worker(settings, database, streams, hourly), name="jobs")
             tasks.create_task(Upkeep(database, streams, settings, queue).run(), name="upkeep")
             tasks.create_task(_tend_facts(streams, settings), name="facts")
             for companion in companions:

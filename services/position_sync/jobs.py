@@ -5,17 +5,18 @@ arq ends when its Redis connections are cut, so it is run again, in this process
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timezone
 from math import ceil
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
-from arq import func
+from arq import cron, func
 from arq.connections import ArqRedis
+from arq.cron import CronJob
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -44,6 +45,14 @@ _ATTEMPTS = 3
 _LEAST_SECONDS = 0.05
 _RETRY_FIRST_SECONDS = 0.2
 _RETRY_MOST_SECONDS = 5.0
+
+
+class Hourly(NamedTuple):
+    """What is done at each full hour, by one of the workers; whoever missed it has to look for it himself."""
+
+    name: str
+    do: Callable[[Settings, Database], Awaitable[None]]
+
 
 _encode = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder(enc_hook=str).encode)
 _decode = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.decode)
@@ -131,7 +140,13 @@ class ComparisonQueue:
                 return
 
 
-def worker(settings: Settings, database: Database, streams: StreamPort, redis: ArqRedis) -> Worker:
+def worker(
+    settings: Settings,
+    database: Database,
+    streams: StreamPort,
+    redis: ArqRedis,
+    hourly: Sequence[Hourly] = (),
+) -> Worker:
     """An arq worker for this installation's queue. Signals are the process's own business."""
     queue = ComparisonQueue(redis, settings)
 
@@ -148,6 +163,7 @@ def worker(settings: Settings, database: Database, streams: StreamPort, redis: A
                 max_tries=_ALWAYS_AGAIN,
             )
         ],
+        cron_jobs=[_at_each_hour(one, settings, database) for one in hourly],
         redis_pool=redis,
         queue_name=settings.queue_name,
         handle_signals=False,
@@ -162,14 +178,36 @@ def worker(settings: Settings, database: Database, streams: StreamPort, redis: A
     )
 
 
-async def run_worker(settings: Settings, database: Database, streams: StreamPort) -> None:
+def _at_each_hour(hourly: Hourly, settings: Settings, database: Database) -> CronJob:
+    async def do(_: dict[str, Any]) -> None:
+        try:
+            await hourly.do(settings, database)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.debug("hourly_work_left_for_later", name=hourly.name, reason=type(error).__name__)
+
+    return cron(
+        cast("WorkerCoroutine", do),
+        name=f"{settings.queue_name}:{hourly.name}",
+        minute=0,
+        second=0,
+        timeout=_JOB_TIMEOUT_SECONDS,
+        keep_result=0,
+        max_tries=1,
+    )
+
+
+async def run_worker(
+    settings: Settings, database: Database, streams: StreamPort, hourly: Sequence[Hourly] = ()
+) -> None:
     """Run an arq worker until cancelled; start it anew each time Redis goes away."""
     retry_seconds = _RETRY_FIRST_SECONDS
     is_down = False
     while True:
         redis = connect(settings)
         started = time.monotonic()
-        arq_worker = worker(settings, database, streams, redis)
+        arq_worker = worker(settings, database, streams, redis, hourly)
         running = asyncio.create_task(arq_worker.async_run(), name="arq")
         try:
             # Waited for from outside: redis-py can swallow the cancellation of what runs inside, and whoever

@@ -10,6 +10,7 @@ import msgspec
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.money import decimal_from_float
 from core.errors import StreamUnavailableError
 from core.events.facts import LinkBeat, LinkChanged, MarkReported, PnlReported, Tick, decode_ticks
 from core.settings import Settings
@@ -192,4 +193,11 @@ class TicksReader:
                     reason=beat.reason,
                     state=beat.state,
                 )
-                await record_link(connection, link, beat.received_at, epoch, is_beat=True)
+                await record_link(
+                    connection,
+                    link,
+                    beat.received_at,
+                    epoch,
+                    is_beat=True,
+                    clock_offset=decimal_from_float(beat.clock_offset_seconds),
+                )

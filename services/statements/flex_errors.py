@@ -1,18 +1,15 @@
 """Why a statement could not be fetched. None of these, nor what caused it, has the token in it."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
-from core.errors import LotkeeperError
-
-Category: TypeAlias = Literal["auth", "network", "rate_limit", "parsing", "validation", "database"]
-"""The kinds of failures, the same as of everything that is kept aside."""
+from core.errors import ErrorCategory, LotkeeperError
 
 
 class FlexError(LotkeeperError):
     """A statement could not be fetched. ``flex_code`` is the service's own number for why, if it gave one."""
 
     code = "flex_failed"
-    category: ClassVar[Category] = "validation"
+    category: ClassVar[ErrorCategory] = "validation"
 
     def __init__(self, sentence: str, flex_code: int | None = None) -> None:
         self.flex_code = flex_code

@@ -8,14 +8,14 @@ from typing import Final, get_args
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
-from core.errors import LotkeeperError
+from core.errors import ErrorCategory, LotkeeperError
 from core.settings import Settings
 from models.queries.flex_fetches import FetchRow
 from models.session import DISCONNECTS, Database, OwnConnection
 from models.stores.flex_fetches import Fetched, begin_fetch, fetch_failed, fetch_succeeded, lock_query
 from services.statements.errors import StatementError
 from services.statements.fetch import FlexClient
-from services.statements.flex_errors import Category, FlexError
+from services.statements.flex_errors import FlexError
 from services.statements.kept_file import KeptFile
 from services.statements.schedule import Try
 
@@ -27,7 +27,7 @@ DATABASE_AWAY: Final = (*DISCONNECTS, SQLAlchemyError, TimeoutError)
 _LOCK_IDLE_SECONDS: Final = 3600.0
 """Longer than any fetch: a machine that is gone keeps its lock no longer than that."""
 
-_CATEGORIES: Final[dict[str, Category]] = {name: name for name in get_args(Category)}
+_CATEGORIES: Final[dict[str, ErrorCategory]] = {name: name for name in get_args(ErrorCategory)}
 
 
 class Recorder:
@@ -99,7 +99,7 @@ class Recorder:
             await own.close()
 
 
-def category_of(error: Exception) -> Category:
+def category_of(error: Exception) -> ErrorCategory:
     """What kind of failure it was."""
     if isinstance(error, FlexError):
         return error.category

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.statements.flex_errors import Category
+from core.errors import ErrorCategory
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 SPREAD_MINUTES: Final = 30
@@ -33,7 +33,7 @@ class Try(NamedTuple):
     """
 
     started_at: datetime
-    category: Category | None
+    category: ErrorCategory | None
     token_mark: str
     asked: bool = False
 

@@ -41,7 +41,7 @@ _counted = [
 ]
 _TELLING = (
     *("stated_trades", "stated_positions", "corporate_actions"),
-    *("cash_balances", "stated_values", "stated_changes"),
+    *("cash_balances WHERE source = 'statement'", "stated_values", "stated_changes"),
 )
 _accounts = text(
     " UNION ".join(f"SELECT account FROM {name}" for name in _TELLING) + " ORDER BY account"  # noqa: S608 - as above

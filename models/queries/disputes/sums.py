@@ -12,7 +12,8 @@ _OWN = """{0}.account = ANY(ARRAY(
             SELECT o.account
             FROM broker_accounts o
             WHERE o.account = :account OR (left(o.account, -1) = :account AND right(o.account, 1) ~ '[A-Z]'
-                AND NOT EXISTS (SELECT FROM cash_balances k WHERE k.account = o.account))
+                AND NOT EXISTS (SELECT FROM cash_balances k WHERE k.account = o.account
+                    AND k.source = 'statement'))
         ))"""
 
 _TOLD = f"""

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from core.domain.freshness import VALUE_CADENCE, is_complete
 from core.events.changes import PositionChanged
 from models.queries.positions import PositionKey
-from services.api.freshness import VALUE_CADENCE, Verdict, freshness
+from services.api.freshness import Verdict, freshness
 from services.api.live.picture import Picture
 from services.api.live.rows import account_row, all_row, position_row, summary_row
 from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
@@ -54,14 +55,8 @@ class Feed:
 
     def _complete(self, account: str, *names: str, verdict: Verdict) -> bool:
         """Whether the account's downloads have no gap, and the first named came over this connection."""
-        for index, name in enumerate(names):
-            state = self.picture.datasets.get((account, name))
-            if state is None:
-                if index == 0:
-                    return False
-            elif not state.complete or (index == 0 and state.epoch < verdict.epoch):
-                return False
-        return True
+        known = self.picture.datasets
+        return is_complete([known.get((account, name)) for name in names], verdict.epoch)
 
     def dataset_as_of(self, account: str, name: str) -> datetime | None:
         """From when what we have of a download is: its last run, or whatever came by itself since."""

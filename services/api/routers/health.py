@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from typing import NamedTuple
@@ -12,10 +13,12 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
 from core.domain.disputes import DisputeCause, DisputeKind
+from core.domain.snapshots import RunStatus
 from models.migrate import current_revision, head_revision
 from models.queries.disputes.compare import difference_counts
 from models.queries.jobs import DueCounts, due_counts
 from models.queries.realized_differences import RealizedTotal
+from models.queries.snapshots import hours_by_status, oldest_of_newest
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
 from services.api import metrics
 from services.api.context import Context, Shared
@@ -29,6 +32,7 @@ from services.api.schemas.sync import StreamReport
 router = APIRouter(tags=["health"])
 
 READY_SECONDS = 2.0
+_COUNTED = timedelta(hours=24)
 _LINK_VALUE = {"up": 1, "down": 0, "unknown": None}
 
 
@@ -64,6 +68,8 @@ class _Counted(NamedTuple):
     numbers: Tally
     due: DueCounts
     disputes: list[tuple[DisputeKind, DisputeCause, int]]
+    snapshot_as_of: datetime | None
+    snapshot_hours: dict[RunStatus, int]
 
 
 async def _counted(context: Context) -> _Counted | None:
@@ -75,6 +81,8 @@ async def _counted(context: Context) -> _Counted | None:
                     await tally(reader),
                     await due_counts(reader),
                     await difference_counts(reader),
+                    await oldest_of_newest(reader),
+                    await hours_by_status(reader, context.clock() - _COUNTED),
                 )
     except DATABASE_AWAY:
         return None
@@ -120,7 +128,7 @@ def _from_database(counted: _Counted | None) -> Iterable[GaugeMetricFamily]:
     yield metrics.gauge("database_up", "Whether PostgreSQL answers.", [((), int(counted is not None))])
     if counted is None:
         return
-    dead, numbers, due, disputes = counted
+    dead, numbers, due, disputes = counted[:4]
     yield metrics.gauge(
         "dead_facts",
         "Messages kept aside because they could not be read, by occurrence.",
@@ -152,6 +160,25 @@ def _from_database(counted: _Counted | None) -> Iterable[GaugeMetricFamily]:
         [((kind, cause), figures) for kind, cause, figures in disputes],
         "kind",
         "cause",
+    )
+
+
+def _from_snapshots(context: Context, counted: _Counted | None) -> Iterable[GaugeMetricFamily]:
+    if counted is None:
+        return
+    profile, as_of = context.settings.profile, counted.snapshot_as_of
+    yield metrics.gauge(
+        "snapshot_age_seconds",
+        "Age of the last snapshot, of the account that has gone longest without.",
+        [((profile,), None if as_of is None else whole_age(as_of, context.clock()))],
+        "profile",
+    )
+    yield metrics.gauge(
+        "snapshot_hours",
+        "Hours of the last day by how their snapshots went; those that are missing had no run.",
+        [((profile, status), count) for status, count in counted.snapshot_hours.items()],
+        "profile",
+        "status",
     )
 
 
@@ -209,6 +236,7 @@ async def prometheus(context: Shared) -> Response:
     families = [
         *_from_picture(context),
         *_from_database(counted),
+        *_from_snapshots(context, counted),
         *_from_ledger(context.realized.latest()),
         *_from_streams(await stream_reports(context)),
     ]

@@ -20,7 +20,7 @@ from services.api.parameters import Moment
 from services.api.schemas.common import encode
 from services.api.schemas.performance import Performance, PerformancePage
 from services.api.spelling import spelled
-from services.api.stated import stated_freshness
+from services.api.stated import kept_freshness, stated_freshness
 
 router = APIRouter(prefix="/api/v1/performance", tags=["performance"])
 
@@ -43,7 +43,7 @@ async def list_performance(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """Day by day from statements, as long as they tell: value, profit, contribution, return, drawdown."""
+    """Day by day from statements, as far as they tell, and hour by hour from snapshots."""
     after = performance_key(cursor, resolution)
     if account is not None:
         context.known_account(account)
@@ -61,9 +61,11 @@ async def list_performance(
     next_cursor = None
     if last is not None:
         next_cursor = performance_cursor(resolution, PerformanceKey(last.ts, last.account, last.source))
+    # Days are what statements tell, hours what was kept of them.
+    freshness_of = stated_freshness if resolution == "day" else kept_freshness
     page = PerformancePage(
         items=tuple(_performance(row) for row in rows),
         next_cursor=next_cursor,
-        freshness=stated_freshness(max((row.ts for row in rows), default=None), context.hub.judge()),
+        freshness=freshness_of(max((row.ts for row in rows), default=None), context.hub.judge()),
     )
     return json_response(encode(page))

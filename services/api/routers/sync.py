@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from core import logs
+from core.domain.freshness import CADENCES
 from core.domain.money import plain
 from core.errors import StreamUnavailableError
 from core.events import requests
@@ -25,7 +26,7 @@ from models.queries.sync import (
 )
 from models.stores.jobs_asked import ask_resync, fail_job
 from services.api.context import Context, Shared
-from services.api.freshness import CADENCES, whole_age
+from services.api.freshness import whole_age
 from services.api.live.feed import Judged
 from services.api.openapi import answers
 from services.api.paging import json_response

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from services.api.freshness import UNKNOWN, VALUE_CADENCE, Link, Verdict, conclude, freshness
+from core.domain.freshness import VALUE_CADENCE
+from services.api.freshness import UNKNOWN, Link, Verdict, conclude, freshness
 from services.api.schemas.common import Links
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

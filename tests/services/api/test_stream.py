@@ -9,11 +9,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from core.clock import utc_now
+from core.domain.freshness import VALUE_CADENCE
 from core.events.changes import DatasetRecorded
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
-from services.api.freshness import VALUE_CADENCE
 from services.api.live.hub import Pace
 from tests.services.api.conftest import QUICK, Api, Socket, Start
 from tests.services.api.portfolio import (

@@ -12,6 +12,7 @@ from services.api.schemas.examples import (
     positions,
     realized,
     reconciliations,
+    snapshots,
     sync,
 )
 
@@ -23,5 +24,6 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | positions.EXAMPLES
     | realized.EXAMPLES
     | reconciliations.EXAMPLES
+    | snapshots.EXAMPLES
     | sync.EXAMPLES
 )

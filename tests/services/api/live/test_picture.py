@@ -1,11 +1,12 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from core.domain.freshness import VALUE_CADENCE
 from core.events.changes import AccountValueChanged
 from core.events.facts import PnlReported
 from models.queries.accounts import AccountRow
 from models.queries.sync import DatasetRow
-from services.api.freshness import VALUE_CADENCE, Verdict
+from services.api.freshness import Verdict
 from services.api.live.feed import Feed, Judged
 from services.api.live.picture import Loaded, Picture
 from services.api.live.rows import summary_row

@@ -1,0 +1,367 @@
+"""What an account was worth at a moment: when that may be taken down, and what it comes to.
+
+Only what the broker told a moment ago is taken: an hour in which it told nothing is a gap. Net liquidation is
+always the broker's own; the parts are for looking into it, and what they lack is told as coverage.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from core.domain.freshness import BEAT_LIMIT, VALUE_CADENCE, Download, is_complete, link_reason, value_reason
+from core.domain.link import LinkState, UpDown
+from core.domain.money import ZERO, decimal_from_text, is_usable
+from core.domain.pnl import EXACT
+from core.domain.rates import EXCHANGE_RATE
+from core.errors import ErrorCategory
+
+RunStatus: TypeAlias = Literal["running", "success", "partial", "fail"]
+SnapshotTrigger: TypeAlias = Literal["hourly", "cli", "api"]
+SnapshotSource: TypeAlias = Literal["ibkr"]
+"""Whose word a snapshot is."""
+
+NET_LIQUIDATION: Final = "NetLiquidation"
+TOTAL_CASH: Final = "TotalCashValue"
+GROSS_POSITION_VALUE: Final = "GrossPositionValue"
+CASH_BALANCE: Final = "CashBalance"
+BASE: Final = "BASE"
+"""Stands where a currency would, for all of them together in the base currency."""
+BASE_SUMMARY: Final = "BASE_SUMMARY"
+"""The same in statements, and in what is kept."""
+
+AHEAD: Final = timedelta(seconds=60)
+"""What is of this moment is never so far ahead of it: where it seems to be, the clock was set back."""
+
+BACKOFF_MINUTES: Final = (1, 2, 5, 10)
+"""After a failed attempt; the last again and again, until the hour is over."""
+
+CASH_LIKE: Final = frozenset({"CASH", "BAG"})
+"""Currency pairs are cash, and told as such; of a combo only the legs are held."""
+
+WORTH_NOTHING_SOMETIMES: Final = frozenset({"OPT", "FOP", "WAR", "IOPT", "FUT"})
+"""What can be worth zero: an option far out of the money, a future at zero. A share is
+not: a gateway that has no market data says so of it."""
+
+_HOUR: Final = timedelta(hours=1)
+_COVERAGE: Final = Decimal("0.000001")
+
+
+class AccountValue(NamedTuple):
+    """What the broker told last of one key in one currency, over which connection."""
+
+    value: str
+    as_of: datetime
+    epoch: int
+
+
+class LinkWord(NamedTuple):
+    """What the link told last of itself, and how long ago; ``None``: it never did."""
+
+    gateway: UpDown
+    ibkr: UpDown
+    state: LinkState
+    reason: str
+    epoch: int
+    silent: timedelta | None
+    clock_offset: timedelta
+    """The broker's clock minus ours."""
+
+
+class Figures(NamedTuple):
+    """Profit and loss as IBKR's account window has it, in the base currency."""
+
+    daily_pnl: Decimal | None
+    unrealized_pnl: Decimal | None
+    realized_pnl: Decimal | None
+    as_of: datetime
+
+
+class Holding(NamedTuple):
+    """What the broker says is held, and the last mark of it. ``mark_quantity`` is what it was counted for."""
+
+    conid: int
+    sec_type: str
+    currency: str
+    point_value: Decimal
+    quantity: Decimal
+    average_cost: Decimal | None
+    mark_quantity: Decimal | None
+    market_price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal | None
+    daily_pnl: Decimal | None
+    priced_at: datetime | None
+
+
+class LastKnown(NamedTuple):
+    """All that is known of one account at a moment. ``values`` are by key and currency."""
+
+    account: str
+    link: LinkWord | None
+    account_values: Download | None
+    positions: Download | None
+    values: Mapping[tuple[str, str], AccountValue]
+    pnl: Figures | None
+    holdings: Sequence[Holding]
+
+
+class Refusal(NamedTuple):
+    """Why there is no snapshot. The reason names no account and no amount."""
+
+    category: ErrorCategory
+    reason: str
+
+
+class RateUsed(NamedTuple):
+    """One unit of a currency in the base currency, and when the broker told so."""
+
+    currency: str
+    rate: Decimal
+    as_of: datetime
+
+
+class CashHeld(NamedTuple):
+    """Cash in one currency; ``BASE_SUMMARY``: all of it, in the base currency."""
+
+    currency: str
+    cash: Decimal
+    as_of: datetime
+
+
+class Valued(NamedTuple):
+    """A holding and what it was worth. ``fresh``: its mark was of then."""
+
+    holding: Holding
+    mark_price: Decimal | None
+    market_value: Decimal | None
+    market_value_base: Decimal | None
+    fresh: bool
+
+
+class Valuation(NamedTuple):
+    """What an account was worth. ``asof_ts`` is the broker's time of ``net_liquidation``."""
+
+    account: str
+    asof_ts: datetime
+    base_currency: str
+    net_liquidation: Decimal
+    total_cash: Decimal | None
+    gross_position_value: Decimal | None
+    coverage: Decimal
+    pnl: Figures | None
+    positions: tuple[Valued, ...]
+    rates: tuple[RateUsed, ...]
+    cash: tuple[CashHeld, ...]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The hour that a moment is in, in UTC: the same wherever clocks are put forward or back.
+
+    >>> hour_of(datetime(2026, 11, 1, 5, 59, tzinfo=UTC)).isoformat()
+    '2026-11-01T05:00:00+00:00'
+    """
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def snapshot_key(account: str, hour: datetime | None, run_id: int) -> str:
+    """What names a snapshot: there is one of an account in an hour, and one in each run asked for."""
+    return f"{account}/{hour:%Y-%m-%dT%HZ}" if hour is not None else f"{account}/run-{run_id}"
+
+
+def is_due(status: RunStatus, attempts: int, finished_at: datetime | None, now: datetime) -> bool:
+    """Whether a run of the hour that ``now`` is in is to be tried (again). Nobody is at it.
+
+    One that never finished was begun by somebody who is gone.
+    """
+    if status == "success":
+        return False
+    if finished_at is None or now < finished_at:
+        return True  # a clock that was set back says nothing of when it is time
+    wait = BACKOFF_MINUTES[min(max(attempts, 1), len(BACKOFF_MINUTES)) - 1]
+    return now >= finished_at + timedelta(minutes=wait)
+
+
+def outcome(taken: int, failed: int) -> RunStatus:
+    """How a run ended. One that found no account at all has failed."""
+    if not taken:
+        return "fail"
+    return "partial" if failed else "success"
+
+
+def refusal(known: LastKnown, now: datetime, *, flush: timedelta) -> Refusal | None:
+    """Why what is known of an account cannot be taken for what is true; ``None``: it can.
+
+    ``flush`` is how long marks and beats wait at most until they are written.
+    """
+    return _link_refusal(known, flush) or _value_refusal(known, now)
+
+
+def _link_refusal(known: LastKnown, flush: timedelta) -> Refusal | None:
+    link = known.link
+    if link is None or link.silent is None or link.silent > BEAT_LIMIT + 2 * flush:
+        return Refusal("network", "broker_link_down")
+    reason = link_reason(
+        gateway=link.gateway,
+        ibkr=link.ibkr,
+        state=link.state,
+        reason=link.reason,
+        complete=link.state == "live",
+        synced_before=known.account_values is not None,
+    )
+    if reason is not None:
+        return Refusal("network", reason)
+    for name, download in (("account_values", known.account_values), ("positions", known.positions)):
+        if not is_complete([download], link.epoch):
+            return Refusal("network", f"incomplete: {name}")
+    return None
+
+
+def _value_refusal(known: LastKnown, now: datetime) -> Refusal | None:
+    told = _net_liquidation(known.values)
+    if told is None or known.link is None or told[1].epoch < known.link.epoch:
+        return Refusal("validation", f"missing: {NET_LIQUIDATION}")
+    if _number(told[1].value) is None:
+        return Refusal("validation", f"not a number: {NET_LIQUIDATION}")
+    if told[1].as_of > now + AHEAD:
+        return Refusal("validation", "the clock was set back: what was told last is of a time to come")
+    old = value_reason(told[1].as_of, now, cadence=VALUE_CADENCE)
+    return None if old is None else Refusal("network", f"{old}: {NET_LIQUIDATION}")
+
+
+def valuation(known: LastKnown, now: datetime) -> Valuation:
+    """What an account is worth, of which nothing is refused.
+
+    A position's value is the broker's, or price × quantity where that was counted for another quantity.
+    Where there is no mark or no rate it is unknown in the base currency, and lowers the coverage.
+    """
+    link, told = known.link, _net_liquidation(known.values)
+    net = _number(told[1].value) if told is not None else None
+    if link is None or told is None or net is None:
+        raise ValueError("what is known of the account is refused")
+    base, as_of = told[0], told[1].as_of
+    rates = _rates(known.values, base, link.epoch)
+    with localcontext(EXACT):
+        positions = tuple(_valued(one, rates.get(one.currency), now) for one in known.holdings)
+        coverage = _coverage(positions, rates)
+    pnl = known.pnl
+    if pnl is not None and not _is_of_now(pnl.as_of, now):
+        pnl = None
+    used = {one.currency for one in known.holdings} | {
+        currency for key, currency in known.values if key == CASH_BALANCE
+    }
+    return Valuation(
+        account=known.account,
+        asof_ts=as_of + link.clock_offset,
+        base_currency=base,
+        net_liquidation=net,
+        total_cash=_figure(known.values, TOTAL_CASH, base, link.epoch),
+        gross_position_value=_figure(known.values, GROSS_POSITION_VALUE, base, link.epoch),
+        coverage=coverage,
+        pnl=pnl,
+        positions=positions,
+        rates=tuple(
+            RateUsed(currency, rate.rate, rate.as_of)
+            for currency, rate in sorted(rates.items())
+            if currency in used and currency != base
+        ),
+        cash=tuple(_cash(known.values, link.epoch)),
+    )
+
+
+def _number(spelled: str) -> Decimal | None:
+    number = decimal_from_text(spelled)
+    return number if is_usable(number) else None
+
+
+def _net_liquidation(
+    values: Mapping[tuple[str, str], AccountValue],
+) -> tuple[str, AccountValue] | None:
+    """The newest, and its currency: IBKR gives it in the base currency only."""
+    told = [
+        (currency, value)
+        for (key, currency), value in values.items()
+        if key == NET_LIQUIDATION and currency not in {"", BASE}
+    ]
+    return max(told, key=lambda one: (one[1].epoch, one[1].as_of), default=None)
+
+
+def _figure(
+    values: Mapping[tuple[str, str], AccountValue], key: str, base: str, epoch: int
+) -> Decimal | None:
+    """What the broker told over this connection: values come when they change."""
+    told = values.get((key, base))
+    return _number(told.value) if told is not None and told.epoch >= epoch else None
+
+
+def _rates(values: Mapping[tuple[str, str], AccountValue], base: str, epoch: int) -> dict[str, RateUsed]:
+    rates: dict[str, RateUsed] = {}
+    for (key, currency), told in values.items():
+        if key != EXCHANGE_RATE or currency in {"", BASE} or told.epoch < epoch:
+            continue
+        rate = _number(told.value)
+        if rate is not None and rate > ZERO:
+            rates[currency] = RateUsed(currency, rate, told.as_of)
+    rates[base] = RateUsed(base, Decimal(1), datetime.min.replace(tzinfo=UTC))
+    return rates
+
+
+def _cash(values: Mapping[tuple[str, str], AccountValue], epoch: int) -> list[CashHeld]:
+    held: list[CashHeld] = []
+    for (key, currency), told in sorted(values.items()):
+        if key != CASH_BALANCE or not currency or told.epoch < epoch:
+            continue
+        amount = _number(told.value)
+        if amount is not None:
+            held.append(CashHeld(BASE_SUMMARY if currency == BASE else currency, amount, told.as_of))
+    return held
+
+
+def _is_of_now(as_of: datetime | None, now: datetime) -> bool:
+    return (
+        as_of is not None and as_of <= now + AHEAD and value_reason(as_of, now, cadence=VALUE_CADENCE) is None
+    )
+
+
+def _valued(holding: Holding, rate: RateUsed | None, now: datetime) -> Valued:
+    price, value = holding.market_price, holding.market_value
+    zero_is_real = holding.sec_type in WORTH_NOTHING_SOMETIMES
+    if not is_usable(price) or (price == ZERO and not zero_is_real):
+        price = None
+    if not is_usable(value) or (value == ZERO and not zero_is_real):
+        value = None
+    if holding.mark_quantity != holding.quantity:
+        value = None  # counted for what was held before
+    if value is None and price is not None:
+        value = price * holding.quantity * holding.point_value
+    fresh = value is not None and _is_of_now(holding.priced_at, now)
+    in_base = None if value is None or rate is None else value * rate.rate
+    return Valued(holding, price, value, in_base, fresh)
+
+
+def _coverage(positions: Sequence[Valued], rates: Mapping[str, RateUsed]) -> Decimal:
+    """The share of what is held whose value in the base currency is known from a fresh mark.
+
+    What has no value weighs what it had cost, and where that is not known either as much as the others on
+    average: what is not known is never taken for nothing.
+    """
+    counted = [one for one in positions if one.holding.sec_type not in CASH_LIKE]
+    weights = [_weight(one, rates.get(one.holding.currency)) for one in counted]
+    known = [weight for weight in weights if weight is not None]
+    average = sum(known, ZERO) / len(known) if known else ZERO
+    filled = [average or Decimal(1) if weight is None else weight for weight in weights]
+    if not any(filled):
+        filled = [Decimal(1)] * len(counted)
+    covered = [
+        weight
+        for one, weight in zip(counted, filled, strict=True)
+        if one.fresh and one.market_value_base is not None
+    ]
+    return (sum(covered, ZERO) / sum(filled, ZERO)).quantize(_COVERAGE) if counted else Decimal(1)
+
+
+def _weight(one: Valued, rate: RateUsed | None) -> Decimal | None:
+    if one.market_value_base is not None:
+        return abs(one.market_value_base)
+    cost = one.holding.average_cost
+    return None if rate is None or cost is None else abs(cost * one.holding.quantity * rate.rate)

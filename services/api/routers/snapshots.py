@@ -1,0 +1,157 @@
+"""Snapshots: what accounts were worth hour by hour, the runs that took that down, and asking for one now."""
+
+import uuid
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from core import logs
+from models.queries.snapshots import (
+    RunRow,
+    SnapshotKey,
+    SnapshotRow,
+    parts_of,
+    runs_page,
+    snapshot_by_id,
+    snapshots_page,
+)
+from models.stores.jobs_snapshots import ask_snapshot
+from services.api.context import Shared
+from services.api.openapi import answers
+from services.api.paging import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    cut,
+    json_response,
+    number_cursor,
+    row_number,
+    snapshot_cursor,
+    snapshot_place,
+)
+from services.api.parameters import Moment
+from services.api.problems import not_found
+from services.api.schemas.common import encode
+from services.api.schemas.snapshots import (
+    Snapshot,
+    SnapshotCash,
+    SnapshotDetail,
+    SnapshotFailure,
+    SnapshotPage,
+    SnapshotPosition,
+    SnapshotRate,
+    SnapshotRun,
+    SnapshotRunPage,
+)
+from services.api.schemas.sync import Job, JobAnswer
+from services.api.spelling import spelled
+from services.api.stated import kept_freshness
+
+log = logs.get_logger(__name__)
+
+router = APIRouter(prefix="/api/v1/snapshots", tags=["snapshots"])
+
+_MOST_ID: Final = 2**63
+_KEYS: Final = uuid.UUID("5e0f5b52-3f0a-5c38-9a1e-0d3a6e0f5f11")
+"""Where the ids of jobs that were asked for under a key of the client's are made."""
+
+
+def _run(row: RunRow) -> SnapshotRun:
+    fields = row._asdict()
+    fields["job_id"] = None if row.job_id is None else str(row.job_id)
+    fields["failures"] = tuple(
+        msgspec.convert({"account": account, **why}, SnapshotFailure)
+        for account, why in sorted(row.failures.items())
+    )
+    return SnapshotRun(**fields)
+
+
+def _snapshot(row: SnapshotRow) -> Snapshot:
+    return Snapshot(**spelled(row))
+
+
+@router.get("", summary="What accounts were worth, newest first", responses=answers(SnapshotPage, 400, 404))
+async def list_snapshots(
+    context: Shared,
+    account: str | None = None,
+    since: Annotated[Moment | None, Query(alias="from", description="of then or later")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="of before then")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """One an hour, and those that somebody asked for. An hour of which there is none is a gap."""
+    after = snapshot_place(cursor)
+    if account is not None:
+        context.known_account(account)
+    async with context.database.read() as reader:
+        found = await snapshots_page(
+            reader, account=account, since=since, until=until, after=after, limit=limit + 1
+        )
+    rows, last = cut(found, limit)
+    page = SnapshotPage(
+        items=tuple(_snapshot(row) for row in rows),
+        next_cursor=None if last is None else snapshot_cursor(SnapshotKey(last.asof_ts, last.id)),
+        freshness=kept_freshness(max((row.asof_ts for row in rows), default=None), context.hub.judge()),
+    )
+    return json_response(encode(page))
+
+
+@router.get("/runs", summary="Runs of snapshots, newest first", responses=answers(SnapshotRunPage, 400))
+async def list_runs(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
+    """What was tried, what came of it, and why accounts have no snapshot."""
+    after = row_number(cursor, "snapshot_runs")
+    async with context.database.read() as reader:
+        found = await runs_page(reader, after=after, limit=limit + 1)
+    rows, last = cut(found, limit)
+    page = SnapshotRunPage(
+        items=tuple(_run(row) for row in rows),
+        next_cursor=None if last is None else number_cursor("snapshot_runs", last.id),
+    )
+    return json_response(encode(page))
+
+
+@router.get("/{snapshot_id}", summary="One snapshot", responses=answers(SnapshotDetail, 404))
+async def one_snapshot(context: Shared, snapshot_id: int) -> Response:
+    """The snapshot with this number: its positions, the rates they were valued at, and the cash."""
+    row = None
+    async with context.database.read() as reader:
+        if 0 < snapshot_id < _MOST_ID:
+            row = await snapshot_by_id(reader, snapshot_id)
+        if row is None:
+            raise not_found("snapshot_not_found", "There is no snapshot with this number.")
+        parts = await parts_of(reader, row)
+    detail = SnapshotDetail(
+        **spelled(row),
+        positions=tuple(SnapshotPosition(**spelled(one)) for one in parts.positions),
+        rates=tuple(SnapshotRate(**spelled(one)) for one in parts.rates),
+        cash=tuple(SnapshotCash(**spelled(one)) for one in parts.cash),
+        freshness=kept_freshness(row.asof_ts, context.hub.judge()),
+    )
+    return json_response(encode(detail))
+
+
+@router.post(
+    "", status_code=202, summary="Save a snapshot now", responses=answers(JobAnswer, 404, status=202)
+)
+async def save_snapshot(
+    context: Shared,
+    account: Annotated[str | None, Query(description="only of this one")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="asked again with it, it is the same job"),
+    ] = None,
+) -> Response:
+    """A worker takes it from what the broker told last, if that is fresh; the job says how it went."""
+    if account is not None:
+        context.known_account(account)
+    job_id = (
+        uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{account or ''}/{idempotency_key}")
+    )
+    async with context.database.write() as writer:
+        asked = await ask_snapshot(writer, job_id, account, context.clock())
+    log.info("snapshot_requested", job=str(job_id))
+    job = Job(id=str(job_id), kind="snapshot", status=asked.status, progress=None, error=asked.error)
+    return json_response(encode(JobAnswer(job=job)), HTTPStatus.ACCEPTED)

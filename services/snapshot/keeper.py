@@ -1,0 +1,97 @@
+"""What a worker does about snapshots: looks whether the hour has its own, and takes what is asked for."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from core import logs
+from core.clock import Clock, utc_now
+from core.settings import Settings
+from models.session import Database, is_passing
+from models.stores.jobs_snapshots import (
+    SnapshotJob,
+    begin_snapshot_job,
+    end_snapshot_job,
+    hold_snapshot_job,
+)
+from models.stores.partitions import ensure_partitions
+from services.snapshot.runs import RunReport, Snapshots
+
+log = logs.get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+ASKED_SECONDS = 1.0
+_AHEAD_EVERY: Final = timedelta(hours=1)
+
+
+class Keeper:
+    """Looks again and again; what arq, Redis or a worker forgot is taken within the hour."""
+
+    def __init__(self, database: Database, settings: Settings, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+        self._snapshots = Snapshots(database, settings, clock=clock)
+        self._failing: set[str] = set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._forever(self.look, LOOK_SECONDS), name="snapshot-hour")
+            tasks.create_task(self._forever(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
+            tasks.create_task(
+                self._forever(self.make_room, _AHEAD_EVERY.total_seconds()), name="snapshot-partitions"
+            )
+
+    async def look(self) -> None:
+        """Take the hour's snapshot, if it is missing."""
+        await self._snapshots.take_hour()
+
+    async def make_room(self) -> None:
+        """Have the partitions of this month and the next ones there before the month turns."""
+        async with self._database.write() as writer:
+            made = await ensure_partitions(writer, self._clock())
+        if made:
+            log.info("partitions_made", partitions=made)
+
+    async def take_asked(self) -> None:
+        """Take a snapshot that somebody asked for over the API."""
+        async with self._database.write() as holder:
+            job = await hold_snapshot_job(holder)
+            if job is None:
+                return
+            async with self._database.write() as writer:
+                await begin_snapshot_job(writer, job.id, self._clock())
+            report = await self._snapshots.take_now("api", account=job.account, job_id=job.id)
+            await self._end(job, report)
+
+    async def _end(self, job: SnapshotJob, report: RunReport) -> None:
+        error = None
+        if report.status == "fail":
+            error = f"No snapshot could be taken. {report.summary}."
+        result: dict[str, Any] = {
+            "account": job.account,
+            "run_id": report.run_id,
+            "status": report.status,
+            "taken": report.taken,
+            "failed": len(report.failures),
+            "summary": report.summary,
+        }
+        async with self._database.write() as writer:
+            await end_snapshot_job(writer, job.id, error=error, result=result, now=self._clock())
+
+    async def _forever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            try:
+                await step()
+            except Exception as error:
+                if not is_passing(error) and step.__name__ not in self._failing:
+                    self._failing.add(step.__name__)
+                    log.exception("snapshot_keeper_fails", step=step.__name__)
+            else:
+                if step.__name__ in self._failing:
+                    self._failing.discard(step.__name__)
+                    log.info("snapshot_keeper_goes_on", step=step.__name__)
+            # Workers that were started together would always come at the same moment.
+            await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter
