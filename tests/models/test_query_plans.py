@@ -21,6 +21,19 @@ from models.queries.performance import PerformanceKey, performance_page
 from models.queries.positions import book_of
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
+from models.queries.snapshots import (
+    RunState,
+    SnapshotKey,
+    hours_by_status,
+    oldest_of_newest,
+    parts_of,
+    run_of_hour,
+    runs_page,
+    snapshot_by_id,
+    snapshot_gaps,
+    snapshots_page,
+    status_before,
+)
 from models.queries.statistics import statistics_page
 from models.session import Database, Reader
 
@@ -79,6 +92,19 @@ INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liqui
 INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, stated, import_id,
     line, found_at) SELECT id, account, date '2000-01-01' + n, 'cash', 'unexplained', 'USD', '', 1, 1, n,
     at FROM made;
+CREATE TABLE kept PARTITION OF snapshot_positions FOR VALUES FROM ('2021-01-01Z') TO ('2030-01-01Z');
+INSERT INTO snapshot_runs (trigger, hour, status, attempts, schema_version, app_version, started_at,
+    finished_at) SELECT 'hourly', timestamptz '2021-01-01 00:00Z' + n * interval '1 hour', 'success', 1,
+    '', '', now(), now() FROM made;
+INSERT INTO snapshots (snapshot_key, run_id, account, hour, asof_ts, taken_at, net_liquidation,
+    base_currency, coverage, source, payload_sha256) SELECT account || n, r.id, account, r.hour, r.hour,
+    r.hour, 1, 'USD', 1, 'ibkr', 'x' FROM made JOIN snapshot_runs r ON r.id = n;
+INSERT INTO snapshot_positions (snapshot_id, asof_ts, conid, quantity, currency, fresh) SELECT s.id,
+    s.asof_ts, c, 1, 'USD', true FROM snapshots s, generate_series(1, 3) c;
+INSERT INTO fx_rates (source, snapshot_id, currency, into_currency, as_of, at, rate) SELECT 'snapshot',
+    id, 'EUR', 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
+INSERT INTO cash_balances (source, snapshot_id, account, currency, as_of, at, cash) SELECT 'snapshot',
+    id, account, 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
     'quantity_mismatch', 1, 0, now());
 ANALYZE;
@@ -86,7 +112,7 @@ ANALYZE;
 GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
     "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
-    "statement_differences"
+    "statement_differences|snapshot_runs|snapshots|kept"
 )
 
 
@@ -97,7 +123,8 @@ class Explaining:
         self.reader = reader
         self.plans: list[str] = []
 
-    async def execute(self, query: Any) -> Any:
+    async def execute(self, query: Any, parameters: Any = None) -> Any:
+        query = query.bindparams(**parameters) if parameters else query
         spelled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
         plan = await self.reader.execute(text("EXPLAIN " + str(spelled).replace(":", r"\:")))
         self.plans.append("\n".join(plan.scalars()))
@@ -121,7 +148,29 @@ async def _keys(reader: Reader, _: object) -> object:
     return await closing_keys(reader, chosen[:20], grouping="day", since=SINCE, until=UNTIL)
 
 
+async def _snapshot(reader: Reader, _: object) -> object:
+    one = await snapshot_by_id(reader, 15000)
+    return one is not None and all(await parts_of(reader, one))
+
+
+async def _hours(reader: Reader, _: object) -> RunState | None:
+    # Of whole months of a history that has them all; the figures for the metrics look at the last day.
+    gaps = await snapshot_gaps(reader, account="U1", since=SINCE, until=UNTIL, limit=9)
+    assert gaps, "the other two accounts have their own hours"
+    assert await oldest_of_newest(reader)
+    assert await hours_by_status(reader, UNTIL) is not None
+    assert await status_before(reader, UNTIL) == "success"
+    return await run_of_hour(reader, datetime(2022, 3, 3, tzinfo=UTC))
+
+
 ASKED: dict[str, Ask] = {
+    "snapshots": lambda reader, _: snapshots_page(reader, limit=101),
+    "snapshots of an account": lambda reader, _: snapshots_page(
+        reader, account="U1", until=UNTIL, after=SnapshotKey(datetime(2022, 5, 1, tzinfo=UTC), 9), limit=101
+    ),
+    "a snapshot": _snapshot,
+    "runs of snapshots": lambda reader, _: runs_page(reader, after=15000, limit=101),
+    "hours of snapshots": _hours,
     "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
     "disposals": _disposals,
     "averages": averages_of,

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from tests.services.api.conftest import QUICK, Api, Start
+from tests.services.api.kept import seed_snapshots
 from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, seed_comparisons, tick
 from tests.services.api.stated import seed_statements
 
@@ -41,6 +42,9 @@ REPLIES = {
     "reconciliations": "/api/v1/reconciliations",
     "differences": "/api/v1/reconciliations/differences?status=all",
     "performance": "/api/v1/performance",
+    "snapshots": "/api/v1/snapshots",
+    "snapshot": "/api/v1/snapshots/3",
+    "snapshot-runs": "/api/v1/snapshots/runs",
     "cash-balances": "/api/v1/cash/balances",
     "cash-flows": "/api/v1/cash/flows",
     "cash-rates": "/api/v1/cash/rates",
@@ -61,6 +65,7 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     """An API whose clock stands still two seconds after the broker last spoke."""
     await seed_comparisons(seeded)
     await seed_statements(seeded)
+    await seed_snapshots(seeded)
 
     def clock() -> datetime:
         return AT
