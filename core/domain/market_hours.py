@@ -6,6 +6,7 @@ in an older spelling ``20261120:0930-1200,1300-1600`` (IBKR, "ContractDetails": 
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,23 @@ class Hours(NamedTuple):
     sessions: tuple[Session, ...]
     first: datetime
     until: datetime
+
+
+def open_at(spelled: str, zone_name: str, at: datetime) -> bool | None:
+    """Whether a moment is in the hours that the text tells; ``None`` where it, or the zone, tells nothing."""
+    hours = hours_in(spelled, zone_name)
+    return None if hours is None else is_open(hours, at)
+
+
+@lru_cache(maxsize=4096)
+def hours_in(spelled: str, zone_name: str) -> Hours | None:
+    """What the text tells by the clock of a zone; most instruments of an exchange have the same."""
+    if not spelled or not zone_name:
+        return None
+    try:
+        return read_hours(spelled, ZoneInfo(zone_name))
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def read_hours(spelled: str, zone: ZoneInfo) -> Hours | None:

@@ -7,10 +7,12 @@ always the broker's own; the parts are for looking into it, and what they lack i
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from core.domain.freshness import BEAT_LIMIT, VALUE_CADENCE, Download, is_complete, link_reason, value_reason
 from core.domain.link import LinkState, UpDown
+from core.domain.market_hours import open_at
 from core.domain.money import ZERO, decimal_from_text, is_usable
 from core.domain.pnl import EXACT
 from core.domain.rates import EXCHANGE_RATE
@@ -35,6 +37,9 @@ AHEAD: Final = timedelta(seconds=60)
 
 BACKOFF_MINUTES: Final = (1, 2, 5, 10)
 """After a failed attempt; the last again and again, until the hour is over."""
+
+MOST_ATTEMPTS: Final = 12
+"""More than an hour has room for; so often a run that ends whoever is at it is begun at most."""
 
 CASH_LIKE: Final = frozenset({"CASH", "BAG"})
 """Currency pairs are cash, and told as such; of a combo only the legs are held."""
@@ -104,6 +109,8 @@ class LastKnown(NamedTuple):
     values: Mapping[tuple[str, str], AccountValue]
     pnl: Figures | None
     holdings: Sequence[Holding]
+    hours: Mapping[int, tuple[str, str]] = MappingProxyType({})
+    """By conid: regular trading hours, as IBKR spells them, and the zone they are in."""
 
 
 class Refusal(NamedTuple):
@@ -137,6 +144,8 @@ class Valued(NamedTuple):
     market_value: Decimal | None
     market_value_base: Decimal | None
     fresh: bool
+    market_open: bool | None
+    """In regular trading hours; ``None``: they are not known."""
 
 
 class Valuation(NamedTuple):
@@ -172,11 +181,13 @@ def snapshot_key(account: str, hour: datetime | None, run_id: int) -> str:
 def is_due(status: RunStatus, attempts: int, finished_at: datetime | None, now: datetime) -> bool:
     """Whether a run of the hour that ``now`` is in is to be tried (again). Nobody is at it.
 
-    One that never finished was begun by somebody who is gone.
+    One that never finished was begun by somebody who is gone, and perhaps for just that reason.
     """
     if status == "success":
         return False
-    if finished_at is None or now < finished_at:
+    if finished_at is None:
+        return attempts < MOST_ATTEMPTS
+    if now < finished_at:
         return True  # a clock that was set back says nothing of when it is time
     wait = BACKOFF_MINUTES[min(max(attempts, 1), len(BACKOFF_MINUTES)) - 1]
     return now >= finished_at + timedelta(minutes=wait)
@@ -239,10 +250,15 @@ def valuation(known: LastKnown, now: datetime) -> Valuation:
     net = _number(told[1].value) if told is not None else None
     if link is None or told is None or net is None:
         raise ValueError("what is known of the account is refused")
-    base, as_of = told[0], told[1].as_of
+    base, asof_ts = told[0], told[1].as_of + link.clock_offset
     rates = _rates(known.values, base, link.epoch)
     with localcontext(EXACT):
-        positions = tuple(_valued(one, rates.get(one.currency), now) for one in known.holdings)
+        positions = tuple(
+            _valued(one, rates.get(one.currency), now)._replace(
+                market_open=open_at(*known.hours.get(one.conid, ("", "")), asof_ts)
+            )
+            for one in known.holdings
+        )
         coverage = _coverage(positions, rates)
     pnl = known.pnl
     if pnl is not None and not _is_of_now(pnl.as_of, now):
@@ -252,7 +268,7 @@ def valuation(known: LastKnown, now: datetime) -> Valuation:
     }
     return Valuation(
         account=known.account,
-        asof_ts=as_of + link.clock_offset,
+        asof_ts=asof_ts,
         base_currency=base,
         net_liquidation=net,
         total_cash=_figure(known.values, TOTAL_CASH, base, link.epoch),
@@ -336,7 +352,7 @@ def _valued(holding: Holding, rate: RateUsed | None, now: datetime) -> Valued:
         value = price * holding.quantity * holding.point_value
     fresh = value is not None and _is_of_now(holding.priced_at, now)
     in_base = None if value is None or rate is None else value * rate.rate
-    return Valued(holding, price, value, in_base, fresh)
+    return Valued(holding, price, value, in_base, fresh, None)
 
 
 def _coverage(positions: Sequence[Valued], rates: Mapping[str, RateUsed]) -> Decimal:

@@ -224,6 +224,20 @@ def _add_snapshots() -> None:
 
 def _tell_beats() -> None:
     op.add_column(
+        "instruments",
+        sa.Column(
+            "liquid_hours",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="regular trading hours of some days, as IBKR spells them; as of details_as_of",
+        ),
+    )
+    op.add_column(
+        "instruments",
+        sa.Column("time_zone", sa.Text(), server_default="", nullable=False, comment="of liquid_hours"),
+    )
+    op.add_column(
         "broker_links",
         sa.Column(
             "heard_at",

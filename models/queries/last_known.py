@@ -23,9 +23,17 @@ _pnl = text("SELECT daily_pnl, unrealized_pnl, realized_pnl, as_of FROM account_
 _holdings = text(
     "SELECT b.conid, i.sec_type, i.currency, i.multiplier / i.price_magnifier AS point_value, "
     "b.broker_quantity AS quantity, b.broker_average_cost AS average_cost, m.quantity AS mark_quantity, "
-    "m.market_price, m.market_value, m.unrealized_pnl, m.daily_pnl, m.priced_at "
+    "m.market_price, m.market_value, m.unrealized_pnl, m.daily_pnl, m.priced_at, i.liquid_hours, "
+    "i.time_zone "
     "FROM ledger_books b JOIN instruments i USING (conid) LEFT JOIN marks m USING (account, conid) "
     "WHERE b.account = :account AND b.broker_quantity <> 0 ORDER BY b.conid"
+)
+
+
+_hours = text(
+    "SELECT DISTINCT i.conid, i.liquid_hours, i.time_zone FROM ledger_books b "
+    "JOIN instruments i USING (conid) "
+    "WHERE b.broker_quantity <> 0 AND i.liquid_hours <> '' ORDER BY i.conid"
 )
 
 
@@ -47,6 +55,7 @@ async def last_known(reader: Reader, account: str) -> LastKnown:
     }
     link = (await reader.execute(_link)).one_or_none()
     pnl = (await reader.execute(_pnl, of)).one_or_none()
+    held = list(await reader.execute(_holdings, of))
     return LastKnown(
         account=account,
         link=None if link is None else LinkWord(*link),
@@ -57,5 +66,11 @@ async def last_known(reader: Reader, account: str) -> LastKnown:
             for row in await reader.execute(_values, of)
         },
         pnl=None if pnl is None else Figures(*pnl),
-        holdings=[Holding(*row) for row in await reader.execute(_holdings, of)],
+        holdings=[Holding(*row[:-2]) for row in held],
+        hours={row.conid: (row.liquid_hours, row.time_zone) for row in held},
     )
+
+
+async def hours_of_holdings(reader: Reader) -> list[tuple[int, str, str]]:
+    """Of all that any account holds: conid, trading hours and their zone, where they were ever told."""
+    return [(row.conid, row.liquid_hours, row.time_zone) for row in await reader.execute(_hours)]

@@ -74,7 +74,7 @@ _known_executions = text(
 )
 _instruments = text(
     "SELECT conid, symbol, sec_type, currency, local_symbol, trading_class, exchange, multiplier, expiry, "
-    "strike, option_right, price_magnifier, description, details_as_of "
+    "strike, option_right, price_magnifier, description, liquid_hours, time_zone, details_as_of "
     "FROM instruments WHERE conid = ANY(:conids)"
 )
 _commissions = text(

@@ -140,8 +140,9 @@ _gaps = text(
     "WHERE s.account = b.account AND s.hour IS NOT NULL) AS first, CASE WHEN listed THEN CAST(:until AS "
     "timestamptz) ELSE least(:until, last_seen_at) END AS until FROM broker_accounts b "
     "WHERE CAST(:account AS text) IS NULL OR account = :account) a, "
-    "generate_series(greatest(a.first, CAST(:since AS timestamptz)), a.until - interval '1 microsecond', "
-    "interval '1 hour', 'UTC') AS h(hour)), "
+    # The first full hour from then on: the session's zone is UTC.
+    "generate_series(greatest(a.first, date_trunc('hour', CAST(:since AS timestamptz) + interval "
+    "'59 minutes 59.999999 seconds')), a.until - interval '1 microsecond', interval '1 hour') AS h(hour)), "
     "missing AS (SELECT e.account, e.hour, CASE WHEN r.id IS NULL THEN :not_running ELSE coalesce("
     "r.failures -> e.account ->> 'reason', nullif(r.summary, ''), r.status) END AS reason "
     "FROM expected e LEFT JOIN snapshot_runs r ON r.hour = e.hour WHERE NOT EXISTS (SELECT FROM snapshots s "

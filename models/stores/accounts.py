@@ -51,6 +51,8 @@ _INSTRUMENT_COLUMNS = (
     "strike",
     "option_right",
     "description",
+    "liquid_hours",
+    "time_zone",
     "details_as_of",
     "updated_at",
 )
@@ -156,6 +158,8 @@ def _instrument_rows(described: Iterable[Described], now: datetime) -> list[tupl
             item.strike,
             item.right,
             item.description,
+            item.liquid_hours,
+            item.time_zone,
             details_as_of,
             now,
         )

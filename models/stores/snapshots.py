@@ -2,7 +2,6 @@
 
 import hashlib
 import zlib
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -70,13 +69,9 @@ async def store_snapshot(
     *,
     run_id: int,
     hour: datetime | None,
-    market_open: Mapping[int, bool | None],
     now: datetime,
 ) -> int | None:
-    """Write a snapshot; its number, or ``None`` where there is one of this account and hour, or run, already.
-
-    ``market_open`` tells by conid whether its market was open then.
-    """
+    """Write a snapshot; its number, or ``None`` where there is one of this account and hour (or run)."""
     await writer.execute(
         _keep_payload,
         {
@@ -104,15 +99,13 @@ async def store_snapshot(
     if snapshot_id is None:
         return None
     await ensure_partitions(writer, valued.asof_ts, months_ahead=0)
-    await _store_parts(writer, valued, snapshot_id, market_open)
+    await _store_parts(writer, valued, snapshot_id)
     if hour is not None:
         await _store_performance(writer, valued, hour)
     return snapshot_id
 
 
-async def _store_parts(
-    writer: Writer, valued: Valuation, snapshot_id: int, market_open: Mapping[int, bool | None]
-) -> None:
+async def _store_parts(writer: Writer, valued: Valuation, snapshot_id: int) -> None:
     day = day_of(valued.asof_ts)
     rates = {rate.currency: rate.rate for rate in valued.rates}
     await _insert_rates(
@@ -136,7 +129,7 @@ async def _store_parts(
                 *(snapshot_id, valued.asof_ts, held.conid, held.quantity, held.average_cost, held.currency),
                 *(one.mark_price, held.priced_at, one.fresh, one.market_value),
                 1 if held.currency == valued.base_currency else rates.get(held.currency),
-                *(one.market_value_base, held.unrealized_pnl, held.daily_pnl, market_open.get(held.conid)),
+                *(one.market_value_base, held.unrealized_pnl, held.daily_pnl, one.market_open),
             )
             for one in valued.positions
             for held in (one.holding,)

@@ -16,6 +16,7 @@ from core.events.facts import (
     PnlReported,
     PositionReported,
 )
+from services.broker.gateway_time import zone_named
 from services.broker.unreadable import UnreadableError
 
 _RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
@@ -53,13 +54,17 @@ class Instruments:
         if known is not None and conid != COMBO_CONID:
             # Renamed: contract details that were read before still hold.
             instrument = msgspec.structs.replace(
-                instrument, price_magnifier=known.price_magnifier, description=known.description
+                instrument,
+                price_magnifier=known.price_magnifier,
+                description=known.description,
+                liquid_hours=known.liquid_hours,
+                time_zone=known.time_zone,
             )
         self._known[conid] = instrument
         return instrument
 
     def describe(self, details: ContractDetails) -> Instrument:
-        """Add what only contract details tell: the price magnifier and the long name.
+        """Add what only contract details tell: the price magnifier, the long name and the trading hours.
 
         Raises:
             UnreadableError: the details name no contract.
@@ -68,11 +73,14 @@ class Instruments:
         if contract is None or contract.conId <= 0:
             raise UnreadableError("validation", "the contract details name no contract")
         plain = _instrument(contract)
+        zone = zone_named(details.timeZoneId)
         instrument = msgspec.structs.replace(
             plain,
             exchange=contract.primaryExchange or contract.exchange,
             price_magnifier=max(int(details.priceMagnifier), 1),
             description=details.longName,
+            liquid_hours=details.liquidHours,
+            time_zone=zone.key if zone is not None else "",
             expiry=plain.expiry or details.maturity,
         )
         self._known[contract.conId] = instrument

@@ -11,9 +11,9 @@ from services.snapshot.keeper import Keeper
 from services.snapshot.runs import Snapshots
 
 
-async def keep_snapshots(settings: Settings, database: Database, _streams: StreamPort) -> None:
+async def keep_snapshots(settings: Settings, database: Database, streams: StreamPort) -> None:
     """Look for what is missing or asked for until cancelled. Any number of workers may do so at once."""
-    await Keeper(database, settings).run()
+    await Keeper(database, settings, streams).run()
 
 
 async def _take_hour(settings: Settings, database: Database) -> None:

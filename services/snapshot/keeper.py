@@ -3,13 +3,20 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.market_hours import hours_in
+from core.errors import StreamUnavailableError
+from core.events.requests import REQUESTS_KEPT, InstrumentsRequested, RequestEnvelope, encode
 from core.settings import Settings
+from core.streams.port import StreamPort
+from models.queries.last_known import hours_of_holdings
 from models.session import Database, is_passing
+from models.stores.jobs_coalesced import claim_turn
 from models.stores.jobs_snapshots import (
     SnapshotJob,
     begin_snapshot_job,
@@ -17,20 +24,31 @@ from models.stores.jobs_snapshots import (
     hold_snapshot_job,
 )
 from models.stores.partitions import ensure_partitions
+from models.tables.jobs import TRADING_HOURS
 from services.snapshot.runs import RunReport, Snapshots
 
 log = logs.get_logger(__name__)
 
 LOOK_SECONDS = 5.0
 ASKED_SECONDS = 1.0
-_AHEAD_EVERY: Final = timedelta(hours=1)
+LOOK_AHEAD_SECONDS = 3600.0
+_HOURS_AHEAD: Final = timedelta(hours=12)
 
 
 class Keeper:
     """Looks again and again; what arq, Redis or a worker forgot is taken within the hour."""
 
-    def __init__(self, database: Database, settings: Settings, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        streams: StreamPort | None = None,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
         self._database = database
+        self._settings = settings
+        self._streams = streams
         self._clock = clock
         self._snapshots = Snapshots(database, settings, clock=clock)
         self._failing: set[str] = set()
@@ -40,9 +58,8 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._forever(self.look, LOOK_SECONDS), name="snapshot-hour")
             tasks.create_task(self._forever(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
-            tasks.create_task(
-                self._forever(self.make_room, _AHEAD_EVERY.total_seconds()), name="snapshot-partitions"
-            )
+            tasks.create_task(self._forever(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
+            tasks.create_task(self._forever(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
 
     async def look(self) -> None:
         """Take the hour's snapshot, if it is missing."""
@@ -54,6 +71,29 @@ class Keeper:
             made = await ensure_partitions(writer, self._clock())
         if made:
             log.info("partitions_made", partitions=made)
+
+    async def renew_hours(self) -> None:
+        """Ask the broker link for the trading hours of what is held, where those known will be over soon."""
+        if self._streams is None:
+            return
+        async with self._database.read() as reader:
+            known = await hours_of_holdings(reader)
+        soon = self._clock() + _HOURS_AHEAD
+        ending = [
+            conid
+            for conid, spelled, zone in known
+            if (hours := hours_in(spelled, zone)) is not None and hours.until < soon
+        ]
+        if not ending:
+            return
+        with suppress(StreamUnavailableError):
+            async with self._database.write() as writer:
+                if not await claim_turn(writer, TRADING_HOURS, every_seconds=LOOK_AHEAD_SECONDS * 0.9):
+                    return
+                request = RequestEnvelope(request=InstrumentsRequested(conids=tuple(ending)))
+                await self._streams.append(
+                    self._settings.requests_stream, [encode(request)], keep_entries=REQUESTS_KEPT
+                )
 
     async def take_asked(self) -> None:
         """Take a snapshot that somebody asked for over the API."""

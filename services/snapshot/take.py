@@ -40,7 +40,7 @@ async def take_account(
     valued = valuation(known, now)
     payload = Payload.of(document(known, now))
     async with database.write() as writer:
-        await store_snapshot(writer, valued, payload, run_id=run.id, hour=run.hour, market_open={}, now=now)
+        await store_snapshot(writer, valued, payload, run_id=run.id, hour=run.hour, now=now)
     metrics.SECONDS.observe(perf_counter() - started)
     unvalued = sum(one.market_value_base is None for one in valued.positions)
     return Taken(len(valued.positions), unvalued)

@@ -208,7 +208,8 @@ def test_a_run_is_due_again_after_ever_longer_waits() -> None:
         assert not is_due("fail", attempts, NOW, until - timedelta(seconds=1))
         assert is_due("partial", attempts, NOW, until)
     assert not is_due("success", 1, NOW, NOW + timedelta(days=1))
-    assert is_due("running", 1, None, NOW)
+    assert is_due("running", 11, None, NOW)
+    assert not is_due("running", 12, None, NOW), "it ends whoever is at it"
     assert is_due("fail", 1, NOW, NOW - timedelta(seconds=1)), "the clock was set back"
 
 

@@ -1,3 +1,4 @@
+from core.domain.market_hours import hours_in
 from core.events.facts import (
     AccountsListed,
     AccountValueReported,
@@ -41,6 +42,7 @@ async def test_connecting_brings_everything_of_every_account(settings: Settings,
         assert (beat.gateway, beat.ibkr, beat.reason) == ("up", "up", "")
         corn = await reader.until(InstrumentDescribed, lambda fact: fact.instrument.conid == 700200005)
         assert (corn.instrument.price_magnifier, corn.instrument.description) == (100, "Corn Futures")
+        assert hours_in(corn.instrument.liquid_hours, corn.instrument.time_zone) is not None
 
 
 async def test_the_fence_stands_after_everything_it_vouches_for(settings: Settings, reader: Reader) -> None:

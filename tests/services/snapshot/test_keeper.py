@@ -8,15 +8,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
+from core.events import requests
 from core.settings import Settings
+from core.streams.port import START
+from core.streams.redis import RedisStreams
 from models.session import Database
 from models.stores.jobs_snapshots import ask_snapshot
 from services.snapshot import keeper, runs
 from services.snapshot.keeper import Keeper
-from tests.services.snapshot.world import FIRST, SECOND, Hand, run_sql, seed, tell
+from tests.services.snapshot.world import ACME, CALL, FIRST, OPEN, SECOND, VOD, Hand, run_sql, seed, tell
 from tests.waiting import eventually
 
 PARTITIONS = (
@@ -155,3 +159,43 @@ async def test_a_job_that_ends_the_worker_each_time_is_given_up(
     (job,) = await run_sql(database, "SELECT status, error FROM jobs")
     assert job["status"] == "failed"
     assert "ended the worker each time" in job["error"]
+
+
+async def test_trading_hours_that_will_be_over_soon_are_asked_for_again_by_one_worker(
+    database: Database, settings: Settings, streams: RedisStreams, clock: Hand
+) -> None:
+    await seed(database, FIRST, SECOND)
+    await run_sql(
+        database,
+        "UPDATE instruments SET liquid_hours = :hours, time_zone = 'US/Eastern' WHERE conid <> :vod",
+        hours=OPEN,
+        vod=VOD,
+    )
+
+    async def asked() -> list[requests.Request]:
+        entries = await streams.tail(settings.requests_stream, START, count=10, block_ms=1)
+        return [requests.decode(entry.data).request for entry in entries]
+
+    one = Keeper(database, settings, streams, clock=clock)
+    clock.now = datetime(2026, 11, 20, 16, tzinfo=UTC)
+    await one.renew_hours()
+    assert await asked() == [], "they last until midnight in New York"
+    clock.forward(hours=2)
+    await asyncio.gather(*(one.renew_hours() for _ in range(3)))
+    assert await asked() == [requests.InstrumentsRequested(conids=(ACME, CALL))]
+
+
+async def test_while_redis_is_away_trading_hours_are_asked_for_later(
+    database: Database, settings: Settings, streams: RedisStreams, clock: Hand
+) -> None:
+    await seed(database, FIRST)
+    await run_sql(
+        database, "UPDATE instruments SET liquid_hours = :hours, time_zone = 'US/Eastern'", hours=OPEN
+    )
+    clock.forward(hours=5)
+    nowhere = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1")})
+    away = RedisStreams.connect(nowhere)
+    await Keeper(database, settings, away, clock=clock).renew_hours()
+    await away.close()
+    await Keeper(database, settings, streams, clock=clock).renew_hours()
+    assert len(await streams.tail(settings.requests_stream, START, count=10, block_ms=1)) == 1

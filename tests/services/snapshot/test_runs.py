@@ -16,7 +16,19 @@ from models.queries.snapshots import snapshot_gaps
 from models.session import Database
 from services.snapshot import runs
 from services.snapshot.runs import RunReport, Snapshots
-from tests.services.snapshot.world import FIRST, HOUR, SECOND, THIRD, Hand, run_sql, seed, tell
+from tests.services.snapshot.world import (
+    ACME,
+    FIRST,
+    HOUR,
+    OPEN,
+    SECOND,
+    THIRD,
+    VOD,
+    Hand,
+    run_sql,
+    seed,
+    tell,
+)
 
 RUNS = (
     "SELECT id, status, attempts, taken, error_category, summary, failures, finished_at IS NOT NULL AS ended "
@@ -89,6 +101,35 @@ async def test_an_hours_snapshot_is_kept_with_all_that_belongs_to_it(
     assert (hour["resolution"], hour["source"], hour["ts"], hour["day"]) == ("hour", "snapshot", HOUR, day)
     assert (hour["daily_pnl"], hour["unrealized_pnl"], hour["realized_pnl"]) == (Decimal("12.5"), -3, None)
     assert (hour["twr"], hour["net_contribution"], hour["data_quality"]) == (None, None, "incomplete")
+
+
+async def test_each_position_says_whether_its_market_was_open(
+    database: Database, taker: Snapshots, clock: Hand
+) -> None:
+    await seed(database, FIRST)
+    await run_sql(
+        database,
+        "UPDATE instruments SET liquid_hours = :hours, time_zone = 'US/Eastern' WHERE conid = :acme",
+        hours=OPEN,
+        acme=ACME,
+    )
+    await run_sql(
+        database,
+        "UPDATE instruments SET liquid_hours = :hours, time_zone = 'Nowhere' WHERE conid = :vod",
+        hours=OPEN,
+        vod=VOD,
+    )
+    await taker.take_hour()
+    await tell(database, clock.forward(hours=6), FIRST)
+    await taker.take_hour()
+    await tell(database, clock.forward(hours=24), FIRST)
+    await taker.take_hour()
+    rows = await run_sql(
+        database, "SELECT conid, market_open FROM snapshot_positions ORDER BY asof_ts, conid"
+    )
+    # Open at three, closed at nine, and on the next day nobody knows.
+    assert [row["market_open"] for row in rows if row["conid"] == ACME] == [True, False, None]
+    assert {row["market_open"] for row in rows if row["conid"] != ACME} == {None}
 
 
 async def test_what_it_was_made_of_is_kept_by_its_checksum(database: Database, taker: Snapshots) -> None:
@@ -352,7 +393,11 @@ async def test_hours_in_which_nothing_ran_are_gaps_in_a_row(
     async with database.read() as reader:
         gaps = await snapshot_gaps(reader, until=HOUR + timedelta(hours=51), limit=9)
         narrow = await snapshot_gaps(
-            reader, account=FIRST, since=HOUR + timedelta(hours=40), until=HOUR + timedelta(hours=45), limit=9
+            reader,
+            account=FIRST,
+            since=HOUR + timedelta(hours=39, minutes=1),
+            until=HOUR + timedelta(hours=45),
+            limit=9,
         )
     # The other account is not expected any more since the login does not see it.
     assert gaps == [(FIRST, HOUR + timedelta(hours=1), HOUR + timedelta(hours=49), 49, "not_running")]

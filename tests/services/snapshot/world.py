@@ -61,6 +61,10 @@ async def run_sql(database: Database, statement: str, **parameters: Any) -> list
         return [dict(row._mapping) for row in result] if result.returns_rows else []
 
 
+OPEN = "20261120:0930-20261120:1600"
+"""Regular hours of New York that day: from 14:30 to 21:00 UTC."""
+
+
 async def tell(database: Database, at: datetime, *accounts: str) -> None:
     """Have everything of these accounts be told at a moment: the link beats, values and marks come."""
     async with database.write() as writer:
