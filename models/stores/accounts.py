@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
+from core.domain.snapshots import NET_LIQUIDATION
 from core.events.facts import AccountValueReported, MarkReported, PnlReported
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate, newer
@@ -15,7 +16,7 @@ from models.tables import account_pnl, account_values, broker_accounts, instrume
 _PAPER_PREFIX = "D"
 """Paper accounts are DU…, and DF… for an adviser's; live ones are U… and F…"""
 
-BASE_CURRENCY_KEY = "NetLiquidation"
+BASE_CURRENCY_KEY = NET_LIQUIDATION
 """IBKR gives it in the account's base currency only, so its currency is the base currency."""
 
 _insert_accounts = BulkInsert(

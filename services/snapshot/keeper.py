@@ -30,6 +30,8 @@ from services.snapshot.runs import RunReport, Snapshots
 log = logs.get_logger(__name__)
 
 LOOK_SECONDS = 5.0
+SETTLE_SECONDS = 15.0
+"""What was started together with the link waits so long for it before it looks what is missing."""
 ASKED_SECONDS = 1.0
 LOOK_AHEAD_SECONDS = 3600.0
 _HOURS_AHEAD: Final = timedelta(hours=12)
@@ -56,7 +58,7 @@ class Keeper:
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forever(self.look, LOOK_SECONDS), name="snapshot-hour")
+            tasks.create_task(self._forever(self.look, LOOK_SECONDS, SETTLE_SECONDS), name="snapshot-hour")
             tasks.create_task(self._forever(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
             tasks.create_task(self._forever(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
             tasks.create_task(self._forever(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
@@ -121,7 +123,10 @@ class Keeper:
         async with self._database.write() as writer:
             await end_snapshot_job(writer, job.id, error=error, result=result, now=self._clock())
 
-    async def _forever(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
+    async def _forever(
+        self, step: Callable[[], Awaitable[None]], seconds: float, settle_seconds: float = 0
+    ) -> None:
+        await asyncio.sleep(settle_seconds)
         while True:
             try:
                 await step()

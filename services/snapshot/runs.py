@@ -210,6 +210,8 @@ class Snapshots:
 
     async def _tell(self, run: Run, attempt: int, report: RunReport, unvalued: int, seconds: float) -> None:
         """Say how it went: of what keeps failing, hour after hour, only that it began and that it is over."""
+        if run.trigger == "cli":
+            return  # who waits for it is told himself
         before: RunStatus | None = None
         if run.hour is not None:
             async with self._database.read() as reader:

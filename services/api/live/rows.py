@@ -8,6 +8,7 @@ from decimal import Decimal
 from core.domain import statistics
 from core.domain.lots import CostMethod
 from core.domain.money import plain
+from core.domain.snapshots import GROSS_POSITION_VALUE, NET_LIQUIDATION, TOTAL_CASH
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported, PnlReported
 from models.queries.accounts import TradeFigures
@@ -15,9 +16,6 @@ from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
 from services.api.schemas.common import Coverage, Freshness
 from services.api.schemas.positions import Position
 
-NET_LIQUIDATION = "NetLiquidation"
-TOTAL_CASH = "TotalCashValue"
-GROSS_POSITION_VALUE = "GrossPositionValue"
 VALUE_KEYS = (NET_LIQUIDATION, TOTAL_CASH, GROSS_POSITION_VALUE)
 
 

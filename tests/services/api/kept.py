@@ -4,8 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
+from core.domain.days import day_of
 from core.domain.snapshots import Refusal, snapshot_key
 from models import tables as t
 from models.session import Database
@@ -93,8 +94,7 @@ async def _snapshot(writer: Any, run_id: int, account: str, hour: Any) -> None:
                 market_open=conid == AAPL or None,
             )
         )
-    day = text("CAST(:at AS timestamptz)::date").bindparams(at=as_of)
-    told = {"as_of": day, "at": as_of, "source": "snapshot", "snapshot_id": number}
+    told = {"as_of": day_of(as_of), "at": as_of, "source": "snapshot", "snapshot_id": number}
     await writer.execute(
         insert(t.fx_rates).values(currency="GBP", into_currency="USD", rate=Decimal("1.3105"), **told)
     )

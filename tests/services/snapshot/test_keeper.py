@@ -46,6 +46,7 @@ async def names(database: Database) -> list[str]:
 async def test_what_nobody_told_it_of_is_found_without_redis(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keeper, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(keeper, "ASKED_SECONDS", 0.05)
     await seed(database, FIRST, at=utc_now())
@@ -59,12 +60,17 @@ async def test_what_nobody_told_it_of_is_found_without_redis(
             return sorted(row["trigger"] for row in rows)
 
         assert await eventually(triggers, lambda found: len(found) == 2) == ["api", "hourly"]
-    assert await run_sql(database, "SELECT status FROM jobs") == [{"status": "succeeded"}]
+
+        async def jobs() -> list[dict[str, Any]]:
+            return await run_sql(database, "SELECT status FROM jobs")
+
+        await eventually(jobs, lambda rows: rows == [{"status": "succeeded"}])
 
 
 async def test_while_postgresql_is_away_nothing_is_said_and_it_goes_on_by_itself(
     settings: Settings, clock: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keeper, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.01)
     away = Database(
         settings.require_database_url().rsplit("@", 1)[0] + "@127.0.0.1:1/none", application="test"
