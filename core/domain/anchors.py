@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from core.domain.episodes import Cause
 from core.domain.fills import Fill
+from core.domain.lots import CarriedLot
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
 
@@ -27,6 +28,11 @@ class Anchor(NamedTuple):
     A ``relative`` one tells of a change instead, as a broker's statement does of a split, an exercise or a
     transfer: ``quantity`` is what came (or, negative, went) at that time, and ``cost``, signed like it, what
     that had cost in all, where it is known. With a quantity of zero only the cost of what is held changed.
+
+    One with a ``key`` is a leg of what moves cost from one book to another (``core.domain.carried``).
+    ``taken`` are the lots that came so, in the old book's units. ``cash`` is the money that moved with it;
+    with what left for it in part, ``realized`` is what the statement says that realized, ``kept`` the share
+    of its cost that went on.
     """
 
     as_of: datetime
@@ -38,6 +44,11 @@ class Anchor(NamedTuple):
     inferred: bool = False
     relative: bool = False
     cost: Decimal | None = None
+    key: str = ""
+    cash: Decimal | None = None
+    realized: Decimal | None = None
+    kept: Decimal | None = None
+    taken: tuple[CarriedLot, ...] = ()
 
     @property
     def total_cost(self) -> Decimal | None:

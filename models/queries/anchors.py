@@ -14,48 +14,51 @@ from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
+from models.queries.carried import NEWEST, STANDS, Link, hand_over, handed_on_by, linking, links_of
 from models.session import Reader, Writer
 
 
 class Statements(NamedTuple):
-    """What statements say of a book: its anchors, and what each of its trades did."""
+    """What statements say of a book: its anchors, what its trades did, and whose lots it goes on with."""
 
     anchors: list[Anchor]
     effects: dict[str, Effect]
+    links: list[Link]
 
 
 _BOOKS = (
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
     "AS k(account, conid, at)"
 )
-_STANDS = (
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
-    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
-    "WHERE t.account = k.account AND t.conid = k.conid"
-)
-_NEWEST = "i.stated_at DESC, i.id DESC"
 _SINCE = "coalesce(k.at, '-infinity')"
 _WORDS = (
     "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
-    "CAST(NULL AS numeric) AS cost, 2 AS rank, s.id FROM position_statements s WHERE s.account = k.account "
+    "CAST(NULL AS numeric) AS cost, '', CAST(NULL AS numeric), CAST(NULL AS numeric), CAST(NULL AS numeric), "
+    "2 AS rank, s.id FROM position_statements s WHERE s.account = k.account "
     f"AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} UNION ALL "
+)
+# Of what moves cost between books: its name, and the money that moved with it.
+_LEG = f"CASE WHEN {linking('t')} THEN t.event_key ELSE '' END, " + ", ".join(
+    f"CASE WHEN {linking('t')} THEN t.{name} END" for name in ("cash", "realized_pnl", "kept_share")
 )
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
 _STATED = (
     "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
-    "t.price, t.carried, false, true, t.cost, 0, CAST(t.line AS bigint) FROM corporate_actions t "
-    f"{_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
+    f"t.price, t.carried, false, true, t.cost, {_LEG}, 0, CAST(t.line AS bigint) FROM corporate_actions t "
+    f"{STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {NEWEST}) c "
     "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
-    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, 1, CAST(t.line AS bigint) "
-    f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
+    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, '', CAST(NULL AS numeric), "
+    "CAST(NULL AS numeric), CAST(NULL AS numeric), 1, CAST(t.line AS bigint) "
+    f"FROM stated_positions t {STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {NEWEST}) h"
 )
 
 
 def _anchors(parts: str) -> str:
     return (
         f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
-        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, rank, id) "
+        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, key, cash, "
+        "realized, kept, rank, id) "
         "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
     )
 
@@ -65,9 +68,9 @@ _stated_anchors = text(_anchors(_STATED))
 _effects = text(
     f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
     "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    f"{STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
     "AND t.executed_at <= coalesce(k.at, 'infinity') "
-    f"ORDER BY t.exec_id, {_NEWEST}) e"
+    f"ORDER BY t.exec_id, {NEWEST}) e"
 )
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
@@ -93,7 +96,11 @@ async def anchors_of(
     """What each book is held to, in the order of the fold; at or after a time, if one is given."""
     anchors: dict[BookKey, list[Anchor]] = {}
     for row in await connection.execute(_all_anchors, _parameters(since, None)):
-        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
+        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:15]))
+    taking = [key for key, told in anchors.items() if any(one.key and not one.carried for one in told)]
+    if taking:
+        links = await links_of(connection, taking)
+        hand_over(anchors, links, await handed_on_by(connection, {link.source for link in links}))
     return anchors
 
 
@@ -112,11 +119,13 @@ async def statements_known_by(
 ) -> dict[BookKey, Statements]:
     """What the statements that had been imported by then say of books."""
     every = dict.fromkeys(keys)
-    found = {key: Statements([], {}) for key in every}
+    found = {key: Statements([], {}, []) for key in every}
     for row in await reader.execute(_stated_anchors, _parameters(every, known_by)):
-        found[row.account, row.conid].anchors.append(Anchor(*row[2:11]))
+        found[row.account, row.conid].anchors.append(Anchor(*row[2:15]))
     for key, effects in (await effects_of(reader, every, known_by=known_by)).items():
         found[key].effects.update(effects)
+    for link in await links_of(reader, every, known_by=known_by):
+        found[link.book].links.append(link)
     return found
 
 

@@ -16,6 +16,7 @@ from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
 from models.book_keys import BOOKS, book_arrays
+from models.queries.carried import WITH_DEPENDENTS
 from models.session import Reader, Writer
 
 
@@ -60,9 +61,9 @@ class SafeStart(NamedTuple):
 _BOOK_COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
 
 _lock_books = text(
-    f"SELECT {_BOOK_COLUMNS} FROM ledger_books b "  # noqa: S608 - names are this program's own
-    f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {BOOKS}) "
-    "ORDER BY b.account, b.conid FOR UPDATE"
+    f"{WITH_DEPENDENTS} SELECT b.* FROM (SELECT account, conid FROM d ORDER BY account, conid) o "  # noqa: S608 - names are this program's own
+    f"CROSS JOIN LATERAL (SELECT {_BOOK_COLUMNS} FROM ledger_books b "
+    "WHERE b.account = o.account AND b.conid = o.conid FOR UPDATE) b"
 )
 # One index probe an id, said so that the planner cannot read the whole table instead: without statistics, as
 # in a first resync or a rebuild, it takes a growing table for a small one.
@@ -118,7 +119,8 @@ def _some_open_lots(beyond: str, order: str) -> TextClause:
     return text(
         "SELECT l.* FROM unnest(CAST(:ids AS uuid[]), CAST(:beyond AS integer[])) "  # noqa: S608 - no input in it
         "AS k(id, beyond) CROSS JOIN LATERAL (SELECT position_id, seq, exec_id, opened_at, quantity, "
-        "remaining, price, unit_cost, commission, remaining_commission, cost, remaining_cost, provisional "
+        "remaining, price, unit_cost, commission, remaining_commission, cost, remaining_cost, provisional, "
+        "carried_at "
         "FROM lots WHERE position_id = k.id AND remaining <> 0 "
         f"AND (k.beyond IS NULL OR seq {beyond} k.beyond) ORDER BY seq {order} LIMIT :most) l"
     )
@@ -156,9 +158,13 @@ _dirty_books = text("SELECT account, conid FROM ledger_books WHERE dirty ORDER B
 
 
 async def lock_books(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, Book]:
-    """Lock books, in key order so that workers cannot lock each other out, and read them."""
-    rows = await connection.execute(_lock_books, book_arrays(keys))
-    return {(row.account, row.conid): Book(*row) for row in rows}
+    """Lock books, in key order so that workers cannot lock each other out, and read them.
+
+    Those that go on with their lots are locked with them, for they may have to be folded anew as well.
+    """
+    wanted = set(keys)
+    rows = await connection.execute(_lock_books, book_arrays(wanted))
+    return {key: Book(*row) for row in rows if (key := (row.account, row.conid)) in wanted}
 
 
 async def known_executions(connection: Reader | Writer, base_ids: Iterable[str]) -> list[KnownExecution]:

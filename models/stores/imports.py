@@ -113,6 +113,7 @@ BROUGHT: Mapping[str, _Brought] = {
             (
                 *(*_BOOK, "at", "cause", "kind", "quantity", "carried", "cost", "price", "realized_pnl"),
                 *("event_group", "description", "cash", "market_value", "fx_rate_to_base", "reported_on"),
+                "kept_share",
             ),
             ("event_id",),
         ),
@@ -318,7 +319,7 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
                 *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
                 *(record.kind, record.quantity, record.carried, record.cost, record.price),
                 *(record.realized_pnl, record.group, record.description, record.cash, record.market_value),
-                *(record.fx_rate_to_base, record.reported_on, record.event_id),
+                *(record.fx_rate_to_base, record.reported_on, record.kept_share, record.event_id),
             )
         case StatedPosition():
             return "stated_positions", (

@@ -30,6 +30,7 @@ from models.tables.imports import (
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.performance import performance_metrics, statement_comparisons, statement_differences
 from models.tables.positions import (
+    carried_lots,
     ledger_books,
     lot_disposals,
     lots,
@@ -55,6 +56,7 @@ __all__ = [
     "broker_accounts",
     "broker_links",
     "broker_sessions",
+    "carried_lots",
     "cash_balances",
     "cash_flows",
     "coalesced_jobs",

@@ -120,8 +120,19 @@ corporate_actions = _brought(
     Column("market_value", Money, comment="of what was transferred, signed like the quantity"),
     Column("fx_rate_to_base", Money),
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
+    Column(
+        "kept_share",
+        Money,
+        comment="of its cost that went on to what came for it, the rest being sold; null: all, or not known",
+    ),
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     Index("ix_corporate_actions_book", "account", "conid", "at"),
+    Index(
+        "ix_corporate_actions_group",
+        "account",
+        "event_group",
+        postgresql_where=text("event_group <> ''"),
+    ),
     comment="splits, mergers, exercises, expiries, transfers: holdings that changed without a trade",
 )
 

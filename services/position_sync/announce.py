@@ -37,6 +37,7 @@ def position_changes(
     folded: Folded, books: Mapping[BookKey, Book], instruments: Mapping[int, Instrument]
 ) -> Iterator[PositionChanged]:
     """One change for each episode that was written or removed."""
+    books, instruments = {**books, **folded.books}, {**instruments, **folded.instruments}
     for episode in folded.episodes:
         key = (episode.account, episode.conid)
         yield _position(episode.id, books[key], instruments[episode.conid], episode)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,12 +11,13 @@ from core.domain.anchors import Anchor
 from core.domain.books import Book, BookKey
 from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
-from core.domain.lots import CostMethod
+from core.domain.lots import CarriedLot, CostMethod
 from core.domain.money import plain
 from core.domain.openings import NO_EFFECTS
 from models.queries import ledger as queries
 from models.queries import stored_ledger
 from models.queries.anchors import anchors_of, effects_of
+from models.queries.carried import Handed, handed_on_by
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of
@@ -76,6 +77,9 @@ class Examined:
     """Books that are to be folded again anyhow: what differs there is not wrong yet."""
     instruments: dict[int, Instrument]
     executions: int
+    handed: Handed
+    """What each book hands on to others, and what is stored of that."""
+    stored_handed: Handed
 
     @cached_property
     def changed_positions(self) -> set[str]:
@@ -93,7 +97,9 @@ class Examined:
         return {
             key
             for key, book in self.books.items()
-            if key not in self.stored_books or any(_book_fields(self.stored_books[key], book))
+            if key not in self.stored_books
+            or any(_book_fields(self.stored_books[key], book))
+            or self.handed[key] != self.stored_handed.get(key, {})
         }
 
     def differences(self) -> Iterator[RowDifference]:
@@ -105,6 +111,7 @@ class Examined:
             else:
                 for name, was, now in _book_fields(stored, self.books[key]):
                     yield RowDifference(*key, "ledger_books", f"{key[0]} {key[1]}", name, was, now)
+            yield from _lot_differences(key, self.stored_handed.get(key, {}), self.handed[key])
         owners = self.owners()
         for table, fresh in self.fresh.items():
             yield from _row_differences(table, self.stored[table], fresh, owners)
@@ -135,6 +142,8 @@ async def examine(
     effects = await effects_of(connection, opened_by(keys, anchors))
     facts = await stored_ledger.facts_of(connection, keys)
     stored = await stored_ledger.rows_of(connection, keys)
+    stored_handed = await handed_on_by(connection, keys)
+    handed: Handed = {}
     books: dict[BookKey, Book] = {}
     episodes: list[Episode] = []
     places: list[PlaceDifference] = []
@@ -146,6 +155,7 @@ async def examine(
         )
         books[key] = _book(stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)
+        handed[key] = result.ledger.handed
         misplaced = list(_places(key, result, told))
         places.extend(misplaced)
         if any(one.place.commission_folded and one.stored[-1] == "f" for one in misplaced):
@@ -154,7 +164,18 @@ async def examine(
     episodes.sort(key=lambda one: one.id)
     executions = sum(len(one.reports) for one in facts.values())
     return Examined(
-        stored_books, books, episodes, stored, lines_of(episodes), places, waiting, instruments, executions
+        *(
+            stored_books,
+            books,
+            episodes,
+            stored,
+            lines_of(episodes),
+            places,
+            waiting,
+            instruments,
+            executions,
+        ),
+        *(handed, stored_handed),
     )
 
 
@@ -183,6 +204,25 @@ def _book_fields(stored: Book, fresh: Book) -> list[tuple[str, str | None, str |
         if was != now:
             found.append((name, None if was is None else str(was), None if now is None else str(now)))
     return found
+
+
+def _lot_differences(
+    key: BookKey,
+    stored: Mapping[str, Sequence[CarriedLot]],
+    fresh: Mapping[str, Sequence[CarriedLot]],
+) -> Iterator[RowDifference]:
+    for event in sorted(stored.keys() | fresh.keys()):
+        pairs = zip_longest(stored.get(event, ()), fresh.get(event, ()))
+        for number, (was, now) in enumerate(pairs, 1):
+            row = (*key, "carried_lots", f"{key[0]} {key[1]} {event} {number}")
+            if was is None or now is None:
+                yield RowDifference(
+                    *row, None, *(("absent", "present") if was is None else ("present", "absent"))
+                )
+                continue
+            for name, one, other in zip(CarriedLot._fields, was, now, strict=True):
+                if one != other:
+                    yield RowDifference(*row, name, *(None if it is None else str(it) for it in (one, other)))
 
 
 def _places(key: BookKey, result: FoldedBook, told: StoredBook) -> Iterator[PlaceDifference]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from core.domain.anchors import SEEN_WITHIN, Anchor, first_holding
@@ -16,11 +17,13 @@ from core.domain.money import ZERO
 from core.domain.openings import NO_EFFECTS, Effects
 from models.queries import ledger as queries
 from models.queries.anchors import anchors_of, effects_of, told_of_by_statements
+from models.queries.carried import takers_of
 from models.queries.ledger import Expected, KnownCommission, SafeStart
 from models.session import Writer
 from models.stores import episodes as episode_store
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
+from models.stores.carried import store_handed
 from models.stores.episodes import RemovedEpisode
 from models.stores.executions import Place, Received
 from services.position_sync.books import OpenBook
@@ -31,6 +34,9 @@ class Folded(NamedTuple):
 
     episodes: list[Episode]
     removed: list[RemovedEpisode]
+    books: Mapping[BookKey, Book] = MappingProxyType({})
+    """Those that were folded after the others, as they go on with lots of them."""
+    instruments: Mapping[int, Instrument] = MappingProxyType({})
 
 
 class FoldedBook(NamedTuple):
@@ -41,6 +47,8 @@ class FoldedBook(NamedTuple):
     reports: Sequence[Report]
     currency: str
     """The instrument's, which the fold counts in."""
+    whole: bool = False
+    """Whether it was folded from the start."""
 
     @property
     def last_key(self) -> Key | None:
@@ -59,7 +67,7 @@ def fold_whole(
     """Fold a book from the start, of all that is stored about it."""
     fills = effective_fills(reports, instrument.currency)
     ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method, effects=effects)
-    return FoldedBook(ledger, fills, reports, instrument.currency)
+    return FoldedBook(ledger, fills, reports, instrument.currency, whole=True)
 
 
 def opened_by(
@@ -97,7 +105,29 @@ async def fold_books(
     episodes = [*fresh, *touched]
     await ledger_store.update_books(connection, [work.book for work in works if work.folds or work.stored])
     kept = {episode.id for episode, _ in episodes}
-    return Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+    folded = Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+    handed = {work.key: result.ledger.handed for work, result in refolded if result.whole}
+    changed = await store_handed(connection, handed.keys(), handed) if handed else set()
+    takers = await takers_of(connection, changed) if changed else set()
+    return await _fold_takers(connection, takers, folded, works, now) if takers else folded
+
+
+async def _fold_takers(
+    connection: Writer, takers: Iterable[BookKey], before: Folded, works: Iterable[OpenBook], now: datetime
+) -> Folded:
+    """Fold the books again that go on with other lots than they did."""
+    locked = await queries.lock_books(connection, takers)
+    again = {key: OpenBook(book, refold=True) for key, book in locked.items()}
+    instruments = await queries.instruments_of(connection, {key[1] for key in again})
+    after = await fold_books(connection, list(again.values()), instruments, now)
+    books = {key: work.book for key, work in again.items()} | dict(after.books)
+    for work in works:
+        work.book = books.get(work.key, work.book)
+    others = [one for one in before.episodes if (one.account, one.conid) not in books]
+    episodes = [*others, *after.episodes]
+    kept = {one.id for one in episodes}
+    removed = {one.id: one for one in (*before.removed, *after.removed) if one.id not in kept}
+    return Folded(episodes, list(removed.values()), books, {**instruments, **after.instruments})
 
 
 def _versioned(results: Iterable[tuple[OpenBook, FoldedBook]]) -> list[tuple[Episode, int]]:

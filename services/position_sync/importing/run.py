@@ -19,6 +19,7 @@ from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
 from models.queries import stored_ledger
+from models.queries.carried import with_dependents
 from models.queries.performance import accounts_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
@@ -118,7 +119,7 @@ async def undo_import(
         if found is None or found.status != "done":
             raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
         report = Report(found.name, found.kind, found.sha256, import_id=import_id)
-        keys = await books_of_import(connection, import_id)
+        keys = await with_dependents(connection, await books_of_import(connection, import_id))
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
         accounts = await accounts_of_import(connection, import_id)
@@ -159,6 +160,7 @@ async def _import(
     await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
     await taking.describe()
+    keys = await with_dependents(connection, keys)
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
     await staged_trades.match(connection)
@@ -238,7 +240,8 @@ async def _fold_once(
 ) -> Announcement | None:
     sizes = await stored_ledger.sizes_of(connection, sorted(locked))
     for part in batched(sizes, EXECUTIONS_AT_ONCE):
-        examined = await examine(connection, part, {key: locked[key] for key in part})
+        # Books that go on with others' lots may have been folded in the meantime.
+        examined = await examine(connection, part, await ledger_queries.lock_books(connection, part))
         written = await write_examined(connection, examined, clock)
         if written is not None:
             announcement = written if announcement is None else announcement + written

@@ -240,7 +240,7 @@ _FIGURES: Final[dict[type, tuple[str, ...]]] = {
     StatedLot: ("quantity", "cost", "realized_pnl"),
     StatedEvent: (
         *("quantity", "cost", "price", "realized_pnl"),
-        *("cash", "market_value", "fx_rate_to_base"),
+        *("cash", "market_value", "fx_rate_to_base", "kept_share"),
     ),
     StatedPosition: ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
     StatedCashFlow: ("amount", "fx_rate_to_base"),
