@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 
 from core.domain.anchors import Anchor
+from core.domain.books import BookKey
 from core.domain.episodes import Episode
 from core.domain.fills import Fill
 from core.domain.lots import CarriedLot, CostMethod, Disposal
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, QUANTUM, per_unit, restated, share, shares
 from core.domain.reconciliation import costs_agree
+
+Handed = dict[BookKey, dict[str, tuple[CarriedLot, ...]]]
+"""What books handed on, by the book and the event that took it."""
 
 
 def gain_on(change: Anchor, cost: Decimal | None) -> Decimal | None:

@@ -9,14 +9,12 @@ from sqlalchemy import text
 
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
+from core.domain.carried import Handed
 from core.domain.lots import CarriedLot
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
-
-Handed = dict[BookKey, dict[str, tuple[CarriedLot, ...]]]
-"""What books handed on, by the book and the event that took it."""
 
 STANDS: Final = (
     "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "

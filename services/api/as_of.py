@@ -16,6 +16,7 @@ from typing import NamedTuple
 from core.domain.anchors import in_order
 from core.domain.as_of import standing
 from core.domain.books import BookKey
+from core.domain.carried import Handed
 from core.domain.fills import Report, effective_fills
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Ledger, fold_book
@@ -24,7 +25,7 @@ from core.domain.money import ZERO
 from core.events.changes import PositionChanged
 from models.queries.anchors import Statements, statements_known_by
 from models.queries.as_of import DESCRIBED, positions_as_of, stood_as
-from models.queries.carried import Handed, hand_over, handed_on_by, links_of, with_dependents
+from models.queries.carried import hand_over, handed_on_by, links_of, with_dependents
 from models.queries.known_at import Word, books_told_of_since, reports_known_by, words_known_by
 from models.queries.ledger import instruments_of
 from models.queries.positions import PositionKey, Status

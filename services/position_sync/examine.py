@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.domain.anchors import Anchor
 from core.domain.books import Book, BookKey
+from core.domain.carried import Handed
 from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
 from core.domain.lots import CarriedLot, CostMethod
@@ -17,7 +18,7 @@ from core.domain.openings import NO_EFFECTS
 from models.queries import ledger as queries
 from models.queries import stored_ledger
 from models.queries.anchors import anchors_of, effects_of
-from models.queries.carried import Handed, handed_on_by
+from models.queries.carried import handed_on_by
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of

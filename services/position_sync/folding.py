@@ -17,16 +17,15 @@ from core.domain.money import ZERO
 from core.domain.openings import NO_EFFECTS, Effects
 from models.queries import ledger as queries
 from models.queries.anchors import anchors_of, effects_of, told_of_by_statements
-from models.queries.carried import takers_of
 from models.queries.ledger import Expected, KnownCommission, SafeStart
 from models.session import Writer
 from models.stores import episodes as episode_store
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
-from models.stores.carried import store_handed
 from models.stores.episodes import RemovedEpisode
 from models.stores.executions import Place, Received
 from services.position_sync.books import OpenBook
+from services.position_sync.handing import hand_on
 
 
 class Folded(NamedTuple):
@@ -107,8 +106,7 @@ async def fold_books(
     kept = {episode.id for episode, _ in episodes}
     folded = Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
     handed = {work.key: result.ledger.handed for work, result in refolded if result.whole}
-    changed = await store_handed(connection, handed.keys(), handed) if handed else set()
-    takers = await takers_of(connection, changed) if changed else set()
+    takers = await hand_on(connection, handed)
     return await _fold_takers(connection, takers, folded, works, now) if takers else folded
 
 

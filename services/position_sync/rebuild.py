@@ -18,17 +18,16 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import ledger as queries
 from models.queries import stored_ledger
-from models.queries.carried import takers_of
 from models.queries.stored_ledger import NULL, BookSize
 from models.session import Database, Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
-from models.stores.carried import store_handed
 from models.stores.episodes import Lines, replace_episodes
 from models.tables.positions import FOLDED_COLUMNS
 from services.position_sync.announce import Announcement, position_changes
 from services.position_sync.examine import Examined, RowDifference, examine
 from services.position_sync.folding import Folded
+from services.position_sync.handing import hand_on
 
 EXECUTIONS_AT_ONCE = 10_000
 _BOOKS_AT_ONCE = 1_000
@@ -253,8 +252,7 @@ async def write_examined(connection: Writer, examined: Examined, clock: Clock) -
     folded = Folded(episodes, [one for one in removed if one.id not in kept])
     changes = list(position_changes(folded, books, examined.instruments))
     announcement = await Announcement.prepare(connection, changes)
-    handing = await store_handed(connection, examined.handed.keys(), examined.handed)
-    takers = await takers_of(connection, handing) if handing else set()
+    takers = await hand_on(connection, examined.handed)
     if takers:
         # They go on with other lots than they did.
         again = await examine(connection, sorted(takers), await queries.lock_books(connection, takers))
