@@ -17,7 +17,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.anchors import Anchor, first_holding, placed
+from core.domain.anchors import Anchor, counted, first_holding, placed
+from core.domain.days import TradingDays
 from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import Closing, CostMethod
@@ -365,14 +366,15 @@ def fold_book(
     *,
     method: CostMethod = "fifo",
     effects: Effects = NO_EFFECTS,
+    days: TradingDays | None = None,
 ) -> Ledger:
     """Fold a book from the start: its first word of what was held gives the opening balance.
 
     The ledger is held to the other anchors. ``effects`` are what statements say of trades, by which something
-    may have been held before them, too.
+    may have been held before them, too; ``days`` which trades are among what was held at the end of a day.
     """
     ledger = Ledger(account, conid, point_value, method=method)
-    anchors = placed(anchors, fills)
+    anchors = placed(counted(anchors, fills, days or TradingDays(), point_value), fills)
     _open(ledger, fills, anchors, effects)
     ledger.run(fills, anchors)
     return ledger

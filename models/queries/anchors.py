@@ -5,24 +5,38 @@ anew, so that an import that is taken back leaves nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
+from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 
 
+def _until_midnight(clock: time) -> timedelta:
+    return timedelta(days=1) - timedelta(hours=clock.hour, minutes=clock.minute)
+
+
 class Statements(NamedTuple):
-    """What statements say of a book: its anchors, and what each of its trades did."""
+    """What statements say of a book: its anchors, what each of its trades did, and days of its trades."""
 
     anchors: list[Anchor]
     effects: dict[str, Effect]
+    days: dict[str, date]
 
+
+_FUTURES = ", ".join(f"'{name}'" for name in sorted(FUTURES))
+DAY_BY_TIME: Final = (
+    f"CAST({{at}} AT TIME ZONE '{BROKER_ZONE}' + (CASE WHEN {{sec_type}} IN ({_FUTURES}) "
+    f"THEN interval '{_until_midnight(HELD_OF_FUTURES)}' "
+    f"ELSE interval '{_until_midnight(TRADED)}' END) AS date)"
+)
+"""The broker's day that a trade counts to by its time, where no statement says it: see ``TradingDays``."""
 
 _BOOKS = (
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
@@ -37,17 +51,19 @@ _NEWEST = "i.stated_at DESC, i.id DESC"
 _SINCE = "coalesce(k.at, '-infinity')"
 _WORDS = (
     "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
-    "CAST(NULL AS numeric) AS cost, 2 AS rank, s.id FROM position_statements s WHERE s.account = k.account "
-    f"AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} UNION ALL "
+    "CAST(NULL AS numeric) AS cost, CAST(NULL AS date) AS day, 2 AS rank, s.id FROM position_statements s "
+    f"WHERE s.account = k.account AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} "
+    "UNION ALL "
 )
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
 _STATED = (
     "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
-    "t.price, t.carried, false, true, t.cost, 0, CAST(t.line AS bigint) FROM corporate_actions t "
-    f"{_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
+    "t.price, t.carried, false, true, t.cost, CAST(NULL AS date), 0, CAST(t.line AS bigint) "
+    f"FROM corporate_actions t {_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
     "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
-    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, 1, CAST(t.line AS bigint) "
+    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, "
+    f"CAST(t.as_of AT TIME ZONE '{BROKER_ZONE}' AS date), 1, CAST(t.line AS bigint) "
     f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
 )
 
@@ -55,7 +71,7 @@ _STATED = (
 def _anchors(parts: str) -> str:
     return (
         f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
-        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, rank, id) "
+        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, day, rank, id) "
         "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
     )
 
@@ -68,6 +84,18 @@ _effects = text(
     f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
     "AND t.executed_at <= coalesce(k.at, 'infinity') "
     f"ORDER BY t.exec_id, {_NEWEST}) e"
+)
+# Those of which a statement names another day than the time does: few, and of all books but those of other
+# continents none. What counts of them is the day of the first version, as the time is.
+_days = text(
+    f"SELECT k.account, k.conid, d.* FROM {_BOOKS} JOIN instruments n USING (conid) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
+    "SELECT e.exec_base_id, min(r.reported_on) AS day FROM (SELECT DISTINCT t.exec_id FROM stated_trades t "
+    f"{_STANDS} AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
+    "CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t JOIN imports i ON i.id = t.import_id "
+    "AND i.status = 'done' AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
+    "WHERE t.exec_id = x.exec_id AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed' "
+    f"ORDER BY {_NEWEST} LIMIT 1) r CROSS JOIN LATERAL (SELECT exec_base_id FROM executions "
+    "WHERE exec_id = x.exec_id OFFSET 0) e GROUP BY 1) d"
 )
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
@@ -93,7 +121,7 @@ async def anchors_of(
     """What each book is held to, in the order of the fold; at or after a time, if one is given."""
     anchors: dict[BookKey, list[Anchor]] = {}
     for row in await connection.execute(_all_anchors, _parameters(since, None)):
-        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
+        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:12]))
     return anchors
 
 
@@ -107,16 +135,28 @@ async def effects_of(
     return effects
 
 
+async def days_told(
+    connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
+) -> dict[BookKey, dict[str, date]]:
+    """The days that statements say trades count to, where the time says another; by id without revision."""
+    days: dict[BookKey, dict[str, date]] = {}
+    for row in await connection.execute(_days, _parameters(dict.fromkeys(keys), known_by)):
+        days.setdefault((row.account, row.conid), {})[row.exec_base_id] = row.day
+    return days
+
+
 async def statements_known_by(
     reader: Reader, keys: Iterable[BookKey], known_by: datetime
 ) -> dict[BookKey, Statements]:
     """What the statements that had been imported by then say of books."""
     every = dict.fromkeys(keys)
-    found = {key: Statements([], {}) for key in every}
+    found = {key: Statements([], {}, {}) for key in every}
     for row in await reader.execute(_stated_anchors, _parameters(every, known_by)):
-        found[row.account, row.conid].anchors.append(Anchor(*row[2:11]))
+        found[row.account, row.conid].anchors.append(Anchor(*row[2:12]))
     for key, effects in (await effects_of(reader, every, known_by=known_by)).items():
         found[key].effects.update(effects)
+    for key, days in (await days_told(reader, every, known_by=known_by)).items():
+        found[key].days.update(days)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from core.domain.books import BookKey
-from core.domain.days import BROKER_ZONE, FUTURES, HELD, HELD_OF_FUTURES
+from core.domain.days import BROKER_ZONE, FUTURES, HELD, HELD_OF_FUTURES, TRADED
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 
@@ -22,6 +22,7 @@ _DAYS: Final[dict[str, Any]] = {
     "zone": BROKER_ZONE.key,
     "held": HELD,
     "held_of_futures": HELD_OF_FUTURES,
+    "traded": TRADED,
     "futures": sorted(FUTURES),
     "not_stated": list(_NOT_STATED),
 }
@@ -30,8 +31,11 @@ _OPEN_AND_LEFT_OUT = (
     "JOIN instruments s ON s.conid = p.conid AND s.sec_type <> ALL(CAST(:not_stated AS text[])) "
     "CROSS JOIN LATERAL (SELECT (n.as_of + CASE WHEN s.sec_type = ANY(CAST(:futures AS text[])) "
     "THEN CAST(:held_of_futures AS time) ELSE CAST(:held AS time) END) "
-    "AT TIME ZONE CAST(:zone AS text) AS at) d "
-    "WHERE p.opened_at <= d.at AND coalesce(p.closed_at, 'infinity') > d.at "
+    "AT TIME ZONE CAST(:zone AS text) AS at, (n.as_of + CASE WHEN s.sec_type = ANY(CAST(:futures AS text[])) "
+    "THEN CAST(:held_of_futures AS time) ELSE CAST(:traded AS time) END) "
+    "AT TIME ZONE CAST(:zone AS text) AS ended_at) d "
+    # What was closed in the night had been there when the day ended.
+    "WHERE p.opened_at <= d.at AND coalesce(p.closed_at, 'infinity') > d.ended_at "
     "AND NOT EXISTS (SELECT FROM stated_positions t WHERE t.account = p.account AND t.conid = p.conid "
     "AND t.as_of = d.at AND t.import_id = n.import_id)"
 )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from core.domain.anchors import in_order
 from core.domain.as_of import standing
 from core.domain.books import BookKey
+from core.domain.days import trading_days
 from core.domain.fills import Report, effective_fills
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import fold_book
@@ -177,6 +178,7 @@ def _fold_one(book: _Book, at: datetime) -> Iterator[PositionChanged]:
         ),
         method=book.method,
         effects=book.statements.effects,
+        days=trading_days(instrument.sec_type, book.statements.days),
     )
     described = {name: getattr(instrument, name) for name in DESCRIBED}
     told: Decimal | None = None

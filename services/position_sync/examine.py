@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.domain.anchors import Anchor
 from core.domain.books import Book, BookKey
+from core.domain.days import trading_days
 from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
 from core.domain.lots import CostMethod
@@ -16,7 +17,7 @@ from core.domain.money import plain
 from core.domain.openings import NO_EFFECTS
 from models.queries import ledger as queries
 from models.queries import stored_ledger
-from models.queries.anchors import anchors_of, effects_of
+from models.queries.anchors import anchors_of, days_told, effects_of
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of
@@ -133,6 +134,7 @@ async def examine(
     instruments = await queries.instruments_of(connection, {key[1] for key in keys})
     anchors = await anchors_of(connection, dict.fromkeys(keys))
     effects = await effects_of(connection, opened_by(keys, anchors))
+    days = await days_told(connection, keys)
     facts = await stored_ledger.facts_of(connection, keys)
     stored = await stored_ledger.rows_of(connection, keys)
     books: dict[BookKey, Book] = {}
@@ -141,8 +143,10 @@ async def examine(
     waiting = {key for key, book in stored_books.items() if book.dirty}
     for key in keys:
         told, held, method = facts[key], anchors.get(key, []), methods[key[0]]
+        instrument = instruments[key[1]]
+        trading = trading_days(instrument.sec_type, days.get(key, {}))
         result = fold_whole(
-            key, method, instruments[key[1]], told.reports, held, effects.get(key, NO_EFFECTS)
+            key, method, instrument, told.reports, held, effects.get(key, NO_EFFECTS), trading
         )
         books[key] = _book(stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)

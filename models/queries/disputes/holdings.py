@@ -8,10 +8,17 @@ from typing import Final
 
 from core.domain.days import BROKER_ZONE, HELD, HELD_OF_FUTURES
 from core.domain.disputes import COST_LEEWAY, FLEX_CUT, MONEY_LEEWAY, RATE_LEEWAY
+from models.queries.anchors import DAY_BY_TIME
 from models.queries.performance import STANDING
 
 _HELD_AT = "(CAST(d.day AS timestamp) + {clock}) AT TIME ZONE '" + BROKER_ZONE.key + "'"
 _LATE, _EARLY = (f"interval '{clock.hour} hours {clock.minute} minutes'" for clock in (HELD, HELD_OF_FUTURES))
+
+_SEEN_AT = (
+    f"CAST({{at}} AT TIME ZONE '{BROKER_ZONE}' + interval '1 day' - CASE WHEN {{sec_type}} IN ('FUT', 'FOP') "
+    f"THEN {_EARLY} ELSE {_LATE} END - interval '1 microsecond' AS date)"
+)
+"""The first day by whose end, by the clock, something was traded."""
 
 # What is held here on a day whose holdings are told, and is not among them, is not held by the broker.
 _POINTS = f"""
@@ -50,6 +57,39 @@ _POINTS = f"""
             SELECT conid, as_of, day, 0, NULL, NULL, import_id, line, false
             FROM untold
         ) x
+    )
+"""  # noqa: S608 - names and constants of this program's own
+# What is stated to be held is of the trades of its day and before, whatever their time.
+_MOVED = f"""
+    told_days AS (
+        SELECT e.exec_base_id, min(t.reported_on) AS day
+        FROM (
+            SELECT DISTINCT ON (t.exec_id) t.exec_id, t.reported_on
+            FROM stated_trades t {STANDING.format("t")}
+            WHERE t.account = :account AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed'
+            ORDER BY t.exec_id, i.stated_at DESC, i.id DESC
+        ) t
+        JOIN executions e USING (exec_id)
+        GROUP BY 1
+    ),
+    odd AS (
+        SELECT f.*
+        FROM (
+            SELECT e.conid, e.executed_at, CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END AS
+                quantity, coalesce(t.day, {DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")}) AS
+                day, {_SEEN_AT.format(at="e.executed_at", sec_type="n.sec_type")} AS seen
+            FROM executions e
+            JOIN instruments n USING (conid)
+            LEFT JOIN told_days t USING (exec_base_id)
+            WHERE e.account = :account AND e.corrected_by IS NULL AND e.quantity <> 0
+        ) f
+        WHERE f.day <> f.seen
+    ),
+    moved AS (
+        SELECT x.n, sum(CASE WHEN o.executed_at <= x.as_of THEN o.quantity ELSE -o.quantity END) AS quantity
+        FROM points x
+        JOIN odd o ON o.conid = x.conid AND (o.executed_at <= x.as_of) <> (o.day <= x.day)
+        GROUP BY x.n
     )
 """  # noqa: S608 - names and constants of this program's own
 _OURS = f"""
@@ -128,14 +168,16 @@ _OURS = f"""
         GROUP BY a.conid
     ),
     compared AS (
-        SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) AS our_quantity, CASE WHEN
-            coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, coalesce(r.awaited, false)
+        SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) - coalesce(m.quantity, 0) AS our_quantity,
+            CASE WHEN coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, m.n IS NOT NULL AS
+            moved, coalesce(r.awaited, false)
             AS awaited, coalesce(r.estimated, false) AS estimated, coalesce(c.times @>
             tstzrange(least(coalesce(x.before, g.at, x.as_of), x.as_of), x.as_of), false) AS covered
         FROM points x
         JOIN instruments n USING (conid)
         CROSS JOIN covered c
         LEFT JOIN held h ON h.n = x.n
+        LEFT JOIN moved m ON m.n = x.n
         LEFT JOIN around r ON r.n = x.n
         LEFT JOIN begun g ON g.conid = x.conid
         LEFT JOIN ledger_books b ON b.account = :account AND b.conid = x.conid
@@ -164,7 +206,8 @@ _COST = f"""
     FROM compared c
     LEFT JOIN returned r ON r.conid = c.conid
     LEFT JOIN acted a ON a.conid = c.conid
-    WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0
+    WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0 AND
+        NOT c.moved
 """  # noqa: S608 - names and constants of this program's own
 # A future is worth nothing by itself: what it gains is settled in cash every day.
 _VALUE = f"""
@@ -202,4 +245,4 @@ _VALUE = f"""
     WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0
 """  # noqa: S608 - names and constants of this program's own
 
-HOLDINGS: Final = f"WITH {_POINTS}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"
+HOLDINGS: Final = f"WITH {_POINTS}, {_MOVED}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from core.domain.days import BROKER_ZONE
 from core.domain.disputes import MONEY_LEEWAY, RATE_LEEWAY, TWR_LEEWAY
+from models.queries.anchors import DAY_BY_TIME
 from models.queries.performance import DAY, FLOWS, STANDING
 
 # A segment of an account (futures at another of the broker's companies) is an account of its own, named by a
@@ -42,8 +42,9 @@ _MONEY = f"""
         ORDER BY t.exec_id, i.stated_at DESC, i.id DESC
     ),
     traded AS (
-        SELECT e.*, coalesce(s.reported_on, CAST(e.executed_at AT TIME ZONE '{BROKER_ZONE}' AS date)) AS
-            day, n.currency, n.sec_type, n.multiplier / n.price_magnifier AS point_value
+        SELECT e.*, coalesce(s.reported_on, {
+    DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")
+}) AS day, n.currency, n.sec_type, n.multiplier / n.price_magnifier AS point_value
         FROM executions e
         JOIN instruments n USING (conid)
         LEFT JOIN stated s USING (exec_id)
