@@ -1,6 +1,6 @@
 """Executions and commission reports, each stored once under the broker's own id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from sqlalchemy import text
 
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
+from core.domain.rates import OTHER_DAYS_RATE
 from core.events.facts import CommissionReported, ExecutionReported
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import commission_reports, executions
+from models.tables.executions import RATE_COLUMNS
 
 _COLUMNS = (
     "exec_id",
@@ -71,7 +73,7 @@ _upsert_commissions = BulkInsert(
     # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
     + "".join(
         f"{name} = CASE WHEN c.currency = excluded.currency OR c.stated_by IS NOT NULL THEN c.{name} END, "
-        for name in _RATE
+        for name in RATE_COLUMNS
     )
     # IBKR's later copies may leave its own figure unset.
     + "realized_pnl = CASE WHEN c.stated_by IS NULL THEN coalesce(excluded.realized_pnl, c.realized_pnl) "
@@ -87,8 +89,14 @@ _upsert_commissions = BulkInsert(
     "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
 )
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
+# What was all there was is kept beside a statement's, for the day on which that is taken back.
+_set_aside_rates = text(
+    "UPDATE commission_reports SET other_days_rate = rate, other_days_rate_as_of = rate_as_of, "  # noqa: S608 - no input in it
+    "rate = NULL, rate_as_of = NULL, rate_source = NULL "
+    f"WHERE exec_id = ANY(:exec_ids) AND rate_source = '{OTHER_DAYS_RATE}'"
+)
 _forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
+    f"UPDATE commission_reports c SET {', '.join(f'{name} = NULL' for name in RATE_COLUMNS)} "  # noqa: S608 - as above
     f"FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
 )
@@ -215,6 +223,12 @@ async def upsert_commissions(connection: Writer, reports: Iterable[ReceivedCommi
 async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> None:
     """Store the rates that commissions are converted with. One that is recorded stays as it is."""
     await _record_rates(connection, sorted(rates))
+
+
+async def replace_rates(connection: Writer, rates: Collection[RecordedRate]) -> None:
+    """Store the rates that statements state. One of another day gives way to them, and is kept beside."""
+    await connection.execute(_set_aside_rates, {"exec_ids": sorted(one.exec_id for one in rates)})
+    await record_rates(connection, rates)
 
 
 async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import text, update
 
 from core.domain.books import BookKey
+from core.domain.rates import OTHER_DAYS_RATE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.tables import imports
+from models.tables.executions import RATE_COLUMNS
 from models.tables.imports import BROUGHT
 
 # What an execution is called apart from its revision, as ``split_exec_id`` has it.
@@ -68,6 +70,10 @@ _agree = text(
     "AND e.exec_id = t.exec_id AND (t.account, t.conid, t.price, t.quantity) = (e.account, e.conid, e.price, "
     "CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END)"
 )
+_RATE_OF = ", ".join(
+    f"{name} = CASE WHEN c.currency = {{currency}} THEN c.{name} END" for name in RATE_COLUMNS
+)
+"""What an amount in a ``currency`` is converted with from now on: what it was, if that was in this one."""
 _LATEST = (
     "(SELECT DISTINCT ON (t.exec_id) t.* FROM (SELECT exec_id FROM taken_back UNION SELECT e.exec_id "
     "FROM executions e JOIN taken_back b ON b.base = e.exec_base_id) k JOIN stated_trades t USING (exec_id) "
@@ -77,14 +83,14 @@ _LATEST = (
 )
 _restate_commissions = text(
     "UPDATE commission_reports c SET commission = t.commission, currency = t.commission_currency, "  # noqa: S608 - as above
-    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, rate = NULL, "
-    "rate_as_of = NULL, rate_source = NULL, received_at = :now "
+    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, "
+    f"{_RATE_OF.format(currency='t.commission_currency')}, received_at = :now "
     f"FROM {_LATEST} WHERE c.exec_id = t.exec_id AND c.stated_by = :id"
 )
 _restore_commissions = text(
-    "UPDATE commission_reports SET commission = live_commission, currency = live_currency, "
+    "UPDATE commission_reports c SET commission = live_commission, currency = live_currency, "  # noqa: S608 - as above
     "realized_pnl = live_realized_pnl, stated_by = NULL, live_commission = NULL, live_currency = NULL, "
-    "live_realized_pnl = NULL, rate = NULL, rate_as_of = NULL, rate_source = NULL, received_at = :now "
+    f"live_realized_pnl = NULL, {_RATE_OF.format(currency='c.live_currency')}, received_at = :now "
     "WHERE stated_by = :id AND live_commission IS NOT NULL"
 )
 _delete_commissions = text("DELETE FROM commission_reports WHERE stated_by = :id")
@@ -94,8 +100,9 @@ _revive_commissions = text(
     f"FROM {_LATEST} JOIN executions e USING (exec_id) ORDER BY t.exec_id ON CONFLICT (exec_id) DO NOTHING"
 )
 _forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
-    f"FROM {BOOKS} "
+    "UPDATE commission_reports c SET rate = other_days_rate, rate_as_of = other_days_rate_as_of, "  # noqa: S608 - no input in it
+    f"rate_source = CASE WHEN other_days_rate IS NOT NULL THEN '{OTHER_DAYS_RATE}' END, "
+    f"other_days_rate = NULL, other_days_rate_as_of = NULL FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
     "AND :source = ANY(string_to_array(c.rate_source, ', '))"
 )

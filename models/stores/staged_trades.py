@@ -15,6 +15,7 @@ from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from models.session import Writer
 from models.stores.bulk import copy_line, copy_lines_into
+from models.tables.executions import RATE_COLUMNS
 
 OWN = "csv:"
 """Begins the number of a trade that is its owner's, not the broker's."""
@@ -148,7 +149,7 @@ _confirm = text(
 )
 # What was told live is kept beside it, for the day on which the statement is taken back.
 _upsert_commissions = text(
-    "INSERT INTO commission_reports AS c (exec_id, commission, currency, realized_pnl, received_at, epoch, "
+    "INSERT INTO commission_reports AS c (exec_id, commission, currency, realized_pnl, received_at, epoch, "  # noqa: S608 - as above
     "stated_by) SELECT exec_id, commission, commission_currency, realized_pnl, :now, 0, :import_id "
     "FROM staged_trades WHERE commission IS NOT NULL AND outcome IN ('new', 'matched', 'corrected') "
     "ORDER BY exec_id ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
@@ -158,10 +159,10 @@ _upsert_commissions = text(
     # When it was last told live: what is told live afterwards is held against that.
     "repeated_at = CASE WHEN c.stated_by IS NULL THEN coalesce(c.repeated_at, c.received_at) "
     "ELSE c.repeated_at END, "
-    "rate = CASE WHEN c.currency = excluded.currency THEN c.rate END, "
-    "rate_as_of = CASE WHEN c.currency = excluded.currency THEN c.rate_as_of END, "
-    "rate_source = CASE WHEN c.currency = excluded.currency THEN c.rate_source END, "
-    "live_commission = CASE WHEN c.stated_by IS NULL THEN c.commission ELSE c.live_commission END, "
+    + "".join(
+        f"{name} = CASE WHEN c.currency = excluded.currency THEN c.{name} END, " for name in RATE_COLUMNS
+    )
+    + "live_commission = CASE WHEN c.stated_by IS NULL THEN c.commission ELSE c.live_commission END, "
     "live_currency = CASE WHEN c.stated_by IS NULL THEN c.currency ELSE c.live_currency END, "
     "live_realized_pnl = CASE WHEN c.stated_by IS NULL THEN c.realized_pnl ELSE c.live_realized_pnl END, "
     "stated_by = excluded.stated_by "

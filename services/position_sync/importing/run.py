@@ -33,7 +33,7 @@ from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.examine import examine
 from services.position_sync.importing.history import derive_from_statements
-from services.position_sync.importing.rates import record_stated_rates
+from services.position_sync.importing.rates import books_to_convert, record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
@@ -158,6 +158,7 @@ async def _import(
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
+    keys |= await books_to_convert(connection, import_id)
     await taking.describe()
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
