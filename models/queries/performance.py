@@ -17,13 +17,24 @@ DAY = f"coalesce({{0}}.reported_on, CAST({{0}}.at AT TIME ZONE '{BROKER_ZONE}' A
 """The broker's day of a row of what a statement states, in which ``{0}`` has ``at`` and ``reported_on``."""
 _ACCOUNTS = (
     *("stated_values", "stated_changes", "cash_flows", "corporate_actions", "stated_positions"),
-    *("cash_balances", "stated_trades", "stated_lots", "stated_periods"),
+    *("cash_balances", "stated_trades", "stated_lots", "stated_periods", "stated_accounts"),
 )
+# Whose rows may be valued with a rate of this import, too; and an account's cash is told with that of its
+# segments, which are named by a letter behind its id.
+_stated = " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
 _accounts_of = text(
-    " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
-    # A rate of this import may be what flows of other accounts were valued with.
-    + " UNION SELECT f.account FROM fx_rates r JOIN cash_flows f ON f.currency = r.currency AND f.external "
-    "AND f.fx_rate_to_base IS NULL WHERE r.import_id = :id"
+    f"WITH stated AS ({_stated}), "  # noqa: S608 - as above
+    "rates AS (SELECT DISTINCT currency FROM fx_rates WHERE import_id = :id), "
+    "valued AS (SELECT f.account FROM cash_flows f JOIN rates USING (currency) "
+    "WHERE f.external AND f.fx_rate_to_base IS NULL "
+    "UNION SELECT e.account FROM corporate_actions e JOIN instruments n USING (conid) "
+    "JOIN rates USING (currency) WHERE e.cause = 'transfer' AND e.fx_rate_to_base IS NULL "
+    "UNION SELECT p.account FROM stated_positions p JOIN instruments n USING (conid) "
+    "JOIN rates USING (currency)), "
+    "concerned AS (SELECT account FROM stated UNION SELECT account FROM valued) "
+    "SELECT account FROM concerned UNION SELECT a.account FROM concerned c JOIN broker_accounts a "
+    "ON (a.account = left(c.account, -1) AND right(c.account, 1) ~ '[A-Z]') "
+    "OR (left(a.account, -1) = c.account AND right(a.account, 1) ~ '[A-Z]')"
 )
 _base = text(
     "SELECT coalesce((SELECT v.currency FROM stated_values v JOIN imports i ON i.id = v.import_id "

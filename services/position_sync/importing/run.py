@@ -121,7 +121,7 @@ async def undo_import(
         keys = await books_of_import(connection, import_id)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
-        accounts = await accounts_of_import(connection, import_id)
+        accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
         await take_back(connection, import_id, keys, clock())
         await forget_absences(connection, keys)
         await record_stated_rates(connection, keys)
@@ -181,7 +181,8 @@ async def _import(
                 by=named(import_id),
                 now=now,
             )
-    await derive_from_statements(connection, await accounts_of_import(connection, import_id), now)
+    accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
+    await derive_from_statements(connection, accounts, now)
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
     return announcement

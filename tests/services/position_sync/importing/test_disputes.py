@@ -425,6 +425,25 @@ async def test_the_cash_of_a_segment_is_told_with_the_accounts(
     assert await differences() == []
 
 
+async def test_what_a_segment_did_is_told_of_the_account_when_another_statement_brings_it(
+    bring: Import,
+    differences: Differences,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+) -> None:
+    await bring(balance(1, "899", starts_on=on(1), starting_cash="1000"))
+    before = await differences()
+    assert before == [("cash", "unexplained", 1000, 899)]
+    told = on_day(1, trade("a.01", "10", "10", "1", account=f"{ACCOUNT}F"))
+    report = await bring(told, name="b.xml")
+    assert await differences() == []
+    assert report.import_id is not None
+    await undo_import(database, streams, settings, report.import_id, clock=clock)
+    assert await differences() == before
+
+
 async def test_the_parts_of_a_value_have_to_add_up(bring: Import, differences: Differences) -> None:
     await bring(worth(0, "100", cash="60", stock="30", accruals="10"), worth(1, "100", cash="60", stock="30"))
     assert await differences() == [("value", "contradiction", 90, 100)]
