@@ -10,6 +10,7 @@ from core.domain.books import BookKey
 from core.domain.rates import OTHER_DAYS_RATE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.stores.stated_names import forget_names
 from models.tables import imports
 from models.tables.executions import RATE_COLUMNS
 from models.tables.imports import BROUGHT
@@ -155,6 +156,7 @@ async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey]
     await connection.execute(_delete_commissions, only)
     await connection.execute(_revive_commissions, dated)
     await connection.execute(_forget_rates, {**book_arrays(books), "source": named(import_id)})
+    await forget_names(connection, import_id)
     for release in _RELEASE:
         await connection.execute(release, only)
     await connection.execute(

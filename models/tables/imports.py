@@ -225,6 +225,25 @@ stated_instruments = _brought(
     comment="instruments that files name without a conid: one name means one instrument as long as it stands",
 )
 
+stated_identities = _brought(
+    "stated_identities",
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("isin", String, nullable=False, comment="as the next two: empty where it is not stated"),
+    Column("cusip", String, nullable=False),
+    Column("figi", String, nullable=False),
+    Column("underlying_conid", BigInt),
+    Index("ix_stated_identities_conid", "conid"),
+    comment="what identifies instruments elsewhere, as statements state it",
+)
+
+stated_accounts = _brought(
+    "stated_accounts",
+    Column("account", String, primary_key=True),
+    Column("base_currency", String),
+    Column("alias", String),
+    comment="what statements state of accounts",
+)
+
 stated_changes = _brought(
     "stated_changes",
     Column("account", String, primary_key=True),
@@ -272,6 +291,8 @@ BROUGHT = (
     fx_rates,
     stated_values,
     stated_instruments,
+    stated_identities,
+    stated_accounts,
     stated_changes,
     stated_periods,
     stated_lots,
