@@ -10,6 +10,7 @@ from core.domain.books import BookKey
 from core.domain.rates import OTHER_DAYS_RATE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.stores.executions import Place, Received, insert_executions
 from models.stores.stated_names import forget_names
 from models.tables import imports
 from models.tables.executions import RATE_COLUMNS
@@ -49,6 +50,15 @@ _hand_on = text(
 _delete_executions = text(
     "DELETE FROM executions e USING taken_back b WHERE b.exec_id = e.exec_id AND e.source <> 'live' "
     "AND e.confirmed_by IS NULL"
+)
+# What was told live stands now, unless a statement that stands told of the trade before.
+_untold = text(
+    "SELECT k.exec_id FROM "  # noqa: S608 - as above
+    "unnest(CAST(:exec_ids AS text[]), CAST(:times AS timestamptz[])) AS k(exec_id, at) "
+    f"WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = {_BASE.format('k')} "
+    f"AND (e.exec_id = k.exec_id OR (e.revision = {_REVISION.format('k')} AND e.quantity > 0))) "
+    f"AND NOT EXISTS (SELECT FROM {_ASIDE} AND {_BASE.format('d')} = {_BASE.format('k')} "
+    "AND i.imported_at <= k.at)"
 )
 # Of those that contradict each other the first that was imported stands now.
 _revive = text(
@@ -144,11 +154,23 @@ async def books_of_import(connection: Writer, import_id: int) -> set[BookKey]:
     return {(row.account, row.conid) for row in rows}
 
 
-async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey], now: datetime) -> None:
-    """Undo an import whose books are locked."""
+async def take_back(
+    connection: Writer,
+    import_id: int,
+    books: Iterable[BookKey],
+    now: datetime,
+    *,
+    live: Iterable[Received] = (),
+) -> None:
+    """Undo an import whose books are locked.
+
+    ``live`` is what was told live of its trades and set aside because it contradicts them, in the order in
+    which it came.
+    """
     only, dated = {"id": import_id}, {"id": import_id, "now": now}
     await connection.execute(_hand_on, only)
     await connection.execute(_delete_executions)
+    await _revive_live(connection, import_id, live)
     await connection.execute(_revive, dated)
     await connection.execute(_agree, only)
     await connection.execute(_restate_commissions, dated)
@@ -162,6 +184,17 @@ async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey]
     await connection.execute(
         update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
     )
+
+
+async def _revive_live(connection: Writer, import_id: int, live: Iterable[Received]) -> None:
+    first: dict[str, Received] = {}
+    for one in live:
+        first.setdefault(one.fact.exec_id, one)
+    if not first:
+        return
+    times = [one.fact.received_at for one in first.values()]
+    rows = await connection.execute(_untold, {"id": import_id, "exec_ids": list(first), "times": times})
+    await insert_executions(connection, [(first[row.exec_id], Place()) for row in rows])
 
 
 async def complete_periods(connection: Writer, accounts: Iterable[str]) -> list[CompletePeriod]:

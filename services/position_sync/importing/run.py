@@ -35,6 +35,7 @@ from services.position_sync.examine import examine
 from services.position_sync.importing.history import derive_from_statements
 from services.position_sync.importing.rates import books_to_convert, record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
+from services.position_sync.importing.reviving import books_of, note_standing, set_aside_because_of
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
 from services.position_sync.rebuild import EXECUTIONS_AT_ONCE, batched, write_examined
@@ -118,11 +119,14 @@ async def undo_import(
         if found is None or found.status != "done":
             raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
         report = Report(found.name, found.kind, found.sha256, import_id=import_id)
-        keys = await books_of_import(connection, import_id)
+        aside = await set_aside_because_of(connection, import_id, clock())
+        keys = await books_of_import(connection, import_id) | books_of(aside)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
         accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
-        await take_back(connection, import_id, keys, clock())
+        live = [one.received for one in aside]
+        await take_back(connection, import_id, keys, clock(), live=live)
+        await note_standing(connection, aside, clock())
         await forget_absences(connection, keys)
         await record_stated_rates(connection, keys)
         announcement = await _fold(connection, locked, None, clock)

@@ -139,6 +139,58 @@ async def test_what_contradicts_a_trade_that_was_told_live_stays_aside(
     assert await rows("SELECT outcome FROM stated_trades") == [{"outcome": "disputed"}]
 
 
+ASIDE = "SELECT status FROM dead_facts ORDER BY id"
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, "DU2"])
+async def test_what_was_told_live_and_kept_aside_because_of_it_stands_now(
+    account: str, bring: Import, undo: Undo, rows: Rows, relay: Relay, database: Database
+) -> None:
+    """As if the statement had never been: also where it named another account."""
+    link = Link()
+    told = execution("a.01.01", "12", "11", seconds=1), commission("a.01.01", "2", seconds=1)
+    report = await bring(trade("a.01.01", "10", seconds=1, account=account))
+    await relay.handle([link.entry(*told)])
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+    assert await rows(ASIDE) == [{"status": "open"}]
+    undone = await undo(report)
+    assert await rows("SELECT account, quantity, commission FROM positions") == [
+        {"account": ACCOUNT, "quantity": Decimal(12), "commission": Decimal(2)}
+    ]
+    assert await rows("SELECT source, confirmed_by FROM executions") == [
+        {"source": "live", "confirmed_by": None}
+    ]
+    assert await rows(ASIDE) == [{"status": "retried"}]
+    assert undone.changed_books == (1 if account == ACCOUNT else 2)
+    assert (await validate_ledger(database)).differences == {}
+    await relay.handle([link.entry(*told)])
+    assert await rows(ASIDE) == [{"status": "retried"}]
+
+
+@pytest.mark.parametrize(("quantity", "status"), [("12", "retried"), ("13", "open")])
+async def test_what_another_statement_told_before_the_live_stream_goes_before_it(
+    quantity: str, status: str, bring: Import, undo: Undo, rows: Rows, relay: Relay, clock: Hand
+) -> None:
+    clock.now = START - timedelta(days=1)
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", quantity, seconds=1), name="b.xml")
+    await relay.handle([Link().entry(execution("a.01.01", "12", seconds=1))])
+    await undo(first)
+    assert [one["quantity"] for one in await rows("SELECT quantity FROM positions")] == [Decimal(quantity)]
+    assert await rows(ASIDE) == [{"status": status}]
+
+
+async def test_what_is_kept_aside_because_of_another_statement_stays_aside(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", "10", seconds=1), name="b.xml")
+    await relay.handle([Link().entry(execution("a.01.01", "12", seconds=1))])
+    await undo(first)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+    assert await rows(ASIDE) == [{"status": "open"}]
+
+
 async def test_a_trade_that_it_cancelled_counts_again(bring: Import, undo: Undo, rows: Rows) -> None:
     await bring(trade("a.01.01", "10", seconds=1, trade_id="77"), name="a.xml")
     cancelling = await bring(
