@@ -54,6 +54,8 @@ class Booked:
     executions: int = 0
     differing_accounts: set[str] = field(default_factory=set)
     """Accounts whose books or broker's words changed: they want comparing."""
+    restated: dict[str, datetime | None] = field(default_factory=dict)
+    """Accounts of which books were folded anew, and from when on; ``None``: from the start."""
     unfinished: list[Sweep] = field(default_factory=list)
     """Positions answers of which not everything has arrived yet."""
     contradicting: list[Received] = field(default_factory=list)
@@ -127,7 +129,17 @@ async def _fold(
     changes: list[Change] = list(position_changes(folded, books, instruments))
     changes.extend(_recorded(arrivals, new))
     accounts = {work.book.account for work in works if work.is_different}
-    return Booked(changes, executions=len(new), differing_accounts=accounts)
+    return Booked(changes, executions=len(new), differing_accounts=accounts, restated=_restated(works))
+
+
+def _restated(works: Iterable[OpenBook]) -> dict[str, datetime | None]:
+    restated: dict[str, datetime | None] = {}
+    for work in works:
+        if work.refold:
+            account, since = work.book.account, work.since
+            earlier = restated.get(account, since)
+            restated[account] = None if since is None or earlier is None else min(since, earlier)
+    return restated
 
 
 def _recorded(arrivals: Arrivals, new: Iterable[Received]) -> list[Change]:

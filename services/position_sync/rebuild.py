@@ -25,6 +25,7 @@ from models.stores import ledger as ledger_store
 from models.stores.episodes import Lines, replace_episodes
 from models.tables.positions import FOLDED_COLUMNS
 from services.position_sync.announce import Announcement, position_changes
+from services.position_sync.asking import want_statements
 from services.position_sync.examine import Examined, RowDifference, examine
 from services.position_sync.folding import Folded
 
@@ -198,6 +199,8 @@ async def _rebuild_batch(
         locked = await queries.lock_books(connection, keys)
         examined = await examine(connection, keys, locked)
         announcement = await write_examined(connection, examined, clock)
+        if announcement is not None:
+            await want_statements(connection, dict.fromkeys(account for account, _ in keys))
     rebuilt.count(examined)
     _count_writes(rebuilt, examined)
     if announcement is not None and streams is not None:

@@ -185,9 +185,8 @@ class Relay:
 
     async def _want(self, connection: Writer, effect: Effect) -> None:
         """Record what is worth comparing now; last in each transaction."""
-        differing = {account for one in effect.applied for account in one.booked.differing_accounts}
         ends = [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
-        effect.wanted = await self._comparisons.want(connection, differing, ends)
+        effect.wanted = await self._comparisons.want(connection, [one.booked for one in effect.applied], ends)
 
     async def _apply_together(self, connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
         items = [item for one in fresh for item in one.items]
