@@ -19,6 +19,7 @@ from services.api.routers import imports as router
 from services.statements.errors import NotXmlError
 from services.statements.uploads import Uploads
 from tests.services.api.conftest import Api
+from tests.services.api.portfolio import TOKEN
 from tests.waiting import comes
 
 STATEMENT = b"<FlexQueryResponse/>"
@@ -278,15 +279,18 @@ async def test_who_sends_nothing_any_more_keeps_nobody_else_waiting(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router, "STALLED_SECONDS", 0.05)
-    never = asyncio.Event()
-
-    async def stalled() -> AsyncIterator[bytes]:
-        yield STATEMENT
-        await never.wait()
-
+    asked = (
+        f"POST /api/v1/imports HTTP/1.1\r\nHost: {api.address}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Content-Length: 100\r\n\r\n<Flex"
+    )
     for _ in range(3):
-        refused = await api.http.post("/api/v1/imports", content=stalled())
-        assert (refused.status_code, refused.json()["code"]) == (408, "file_stalled")
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.api_port)
+        writer.write(asked.encode())
+        answer = await reader.readuntil(b"}")
+        assert b" 408 " in answer.partition(b"\r\n")[0]
+        assert b"file_stalled" in answer
+        writer.close()
+        await writer.wait_closed()
     assert not api.context.receiving.locked()
 
 
