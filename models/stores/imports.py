@@ -127,8 +127,9 @@ BROUGHT: Mapping[str, _Brought] = {
             ("flow_key",),
             (
                 *("account", "kind", "external", "at", "amount", "currency", "fx_rate_to_base", "conid"),
-                *("symbol", "transaction_id", "description", "reported_on"),
+                *("symbol", "description", "reported_on"),
             ),
+            ("transaction_id",),
         ),
         _Brought(
             cash_balances,
@@ -331,7 +332,7 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
                 *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
-                *(record.transaction_id, record.description, record.reported_on),
+                *(record.description, record.reported_on, record.transaction_id),
             )
         case _:
             return _row_of_account(record)
