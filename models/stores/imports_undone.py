@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 from core.domain.books import BookKey
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.stores.unnamed_executions import unname
 from models.tables import imports
 from models.tables.imports import BROUGHT
 
@@ -37,8 +38,11 @@ _books_of_import = text(
 )
 # What another import states, too, is that one's from now on.
 _hand_on = text(
-    "UPDATE executions e SET confirmed_by = o.import_id FROM taken_back b LEFT JOIN "
-    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id FROM taken_back m "
+    "UPDATE executions e SET confirmed_by = o.import_id, "
+    "source = CASE WHEN e.source = 'live' THEN e.source ELSE coalesce(o.kind, e.source) END, executed_at = "
+    "CASE WHEN e.source = 'live' THEN e.executed_at ELSE coalesce(o.executed_at, e.executed_at) END "
+    "FROM taken_back b LEFT JOIN "
+    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id, t.executed_at, i.kind FROM taken_back m "
     "JOIN stated_trades t USING (exec_id) JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
     "WHERE t.import_id <> :id AND t.outcome <> 'disputed' ORDER BY t.exec_id, i.stated_at, i.id) o "
     "USING (exec_id) WHERE e.exec_id = b.exec_id AND e.confirmed_by = :id"
@@ -150,6 +154,7 @@ async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey]
     await connection.execute(_forget_rates, {**book_arrays(books), "source": named(import_id)})
     for release in _RELEASE:
         await connection.execute(release, only)
+    await unname(connection)
     await connection.execute(
         update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
     )
