@@ -13,7 +13,7 @@ from models.queries.performance import STANDING
 _HELD_AT = "(CAST(d.day AS timestamp) + {clock}) AT TIME ZONE '" + BROKER_ZONE.key + "'"
 _LATE, _EARLY = (f"interval '{clock.hour} hours {clock.minute} minutes'" for clock in (HELD, HELD_OF_FUTURES))
 
-# What is held here on a day whose holdings are told, and is not among them, is not held by the broker.
+# What is held here on a day of which all holdings are told, and is not among them, is not held by the broker.
 _POINTS = f"""
     told AS (
         SELECT DISTINCT ON (p.conid, p.as_of) p.conid, p.as_of, p.quantity, p.cost, p.market_value,
@@ -22,14 +22,15 @@ _POINTS = f"""
         WHERE p.account = :account
         ORDER BY p.conid, p.as_of, i.stated_at DESC, i.id DESC
     ),
-    days AS (
-        SELECT day, max(import_id) AS import_id, min(line) AS line
-        FROM told
-        GROUP BY day
+    complete AS (
+        SELECT DISTINCT ON (v.as_of) v.as_of AS day, v.import_id, v.line
+        FROM stated_inventories v {STANDING.format("v")}
+        WHERE v.account = :account
+        ORDER BY v.as_of, i.stated_at DESC, i.id DESC
     ),
     untold AS (
         SELECT p.conid, h.as_of, d.day, d.import_id, d.line
-        FROM days d
+        FROM complete d
         JOIN positions p ON p.account = :account AND tstzrange(p.opened_at, p.closed_at) &&
             tstzrange({_HELD_AT.format(clock=_EARLY)}, {_HELD_AT.format(clock=_LATE)}, '[]')
         JOIN instruments n ON n.conid = p.conid AND n.sec_type NOT IN ('CASH', 'BAG')
@@ -199,7 +200,7 @@ _VALUE = f"""
         ) w
         GROUP BY w.day
     ) s ON s.day = v.day
-    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0
+    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0 AND v.day IN (SELECT day FROM complete)
 """  # noqa: S608 - names and constants of this program's own
 
 HOLDINGS: Final = f"WITH {_POINTS}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"
