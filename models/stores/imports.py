@@ -13,7 +13,6 @@ from core.domain.stated import (
     StatedCashFlow,
     StatedChange,
     StatedEvent,
-    StatedInstrument,
     StatedInventory,
     StatedLot,
     StatedPeriod,
@@ -22,14 +21,13 @@ from core.domain.stated import (
     StatedValue,
 )
 from models.session import Writer
-from models.stores.bulk import BulkCopy, BulkInsert, BulkUpdate, copy_line
+from models.stores.bulk import BulkCopy, BulkInsert, copy_line
 from models.tables import (
     cash_balances,
     cash_flows,
     corporate_actions,
     fx_rates,
     imports,
-    instruments,
     stated_changes,
     stated_instruments,
     stated_inventories,
@@ -44,14 +42,6 @@ _LOCK = 0x10C7_1390
 _insert_raw = text(
     "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
     "VALUES (:sha256, :size_bytes, :content, :now) ON CONFLICT DO NOTHING"
-)
-_identify = BulkUpdate(
-    instruments,
-    ("conid",),
-    ("isin", "cusip", "figi", "underlying_conid"),
-    where="(t.isin, t.cusip, t.figi, t.underlying_conid) IS DISTINCT FROM "
-    "(coalesce(nullif(r.isin, ''), t.isin), coalesce(nullif(r.cusip, ''), t.cusip), "
-    "coalesce(nullif(r.figi, ''), t.figi), coalesce(r.underlying_conid, t.underlying_conid))",
 )
 
 
@@ -292,18 +282,6 @@ async def outcomes(connection: Writer, table: str, import_id: int) -> dict[str, 
     """How many of an import's rows are new, say what another said, or say something else."""
     rows = await connection.execute(BROUGHT[table].count, {"import_id": import_id})
     return {row.outcome: row.rows for row in rows}
-
-
-async def identify(connection: Writer, stated: Iterable[StatedInstrument]) -> None:
-    """Note what identifies instruments elsewhere; what a statement leaves out stays as it is."""
-    by_conid = {one.instrument.conid: one for one in stated}
-    await _identify(
-        connection,
-        [
-            (conid, one.isin, one.cusip, one.figi, one.underlying_conid)
-            for conid, one in sorted(by_conid.items())
-        ],
-    )
 
 
 async def name_instruments(connection: Writer, import_id: int, named: Iterable[tuple[int, str, int]]) -> None:
