@@ -18,8 +18,8 @@ WAITING = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
     "AND query LIKE '%instruments%'"
 )
-KNOWN, FRESH = (
-    Instrument(conid=conid, symbol=f"S{conid}", sec_type="STK", currency="USD") for conid in (3, 5)
+KNOWN, FRESH, LAST = (
+    Instrument(conid=conid, symbol=f"S{conid}", sec_type="STK", currency="USD") for conid in (3, 5, 7)
 )
 _lines = count(1)
 
@@ -35,16 +35,25 @@ async def isins(rows: Rows) -> list[str]:
 async def test_the_live_stream_tells_of_what_a_statement_describes_meanwhile(
     bring: Import, database: Database, rows: Rows
 ) -> None:
-    async with database.write() as live:
-        await upsert_instruments(live, [Described(KNOWN, None)], NOW)
-    bought = trade("a.01", "1", instrument=FRESH)
-    async with database.write() as live:
-        await upsert_instruments(live, [Described(KNOWN, None)], NOW)
-        described = asyncio.create_task(bring(stated(KNOWN, "US3"), stated(FRESH, "US5"), bought))
-        await eventually(lambda: rows(WAITING))
-        await upsert_instruments(live, [Described(FRESH, None)], NOW)
-    await described
-    assert await isins(rows) == ["US3", "US5"]
+    async def tell(*instruments: Instrument) -> None:
+        async with database.write() as live:
+            for one in instruments:
+                await upsert_instruments(live, [Described(one, None)], NOW)
+
+    async def wait_for(waiting: int) -> None:
+        await eventually(lambda: rows(WAITING), lambda pids: len(pids) == waiting)
+
+    await tell(KNOWN)
+    told = [stated(one, f"US{one.conid}") for one in (KNOWN, FRESH, LAST)]
+    async with database.write() as other:
+        await upsert_instruments(other, [Described(LAST, None)], NOW)
+        described = asyncio.create_task(bring(*told))
+        await wait_for(1)
+        # The import has been through the first two, and cannot go on.
+        live = asyncio.create_task(tell(KNOWN, FRESH))
+        await wait_for(2)
+    await asyncio.gather(described, live)
+    assert await isins(rows) == ["US3", "US5", "US7"]
 
 
 async def test_two_imports_at_once_describe_the_same_instruments(bring: Import, rows: Rows) -> None:
