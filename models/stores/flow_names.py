@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from core.domain.days import BROKER_ZONE
 from models.session import Writer
+from models.standing import STANDING
 
 _DAY: Final = f"CAST({{0}}.at AT TIME ZONE '{BROKER_ZONE}' AS date)"
 _TOLD: Final = (
@@ -20,8 +21,8 @@ _TOLD: Final = (
 _SIDES: Final = (
     f"mine AS MATERIALIZED (SELECT {_TOLD} FROM cash_flows o JOIN imports i ON i.id = o.import_id "  # noqa: S608 - no input in it
     "AND i.kind = 'flex' WHERE o.import_id = :id), "
-    f"told AS MATERIALIZED (SELECT {_TOLD} FROM cash_flows o JOIN imports i ON i.id = o.import_id "
-    "AND i.status = 'done' AND i.kind = 'flex' WHERE o.import_id <> :id "
+    f"told AS MATERIALIZED (SELECT {_TOLD} FROM cash_flows o {STANDING.format('o')} "
+    "AND i.kind = 'flex' WHERE o.import_id <> :id "
     "AND o.account IN (SELECT account FROM mine)), "
     f"unknown AS MATERIALIZED (SELECT *, {_DAY.format('m')} AS day FROM mine m "
     "WHERE flow_key NOT IN (SELECT flow_key FROM told)), "

@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from models.session import Writer
+from models.standing import STANDING
 from models.stores.bulk import copy_line, copy_lines_into
 from models.stores.same_trades import find_same, same_trades
 from models.stores.unnamed_executions import UNNAMED, Renamed, rename
@@ -82,7 +83,7 @@ _named = _like("s.exec_id", f"s.has_id AND s.trade_id NOT LIKE '{OWN}%'", UNNAME
 # What its owner calls it is known from another file: it is the same, whatever it was taken for there.
 _name_own = text(
     "UPDATE staged_trades s SET exec_id = e.exec_id, base_id = e.exec_base_id, revision = e.revision "  # noqa: S608 - as above
-    "FROM stated_trades t JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    f"FROM stated_trades t {STANDING.format('t')} "
     "JOIN executions e ON e.exec_id = t.exec_id WHERE s.outcome IS NULL "
     f"AND s.trade_id LIKE '{OWN}%' AND (t.account, t.trade_id) = (s.account, s.trade_id) "
     "AND t.outcome <> 'disputed'"
