@@ -15,6 +15,7 @@ from core.domain.books import BookKey
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
+from models.standing import STANDING, newest
 
 
 class Statements(NamedTuple):
@@ -28,12 +29,8 @@ _BOOKS = (
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
     "AS k(account, conid, at)"
 )
-_STANDS = (
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
-    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
-    "WHERE t.account = k.account AND t.conid = k.conid"
-)
-_NEWEST = "i.stated_at DESC, i.id DESC"
+_KNOWN = f"{STANDING} AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity')"
+_OF_BOOK = "t.account = k.account AND t.conid = k.conid"
 _SINCE = "coalesce(k.at, '-infinity')"
 _WORDS = (
     "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
@@ -42,14 +39,23 @@ _WORDS = (
 )
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
-_STATED = (
-    "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
-    "t.price, t.carried, false, true, t.cost, 0, CAST(t.line AS bigint) FROM corporate_actions t "
-    f"{_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
-    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
-    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, 1, CAST(t.line AS bigint) "
-    f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
+_CHANGED = newest(
+    "corporate_actions t",
+    ("event_key",),
+    columns="t.at, t.quantity, CAST(NULL AS numeric), t.cause, t.price, t.carried, false, true, t.cost, 0, "
+    "CAST(t.line AS bigint)",
+    where=f"{_OF_BOOK} AND t.at >= {_SINCE}",
+    standing=_KNOWN,
 )
+_HELD = newest(
+    "stated_positions t",
+    ("as_of",),
+    columns="t.as_of, t.quantity, CAST(NULL AS numeric), CAST(NULL AS text), CAST(NULL AS numeric), false, "
+    "false, false, t.cost, 1, CAST(t.line AS bigint)",
+    where=f"{_OF_BOOK} AND t.as_of >= {_SINCE}",
+    standing=_KNOWN,
+)
+_STATED = f"SELECT * FROM ({_CHANGED}) c UNION ALL SELECT * FROM ({_HELD}) h"  # noqa: S608 - as above
 
 
 def _anchors(parts: str) -> str:
@@ -62,13 +68,15 @@ def _anchors(parts: str) -> str:
 
 _all_anchors = text(_anchors(_WORDS + _STATED))
 _stated_anchors = text(_anchors(_STATED))
-_effects = text(
-    f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
-    "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
-    "AND t.executed_at <= coalesce(k.at, 'infinity') "
-    f"ORDER BY t.exec_id, {_NEWEST}) e"
+_TRADED = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.opens, t.closes, t.cost",
+    where=f"{_OF_BOOK} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    "AND t.executed_at <= coalesce(k.at, 'infinity')",
+    standing=_KNOWN,
 )
+_effects = text(f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ({_TRADED}) e")  # noqa: S608 - no input in it
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
     f"{BOOKS} "

@@ -11,6 +11,7 @@ from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
+from models.standing import newest
 
 _lacking = text(
     "SELECT c.exec_id, c.currency, i.currency AS into_currency, "  # noqa: S608 - no input in it
@@ -21,10 +22,12 @@ _lacking = text(
     "AND c.currency <> '' AND i.currency <> ''"
 )
 _rates = text(
-    "SELECT DISTINCT ON (f.as_of, f.currency, f.into_currency) f.as_of, f.currency, f.into_currency, "
-    "f.rate, f.import_id FROM fx_rates f JOIN imports i ON i.id = f.import_id AND i.status = 'done' "
-    "WHERE f.as_of BETWEEN :first AND :last "
-    "ORDER BY f.as_of, f.currency, f.into_currency, i.stated_at DESC, i.id DESC"
+    newest(
+        "fx_rates f",
+        ("as_of", "currency", "into_currency"),
+        columns="f.as_of, f.currency, f.into_currency, f.rate, f.import_id",
+        where="f.as_of BETWEEN :first AND :last",
+    )
 )
 
 

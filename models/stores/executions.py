@@ -90,7 +90,8 @@ _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, w
 _forget_rates = text(
     "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
     f"FROM {BOOKS} "
-    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
+    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL "
+    "AND (CAST(:source AS text) IS NULL OR :source = ANY(string_to_array(c.rate_source, ', ')))"
 )
 
 
@@ -217,6 +218,6 @@ async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> Non
     await _record_rates(connection, sorted(rates))
 
 
-async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:
-    """Drop the rates of these books: their instrument's currency turned out to be another."""
-    await connection.execute(_forget_rates, book_arrays(books))
+async def forget_rates(connection: Writer, books: Iterable[BookKey], source: str | None = None) -> None:
+    """Drop the rates of these books: those from a source, or all, since their currency is another."""
+    await connection.execute(_forget_rates, {**book_arrays(books), "source": source})
