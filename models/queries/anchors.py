@@ -16,6 +16,7 @@ from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
+from models.standing import NEWEST_FIRST, STANDING, newest
 
 
 def _until_midnight(clock: time) -> timedelta:
@@ -42,12 +43,8 @@ _BOOKS = (
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
     "AS k(account, conid, at)"
 )
-_STANDS = (
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
-    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
-    "WHERE t.account = k.account AND t.conid = k.conid"
-)
-_NEWEST = "i.stated_at DESC, i.id DESC"
+_KNOWN = f"{STANDING} AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity')"
+_OF_BOOK = "t.account = k.account AND t.conid = k.conid"
 _SINCE = "coalesce(k.at, '-infinity')"
 _WORDS = (
     "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
@@ -57,15 +54,23 @@ _WORDS = (
 )
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
-_STATED = (
-    "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
-    "t.price, t.carried, false, true, t.cost, CAST(NULL AS date), 0, CAST(t.line AS bigint) "
-    f"FROM corporate_actions t {_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
-    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
-    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, "
-    f"CAST(t.as_of AT TIME ZONE '{BROKER_ZONE}' AS date), 1, CAST(t.line AS bigint) "
-    f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
+_CHANGED = newest(
+    "corporate_actions t",
+    ("event_key",),
+    columns="t.at, t.quantity, CAST(NULL AS numeric), t.cause, t.price, t.carried, false, true, t.cost, "
+    "CAST(NULL AS date), 0, CAST(t.line AS bigint)",
+    where=f"{_OF_BOOK} AND t.at >= {_SINCE}",
+    standing=_KNOWN,
 )
+_HELD = newest(
+    "stated_positions t",
+    ("as_of",),
+    columns="t.as_of, t.quantity, CAST(NULL AS numeric), CAST(NULL AS text), CAST(NULL AS numeric), false, "
+    f"false, false, t.cost, CAST(t.as_of AT TIME ZONE '{BROKER_ZONE}' AS date), 1, CAST(t.line AS bigint)",
+    where=f"{_OF_BOOK} AND t.as_of >= {_SINCE}",
+    standing=_KNOWN,
+)
+_STATED = f"SELECT * FROM ({_CHANGED}) c UNION ALL SELECT * FROM ({_HELD}) h"  # noqa: S608 - as above
 
 
 def _anchors(parts: str) -> str:
@@ -78,23 +83,25 @@ def _anchors(parts: str) -> str:
 
 _all_anchors = text(_anchors(_WORDS + _STATED))
 _stated_anchors = text(_anchors(_STATED))
-_effects = text(
-    f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
-    "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
-    "AND t.executed_at <= coalesce(k.at, 'infinity') "
-    f"ORDER BY t.exec_id, {_NEWEST}) e"
+_TRADED = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.opens, t.closes, t.cost",
+    where=f"{_OF_BOOK} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    "AND t.executed_at <= coalesce(k.at, 'infinity')",
+    standing=_KNOWN,
 )
+_effects = text(f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ({_TRADED}) e")  # noqa: S608 - no input in it
 # Those of which a statement names another day than the time does: few, and of all books but those of other
 # continents none. What counts of them is the day of the first version, as the time is.
 _days = text(
     f"SELECT k.account, k.conid, d.* FROM {_BOOKS} JOIN instruments n USING (conid) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
     "SELECT e.exec_base_id, min(r.reported_on) AS day FROM (SELECT DISTINCT t.exec_id FROM stated_trades t "
-    f"{_STANDS} AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
-    "CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t JOIN imports i ON i.id = t.import_id "
-    "AND i.status = 'done' AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
+    f"{_KNOWN.format('t')} WHERE {_OF_BOOK} "
+    f"AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
+    f"CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t {_KNOWN.format('t')} "
     "WHERE t.exec_id = x.exec_id AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed' "
-    f"ORDER BY {_NEWEST} LIMIT 1) r CROSS JOIN LATERAL (SELECT exec_base_id FROM executions "
+    f"ORDER BY {NEWEST_FIRST} LIMIT 1) r CROSS JOIN LATERAL (SELECT exec_base_id FROM executions "
     "WHERE exec_id = x.exec_id OFFSET 0) e GROUP BY 1) d"
 )
 _told_of = text(

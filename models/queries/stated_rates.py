@@ -12,6 +12,7 @@ from core.domain.days import BROKER_ZONE
 from core.domain.rates import OTHER_DAYS_RATE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
+from models.standing import newest
 
 # Not converted yet, or with a rate of another day for want of the right one; ``i`` was traded.
 _LACKS = (
@@ -35,10 +36,12 @@ _lacking_anywhere = text(
     f"AND f.as_of BETWEEN {_DAY} - CAST(:back AS integer) AND {_DAY})"
 )
 _rates = text(
-    "SELECT DISTINCT ON (f.as_of, f.currency, f.into_currency) f.as_of, f.currency, f.into_currency, "
-    "f.rate, f.import_id FROM fx_rates f JOIN imports i ON i.id = f.import_id AND i.status = 'done' "
-    "WHERE f.as_of BETWEEN :first AND :last "
-    "ORDER BY f.as_of, f.currency, f.into_currency, i.stated_at DESC, i.id DESC"
+    newest(
+        "fx_rates f",
+        ("as_of", "currency", "into_currency"),
+        columns="f.as_of, f.currency, f.into_currency, f.rate, f.import_id",
+        where="f.as_of BETWEEN :first AND :last",
+    )
 )
 
 

@@ -14,6 +14,7 @@ from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE, FUTURES, HELD, HELD_OF_FUTURES, TRADED
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.standing import newest
 
 _NOT_STATED: Final = ("CASH",)
 """What is no position by the broker's account of it."""
@@ -54,14 +55,16 @@ _BEFORE = (
     "CROSS JOIN LATERAL (SELECT max(v.executed_at) AS at FROM position_events v "
     "WHERE v.position_id = p.id AND v.executed_at <= d.at) b"
 )
+_COMPLETE = newest(
+    "stated_inventories v",
+    ("account", "as_of"),
+    where="v.account = ANY(CAST(:accounts AS text[])) "
+    "AND v.as_of >= coalesce(CAST(:since AS date), '-infinity')",
+)
 _note = text(
     "INSERT INTO stated_positions (account, conid, as_of, quantity, implied, import_id, line) "  # noqa: S608 - as above
     "SELECT DISTINCT ON (p.account, p.conid, b.at) p.account, p.conid, d.at, 0, true, n.import_id, n.line "
-    f"FROM {BOOKS} "
-    "JOIN positions p USING (account, conid) JOIN (SELECT DISTINCT ON (v.account, v.as_of) v.* "
-    "FROM stated_inventories v JOIN imports i ON i.id = v.import_id AND i.status = 'done' "
-    "WHERE v.account = ANY(CAST(:accounts AS text[])) AND v.as_of >= coalesce(CAST(:since AS date), "
-    f"'-infinity') ORDER BY v.account, v.as_of, i.stated_at DESC, i.id DESC) n ON {_WHILE_HELD} "
+    f"FROM {BOOKS} JOIN positions p USING (account, conid) JOIN ({_COMPLETE}) n ON {_WHILE_HELD} "
     f"{_AT_ITS_END} {_BEFORE} {_OPEN_AND_LEFT_OUT} "
     "ORDER BY p.account, p.conid, b.at, d.at ON CONFLICT DO NOTHING RETURNING account, conid"
 )

@@ -100,6 +100,13 @@ _forget_rates = text(
     f"FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
 )
+_restore_rates = text(
+    "UPDATE commission_reports c SET rate = other_days_rate, rate_as_of = other_days_rate_as_of, "  # noqa: S608 - as above
+    f"rate_source = CASE WHEN other_days_rate IS NOT NULL THEN '{OTHER_DAYS_RATE}' END, "
+    f"other_days_rate = NULL, other_days_rate_as_of = NULL FROM {BOOKS} "
+    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
+    "AND :source = ANY(string_to_array(c.rate_source, ', '))"
+)
 
 
 _told_live = text("UPDATE executions SET source = 'live' WHERE exec_id = ANY(:exec_ids) AND quantity > 0")
@@ -234,3 +241,8 @@ async def replace_rates(connection: Writer, rates: Collection[RecordedRate]) -> 
 async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:
     """Drop the rates of these books: their instrument's currency turned out to be another."""
     await connection.execute(_forget_rates, book_arrays(books))
+
+
+async def restore_rates(connection: Writer, books: Iterable[BookKey], source: str) -> None:
+    """Drop the rates that a source told; of those that gave way to one the other day's counts again."""
+    await connection.execute(_restore_rates, {**book_arrays(books), "source": source})

@@ -21,6 +21,7 @@ from core.domain.stated import (
     StatedValue,
 )
 from models.session import Writer
+from models.standing import NEWEST_FIRST, STANDING, newest
 from models.stores.bulk import BulkCopy, BulkInsert, copy_line
 from models.tables import (
     cash_balances,
@@ -44,16 +45,21 @@ _insert_raw = text(
     "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
     "VALUES (:sha256, :size_bytes, :content, :now) ON CONFLICT DO NOTHING"
 )
+
+
 _DAY = "(at AT TIME ZONE 'US/Eastern')::date"
 _NUMBERED = (
     f"SELECT event_key, account, conid, cause, {_DAY} AS day, event_id, row_number() OVER (PARTITION BY "
     f"account, conid, cause, {_DAY}, event_id ORDER BY event_key) AS number"
 )
+_OTHERS = newest(
+    "corporate_actions o",
+    ("event_key",),
+    where="o.import_id <> :id AND (o.account, o.conid) IN (SELECT account, conid FROM corporate_actions "
+    "WHERE import_id = :id AND event_id <> '')",
+)
 _name_events = text(
-    "WITH others AS (SELECT DISTINCT ON (o.event_key) o.* FROM corporate_actions o "  # noqa: S608 - no input in it
-    "JOIN imports i ON i.id = o.import_id AND i.status = 'done' WHERE o.import_id <> :id "
-    "AND (o.account, o.conid) IN (SELECT account, conid FROM corporate_actions WHERE import_id = :id "
-    "AND event_id <> '') ORDER BY o.event_key, i.stated_at DESC, i.id DESC), "
+    f"WITH others AS ({_OTHERS}), "  # noqa: S608 - no input in it
     "mine AS (SELECT * FROM corporate_actions WHERE import_id = :id), "
     f"unknown AS ({_NUMBERED} FROM mine WHERE event_id <> '' "
     "AND event_key NOT IN (SELECT event_key FROM others)), "
@@ -81,9 +87,8 @@ class _Brought:
             f"SELECT CASE WHEN o.import_id IS NULL THEN 'new' "  # noqa: S608 - names of this program's own
             f"WHEN ({content.format('o')}) IS DISTINCT FROM ({content.format('n')}) THEN 'corrected' "
             f"ELSE 'matched' END AS outcome, count(*) AS rows FROM {table.name} n LEFT JOIN LATERAL ("
-            f"SELECT o.* FROM {table.name} o JOIN imports i ON i.id = o.import_id AND i.status = 'done' "
-            f"WHERE {same_key} AND o.import_id <> n.import_id "
-            "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) o ON true "
+            f"SELECT o.* FROM {table.name} o {STANDING.format('o')} "
+            f"WHERE {same_key} AND o.import_id <> n.import_id ORDER BY {NEWEST_FIRST} LIMIT 1) o ON true "
             "WHERE n.import_id = :import_id GROUP BY 1 ORDER BY 1"
         )
 
@@ -116,8 +121,9 @@ BROUGHT: Mapping[str, _Brought] = {
             ("flow_key",),
             (
                 *("account", "kind", "external", "at", "amount", "currency", "fx_rate_to_base", "conid"),
-                *("symbol", "transaction_id", "description", "reported_on"),
+                *("symbol", "description", "reported_on"),
             ),
+            ("transaction_id",),
         ),
         _Brought(
             cash_balances,
@@ -313,7 +319,7 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
                 *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
-                *(record.transaction_id, record.description, record.reported_on),
+                *(record.description, record.reported_on, record.transaction_id),
             )
         case _:
             return _row_of_account(record)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import text, update
 
 from core.domain.books import BookKey
-from core.domain.rates import OTHER_DAYS_RATE
-from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
-from models.stores.executions import Place, Received, insert_executions
+from models.standing import STANDING, newest
+from models.stores.executions import Place, Received, insert_executions, restore_rates
 from models.stores.stated_names import forget_names
+from models.stores.unnamed_executions import unname
 from models.tables import imports
 from models.tables.executions import RATE_COLUMNS
 from models.tables.imports import BROUGHT
@@ -27,7 +27,7 @@ _lay_out = text(
 _analyze = text("ANALYZE taken_back")
 # Rows of imports that stand which were kept aside because of what this one, or an earlier one, says.
 _ASIDE = (
-    "stated_trades d JOIN imports i ON i.id = d.import_id AND i.status = 'done' "  # noqa: S608 - no input
+    f"stated_trades d {STANDING.format('d')} "  # noqa: S608 - no input
     "WHERE d.import_id <> :id AND d.outcome = 'disputed' AND d.aside IS NOT NULL "
     f"AND {_BASE.format('d')} IN (SELECT base FROM taken_back)"
 )
@@ -41,9 +41,12 @@ _books_of_import = text(
 )
 # What another import states, too, is that one's from now on.
 _hand_on = text(
-    "UPDATE executions e SET confirmed_by = o.import_id FROM taken_back b LEFT JOIN "
-    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id FROM taken_back m "
-    "JOIN stated_trades t USING (exec_id) JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    "UPDATE executions e SET confirmed_by = o.import_id, "  # noqa: S608 - no input
+    "source = CASE WHEN e.source = 'live' THEN e.source ELSE coalesce(o.kind, e.source) END, executed_at = "
+    "CASE WHEN e.source = 'live' THEN e.executed_at ELSE coalesce(o.executed_at, e.executed_at) END "
+    "FROM taken_back b LEFT JOIN "
+    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id, t.executed_at, i.kind FROM taken_back m "
+    f"JOIN stated_trades t USING (exec_id) {STANDING.format('t')} "
     "WHERE t.import_id <> :id AND t.outcome <> 'disputed' ORDER BY t.exec_id, i.stated_at, i.id) o "
     "USING (exec_id) WHERE e.exec_id = b.exec_id AND e.confirmed_by = :id"
 )
@@ -85,12 +88,13 @@ _RATE_OF = ", ".join(
     f"{name} = CASE WHEN c.currency = {{currency}} THEN c.{name} END" for name in RATE_COLUMNS
 )
 """What an amount in a ``currency`` is converted with from now on: what it was, if that was in this one."""
-_LATEST = (
-    "(SELECT DISTINCT ON (t.exec_id) t.* FROM (SELECT exec_id FROM taken_back UNION SELECT e.exec_id "
-    "FROM executions e JOIN taken_back b ON b.base = e.exec_base_id) k JOIN stated_trades t USING (exec_id) "
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE t.import_id <> :id "
-    "AND t.commission IS NOT NULL AND t.outcome <> 'disputed' "
-    "ORDER BY t.exec_id, i.stated_at DESC, i.id DESC) t"
+_LATEST = "({}) t".format(
+    newest(
+        "stated_trades t JOIN (SELECT exec_id FROM taken_back UNION SELECT e.exec_id FROM executions e "
+        "JOIN taken_back b ON b.base = e.exec_base_id) k USING (exec_id)",
+        ("exec_id",),
+        where="t.import_id <> :id AND t.commission IS NOT NULL AND t.outcome <> 'disputed'",
+    )
 )
 _restate_commissions = text(
     "UPDATE commission_reports c SET commission = t.commission, currency = t.commission_currency, "  # noqa: S608 - as above
@@ -109,13 +113,6 @@ _revive_commissions = text(
     "INSERT INTO commission_reports (exec_id, commission, currency, realized_pnl, received_at, epoch, "  # noqa: S608 - as above
     "stated_by) SELECT t.exec_id, t.commission, t.commission_currency, t.realized_pnl, :now, 0, t.import_id "
     f"FROM {_LATEST} JOIN executions e USING (exec_id) ORDER BY t.exec_id ON CONFLICT (exec_id) DO NOTHING"
-)
-_forget_rates = text(
-    "UPDATE commission_reports c SET rate = other_days_rate, rate_as_of = other_days_rate_as_of, "  # noqa: S608 - no input in it
-    f"rate_source = CASE WHEN other_days_rate IS NOT NULL THEN '{OTHER_DAYS_RATE}' END, "
-    f"other_days_rate = NULL, other_days_rate_as_of = NULL FROM {BOOKS} "
-    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
-    "AND :source = ANY(string_to_array(c.rate_source, ', '))"
 )
 _RELEASE = tuple(
     text(f"DELETE FROM {table.name} WHERE import_id = :id")  # noqa: S608 - names of this program's own
@@ -177,10 +174,11 @@ async def take_back(
     await connection.execute(_restore_commissions, dated)
     await connection.execute(_delete_commissions, only)
     await connection.execute(_revive_commissions, dated)
-    await connection.execute(_forget_rates, {**book_arrays(books), "source": named(import_id)})
+    await restore_rates(connection, books, named(import_id))
     await forget_names(connection, import_id)
     for release in _RELEASE:
         await connection.execute(release, only)
+    await unname(connection)
     await connection.execute(
         update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
     )

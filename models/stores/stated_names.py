@@ -4,8 +4,9 @@ Of several statements the word of the one counts that was written last, for each
 own live word on an account's base currency goes before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from core.domain.stated import StatedAccount, StatedInstrument
@@ -41,13 +42,8 @@ def _newest(table: str, key: str, names: Iterable[str], apart: str = "") -> str:
 
 
 _OTHERS = "AND s.import_id <> :id"
-_told = ", ".join(f"coalesce(n.{name}, t.{name})" for name in _IDENTITY)
+_identities = text(_newest("stated_identities", "conid", _IDENTITY))
 _are = ", ".join(f"t.{name}" for name in _IDENTITY)
-_identify = text(
-    f"UPDATE instruments t SET ({', '.join(_IDENTITY)}) = ROW({_told}) "  # noqa: S608 - as above
-    f"FROM ({_newest('stated_identities', 'conid', _IDENTITY)}) n "
-    f"WHERE t.conid = n.conid AND ({_are}) IS DISTINCT FROM ({_told})"
-)
 # What is not this one's word stands: another's, or one from before words were kept.
 _left = ", ".join(
     f"CASE WHEN t.{name} = m.{name} THEN coalesce(n.{name}, {empty}) ELSE t.{name} END"
@@ -57,6 +53,11 @@ _forget_identities = text(
     f"UPDATE instruments t SET ({', '.join(_IDENTITY)}) = ROW({_left}) FROM stated_identities m "  # noqa: S608 - as above
     f"LEFT JOIN ({_newest('stated_identities', 'conid', _IDENTITY, _OTHERS)}) n USING (conid) "
     f"WHERE m.import_id = :id AND t.conid = m.conid AND ({_are}) IS DISTINCT FROM ({_left})"
+)
+# In the order in which everybody writes instruments, so that none waits for who waits for him.
+_lock_identified = text(
+    "SELECT FROM instruments WHERE conid IN (SELECT conid FROM stated_identities WHERE import_id = :id) "
+    "ORDER BY conid FOR UPDATE"
 )
 _forget_accounts = text(
     "UPDATE broker_accounts a SET alias = CASE WHEN a.alias = m.alias THEN n.alias ELSE a.alias END, "  # noqa: S608 - as above
@@ -69,17 +70,27 @@ _forget_accounts = text(
 )
 
 
-async def bring_identities(connection: Writer, import_id: int, stated: Iterable[StatedInstrument]) -> None:
-    """Keep what identifies instruments elsewhere; what statements leave out stays as it is."""
-    by_conid = {one.instrument.conid: one for one in stated}
+async def bring_identities(
+    connection: Writer, import_id: int, stated: Mapping[int, StatedInstrument]
+) -> dict[int, StatedInstrument]:
+    """Keep what identifies instruments elsewhere; of each, what the statements that stand say of it now."""
     rows = [
         (import_id, one.line, conid, one.isin, one.cusip, one.figi, one.underlying_conid)
-        for conid, one in sorted(by_conid.items())
+        for conid, one in sorted(stated.items())
         if one.isin or one.cusip or one.figi or one.underlying_conid is not None
     ]
+    identified = dict(stated)
     if rows:
         await _bring_identities(connection, rows)
-        await connection.execute(_identify, {"id": import_id})
+        for row in await connection.execute(_identities, {"id": import_id}):
+            identified[row.conid] = replace(
+                stated[row.conid],
+                isin=row.isin or "",
+                cusip=row.cusip or "",
+                figi=row.figi or "",
+                underlying_conid=row.underlying_conid,
+            )
+    return identified
 
 
 async def bring_accounts(connection: Writer, import_id: int, stated: Iterable[StatedAccount]) -> None:
@@ -95,5 +106,6 @@ async def forget_names(connection: Writer, import_id: int) -> None:
 
     To be done while its rows are there.
     """
+    await connection.execute(_lock_identified, {"id": import_id})
     await connection.execute(_forget_identities, {"id": import_id})
     await connection.execute(_forget_accounts, {"id": import_id})

@@ -92,6 +92,7 @@ stated_trades = Table(
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
     Column("aside", Json, comment="of a disputed one: what its execution would say besides"),
+    Column("made_id", String, comment="the id that was made for it; null: the file states the broker's"),
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),

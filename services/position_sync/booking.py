@@ -240,7 +240,7 @@ async def _known(
     ]
     named = await name_as_told(connection, fresh)
     for one in named:
-        works[one.key].fold_from(min(one.executed_at, arrivals.executions[one.exec_id].fact.executed_at))
+        works[one.key].fold_from(min(one.executed_at, arrivals.executions[one.told].fact.executed_at))
     return await _executions_of(connection, exec_ids) if named else known
 
 

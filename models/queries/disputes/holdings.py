@@ -9,10 +9,23 @@ from typing import Final
 from core.domain.days import BROKER_ZONE, HELD, HELD_OF_FUTURES
 from core.domain.disputes import COST_LEEWAY, FLEX_CUT, MONEY_LEEWAY, RATE_LEEWAY
 from models.queries.anchors import DAY_BY_TIME
-from models.queries.performance import STANDING
+from models.standing import NEWEST_FIRST, STANDING, newest
 
 _HELD_AT = "(CAST(d.day AS timestamp) + {clock}) AT TIME ZONE '" + BROKER_ZONE.key + "'"
 _LATE, _EARLY = (f"interval '{clock.hour} hours {clock.minute} minutes'" for clock in (HELD, HELD_OF_FUTURES))
+_POSITIONS = newest(
+    "stated_positions p",
+    ("conid", "as_of"),
+    columns="p.conid, p.as_of, p.quantity, p.cost, p.market_value, p.import_id, p.line, "
+    f"CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day",
+    where="p.account = :account",
+)
+_INVENTORIES = newest(
+    "stated_inventories v",
+    ("as_of",),
+    columns="v.as_of AS day, v.import_id, v.line",
+    where="v.account = :account",
+)
 
 _SEEN_AT = (
     f"CAST({{at}} AT TIME ZONE '{BROKER_ZONE}' + interval '1 day' - CASE WHEN {{sec_type}} IN ('FUT', 'FOP') "
@@ -20,23 +33,17 @@ _SEEN_AT = (
 )
 """The first day by whose end, by the clock, something was traded."""
 
-# What is held here on a day whose holdings are told, and is not among them, is not held by the broker.
+# What is held here on a day of which all holdings are told, and is not among them, is not held by the broker.
 _POINTS = f"""
     told AS (
-        SELECT DISTINCT ON (p.conid, p.as_of) p.conid, p.as_of, p.quantity, p.cost, p.market_value,
-            p.import_id, p.line, CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day
-        FROM stated_positions p {STANDING.format("p")}
-        WHERE p.account = :account
-        ORDER BY p.conid, p.as_of, i.stated_at DESC, i.id DESC
+        {_POSITIONS}
     ),
-    days AS (
-        SELECT day, max(import_id) AS import_id, min(line) AS line
-        FROM told
-        GROUP BY day
+    complete AS (
+        {_INVENTORIES}
     ),
     untold AS (
         SELECT p.conid, h.as_of, d.day, d.import_id, d.line
-        FROM days d
+        FROM complete d
         JOIN positions p ON p.account = :account AND tstzrange(p.opened_at, p.closed_at) &&
             tstzrange({_HELD_AT.format(clock=_EARLY)}, {_HELD_AT.format(clock=_LATE)}, '[]')
         JOIN instruments n ON n.conid = p.conid AND n.sec_type NOT IN ('CASH', 'BAG')
@@ -209,6 +216,13 @@ _COST = f"""
     WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0 AND
         NOT c.moved
 """  # noqa: S608 - names and constants of this program's own
+_VALUES = newest(
+    "stated_values v",
+    ("as_of",),
+    columns="v.as_of AS day, v.import_id, v.line, coalesce(v.stock, 0) + coalesce(v.options, 0) "
+    "+ coalesce(v.bonds, 0) + coalesce(v.funds, 0) AS stated, v.other, v.stock",
+    where="v.account = :account",
+)
 # A future is worth nothing by itself: what it gains is settled in cash every day.
 _VALUE = f"""
     SELECT v.day, 'value', NULL, coalesce(CAST(:base AS text), ''), 'holdings', s.ours, v.stated, CASE
@@ -216,11 +230,7 @@ _VALUE = f"""
         s.ours IS NULL OR abs(s.ours - v.stated) > {MONEY_LEEWAY} * (1 + s.holdings) + {RATE_LEEWAY} *
         s.foreign_value, v.import_id, v.line
     FROM (
-        SELECT DISTINCT ON (v.as_of) v.as_of AS day, v.import_id, v.line, coalesce(v.stock, 0) +
-            coalesce(v.options, 0) + coalesce(v.bonds, 0) + coalesce(v.funds, 0) AS stated, v.other, v.stock
-        FROM stated_values v {STANDING.format("v")}
-        WHERE v.account = :account
-        ORDER BY v.as_of, i.stated_at DESC, i.id DESC
+        {_VALUES}
     ) v
     JOIN (
         SELECT w.day, count(*) AS holdings, bool_or(w.our_quantity <> w.quantity) AS differ, CASE WHEN
@@ -233,16 +243,15 @@ _VALUE = f"""
             FROM compared c
             LEFT JOIN LATERAL (
                 SELECT r.rate
-                FROM fx_rates r
-                JOIN imports i ON i.id = r.import_id AND i.status = 'done'
+                FROM fx_rates r {STANDING.format("r")}
                 WHERE r.currency = c.currency AND r.into_currency = CAST(:base AS text) AND r.as_of =
                     c.day AND c.currency <> CAST(:base AS text)
-                ORDER BY i.stated_at DESC, i.id DESC LIMIT 1
+                ORDER BY {NEWEST_FIRST} LIMIT 1
             ) r ON true
         ) w
         GROUP BY w.day
     ) s ON s.day = v.day
-    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0
+    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0 AND v.day IN (SELECT day FROM complete)
 """  # noqa: S608 - names and constants of this program's own
 
 HOLDINGS: Final = f"WITH {_POINTS}, {_MOVED}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"

@@ -13,7 +13,7 @@ from core.events.facts import ExecutionReported
 from models.queries.dead_facts import executions_set_aside
 from models.queries.ledger import known_executions
 from models.session import Writer
-from models.stores.accounts import Described, describe_new, ensure_accounts
+from models.stores.accounts import ensure_accounts, state_instruments
 from models.stores.dead_facts import resolve_dead_fact
 from models.stores.executions import Received, note_told_live
 from services.position_sync.dead import kept_fact
@@ -45,7 +45,7 @@ async def set_aside_because_of(connection: Writer, import_id: int, now: datetime
     if facts:
         await ensure_accounts(connection, {fact.account: fact.received_at for fact in facts})
         instruments = {fact.instrument.conid: fact.instrument for fact in facts}
-        await describe_new(connection, [Described(one, None) for one in instruments.values()], now)
+        await state_instruments(connection, instruments, {}, now)
     return found
 
 

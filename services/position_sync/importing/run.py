@@ -25,6 +25,7 @@ from models.stores import imports as store
 from models.stores import ledger as ledger_store
 from models.stores import staged_trades
 from models.stores.absences import begins_at, books_left_out, forget_absences, note_absences
+from models.stores.flow_names import name_flows
 from models.stores.gaps import cover, reopen
 from models.stores.imports import File
 from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
@@ -171,6 +172,7 @@ async def _import(
     await staged_trades.store(connection, import_id, file.kind, now)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     await store.name_events(connection, import_id)
+    await name_flows(connection, import_id)
     await taking.count()
     await record_stated_rates(connection, keys)
     announcement = await _fold(connection, locked, await begins_at(connection, import_id), clock)

@@ -190,6 +190,25 @@ async def test_a_cancellation_that_is_swallowed_is_asked_for_again(
     assert task.cancelled()
 
 
+async def test_asking_for_a_comparison_ends_when_it_is_cancelled_at_whatever_moment(
+    settings: Settings,
+) -> None:
+    redis = jobs.connect(settings)
+    queue = jobs.ComparisonQueue(redis, settings)
+    await queue.tell("DU1", 1)
+    cancelled = 0
+    for turns in range(30):
+        asking = asyncio.create_task(queue.tell(f"DU{turns}", 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if asking.cancel():
+            await asyncio.wait({asking})
+            assert asking.cancelled(), turns
+            cancelled += 1
+    assert cancelled > 5
+    await jobs.close(redis)
+
+
 def test_a_worker_process_ends_cleanly_when_told_to(settings: Settings, tmp_path: Path) -> None:
     url = settings.require_database_url().replace("postgresql+asyncpg://", "postgresql://")
     program = (
