@@ -5,9 +5,9 @@ what another has in hand is not known yet.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from models.session import Database, is_passing, sqlstate
+from models.session import Database, sqlstate
 from models.stores.turns import take_turn
 
 PATIENCE_SECONDS = 5.0
@@ -28,28 +28,25 @@ class Turns:
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
-        """Go on when it is our turn, or when it takes too long; the block is one turn."""
-        async with AsyncExitStack() as stack:
-            held = await stack.enter_async_context(_released_quietly())
-            try:
-                writer = await held.enter_async_context(self._database.write())
-                await take_turn(writer, self._stream, self._patience_seconds)
-            except Exception as error:
-                if sqlstate(error) != _WAITED_IN_VAIN:
-                    raise
-                await held.aclose()
-            yield
+        """Go on when it is our turn, or when it takes too long; the block is one turn.
 
-
-@asynccontextmanager
-async def _released_quietly() -> AsyncIterator[AsyncExitStack]:
-    """What is entered is left, whatever became of its connection meanwhile: it holds nothing but a turn."""
-    held = AsyncExitStack()
-    try:
-        yield held
-    finally:
+        Raises:
+            Exception: PostgreSQL is away.
+        """
+        held = AsyncExitStack()
         try:
-            await held.aclose()
+            await self._wait(held)
+            yield
+        finally:
+            # Whatever became of the connection meanwhile: it has written nothing.
+            with suppress(Exception):
+                await held.aclose()
+
+    async def _wait(self, held: AsyncExitStack) -> None:
+        try:
+            writer = await held.enter_async_context(self._database.write())
+            await take_turn(writer, self._stream, self._patience_seconds)
         except Exception as error:
-            if not is_passing(error):
+            if sqlstate(error) != _WAITED_IN_VAIN:
                 raise
+            await held.aclose()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from core.errors import DatabaseUnavailableError
 from models.session import Database
 from services.position_sync.relay import Relay
 from services.position_sync.turns import Turns
@@ -91,6 +92,25 @@ async def test_entries_wait_for_their_turn_before_anything_is_locked(
         assert await count(database, "inbox") == 0
     await task
     assert await count(database, "executions") == 1
+
+
+async def test_entries_whose_turn_does_not_come_because_postgresql_goes_are_given_back(
+    relay: Relay, another: Another, database: Database
+) -> None:
+    async with another()._turns.taken():
+        task = asyncio.create_task(relay.handle([Link().entry(execution("a.01", "3"))]))
+        await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        async with database.write() as connection:
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                    "AND NOT granted "
+                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
+            )
+        with pytest.raises(DatabaseUnavailableError):
+            await task
+    assert await count(database, "inbox") == 0
 
 
 async def test_a_fill_that_comes_late_leaves_what_ended_before_it_as_it_is(relay: Relay, rows: Rows) -> None:
