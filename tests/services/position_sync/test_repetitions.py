@@ -10,7 +10,10 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from core.events.facts import CommissionReported, ExecutionReported
+from core.events import changes
+from core.events.facts import CommissionReported, ExecutionReported, Fact
+from core.settings import Settings
+from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync import repetitions
 from services.position_sync.relay import Relay
@@ -109,6 +112,21 @@ async def test_what_a_repeated_execution_says_anew_of_its_instrument_is_taken_in
     renamed = replace(ACME, local_symbol="ACME N")
     await relay.handle([Link().entry(execution("a.01", "3", instrument=renamed))])
     assert await rows("SELECT local_symbol FROM instruments") == [{"local_symbol": "ACME N"}]
+
+
+async def test_an_execution_is_announced_again_when_its_commission_changed_and_not_when_it_is_repeated(
+    relay: Relay, streams: RedisStreams, settings: Settings
+) -> None:
+    async def announced(*facts: Fact) -> list[str]:
+        before = await streams.last_id(settings.changes_stream)
+        await relay.handle([Link().entry(*facts)])
+        entries = await streams.tail(settings.changes_stream, before, count=100, block_ms=1)
+        told = [change for entry in entries for change in changes.decode(entry.data).changes]
+        return [one.exec_id for one in told if isinstance(one, changes.ExecutionRecorded)]
+
+    assert sorted(await announced(*STORED)) == ["a.01", "b.01"]
+    assert await announced(*STORED) == []
+    assert await announced(STORED[0], commission("a.01", "7", seconds=9), STORED[2]) == ["a.01"]
 
 
 async def test_a_commission_that_changed_waits_for_its_book(

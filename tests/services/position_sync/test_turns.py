@@ -18,7 +18,8 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def turns(database: Database) -> Turns:
-    return Turns(database, "facts")
+    """Of one who waits longer than any test."""
+    return Turns(database, "facts", patience_seconds=60)
 
 
 async def test_turns_come_in_the_order_in_which_they_were_asked_for(turns: Turns, database: Database) -> None:
@@ -38,7 +39,8 @@ async def test_turns_come_in_the_order_in_which_they_were_asked_for(turns: Turns
 
 
 async def test_another_stream_has_its_own_turns(turns: Turns, database: Database) -> None:
-    async with asyncio.timeout(10), turns.taken(), Turns(database, "other facts").taken():
+    other = Turns(database, "other facts", patience_seconds=60)
+    async with asyncio.timeout(10), turns.taken(), other.taken():
         pass
 
 
@@ -46,7 +48,7 @@ async def test_who_waited_too_long_goes_on_without_and_leaves_nothing_behind(
     turns: Turns, database: Database
 ) -> None:
     impatient = Turns(database, "facts", patience_seconds=0.01)
-    async with turns.taken():
+    async with turns.taken(), asyncio.timeout(10):
         async with impatient.taken():
             pass
         async with impatient.taken():
