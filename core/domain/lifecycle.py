@@ -63,6 +63,13 @@ class Ledger:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
 
+    def begin_by_flip(self, ended: Decimal, at: datetime) -> None:
+        """Begin with the fill ``at`` this time, which ends ``ended`` of an episode that stands as it is."""
+        before = Episode(self.account, self.conid, self.episodes, "", at, self.method)
+        before.long = ended > ZERO
+        before.grow("opened", None, at, ended, None, None, None, final=True)
+        self.episode = before
+
     def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
         with localcontext(EXACT):

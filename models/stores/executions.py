@@ -88,6 +88,20 @@ _upsert_commissions = BulkInsert(
     "WHERE (c.epoch, coalesce(c.repeated_at, c.received_at)) "
     "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
 )
+# Locked in the order in which they are given, as everywhere: the condition holds of what is locked.
+_confirm_commissions = text(
+    "WITH held AS MATERIALIZED (SELECT c.exec_id, k.told_at, k.epoch FROM "
+    "unnest(CAST(:exec_ids AS text[]), CAST(CAST(:amounts AS text[]) AS numeric[]), "
+    "CAST(:currencies AS text[]), CAST(CAST(:realized AS text[]) AS numeric[]), "
+    "CAST(:told_at AS timestamptz[]), CAST(:epochs AS bigint[])) "
+    "AS k(exec_id, commission, currency, realized_pnl, told_at, epoch) CROSS JOIN LATERAL ("
+    "SELECT exec_id FROM commission_reports WHERE exec_id = k.exec_id AND stated_by IS NULL "
+    "AND (commission, currency) = (k.commission, k.currency) "
+    "AND (k.realized_pnl IS NULL OR realized_pnl = k.realized_pnl) "
+    "AND (epoch, coalesce(repeated_at, received_at)) < (k.epoch, k.told_at) OFFSET 0 FOR UPDATE) c) "
+    "UPDATE commission_reports c SET repeated_at = held.told_at, epoch = held.epoch "
+    "FROM held WHERE c.exec_id = held.exec_id RETURNING c.exec_id"
+)
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
 # What was all there was is kept beside a statement's, for the day on which that is taken back.
 _set_aside_rates = text(
@@ -225,6 +239,28 @@ async def upsert_commissions(connection: Writer, reports: Iterable[ReceivedCommi
     ]
     rows.sort(key=lambda row: row[0])
     await _upsert_commissions(connection, rows)
+
+
+async def confirm_commissions(connection: Writer, reports: Iterable[ReceivedCommission]) -> set[str]:
+    """Note of stored reports that the same was told once more; returns of which executions.
+
+    A report that is no longer as it is told, or of which something later is known, is left as it is.
+    """
+    ordered = sorted(reports, key=lambda one: one.fact.exec_id)
+    rows = await connection.execute(
+        _confirm_commissions,
+        {
+            "exec_ids": [one.fact.exec_id for one in ordered],
+            "amounts": [str(one.fact.commission) for one in ordered],
+            "currencies": [one.fact.currency for one in ordered],
+            "realized": [
+                None if one.fact.realized_pnl is None else str(one.fact.realized_pnl) for one in ordered
+            ],
+            "told_at": [one.fact.received_at for one in ordered],
+            "epochs": [one.epoch for one in ordered],
+        },
+    )
+    return {row.exec_id for row in rows}
 
 
 async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> None:

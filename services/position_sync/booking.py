@@ -168,7 +168,7 @@ async def _store_instruments(
     renamed: set[int] = set()
     for conid, described in told.items():
         known = stored.get(conid)
-        merged = described if known is None else _merge(described, known)
+        merged = described if known is None else merge(described, known)
         if merged is None:
             continue
         fresh.append(merged)
@@ -190,7 +190,7 @@ async def _store_instruments(
     return touched - renamed_books, renamed_books
 
 
-def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
+def merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
     """What to store of an instrument that is known; ``None`` when ``told`` adds nothing."""
     instrument, details_as_of = known
     if told.details_as_of is not None:

@@ -185,6 +185,10 @@ async def _fold_anew(
         held = counted(held, fills, trading_days(instrument.sec_type, {}), instrument.point_value)
         fills = [fill for fill in fills if fill[:2] >= start.key]
         ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
+        if start.ended is not None:
+            ledger.begin_by_flip(start.ended, start.key[0])
+            # It stands where it stood: in the episode that it ends.
+            told = [report for report in told if report.base_id != start.key[1]]
         ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
         results.append((work, FoldedBook(ledger, fills, told, instrument.currency)))
     await execution_store.place_executions(

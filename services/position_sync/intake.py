@@ -29,6 +29,7 @@ from core.events.facts import (
 )
 from core.streams.port import Entry
 from models.queries.ledger import KnownExecution
+from models.queries.repetitions import StoredExecution
 from models.stores.accounts import Described
 from models.stores.dead_facts import DeadFact
 from models.stores.executions import Received, ReceivedCommission
@@ -217,7 +218,7 @@ def as_contradicting(received: Received, now: datetime) -> DeadFact:
     return as_dead(Item(received.epoch, received.seq, received.fact), "validation", CONTRADICTS, now)
 
 
-def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution) -> bool:
+def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution | StoredExecution) -> bool:
     """Whether two executions with one id tell the same trade."""
     conid = other.instrument.conid if isinstance(other, ExecutionReported) else other.conid
     return (one.account, one.instrument.conid, one.side, one.quantity, one.price) == (

@@ -201,9 +201,9 @@ async def _stop(arq_worker: Worker, running: "asyncio.Task[None]") -> None:
         await asyncio.wait({running}, timeout=_SWALLOWED_SECONDS)
     if not running.cancelled():
         running.exception()  # told by whoever awaited it, or of no interest any more
-    tasks = [task for task in arq_worker.tasks.values() if not task.done()]
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+    late = {task for task in arq_worker.tasks.values() if not task.done()}
+    while late:
+        _, late = await asyncio.wait(late, timeout=_FINISH_SECONDS)
         for task in late:
             task.cancel()
     await asyncio.gather(*arq_worker.tasks.values(), return_exceptions=True)
