@@ -5,21 +5,25 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 
-_lacking = text(
-    "SELECT c.exec_id, c.currency, i.currency AS into_currency, "  # noqa: S608 - no input in it
-    "CAST(e.executed_at AT TIME ZONE :zone AS date) AS day "
-    f"FROM {BOOKS} "
-    "JOIN instruments i USING (conid) JOIN executions e USING (account, conid) "
-    "JOIN commission_reports c USING (exec_id) WHERE c.rate IS NULL AND c.currency <> i.currency "
-    "AND c.currency <> '' AND i.currency <> ''"
-)
+
+def _lacking_of(executions: str) -> TextClause:
+    return text(
+        "SELECT c.exec_id, c.currency, i.currency AS into_currency, "  # noqa: S608 - no input in it
+        f"CAST(e.executed_at AT TIME ZONE :zone AS date) AS day FROM {executions} e "
+        "JOIN instruments i USING (conid) JOIN commission_reports c USING (exec_id) "
+        "WHERE c.rate IS NULL AND c.currency <> i.currency AND c.currency <> '' AND i.currency <> ''"
+    )
+
+
+_lacking = _lacking_of(f"(SELECT x.* FROM {BOOKS} JOIN executions x USING (account, conid))")  # noqa: S608 - the same
+_lacking_of_staged = _lacking_of("staged_executions")
 _rates = text(
     "SELECT DISTINCT ON (f.as_of, f.currency, f.into_currency) f.as_of, f.currency, f.into_currency, "
     "f.rate, f.import_id FROM fx_rates f JOIN imports i ON i.id = f.import_id AND i.status = 'done' "
@@ -47,9 +51,17 @@ class DayRate(NamedTuple):
     import_id: int
 
 
-async def lacking_rates(connection: Reader | Writer, keys: Iterable[BookKey]) -> list[Lacking]:
-    """The commissions of these books that need a rate and have none."""
-    rows = await connection.execute(_lacking, {**book_arrays(keys), "zone": BROKER_ZONE.key})
+async def lacking_rates(
+    connection: Reader | Writer, keys: Iterable[BookKey], *, staged: bool = False
+) -> list[Lacking]:
+    """The commissions of these books that need a rate and have none.
+
+    With ``staged`` also those of the executions in ``staged_executions``.
+    """
+    zone = {"zone": BROKER_ZONE.key}
+    rows = list(await connection.execute(_lacking, {**book_arrays(keys), **zone}))
+    if staged:
+        rows += await connection.execute(_lacking_of_staged, zone)
     return [Lacking(*row) for row in rows]
 
 
