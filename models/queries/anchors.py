@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
@@ -92,17 +92,27 @@ _TRADED = newest(
     standing=_KNOWN,
 )
 _effects = text(f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ({_TRADED}) e")  # noqa: S608 - no input in it
+
+
 # Those of which a statement names another day than the time does: few, and of all books but those of other
 # continents none. What counts of them is the day of the first version, as the time is.
-_days = text(
-    f"SELECT k.account, k.conid, d.* FROM {_BOOKS} JOIN instruments n USING (conid) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
-    "SELECT e.exec_base_id, min(r.reported_on) AS day FROM (SELECT DISTINCT t.exec_id FROM stated_trades t "
-    f"{_KNOWN.format('t')} WHERE {_OF_BOOK} "
-    f"AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
-    f"CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t {_KNOWN.format('t')} "
-    "WHERE t.exec_id = x.exec_id AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed' "
-    f"ORDER BY {NEWEST_FIRST} LIMIT 1) r CROSS JOIN LATERAL (SELECT exec_base_id FROM executions "
-    "WHERE exec_id = x.exec_id OFFSET 0) e GROUP BY 1) d"
+def _days_told(named: str) -> TextClause:
+    return text(
+        f"SELECT k.account, k.conid, d.* FROM {_BOOKS} JOIN instruments n USING (conid) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
+        "SELECT e.exec_base_id, min(r.reported_on) AS day FROM (SELECT DISTINCT t.exec_id FROM "
+        f"stated_trades t {_KNOWN.format('t')} WHERE {_OF_BOOK} "
+        f"AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
+        f"CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t {_KNOWN.format('t')} "
+        "WHERE t.exec_id = x.exec_id AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed' "
+        f"ORDER BY {NEWEST_FIRST} LIMIT 1) r CROSS JOIN LATERAL ({named}) e GROUP BY 1) d"
+    )
+
+
+_NAMED = "SELECT exec_base_id FROM executions WHERE exec_id = x.exec_id OFFSET 0"
+_days = _days_told(_NAMED)
+_days_with_staged = _days_told(
+    f"({_NAMED}) UNION ALL SELECT s.base_id FROM staged_executions s "  # noqa: S608 - no input in it
+    "WHERE (s.account, s.conid, s.exec_id) = (k.account, k.conid, x.exec_id)"
 )
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
@@ -143,11 +153,19 @@ async def effects_of(
 
 
 async def days_told(
-    connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
+    connection: Reader | Writer,
+    keys: Iterable[BookKey],
+    *,
+    known_by: datetime | None = None,
+    staged: bool = False,
 ) -> dict[BookKey, dict[str, date]]:
-    """The days that statements say trades count to, where the time says another; by id without revision."""
+    """The days that statements say trades count to, where the time says another; by id without revision.
+
+    With ``staged`` also of the executions in ``staged_executions``.
+    """
     days: dict[BookKey, dict[str, date]] = {}
-    for row in await connection.execute(_days, _parameters(dict.fromkeys(keys), known_by)):
+    query = _days_with_staged if staged else _days
+    for row in await connection.execute(query, _parameters(dict.fromkeys(keys), known_by)):
         days.setdefault((row.account, row.conid), {})[row.exec_base_id] = row.day
     return days
 

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE
@@ -20,12 +20,17 @@ _LACKS = (
     "AND c.currency <> i.currency AND c.currency <> '' AND i.currency <> ''"
 )
 _DAY = f"CAST(e.executed_at AT TIME ZONE '{BROKER_ZONE}' AS date)"
-_lacking = text(
-    f"SELECT c.exec_id, c.currency, i.currency AS into_currency, {_DAY} AS day "  # noqa: S608 - no input in it
-    f"FROM {BOOKS} "
-    "JOIN instruments i USING (conid) JOIN executions e USING (account, conid) "
-    f"JOIN commission_reports c USING (exec_id) WHERE {_LACKS}"
-)
+
+
+def _lacking_of(executions: str) -> TextClause:
+    return text(
+        f"SELECT c.exec_id, c.currency, i.currency AS into_currency, {_DAY} AS day FROM {executions} e "  # noqa: S608 - no input in it
+        f"JOIN instruments i USING (conid) JOIN commission_reports c USING (exec_id) WHERE {_LACKS}"
+    )
+
+
+_lacking = _lacking_of(f"(SELECT x.* FROM {BOOKS} JOIN executions x USING (account, conid))")  # noqa: S608 - the same
+_lacking_of_staged = _lacking_of("staged_executions")
 _lacking_anywhere = text(
     "SELECT DISTINCT e.account, e.conid FROM (SELECT exec_id FROM executions WHERE NOT commission_folded "  # noqa: S608 - no input in it
     f"UNION SELECT exec_id FROM commission_reports WHERE rate_source = '{OTHER_DAYS_RATE}') k "
@@ -64,9 +69,17 @@ class DayRate(NamedTuple):
     import_id: int
 
 
-async def lacking_rates(connection: Reader | Writer, keys: Iterable[BookKey]) -> list[Lacking]:
-    """The commissions of these books that need a rate and have none, or that of another day."""
-    return [Lacking(*row) for row in await connection.execute(_lacking, book_arrays(keys))]
+async def lacking_rates(
+    connection: Reader | Writer, keys: Iterable[BookKey], *, staged: bool = False
+) -> list[Lacking]:
+    """The commissions of these books that need a rate and have none, or that of another day.
+
+    With ``staged`` also those of the executions in ``staged_executions``.
+    """
+    rows = list(await connection.execute(_lacking, book_arrays(keys)))
+    if staged:
+        rows += await connection.execute(_lacking_of_staged)
+    return [Lacking(*row) for row in rows]
 
 
 async def books_lacking_rates(connection: Reader | Writer, import_id: int, back: int) -> set[BookKey]:

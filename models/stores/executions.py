@@ -135,6 +135,10 @@ class Place(NamedTuple):
     commission_folded: bool = False
 
 
+UNPLACED = Place()
+"""That of an execution that stands nowhere in the ledger."""
+
+
 class Received(NamedTuple):
     """An execution fact and its place: the epoch of the connection that brought it, its sequence there."""
 

@@ -137,13 +137,6 @@ _name_new = text(
     "WHERE s.outcome IS NULL"
 )
 _books = text("SELECT DISTINCT account, conid FROM staged_trades ORDER BY 1, 2")
-_insert_executions = text(
-    "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
-    "price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, zone_assumed, source, "
-    "confirmed_by, received_at, epoch) SELECT exec_id, base_id, revision, account, conid, executed_at, side, "
-    "size, price, 0, perm_id, 0, order_ref, exchange, 0, '', zone_assumed, :source, :import_id, :now, 0 "
-    "FROM staged_trades WHERE fresh ORDER BY exec_id"
-)
 _confirm = text(
     "UPDATE executions e SET confirmed_by = :import_id FROM staged_trades s WHERE e.exec_id = s.exec_id "
     "AND e.confirmed_by IS NULL AND s.outcome IN ('matched', 'corrected')"
@@ -287,10 +280,12 @@ async def match(connection: Writer) -> None:
         await connection.execute(step)
 
 
-async def store(connection: Writer, import_id: int, source: str, now: datetime) -> None:
-    """Store what is new, and what confirms or corrects what is known. The books are locked."""
+async def store(connection: Writer, import_id: int, now: datetime) -> None:
+    """Store what confirms or corrects what is known, and what the trades state. The books are locked.
+
+    New executions are stored when their books are folded, see ``staged_executions``.
+    """
     named = {"import_id": import_id}
-    await connection.execute(_insert_executions, {**named, "source": source, "now": now})
     await connection.execute(_confirm, named)
     await connection.execute(_upsert_commissions, {**named, "now": now})
     await connection.execute(_state, named)

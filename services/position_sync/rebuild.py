@@ -23,6 +23,7 @@ from models.session import Database, Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.episodes import Lines, replace_episodes
+from models.stores.executions import UNPLACED
 from models.tables.positions import FOLDED_COLUMNS
 from services.position_sync.announce import Announcement, position_changes
 from services.position_sync.asking import want_statements
@@ -220,6 +221,7 @@ def _count_writes(rebuilt: Rebuilt, examined: Examined) -> None:
 def _touched(examined: Examined, changed: set[str]) -> set[BookKey]:
     """Books of which anything differs, their mark of having to be folded included."""
     keys = examined.changed_books() | {place.key for place in examined.places}
+    keys |= {key for (key, _), place in examined.staged.items() if place != UNPLACED}
     keys |= {key for key, book in examined.stored_books.items() if book.dirty}
     if changed:
         keys |= {key for name, key in examined.owners().items() if name in changed}
@@ -227,7 +229,10 @@ def _touched(examined: Examined, changed: set[str]) -> set[BookKey]:
 
 
 async def write_examined(connection: Writer, examined: Examined, clock: Clock) -> Announcement | None:
-    """Write what differs of books that this transaction has locked; returns what is to be announced."""
+    """Write what differs of books that this transaction has locked; returns what is to be announced.
+
+    Executions that are still to be stored are left to who brings them.
+    """
     changed = examined.changed_positions
     touched = _touched(examined, changed)
     if not touched:

@@ -25,12 +25,13 @@ _Bases = Mapping[str, Mapping[str, DayRate]]
 """By base currency, the rates into it by currency."""
 
 
-async def record_stated_rates(connection: Writer, keys: Iterable[BookKey]) -> None:
+async def record_stated_rates(connection: Writer, keys: Iterable[BookKey], *, staged: bool = False) -> None:
     """Record the rates that commissions of these books need, of those that statements state.
 
-    A rate of another day, which was all there was, gives way to that of the right one.
+    A rate of another day, which was all there was, gives way to that of the right one. With ``staged`` also
+    for the executions that an import brings and that are not stored yet.
     """
-    lacking = await lacking_rates(connection, keys)
+    lacking = await lacking_rates(connection, keys, staged=staged)
     if not lacking:
         return
     by_day: dict[date, dict[str, dict[str, DayRate]]] = defaultdict(lambda: defaultdict(dict))
