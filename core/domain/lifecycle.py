@@ -17,8 +17,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.anchors import Anchor, first_holding, placed
+from core.domain.anchors import Anchor, counted, first_holding, placed
 from core.domain.carried import gain_on, handed_on, left_by, part_of, with_cost
+from core.domain.days import TradingDays
 from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import CarriedLot, Closing, CostMethod
@@ -63,6 +64,13 @@ class Ledger:
     def quantity(self) -> Decimal:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
+
+    def begin_by_flip(self, ended: Decimal, at: datetime) -> None:
+        """Begin with the fill ``at`` this time, which ends ``ended`` of an episode that stands as it is."""
+        before = Episode(self.account, self.conid, self.episodes, "", at, self.method)
+        before.long = ended > ZERO
+        before.grow("opened", None, at, ended, None, None, None, final=True)
+        self.episode = before
 
     def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
@@ -363,14 +371,15 @@ def fold_book(
     *,
     method: CostMethod = "fifo",
     effects: Effects = NO_EFFECTS,
+    days: TradingDays | None = None,
 ) -> Ledger:
     """Fold a book from the start: its first word of what was held gives the opening balance.
 
     The ledger is held to the other anchors. ``effects`` are what statements say of trades, by which something
-    may have been held before them, too.
+    may have been held before them, too; ``days`` which trades are among what was held at the end of a day.
     """
     ledger = Ledger(account, conid, point_value, method=method)
-    anchors = placed(anchors, fills)
+    anchors = placed(counted(anchors, fills, days or TradingDays(), point_value), fills)
     _open(ledger, fills, anchors, effects)
     ledger.run(fills, anchors)
     return ledger

@@ -216,7 +216,10 @@ class StatedInventory(Stated, frozen=True, kw_only=True):
 
 
 class StatedCashFlow(Stated, frozen=True, kw_only=True):
-    """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty."""
+    """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty.
+
+    ``own_id`` is what the file's owner calls it: two with one such id in an account are one.
+    """
 
     account: str
     kind: CashKind
@@ -228,6 +231,7 @@ class StatedCashFlow(Stated, frozen=True, kw_only=True):
     symbol: str = ""
     transaction_id: str = ""
     description: str = ""
+    own_id: str = ""
     reported_on: date | None = None
 
 

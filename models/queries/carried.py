@@ -15,15 +15,13 @@ from core.domain.money import ZERO
 from core.domain.pnl import EXACT
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
+from models.standing import STANDING, newest
 
-STANDS: Final = (
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
-    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
-    "WHERE t.account = k.account AND t.conid = k.conid"
-)
-"""What statements that stand, and had been imported by then, say of a book ``k``."""
+KNOWN: Final = f"{STANDING} AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity')"
+"""The import ``i`` of a row ``{0}``, if it stands and had been imported by then."""
 
-NEWEST: Final = "i.stated_at DESC, i.id DESC"
+OF_BOOK: Final = "t.account = k.account AND t.conid = k.conid"
+"""That a row ``t`` is about a book ``k``."""
 
 _NOT_LINKING: Final = "('transfer', 'exercise_or_assignment', 'expiry', 'split')"
 """Of these the statement says itself what they cost, or nothing moves from one instrument to another."""
@@ -51,13 +49,18 @@ _takers = text(
     f"SELECT DISTINCT t.account, t.conid FROM {BOOKS} CROSS JOIN LATERAL ({_TAKERS.format('k')}"  # noqa: S608 - the same
 )
 _with_dependents = text(f"{WITH_DEPENDENTS} SELECT account, conid FROM d")  # noqa: S608 - the same
+_BROUGHT = newest(
+    "corporate_actions t",
+    ("event_key",),
+    where=f"{OF_BOOK} AND NOT t.carried AND {linking('t')}",
+    standing=KNOWN,
+)
 # Of one action that brings several things nobody says what each has of the cost. What went to and fro at one
 # moment would hand its cost round in a circle.
 _links = text(
     "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity "  # noqa: S608 - the same
     f"FROM {BOOKS} "
-    "CROSS JOIN LATERAL (SELECT DISTINCT ON (t.event_key) t.* FROM corporate_actions t "
-    f"{STANDS} AND NOT t.carried AND {linking('t')} ORDER BY t.event_key, {NEWEST}) t "
+    f"CROSS JOIN LATERAL ({_BROUGHT}) t "
     "CROSS JOIN LATERAL (SELECT * FROM corporate_actions f WHERE f.account = t.account "
     "AND f.event_group = t.event_group AND f.import_id = t.import_id AND f.carried "
     f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')} OFFSET 0) f "

@@ -52,10 +52,14 @@ class Expected(NamedTuple):
 
 
 class SafeStart(NamedTuple):
-    """From where a book can be folded anew: the first fill of an episode that began from flat."""
+    """From where a book can be folded anew: the first fill of an episode.
+
+    ``ended`` is what that fill ended, signed, where it went through zero: the episode before it stands.
+    """
 
     ordinal: int
     key: Key
+    ended: Decimal | None = None
 
 
 _BOOK_COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
@@ -140,14 +144,15 @@ _history = text(
     "AND x.executed_at >= coalesce(k.since, '-infinity'))"
 )
 _safe_starts = text(
-    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id FROM "
+    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id, f.ended FROM "
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
     "AS k(account, conid, since) CROSS JOIN LATERAL ("
     "SELECT q.ordinal, q.opened_at, v.exec_id FROM positions q "
     "JOIN position_events v ON v.position_id = q.id AND v.seq = 1 "
     "WHERE q.account = k.account AND q.conid = k.conid AND q.opened_at < k.since AND v.exec_id IS NOT NULL "
-    "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = v.exec_id AND f.type = 'flipped') "
-    "ORDER BY q.ordinal DESC LIMIT 1) p"
+    "ORDER BY q.ordinal DESC LIMIT 1) p "
+    "LEFT JOIN LATERAL (SELECT -quantity AS ended FROM position_events "
+    "WHERE exec_id = p.exec_id AND type = 'flipped' OFFSET 0) f ON true"
 )
 _complete_positions = text(
     "SELECT account, as_of, epoch FROM sync_datasets WHERE dataset = 'positions' AND complete "
@@ -320,7 +325,9 @@ async def safe_starts(
     """The last episode of each book that a change at this time cannot have reached back before."""
     rows = await connection.execute(_safe_starts, _since(earliest))
     return {
-        (row.account, row.conid): SafeStart(row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]))
+        (row.account, row.conid): SafeStart(
+            row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]), row.ended
+        )
         for row in rows
     }
 

@@ -92,6 +92,7 @@ stated_trades = Table(
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
     Column("aside", Json, comment="of a disputed one: what its execution would say besides"),
+    Column("made_id", String, comment="the id that was made for it; null: the file states the broker's"),
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),
@@ -236,6 +237,25 @@ stated_instruments = _brought(
     comment="instruments that files name without a conid: one name means one instrument as long as it stands",
 )
 
+stated_identities = _brought(
+    "stated_identities",
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("isin", String, nullable=False, comment="as the next two: empty where it is not stated"),
+    Column("cusip", String, nullable=False),
+    Column("figi", String, nullable=False),
+    Column("underlying_conid", BigInt),
+    Index("ix_stated_identities_conid", "conid"),
+    comment="what identifies instruments elsewhere, as statements state it",
+)
+
+stated_accounts = _brought(
+    "stated_accounts",
+    Column("account", String, primary_key=True),
+    Column("base_currency", String),
+    Column("alias", String),
+    comment="what statements state of accounts",
+)
+
 stated_changes = _brought(
     "stated_changes",
     Column("account", String, primary_key=True),
@@ -283,6 +303,8 @@ BROUGHT = (
     fx_rates,
     stated_values,
     stated_instruments,
+    stated_identities,
+    stated_accounts,
     stated_changes,
     stated_periods,
     stated_lots,

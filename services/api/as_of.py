@@ -17,6 +17,7 @@ from core.domain.anchors import in_order
 from core.domain.as_of import standing
 from core.domain.books import BookKey
 from core.domain.carried import Handed
+from core.domain.days import trading_days
 from core.domain.fills import Report, effective_fills
 from core.domain.instruments import Instrument
 from core.domain.lifecycle import Ledger, fold_book
@@ -215,6 +216,7 @@ def _ledger(book: _Book, handed: Handed) -> Ledger:
         in_order([*anchors, *(word.anchor for word in book.words if word.anchor is not None)]),
         method=book.method,
         effects=book.statements.effects,
+        days=trading_days(book.instrument.sec_type, book.statements.days),
     )
 
 

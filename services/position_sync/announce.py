@@ -168,3 +168,10 @@ async def publish_left_over(
             )
             await delete_outbox(connection, [row_id for row_id, _ in rows])
         published += len(rows)
+
+
+def together(one: Announcement | None, other: Announcement | None) -> Announcement | None:
+    """What two steps of one transaction have to announce, if they have anything."""
+    if one is None or other is None:
+        return one or other
+    return one + other

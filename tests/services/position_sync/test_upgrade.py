@@ -33,6 +33,8 @@ ADDED_SINCE_THE_FIRST = {
         "rate",
         "rate_as_of",
         "rate_source",
+        "other_days_rate",
+        "other_days_rate_as_of",
         "repeated_at",
         "stated_by",
         "live_commission",
