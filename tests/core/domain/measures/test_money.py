@@ -107,10 +107,16 @@ def test_a_rate_that_is_told_makes_the_payments_worth_nothing(came: list[int], l
     points += [Point(on(7 * number), None, Decimal(one)) for number, one in enumerate(came, 1)]
     last = on(7 * len(came) + 7)
     found = money_weighted_return(account_series([*points, Point(last, Decimal(left))]))
-    if found.value is None:
-        assert found.reason in {"no_root", "several_roots"}
-        return
     span = (last - on(0)).days
+    if found.value is None:
+        logs = np.linspace(-9, 9, 3_001) / span
+        worths = left * np.exp(-logs * span) - 1_000
+        for number, one in enumerate(came, 1):
+            worths = worths - one * np.exp(-logs * (7 * number - (1 if one > 0 else 0)))
+        changes = np.count_nonzero(np.sign(worths[1:]) != np.sign(worths[:-1]))
+        assert (found.reason == "no_root") == (changes == 0)
+        assert found.reason == "no_root" or changes > 1
+        return
     rate = np.log1p(found.value.value) / span
     worth = -1_000.0 + left * np.exp(-rate * span)
     for number, one in enumerate(came, 1):
