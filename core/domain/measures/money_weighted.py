@@ -43,19 +43,23 @@ def money_weighted_return(series: AccountSeries) -> Measured[PeriodReturn]:
     began = payments[0][0]
     units = _UNIT_SECONDS[series.resolution]
     times = np.rint((np.array([at for at, _ in payments]) - began) / units)
-    amounts = np.array([amount for _, amount in payments])
     # The library counts whole days: for it hours are days, and its year is as many hours as a year has days.
+    # Shorter times are stretched to that year: a loss of a few days, by the year, would be rounded to all.
+    times *= max(1.0, np.ceil(DAYS_PER_YEAR / max(times[-1].item(), 1.0)))
+    amounts = np.array([amount for _, amount in payments])
     try:
         rate = xirr(times.astype("datetime64[D]"), amounts)
     except InvalidPaymentsError:
         rate = None
     if rate is None:
         return unavailable("no_root")
+    if rate <= -1:
+        return unavailable("out_of_range")
     years = times / DAYS_PER_YEAR
     if not _is_the_only_root(rate, years, amounts):
         return unavailable("several_roots")
     with np.errstate(over="ignore"):
-        growth = np.power(1.0 + rate, (ends - began) / units / DAYS_PER_YEAR).item()
+        growth = np.power(1.0 + rate, years[-1]).item()
     return by_the_year(growth, ends - began)
 
 

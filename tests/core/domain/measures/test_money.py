@@ -107,15 +107,25 @@ def test_a_rate_that_is_told_makes_the_payments_worth_nothing(came: list[int], l
     points += [Point(on(7 * number), None, Decimal(one)) for number, one in enumerate(came, 1)]
     last = on(7 * len(came) + 7)
     found = money_weighted_return(account_series([*points, Point(last, Decimal(left))]))
-    if found.value is None:
-        assert found.reason in {"no_root", "several_roots"}
-        return
     span = (last - on(0)).days
+    payments = [
+        (0, -1_000),
+        *((7 * number - (one > 0), -one) for number, one in enumerate(came, 1)),
+        (span, left),
+    ]
+    if found.value is None:
+        assert _roots(payments, 20) > 1 if found.reason == "several_roots" else _roots(payments, 9) == 0
+        return
     rate = np.log1p(found.value.value) / span
-    worth = -1_000.0 + left * np.exp(-rate * span)
-    for number, one in enumerate(came, 1):
-        worth -= one * np.exp(-rate * (7 * number - (1 if one > 0 else 0)))
-    assert worth == pytest.approx(0, abs=1e-4 * (1 + abs(left) + sum(map(abs, came))))
+    worth = [amount * np.exp(-rate * day) for day, amount in payments]
+    assert sum(worth) == pytest.approx(0, abs=1e-6 * sum(map(abs, worth)))
+
+
+def _roots(payments: list[tuple[int, int]], widest: int) -> int:
+    """How often their worth changes its sign, over growths of the whole time from e^-widest to e^widest."""
+    logs = np.linspace(-widest, widest, 4_001) / payments[-1][0]
+    signs = np.sign(sum(amount * np.exp(-logs * day) for day, amount in payments))
+    return int(np.count_nonzero(signs[1:] != signs[:-1]))
 
 
 def test_exposure_is_long_and_short_of_the_accounts_value() -> None:
