@@ -8,16 +8,17 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
+from core.domain.executions import split_exec_id
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
 from models.queries.carried import KNOWN, OF_BOOK, Link, hand_over, handed_on_by, linking, links_of
 from models.session import Reader, Writer
-from models.standing import NEWEST_FIRST, newest
+from models.standing import newest
 
 
 def _until_midnight(clock: time) -> timedelta:
@@ -104,26 +105,22 @@ _TRADED = newest(
 )
 _effects = text(f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ({_TRADED}) e")  # noqa: S608 - no input in it
 
-
+_REPORTED = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.executed_at, t.reported_on",
+    where=f"{OF_BOOK} AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed'",
+    standing=KNOWN,
+)
 # Those of which a statement names another day than the time does: few, and of all books but those of other
-# continents none. What counts of them is the day of the first version, as the time is.
-def _days_told(named: str) -> TextClause:
-    return text(
-        f"SELECT k.account, k.conid, d.* FROM {_BOOKS} JOIN instruments n USING (conid) CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
-        "SELECT e.exec_base_id, min(r.reported_on) AS day FROM (SELECT DISTINCT t.exec_id FROM "
-        f"stated_trades t {KNOWN.format('t')} WHERE {OF_BOOK} "
-        f"AND t.reported_on <> {DAY_BY_TIME.format(at='t.executed_at', sec_type='n.sec_type')}) x "
-        f"CROSS JOIN LATERAL (SELECT t.reported_on FROM stated_trades t {KNOWN.format('t')} "
-        "WHERE t.exec_id = x.exec_id AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed' "
-        f"ORDER BY {NEWEST_FIRST} LIMIT 1) r CROSS JOIN LATERAL ({named}) e GROUP BY 1) d"
+# continents none. What was told live has its time to the second only, more or less.
+_days = text(
+    f"SELECT k.account, k.conid, d.exec_id, d.reported_on FROM {_BOOKS} JOIN instruments n USING (conid) "  # noqa: S608 - no input in it
+    f"CROSS JOIN LATERAL ({_REPORTED}) d WHERE "
+    + " OR ".join(
+        f"d.reported_on <> {DAY_BY_TIME.format(at=at, sec_type='n.sec_type')}"
+        for at in ("(d.executed_at - interval '1 second')", "(d.executed_at + interval '1 second')")
     )
-
-
-_NAMED = "SELECT exec_base_id FROM executions WHERE exec_id = x.exec_id OFFSET 0"
-_days = _days_told(_NAMED)
-_days_with_staged = _days_told(
-    f"({_NAMED}) UNION ALL SELECT s.base_id FROM staged_executions s "  # noqa: S608 - no input in it
-    "WHERE (s.account, s.conid, s.exec_id) = (k.account, k.conid, x.exec_id)"
 )
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
@@ -168,20 +165,17 @@ async def effects_of(
 
 
 async def days_told(
-    connection: Reader | Writer,
-    keys: Iterable[BookKey],
-    *,
-    known_by: datetime | None = None,
-    staged: bool = False,
+    connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
 ) -> dict[BookKey, dict[str, date]]:
-    """The days that statements say trades count to, where the time says another; by id without revision.
+    """The days that statements say trades count to, where the time may say another; by id without revision.
 
-    With ``staged`` also of the executions in ``staged_executions``.
+    What counts of a corrected trade is the day of its first version, as the time is.
     """
+    limits: dict[BookKey, datetime | None] = dict.fromkeys(keys)
     days: dict[BookKey, dict[str, date]] = {}
-    query = _days_with_staged if staged else _days
-    for row in await connection.execute(query, _parameters(dict.fromkeys(keys), known_by)):
-        days.setdefault((row.account, row.conid), {})[row.exec_base_id] = row.day
+    for row in await connection.execute(_days, _parameters(limits, known_by)) if limits else ():
+        told, (base_id, _) = days.setdefault((row.account, row.conid), {}), split_exec_id(row.exec_id)
+        told[base_id] = min(row.reported_on, told.get(base_id, row.reported_on))
     return days
 
 

@@ -177,7 +177,7 @@ async def read_told(
         await queries.instruments_of(connection, {key[1] for key in keys}),
         anchors,
         await effects_of(connection, opened_by(keys, anchors)),
-        await days_told(connection, keys, staged=staged),
+        await days_told(connection, keys),
         await stored_ledger.facts_of(connection, keys, staged=staged),
         await stored_ledger.rows_of(connection, keys),
         await handed_on_by(connection, keys),

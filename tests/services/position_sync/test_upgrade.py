@@ -88,8 +88,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(
             text(
-                "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, observation_gaps, "
-                "performance_metrics, statement_differences, statement_comparisons, "
+                "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
+                "observation_gaps, performance_metrics, statement_differences, statement_comparisons, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )
