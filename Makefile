@@ -62,7 +62,7 @@ bench: install ## Measure, each figure against a floor of the same run
 
 .PHONY: faults
 faults: install ## Break everything that can break, and compare with an undisturbed run; FULL=1 for hours of it
-	@FAULTS=$(if $(FULL),full,long) $(PYTHON) -m pytest -q -n 0 tests/faults $(PYTEST_ARGS)
+	@FAULTS=$(if $(FULL),full,long) $(PYTHON) -m pytest -q -n 0 -o timeout=7200 tests/faults $(PYTEST_ARGS)
 
 .PHONY: web
 web: $(BUILT_WEB) ## Build the dashboard

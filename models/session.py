@@ -14,6 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from core.tasks import heeding_cancellation
+
 Reader = NewType("Reader", AsyncConnection)
 Writer = NewType("Writer", AsyncConnection)
 
@@ -72,22 +74,25 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
         """A connection to read with."""
-        async with self._reading.connect() as connection:
-            yield Reader(connection)
+        with heeding_cancellation():
+            async with self._reading.connect() as connection:
+                yield Reader(connection)
 
     @asynccontextmanager
     async def read_one_moment(self) -> AsyncIterator[Reader]:
         """A connection on which every query sees the same moment, however much is written meanwhile."""
-        async with self._reading.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield Reader(connection)
+        with heeding_cancellation():
+            async with self._reading.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    yield Reader(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
         """A transaction: commits when the block ends, rolls back when it raises."""
-        async with self._writing.begin() as connection:
-            yield Writer(connection)
+        with heeding_cancellation():
+            async with self._writing.begin() as connection:
+                yield Writer(connection)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -124,17 +129,18 @@ class OwnConnection:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
         """A transaction, as of ``Database.write``. When it fails the connection is closed."""
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        try:
-            async with self._connection.begin():
-                yield Writer(self._connection)
-        except BaseException:
-            connection, self._connection = self._connection, None
-            with suppress(*DISCONNECTS, DBAPIError):
-                await connection.invalidate()
-                await connection.close()
-            raise
+        with heeding_cancellation():
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            try:
+                async with self._connection.begin():
+                    yield Writer(self._connection)
+            except BaseException:
+                connection, self._connection = self._connection, None
+                with suppress(*DISCONNECTS, DBAPIError):
+                    await connection.invalidate()
+                    await connection.close()
+                raise
 
     async def close(self) -> None:
         """Close the connection, and with it let go of what it holds."""

@@ -7,14 +7,17 @@ template, and stream keys of its own.
 import asyncio
 import os
 import shutil
+import signal
+import types
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
 import hypothesis
 import pytest
+import pytest_timeout
 
 from core.settings import Settings, load_settings
 from core.streams.redis import RedisStreams
@@ -22,6 +25,7 @@ from models.migrate import migrate
 from models.session import Database
 from services.stack import PostgresServer, RedisServer
 from services.stack.ports import free_port
+from tests.hanging import stacks_of_tasks
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -33,6 +37,7 @@ TOOLS = {
     "node": ("Node.js", lambda: shutil.which("node")),
 }
 MISSING = pytest.StashKey[dict[str, int]]()
+TIMEOUT = pytest.StashKey[pytest_timeout.Settings]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -54,6 +59,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(
             f"NOT TESTED: {count} tests need {tool}, which is not installed", red=True
         )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(
+    item: pytest.Item, settings: pytest_timeout.Settings
+) -> Generator[None, bool, bool]:
+    """Print what every task waits for when a test hangs; and go on firing: a task may swallow the first."""
+    result = yield
+    item.stash[TIMEOUT] = settings
+    fail = signal.getsignal(signal.SIGALRM)
+    if settings.method == "signal" and callable(fail):
+
+        def tell_and_fail(signum: int, frame: types.FrameType | None) -> None:
+            terminal = item.config.get_terminal_writer()
+            terminal.sep("+", title=f"Tasks of {item.nodeid}")
+            terminal.write(stacks_of_tasks())
+            fail(signum, frame)
+
+        signal.signal(signal.SIGALRM, tell_and_fail)
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, settings.timeout)
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Time the teardown afresh: pytest-timeout stops its clock when a test fails, and the rest may hang."""
+    if TIMEOUT in item.stash:
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT])
 
 
 @pytest.fixture(autouse=True)

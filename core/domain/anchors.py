@@ -1,14 +1,16 @@
 """What the ledger is held to: the broker's words of what was held, and a statement's of what changed."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import date, datetime, timedelta
+from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from core.domain.days import TradingDays, moment_of
 from core.domain.episodes import Cause
 from core.domain.fills import Fill
+from core.domain.lots import CarriedLot
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
 
@@ -27,6 +29,14 @@ class Anchor(NamedTuple):
     A ``relative`` one tells of a change instead, as a broker's statement does of a split, an exercise or a
     transfer: ``quantity`` is what came (or, negative, went) at that time, and ``cost``, signed like it, what
     that had cost in all, where it is known. With a quantity of zero only the cost of what is held changed.
+
+    One that tells what was held at the end of a broker's ``day`` is of the trades of that day, whenever they
+    were made.
+
+    One with a ``key`` is a leg of what moves cost from one book to another (``core.domain.carried``).
+    ``taken`` are the lots that came so, in the old book's units. ``cash`` is the money that moved with it;
+    with what left for it in part, ``realized`` is what the statement says that realized, ``kept`` the share
+    of its cost that went on.
     """
 
     as_of: datetime
@@ -38,6 +48,12 @@ class Anchor(NamedTuple):
     inferred: bool = False
     relative: bool = False
     cost: Decimal | None = None
+    day: date | None = None
+    key: str = ""
+    cash: Decimal | None = None
+    realized: Decimal | None = None
+    kept: Decimal | None = None
+    taken: tuple[CarriedLot, ...] = ()
 
     @property
     def total_cost(self) -> Decimal | None:
@@ -60,6 +76,59 @@ def first_holding(anchors: Iterable[Anchor]) -> Anchor | None:
 def in_order(anchors: Iterable[Anchor]) -> list[Anchor]:
     """By time; at one time what changed goes before what was held after all that."""
     return sorted(anchors, key=lambda one: (one.as_of, not one.relative))
+
+
+def counted(
+    anchors: Sequence[Anchor], fills: Sequence[Fill], days: TradingDays, point_value: Decimal
+) -> list[Anchor]:
+    """The anchors as of their time: those of a day with what was traded by then and is of another day.
+
+    And without what was traded later and is of that day or one before. What is traded in the evening, or in
+    the morning of another continent, is the next day's, and not among what was held at the end of the day.
+    """
+    words = [one for one in anchors if one.day is not None]
+    if not words:
+        return list(anchors)
+    times = [fill.executed_at for fill in fills]
+    moved: dict[datetime, list[tuple[Fill, int]]] = {}
+    for word in words:
+        assert word.day is not None  # noqa: S101 - they were chosen by it
+        evening = bisect_left(times, moment_of(word.day, days.ends))
+        moved[word.as_of] = [
+            (fill, 1)
+            for fill in fills[evening : bisect_right(times, word.as_of)]
+            if fill.base_id not in days.told
+        ]
+    for fill in fills if days.told else ():
+        day = days.told.get(fill.base_id)
+        for word in () if day is None else _between(words, fill.executed_at, day):
+            moved[word.as_of].append((fill, 1 if fill.executed_at <= word.as_of else -1))
+    with localcontext(EXACT):
+        return [
+            _with(one, moved[one.as_of], point_value) if one.day is not None and moved[one.as_of] else one
+            for one in anchors
+        ]
+
+
+def _between(words: Sequence[Anchor], executed_at: datetime, day: date) -> Sequence[Anchor]:
+    """Those of the words that a trade is before by its time and after by its day, or the reverse."""
+    by_time = bisect_left(words, executed_at, key=lambda one: one.as_of)
+    by_day = bisect_left(words, day, key=lambda one: one.day or date.min)
+    return words[min(by_time, by_day) : max(by_time, by_day)]
+
+
+def _with(word: Anchor, moved: Iterable[tuple[Fill, int]], point_value: Decimal) -> Anchor:
+    """A word with these fills added (1) or taken away (-1), and its cost where none closed anything."""
+    quantity, cost = word.quantity, word.cost if word.quantity else ZERO
+    for fill, sign in moved:
+        quantity += sign * fill.quantity
+        if fill.quantity * word.quantity < ZERO or not fill.complete:
+            cost = None
+        elif cost is not None:
+            cost += sign * (fill.quantity * fill.price * point_value + (fill.commission or ZERO))
+    if quantity * word.quantity < ZERO or any(fill.quantity * quantity < ZERO for fill, _ in moved):
+        cost = None
+    return word._replace(quantity=quantity, cost=cost)
 
 
 def placed(anchors: Sequence[Anchor], fills: Sequence[Fill]) -> list[Anchor]:

@@ -47,7 +47,7 @@ def standing(episode: Episode, at: datetime) -> Standing | None:
         bought = _sum(
             None if lot.cost is None else lot.cost + lot.commission
             for lot in episode.lots
-            if lot.opened_at <= at
+            if (lot.carried_at or lot.opened_at) <= at
         )
         sold = _sum(None if one.cost is None else one.cost + one.open_commission for one in disposals)
         # A cancelled trade's fee is realized without a lot.

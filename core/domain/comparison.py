@@ -134,7 +134,7 @@ def _open(episode: Episode, event: Event, lot: Lot) -> None:
     episode.grow(
         event.type,
         lot.exec_id,
-        lot.opened_at,
+        lot.carried_at or lot.opened_at,
         event.quantity,
         lot.price,
         unit_cost,
@@ -143,6 +143,7 @@ def _open(episode: Episode, event: Event, lot: Lot) -> None:
         event.cause,
         event.inferred,
         cost=exact,
+        opened_at=None if lot.carried_at is None else lot.opened_at,
     )
 
 
@@ -158,6 +159,7 @@ def _closing(event: Event, stored: Sequence[Disposal], history: History) -> Clos
         None if event.price is None else event.price * history.point_value,
         event.commission,
         final,
-        # Without a price only what is carried realizes anything known: nothing.
+        # Without a price only what is carried realizes anything known: nothing, or what was paid in part.
         carried=event.price is None and event.realized_pnl is not None,
+        gain=event.realized_pnl,
     )

@@ -1,9 +1,8 @@
 """Episodes: a position from flat to flat, and the ways in which it changes."""
 
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +10,7 @@ from msgspec import Struct
 
 from core.domain.lots import Closing, CostMethod, Disposal, Lot, Pool, consume, lot_queue
 from core.domain.money import ZERO
-from core.domain.pnl import EXACT, per_unit, shares
+from core.domain.pnl import per_unit, restated, shares
 
 EventType = Literal["opened", "increased", "reduced", "closed", "flipped", "adjusted", "corrected"]
 Cause = Literal[
@@ -22,6 +21,7 @@ Cause = Literal[
     "transfer",
     "merger",
     "spin_off",
+    "tender",
     "symbol_change",
     "corporate_action",
     "missed_executions",
@@ -29,7 +29,6 @@ Cause = Literal[
 ]
 """Why the ledger was adjusted to what the broker says is held."""
 
-_FINER = Context(prec=28)
 _UNCERTAIN = frozenset({"unexplained", "missed_executions"})
 
 NAMESPACE = uuid.UUID("6f1c1f2e-8d5b-4a57-9f0b-0c6b3d0a7e11")
@@ -121,10 +120,10 @@ class Episode:
     def split(self, quantity: Decimal) -> None:
         """Restate what is open as ``quantity`` in all: each lot keeps its cost and its share."""
         by_age = sorted(self.open_lots, key=lambda one: one.seq)
-        restated = _restated(quantity, [lot.remaining for lot in by_age])
+        parts = restated(quantity, [lot.remaining for lot in by_age])
         # A queue that goes by what a unit cost must be made anew when that changes.
         self.open_lots = lot_queue(self.method)
-        for lot, remaining in zip(by_age, restated, strict=True):
+        for lot, remaining in zip(by_age, parts, strict=True):
             lot.quantity += remaining - lot.remaining
             lot.remaining = remaining
             if lot.remaining_cost is not None:
@@ -172,8 +171,12 @@ class Episode:
         cause: Cause | None = None,
         inferred: bool = False,
         cost: Decimal | None = None,
+        opened_at: datetime | None = None,
     ) -> None:
-        """Add a lot, and the event that tells of it. ``cost`` is that of all, where that is what is known."""
+        """Add a lot, and the event that tells of it. ``cost`` is that of all, where that is what is known.
+
+        ``opened_at`` is its own time where it was opened in another book and came ``at`` that time.
+        """
         fee = commission or ZERO
         if cost is not None:
             unit_cost = per_unit(cost, quantity)
@@ -181,6 +184,8 @@ class Episode:
             cost = quantity * unit_cost
         number = self.lot_count = self.lot_count + 1
         lot = Lot(number, exec_id, at, quantity, quantity, price, unit_cost, fee, fee, cost, cost, not final)
+        if opened_at is not None:
+            lot.opened_at, lot.carried_at = opened_at, at
         self.open_lots.append(lot)
         self.lots.append(lot)
         self.quantity = held = self.quantity + quantity
@@ -277,14 +282,3 @@ class Episode:
                 replaced_quantity,
             )
         )
-
-
-def _restated(quantity: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
-    restated = shares(quantity, parts)
-    if all(restated):
-        return restated
-    # A lot too small for the quantum must not vanish: its cost would have nothing left to belong to.
-    with localcontext(EXACT):
-        whole = sum(parts, ZERO)
-        finer = [_FINER.divide(quantity * part, whole) for part in parts[:-1]]
-        return [*finer, quantity - sum(finer, ZERO)]

@@ -17,10 +17,12 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.anchors import Anchor, first_holding, placed
+from core.domain.anchors import Anchor, counted, first_holding, placed
+from core.domain.carried import gain_on, handed_on, left_by, part_of, with_cost
+from core.domain.days import TradingDays
 from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
-from core.domain.lots import Closing, CostMethod
+from core.domain.lots import CarriedLot, Closing, CostMethod
 from core.domain.money import ZERO
 from core.domain.openings import NO_EFFECTS, Effects, Step, held_before, opening_lots, steps_of
 from core.domain.pnl import EXACT, per_unit, share
@@ -56,11 +58,19 @@ class Ledger:
         self.episode = episode
         self.touched: list[Episode] = [episode] if episode else []
         self.booked: dict[str, Booked] = {}
+        self.handed: dict[str, tuple[CarriedLot, ...]] = {}
 
     @property
     def quantity(self) -> Decimal:
         """What the ledger says is held, signed."""
         return self.episode.quantity if self.episode else ZERO
+
+    def begin_by_flip(self, ended: Decimal, at: datetime) -> None:
+        """Begin with the fill ``at`` this time, which ends ``ended`` of an episode that stands as it is."""
+        before = Episode(self.account, self.conid, self.episodes, "", at, self.method)
+        before.long = ended > ZERO
+        before.grow("opened", None, at, ended, None, None, None, final=True)
+        self.episode = before
 
     def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
         """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
@@ -142,7 +152,8 @@ class Ledger:
                     self._hold_to(anchor, anchor.quantity)
                 elif anchor.quantity:
                     word = anchors[number] if number < len(anchors) else None
-                    self._change_by(self._with_cost(anchor, word, fills, upto))
+                    left = left_by(anchor, self.episode, word, fills, upto, self.point_value)
+                    self._change_by(with_cost(anchor, left, word, self.method))
                 else:
                     self._recost(anchor)
             self._apply(fills[done:] if done else fills)
@@ -242,33 +253,6 @@ class Ledger:
         if change.cause != "split" or self.episode is not None:  # of nothing it is none
             self._hold_to(change, self.quantity + change.quantity)
 
-    def _with_cost(self, change: Anchor, word: Anchor | None, fills: Sequence[Fill], upto: int) -> Anchor:
-        """What came without a cost had cost what the broker's next word of the whole leaves for it.
-
-        As long as only more came in between: what went took cost along that nobody can name.
-        """
-        episode, total = self.episode, None if word is None or word.relative else word.total_cost
-        if word is None or total is None or change.cause == "split":
-            return change
-        if change.cost is not None or change.price is not None:
-            return change
-        long = change.quantity > ZERO
-        held, cost = change.quantity, ZERO
-        if episode is not None:
-            if episode.long is not long or episode.cost is None:
-                return change
-            held, cost = held + episode.quantity, episode.cost
-        for number in range(upto, len(fills)):
-            fill = fills[number]
-            if fill.executed_at > word.as_of:
-                break
-            if not fill.complete or (fill.quantity and (fill.quantity > ZERO) is not long):
-                return change
-            held += fill.quantity
-            if fill.quantity:
-                cost += fill.quantity * fill.price * self.point_value + (fill.commission or ZERO)
-        return change._replace(cost=total - cost) if held == word.quantity else change
-
     def _recost(self, change: Anchor) -> None:
         """Another cost of what is held: part of it was paid back, or went to what was spun off."""
         episode, cause = self.episode, change.cause or "unexplained"
@@ -300,8 +284,14 @@ class Ledger:
             unit_value = None if price is None else price * self.point_value
             # What is carried is not sold at any price.
             worth = (None, None) if carried else (price, unit_value)
-            closing = Closing(None, at, *worth, None, certain, carried)
+            gain = gain_on(anchor, episode.cost if leaving == -episode.quantity else None)
+            # What follows from a worth that is only looked up is an estimate.
+            certain = certain and (not anchor.cash or bool(anchor.realized))
+            closing = Closing(None, at, *worth, None, certain, carried, gain)
+            already = len(episode.disposals)
             realized = episode.shrink("adjusted", leaving, closing, cause, inferred)
+            if carried and anchor.key:
+                self.handed[anchor.key] = handed_on(anchor, episode.disposals[already:], gain)
             episode.estimated = episode.estimated or not certain or realized is None
             if not episode.quantity:
                 self._end(at)
@@ -316,6 +306,9 @@ class Ledger:
         unit_cost = average_cost if average_cost is not None or price is None else price * self.point_value
         awaited = False
         episode = self.episode
+        if anchor.taken:
+            self._take_over(anchor, delta, cause, certain=certain)
+            return
         if anchor.relative and cost is not None:
             cost = share(cost, delta, anchor.quantity)
         if episode is None:
@@ -335,6 +328,19 @@ class Ledger:
         episode.grow(
             "adjusted", None, at, delta, price, unit_cost, None, final, cause, anchor.inferred, cost=cost
         )
+
+    def _take_over(self, anchor: Anchor, delta: Decimal, cause: Cause, *, certain: bool) -> None:
+        """Go on with the lots that came from another book."""
+        at = anchor.as_of
+        episode = self.episode or self._begin(self._opening_at(at), at, delta)
+        for lot in part_of(anchor, delta):
+            final = certain and lot.cost is not None and not lot.provisional
+            episode.estimated = episode.estimated or not final
+            episode.grow(
+                *("adjusted", None, at, lot.quantity, None, None, None, final, cause, anchor.inferred),
+                cost=lot.cost,
+                opened_at=lot.opened_at,
+            )
 
     def _opening_at(self, at: datetime) -> str:
         """What an anchor's episode is named by: each of one moment's is another."""
@@ -365,14 +371,15 @@ def fold_book(
     *,
     method: CostMethod = "fifo",
     effects: Effects = NO_EFFECTS,
+    days: TradingDays | None = None,
 ) -> Ledger:
     """Fold a book from the start: its first word of what was held gives the opening balance.
 
     The ledger is held to the other anchors. ``effects`` are what statements say of trades, by which something
-    may have been held before them, too.
+    may have been held before them, too; ``days`` which trades are among what was held at the end of a day.
     """
     ledger = Ledger(account, conid, point_value, method=method)
-    anchors = placed(anchors, fills)
+    anchors = placed(counted(anchors, fills, days or TradingDays(), point_value), fills)
     _open(ledger, fills, anchors, effects)
     ledger.run(fills, anchors)
     return ledger

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from heapq import heappop, heappush
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ class Lot(Struct, gc=False, eq=False):
     broker's average cost, which has the commission in it; ``None`` when nobody told what it cost. ``cost`` is
     that of all of it when it was opened, ``remaining_cost`` what is left: exact, also where a split makes
     ``unit_cost`` a rounded quotient. ``provisional`` says that its cost or commission may still change.
+
+    ``carried_at`` is when it came from another book, with its age and its cost (commission in it); ``None``
+    of what was opened in this one.
     """
 
     seq: int
@@ -37,6 +40,7 @@ class Lot(Struct, gc=False, eq=False):
     cost: Decimal | None
     remaining_cost: Decimal | None
     provisional: bool
+    carried_at: datetime | None = None
     written: bool = False
     """Whether the stored row still says the same. A new lot has no row yet."""
 
@@ -46,7 +50,8 @@ class Lot(Struct, gc=False, eq=False):
         An adjustment is one lot at the broker's average cost where the broker has, it may be, several: what a
         part of it cost is an estimate, and so is what the rest did, unless all is ``averaged`` anyhow.
         """
-        self.provisional = self.provisional or (self.exec_id is None and not averaged)
+        if self.exec_id is None and self.carried_at is None and not averaged:
+            self.provisional = True
         fee = share(self.remaining_commission, quantity, self.remaining)
         self.remaining -= quantity
         self.remaining_commission -= fee
@@ -114,7 +119,7 @@ class Closing(Struct, gc=False, frozen=True):
 
     ``unit_value`` is the price with the multiplier, ``None`` when nobody told what it brought. ``final`` says
     that its commission is all known. ``carried`` units take their cost with them, known or not, whatever they
-    were worth: nothing is realized.
+    were worth: nothing is realized but ``gain``, where they were paid for in part; ``None``: not known.
     """
 
     exec_id: str | None
@@ -124,6 +129,19 @@ class Closing(Struct, gc=False, frozen=True):
     commission: Decimal | None
     final: bool
     carried: bool = False
+    gain: Decimal | None = ZERO
+
+
+class CarriedLot(NamedTuple):
+    """A lot, or a part of one, on its way from one book to another, with when it was opened.
+
+    ``quantity`` and ``cost``, commissions in it, are signed alike; a cost that nobody knows is ``None``.
+    """
+
+    opened_at: datetime
+    quantity: Decimal
+    cost: Decimal | None
+    provisional: bool
 
 
 class Disposal(Struct, gc=False, frozen=True):
@@ -194,6 +212,7 @@ def consume(
     """
     exec_id, closed_at, price = closing.exec_id, closing.closed_at, closing.price
     unit_value, fee_left = closing.unit_value, closing.commission or ZERO
+    gain_left = closing.gain
     final = closing.final and (pool is None or not pool.provisional)
     first = len(disposals)
     left = quantity
@@ -218,9 +237,8 @@ def consume(
         close_fee = fee_left if part == left else share(fee_left, part, left)
         proceeds = realized = None
         if closing.carried:
-            realized = ZERO
-            if part_cost is not None:
-                proceeds = part_cost + open_fee + close_fee
+            own_cost = None if part_cost is None else part_cost + open_fee + close_fee
+            proceeds, realized, gain_left = _carry(own_cost, gain_left, part, left)
         elif unit_value is not None:
             proceeds = part * unit_value
             if part_cost is not None:
@@ -247,6 +265,16 @@ def consume(
         fee_left -= close_fee
         left -= part
     return _sums(disposals, first)
+
+
+def _carry(
+    cost: Decimal | None, gain: Decimal | None, part: Decimal, left: Decimal
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """What a carried part was worth and realized, and the gain of the others."""
+    if gain is None:
+        return None, None, None
+    realized = gain if part == left else share(gain, part, left)
+    return None if cost is None else cost + realized, realized, gain - realized
 
 
 def _sums(disposals: list[Disposal], first: int) -> Consumed:

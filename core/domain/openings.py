@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import Final, NamedTuple
 
 from core.domain.anchors import Anchor
+from core.domain.carried import cost_of
 from core.domain.fills import Fill
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT, QUANTUM, share
@@ -96,7 +97,7 @@ def _of_fill(fill: Fill, effects: Effects, point_value: Decimal) -> Iterator[Ste
 
 
 def _of_change(change: Anchor, point_value: Decimal) -> Iterator[Step]:
-    quantity, cost, price = change.quantity, change.cost, change.price
+    quantity, cost, price = change.quantity, cost_of(change), change.price
     if not quantity:
         return
     if cost is None and price is not None:

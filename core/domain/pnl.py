@@ -10,6 +10,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero])
 """Wide enough that no product of a quantity, a price and a multiplier is ever rounded."""
 
+_FINER = Context(prec=28)
+
 QUANTUM = Decimal("1E-10")
 """The finest step of a quotient. Far below a cent, so that shares of shares stay right to the cent."""
 
@@ -42,6 +44,18 @@ def shares(amount: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
             amount -= shared[-1]
             left -= part
     return shared
+
+
+def restated(quantity: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
+    """``parts`` of something as parts of ``quantity``, which has their sign; none of them vanishes."""
+    shared = shares(quantity, parts)
+    if all(shared):
+        return shared
+    # A lot too small for the quantum must not vanish: its cost would have nothing left to belong to.
+    with localcontext(EXACT):
+        whole = sum(parts, Decimal(0))
+        finer = [_FINER.divide(quantity * part, whole) for part in parts[:-1]]
+        return [*finer, quantity - sum(finer, Decimal(0))]
 
 
 def per_unit(cost: Decimal, quantity: Decimal) -> Decimal:

@@ -171,7 +171,8 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     was worth, as quoted; of what closes something, the one that leads to the broker's realized figure.
     ``group`` ties what belongs together (the legs of one merger, an option and its stock). ``cash`` is the
     money that came (or, negative, went) with it; ``market_value``, signed like the quantity, what it was
-    worth on the market that day. Both are in the instrument's currency.
+    worth on the market that day. Both are in the instrument's currency. ``kept_share`` is the share of the
+    cost of what left that went on to what came for it, the rest being sold for ``cash``.
     """
 
     account: str
@@ -191,6 +192,7 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     market_value: Decimal | None = None
     fx_rate_to_base: Decimal | None = None
     reported_on: date | None = None
+    kept_share: Decimal | None = None
 
 
 class StatedPosition(Stated, frozen=True, kw_only=True):
@@ -214,7 +216,10 @@ class StatedInventory(Stated, frozen=True, kw_only=True):
 
 
 class StatedCashFlow(Stated, frozen=True, kw_only=True):
-    """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty."""
+    """Money that came or went, other than by trades. ``transaction_id`` is the broker's, may be empty.
+
+    ``own_id`` is what the file's owner calls it: two with one such id in an account are one.
+    """
 
     account: str
     kind: CashKind
@@ -226,6 +231,7 @@ class StatedCashFlow(Stated, frozen=True, kw_only=True):
     symbol: str = ""
     transaction_id: str = ""
     description: str = ""
+    own_id: str = ""
     reported_on: date | None = None
 
 

@@ -18,6 +18,13 @@ def win_rate(won: int, decided: int) -> Decimal | None:
     return EXACT.quantize(EXACT.divide(Decimal(won), Decimal(decided)), RATE_STEP) if decided else None
 
 
+def profit_factor(gross_profit: Decimal, gross_loss: Decimal) -> Decimal | None:
+    """What was won for each unit lost (told below zero), to four digits; ``None`` where nothing was lost."""
+    if not gross_loss:
+        return None
+    return EXACT.quantize(EXACT.divide(gross_profit, -gross_loss), RATE_STEP)
+
+
 def average(total: Decimal, count: int) -> Decimal | None:
     """``total`` shared equally, to the tenth digit after the point; ``None`` of nothing."""
     return EXACT.quantize(EXACT.divide(total, Decimal(count)), QUANTUM) if count else None
@@ -67,9 +74,7 @@ class Outcomes(NamedTuple):
     @property
     def profit_factor(self) -> Decimal | None:
         """What was won for each unit lost, to four digits; ``None`` where nothing was lost."""
-        if not self.gross_loss:
-            return None
-        return EXACT.quantize(EXACT.divide(self.gross_profit, -self.gross_loss), RATE_STEP)
+        return profit_factor(self.gross_profit, self.gross_loss)
 
     @property
     def expectancy(self) -> Decimal | None:

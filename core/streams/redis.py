@@ -1,6 +1,5 @@
 """The stream port on Redis (6.2 or newer) and Valkey."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, cast
@@ -15,6 +14,7 @@ from core import logs
 from core.errors import StreamUnavailableError
 from core.settings import Settings
 from core.streams.port import START, Appended, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+from core.tasks import heeding_cancellation
 
 log = logs.get_logger(__name__)
 
@@ -27,10 +27,9 @@ _MARK_SECONDS = 86_400
 
 @asynccontextmanager
 async def _available() -> AsyncIterator[None]:
-    task = asyncio.current_task()
-    cancelled_before = task.cancelling() if task is not None else 0
     try:
-        yield
+        with heeding_cancellation():
+            yield
     except ResponseError as error:
         # The server answered, and said no: a fault of ours, unless it cannot take writes at the moment.
         if not _has_no_room(error):
@@ -39,21 +38,10 @@ async def _available() -> AsyncIterator[None]:
             f"Redis takes no writes ({error}). Give it more memory or disk; nothing is lost meanwhile."
         ) from error
     except (TimeoutError, RedisError, OSError) as error:
-        _heed_cancellation(task, cancelled_before)
         raise StreamUnavailableError(
             f"Redis cannot be reached ({error.__class__.__name__}). Check LOTKEEPER_REDIS_URL and that the "
             "server runs."
         ) from error
-    _heed_cancellation(task, cancelled_before)
-
-
-def _heed_cancellation(task: "asyncio.Task[Any] | None", cancelled_before: int) -> None:
-    """The client can swallow a cancellation that comes while it looks at an idle connection.
-
-    A loop around it would then never end.
-    """
-    if task is not None and task.cancelling() > cancelled_before:
-        raise asyncio.CancelledError
 
 
 def _text(value: Any) -> str:

@@ -5,69 +5,122 @@ anew, so that an import that is taken back leaves nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
+from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
+from core.domain.executions import split_exec_id
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
+from models.queries.carried import KNOWN, OF_BOOK, Link, hand_over, handed_on_by, linking, links_of
 from models.session import Reader, Writer
+from models.standing import newest
+
+
+def _until_midnight(clock: time) -> timedelta:
+    return timedelta(days=1) - timedelta(hours=clock.hour, minutes=clock.minute)
 
 
 class Statements(NamedTuple):
-    """What statements say of a book: its anchors, and what each of its trades did."""
+    """What statements say of a book.
+
+    Its anchors, what each of its trades did, days of its trades, and whose lots it goes on with.
+    """
 
     anchors: list[Anchor]
     effects: dict[str, Effect]
+    days: dict[str, date]
+    links: list[Link]
 
+
+_FUTURES = ", ".join(f"'{name}'" for name in sorted(FUTURES))
+DAY_BY_TIME: Final = (
+    f"CAST({{at}} AT TIME ZONE '{BROKER_ZONE}' + (CASE WHEN {{sec_type}} IN ({_FUTURES}) "
+    f"THEN interval '{_until_midnight(HELD_OF_FUTURES)}' "
+    f"ELSE interval '{_until_midnight(TRADED)}' END) AS date)"
+)
+"""The broker's day that a trade counts to by its time, where no statement says it: see ``TradingDays``."""
 
 _BOOKS = (
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:limits AS timestamptz[])) "
     "AS k(account, conid, at)"
 )
-_STANDS = (
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
-    "AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity') "
-    "WHERE t.account = k.account AND t.conid = k.conid"
-)
-_NEWEST = "i.stated_at DESC, i.id DESC"
 _SINCE = "coalesce(k.at, '-infinity')"
+_NO_LEG = "''" + ", CAST(NULL AS numeric)" * 3
 _WORDS = (
     "SELECT s.as_of, s.quantity, s.average_cost, s.cause, s.price, s.carried, s.inferred, false AS relative, "  # noqa: S608 - no input in it
-    "CAST(NULL AS numeric) AS cost, 2 AS rank, s.id FROM position_statements s WHERE s.account = k.account "
-    f"AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} UNION ALL "
+    f"CAST(NULL AS numeric) AS cost, CAST(NULL AS date) AS day, {_NO_LEG}, 2 AS rank, s.id "
+    "FROM position_statements s "
+    f"WHERE s.account = k.account AND s.conid = k.conid AND s.anchor IS NOT NULL AND s.as_of >= {_SINCE} "
+    "UNION ALL "
+)
+# Of what moves cost between books: its name, and the money that moved with it.
+_LEG = f"CASE WHEN {linking('t')} THEN t.event_key ELSE '' END, " + ", ".join(
+    f"CASE WHEN {linking('t')} THEN t.{name} END" for name in ("cash", "realized_pnl", "kept_share")
 )
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
-_STATED = (
-    "SELECT * FROM (SELECT DISTINCT ON (t.event_key) t.at, t.quantity, CAST(NULL AS numeric), t.cause, "  # noqa: S608 - as above
-    "t.price, t.carried, false, true, t.cost, 0, CAST(t.line AS bigint) FROM corporate_actions t "
-    f"{_STANDS} AND t.at >= {_SINCE} ORDER BY t.event_key, {_NEWEST}) c "
-    "UNION ALL SELECT * FROM (SELECT DISTINCT ON (t.as_of) t.as_of, t.quantity, CAST(NULL AS numeric), "
-    "CAST(NULL AS text), CAST(NULL AS numeric), false, false, false, t.cost, 1, CAST(t.line AS bigint) "
-    f"FROM stated_positions t {_STANDS} AND t.as_of >= {_SINCE} ORDER BY t.as_of, {_NEWEST}) h"
+_CHANGED = newest(
+    "corporate_actions t",
+    ("event_key",),
+    columns="t.at, t.quantity, CAST(NULL AS numeric), t.cause, t.price, t.carried, false, true, t.cost, "
+    f"CAST(NULL AS date), {_LEG}, 0, CAST(t.line AS bigint)",
+    where=f"{OF_BOOK} AND t.at >= {_SINCE}",
+    standing=KNOWN,
 )
+_HELD = newest(
+    "stated_positions t",
+    ("as_of",),
+    columns="t.as_of, t.quantity, CAST(NULL AS numeric), CAST(NULL AS text), CAST(NULL AS numeric), false, "
+    f"false, false, t.cost, CAST(t.as_of AT TIME ZONE '{BROKER_ZONE}' AS date), {_NO_LEG}, 1, "
+    "CAST(t.line AS bigint)",
+    where=f"{OF_BOOK} AND t.as_of >= {_SINCE}",
+    standing=KNOWN,
+)
+_STATED = f"SELECT * FROM ({_CHANGED}) c UNION ALL SELECT * FROM ({_HELD}) h"  # noqa: S608 - as above
 
 
 def _anchors(parts: str) -> str:
     return (
         f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
-        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, rank, id) "
+        "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, day, key, "
+        "cash, realized, kept, rank, id) "
         "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
     )
 
 
 _all_anchors = text(_anchors(_WORDS + _STATED))
 _stated_anchors = text(_anchors(_STATED))
-_effects = text(
-    f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ("  # noqa: S608 - no input in it
-    "SELECT DISTINCT ON (t.exec_id) t.exec_id, t.opens, t.closes, t.cost FROM stated_trades t "
-    f"{_STANDS} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
-    "AND t.executed_at <= coalesce(k.at, 'infinity') "
-    f"ORDER BY t.exec_id, {_NEWEST}) e"
+_TRADED = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.opens, t.closes, t.cost",
+    where=f"{OF_BOOK} AND (t.opens OR t.closes) AND t.outcome <> 'disputed' "
+    "AND t.executed_at <= coalesce(k.at, 'infinity')",
+    standing=KNOWN,
+)
+_effects = text(f"SELECT k.account, k.conid, e.* FROM {_BOOKS} CROSS JOIN LATERAL ({_TRADED}) e")  # noqa: S608 - no input in it
+
+_REPORTED = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.executed_at, t.reported_on",
+    where=f"{OF_BOOK} AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed'",
+    standing=KNOWN,
+)
+# Those of which a statement names another day than the time does: few, and of all books but those of other
+# continents none. What was told live has its time to the second only, more or less.
+_days = text(
+    f"SELECT k.account, k.conid, d.exec_id, d.reported_on FROM {_BOOKS} JOIN instruments n USING (conid) "  # noqa: S608 - no input in it
+    f"CROSS JOIN LATERAL ({_REPORTED}) d WHERE "
+    + " OR ".join(
+        f"d.reported_on <> {DAY_BY_TIME.format(at=at, sec_type='n.sec_type')}"
+        for at in ("(d.executed_at - interval '1 second')", "(d.executed_at + interval '1 second')")
+    )
 )
 _told_of = text(
     "SELECT k.account, k.conid FROM "  # noqa: S608 - no input in it
@@ -93,7 +146,11 @@ async def anchors_of(
     """What each book is held to, in the order of the fold; at or after a time, if one is given."""
     anchors: dict[BookKey, list[Anchor]] = {}
     for row in await connection.execute(_all_anchors, _parameters(since, None)):
-        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:11]))
+        anchors.setdefault((row.account, row.conid), []).append(Anchor(*row[2:16]))
+    taking = [key for key, told in anchors.items() if any(one.key and not one.carried for one in told)]
+    if taking:
+        links = await links_of(connection, taking)
+        hand_over(anchors, links, await handed_on_by(connection, {link.source for link in links}))
     return anchors
 
 
@@ -107,16 +164,35 @@ async def effects_of(
     return effects
 
 
+async def days_told(
+    connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
+) -> dict[BookKey, dict[str, date]]:
+    """The days that statements say trades count to, where the time may say another; by id without revision.
+
+    What counts of a corrected trade is the day of its first version, as the time is.
+    """
+    limits: dict[BookKey, datetime | None] = dict.fromkeys(keys)
+    days: dict[BookKey, dict[str, date]] = {}
+    for row in await connection.execute(_days, _parameters(limits, known_by)) if limits else ():
+        told, (base_id, _) = days.setdefault((row.account, row.conid), {}), split_exec_id(row.exec_id)
+        told[base_id] = min(row.reported_on, told.get(base_id, row.reported_on))
+    return days
+
+
 async def statements_known_by(
     reader: Reader, keys: Iterable[BookKey], known_by: datetime
 ) -> dict[BookKey, Statements]:
     """What the statements that had been imported by then say of books."""
     every = dict.fromkeys(keys)
-    found = {key: Statements([], {}) for key in every}
+    found = {key: Statements([], {}, {}, []) for key in every}
     for row in await reader.execute(_stated_anchors, _parameters(every, known_by)):
-        found[row.account, row.conid].anchors.append(Anchor(*row[2:11]))
+        found[row.account, row.conid].anchors.append(Anchor(*row[2:16]))
     for key, effects in (await effects_of(reader, every, known_by=known_by)).items():
         found[key].effects.update(effects)
+    for key, days in (await days_told(reader, every, known_by=known_by)).items():
+        found[key].days.update(days)
+    for link in await links_of(reader, every, known_by=known_by):
+        found[link.book].links.append(link)
     return found
 
 

@@ -141,7 +141,7 @@ def _figures(shown: Subquery, at: datetime) -> tuple[LateralFromClause, ...]:
     opened = select(
         func.sum(lot.cost + lot.commission).label("bought"),
         func.bool_or(lot.cost.is_(None)).label("bought_unknown"),
-    ).where(lot.position_id == shown.c.id, lot.opened_at <= at)
+    ).where(lot.position_id == shown.c.id, func.coalesce(lot.carried_at, lot.opened_at) <= at)
     closed = select(
         func.sum(sold.cost + sold.open_commission).label("sold"),
         func.bool_or(sold.cost.is_(None)).label("sold_unknown"),

@@ -3,17 +3,17 @@
 Where several statements state the same, the one that was written last counts.
 """
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from operator import eq, ge, lt
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, tuple_
+from sqlalchemy import and_, exists, or_, select, tuple_
 
 from core.domain.stated import CashKind
 from models.queries.narrowing import narrowed
 from models.session import Reader
+from models.standing import counts
 from models.tables import cash_balances, cash_flows, fx_rates, imports
 
 
@@ -86,27 +86,6 @@ class RateRow(NamedTuple):
     import_id: int
 
 
-def _counts(table: Table, keys: Sequence[str]) -> ColumnElement[bool]:
-    """That the row is of a statement that stands, and no other one that was written later says the same."""
-    own, other, later = imports.alias("own"), table.alias("other"), imports.alias("later")
-    stands = exists().where(own.c.id == table.c.import_id, own.c.status == "done")
-    overruled = (
-        exists()
-        .select_from(
-            other.join(later, and_(later.c.id == other.c.import_id, later.c.status == "done")).join(
-                own, own.c.id == table.c.import_id
-            )
-        )
-        .where(
-            *(other.c[name] == table.c[name] for name in keys),
-            tuple_(later.c.stated_at, later.c.id) > tuple_(own.c.stated_at, own.c.id),
-        )
-        .correlate(table)
-    )
-    # The index of what statements state knows that it is theirs.
-    return and_(table.c.import_id.is_not(None), stands, ~overruled)
-
-
 async def balances_page(
     reader: Reader,
     *,
@@ -122,7 +101,7 @@ async def balances_page(
     table = cash_balances.c
     query = (
         select(*(table[name] for name in BalanceRow._fields))
-        .where(_counts(cash_balances, ("account", "currency", "as_of")))
+        .where(counts(cash_balances, ("account", "currency", "as_of")))
         .order_by(table.as_of.desc(), table.account.desc(), table.currency.desc())
         .limit(limit)
     )
@@ -167,7 +146,7 @@ async def flows_page(
     table = cash_flows.c
     query = (
         select(*(table[name] for name in FlowRow._fields))
-        .where(_counts(cash_flows, ("flow_key",)))
+        .where(counts(cash_flows, ("flow_key",)))
         .order_by(table.at.desc(), table.flow_key.desc())
         .limit(limit)
     )
@@ -198,7 +177,7 @@ async def rates_page(
     either = [] if currency is None else [or_(table.currency == currency, table.into_currency == currency)]
     query = (
         select(*(table[name] for name in RateRow._fields))
-        .where(_counts(fx_rates, ("currency", "into_currency", "as_of")), *either)
+        .where(counts(fx_rates, ("currency", "into_currency", "as_of")), *either)
         .order_by(table.as_of.desc(), table.currency.desc(), table.into_currency.desc())
         .limit(limit)
     )

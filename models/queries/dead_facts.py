@@ -4,9 +4,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, text, true
 
-from models.session import Reader
+from models.session import Reader, Writer
 from models.tables import broker_sessions, dead_facts
 
 
@@ -38,6 +38,17 @@ class SpokenWith(NamedTuple):
 
 _table = dead_facts.c
 _columns = [_table[name] for name in DeadFactRow._fields]
+
+
+_BASE = "regexp_replace({}, '[.][0-9]+$', '')"
+_EXEC_ID = """substring(d.payload FROM '"exec_id":"([^"]*)"')"""
+_set_aside = text(
+    f"SELECT {', '.join(f'd.{name}' for name in DeadFactRow._fields)} FROM dead_facts d "  # noqa: S608 - names of this program's own
+    "WHERE d.status = 'open' AND d.source = 'facts' AND d.reason = :reason "
+    f"AND {_BASE.format(_EXEC_ID)} IN "
+    f"(SELECT {_BASE.format('t.exec_id')} FROM stated_trades t WHERE t.import_id = :id) "
+    "ORDER BY d.first_seen_at, d.id"
+)
 
 
 def _wanted(category: str | None, account: str | None, *, every: bool) -> ColumnElement[bool]:
@@ -75,6 +86,15 @@ async def dead_facts_by_id(reader: Reader, ids: Collection[int]) -> list[DeadFac
     """Those with these ids, as far as there are any."""
     query = select(*_columns).where(_table.id.in_(sorted(ids))).order_by(_table.id)
     return [DeadFactRow._make(row) for row in await reader.execute(query)]
+
+
+async def executions_set_aside(connection: Writer, reason: str, import_id: int) -> list[DeadFactRow]:
+    """Executions that were told live and set aside for this reason, of trades that an import states.
+
+    In the order in which they came first.
+    """
+    rows = await connection.execute(_set_aside, {"reason": reason, "id": import_id})
+    return [DeadFactRow._make(row) for row in rows]
 
 
 async def spoken_with(reader: Reader, epoch: int | None) -> SpokenWith:

@@ -31,7 +31,6 @@ from models.tables import (
     corporate_actions,
     executions,
     imports,
-    instruments,
     ledger_books,
     position_statements,
     stated_positions,
@@ -74,7 +73,7 @@ _WORDS = (
 
 
 async def books_told_of_since(
-    reader: Reader, known_by: datetime, *, account: str | None = None, symbol: str | None = None
+    reader: Reader, known_by: datetime, *, account: str | None = None
 ) -> dict[BookKey, CostMethod]:
     """Books of which anything came to be known after ``known_by``, with the method they are folded with."""
     fill, report, said, book = executions.c, commission_reports.c, position_statements.c, ledger_books.c
@@ -92,9 +91,6 @@ async def books_told_of_since(
     )
     if account is not None:
         query = query.where(book.account == account)
-    if symbol is not None:
-        named = select(instruments.c.conid).where(instruments.c.symbol == symbol)
-        query = query.where(book.conid.in_(named))
     return {(row.account, row.conid): row.cost_method for row in await reader.execute(query)}
 
 

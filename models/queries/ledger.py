@@ -16,6 +16,7 @@ from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
 from models.book_keys import BOOKS, book_arrays
+from models.queries.carried import WITH_DEPENDENTS
 from models.session import Reader, Writer
 
 
@@ -51,18 +52,22 @@ class Expected(NamedTuple):
 
 
 class SafeStart(NamedTuple):
-    """From where a book can be folded anew: the first fill of an episode that began from flat."""
+    """From where a book can be folded anew: the first fill of an episode.
+
+    ``ended`` is what that fill ended, signed, where it went through zero: the episode before it stands.
+    """
 
     ordinal: int
     key: Key
+    ended: Decimal | None = None
 
 
 _BOOK_COLUMNS = ", ".join(f"b.{name}" for name in Book._fields)
 
 _lock_books = text(
-    f"SELECT {_BOOK_COLUMNS} FROM ledger_books b "  # noqa: S608 - names are this program's own
-    f"WHERE (b.account, b.conid) IN (SELECT k.account, k.conid FROM {BOOKS}) "
-    "ORDER BY b.account, b.conid FOR UPDATE"
+    f"{WITH_DEPENDENTS} SELECT b.* FROM (SELECT account, conid FROM d ORDER BY account, conid) o "  # noqa: S608 - names are this program's own
+    f"CROSS JOIN LATERAL (SELECT {_BOOK_COLUMNS} FROM ledger_books b "
+    "WHERE b.account = o.account AND b.conid = o.conid FOR UPDATE) b"
 )
 # One index probe an id, said so that the planner cannot read the whole table instead: without statistics, as
 # in a first resync or a rebuild, it takes a growing table for a small one.
@@ -118,7 +123,8 @@ def _some_open_lots(beyond: str, order: str) -> TextClause:
     return text(
         "SELECT l.* FROM unnest(CAST(:ids AS uuid[]), CAST(:beyond AS integer[])) "  # noqa: S608 - no input in it
         "AS k(id, beyond) CROSS JOIN LATERAL (SELECT position_id, seq, exec_id, opened_at, quantity, "
-        "remaining, price, unit_cost, commission, remaining_commission, cost, remaining_cost, provisional "
+        "remaining, price, unit_cost, commission, remaining_commission, cost, remaining_cost, provisional, "
+        "carried_at "
         "FROM lots WHERE position_id = k.id AND remaining <> 0 "
         f"AND (k.beyond IS NULL OR seq {beyond} k.beyond) ORDER BY seq {order} LIMIT :most) l"
     )
@@ -138,14 +144,15 @@ _history = text(
     "AND x.executed_at >= coalesce(k.since, '-infinity'))"
 )
 _safe_starts = text(
-    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id FROM "
+    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id, f.ended FROM "
     "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
     "AS k(account, conid, since) CROSS JOIN LATERAL ("
     "SELECT q.ordinal, q.opened_at, v.exec_id FROM positions q "
     "JOIN position_events v ON v.position_id = q.id AND v.seq = 1 "
     "WHERE q.account = k.account AND q.conid = k.conid AND q.opened_at < k.since AND v.exec_id IS NOT NULL "
-    "AND NOT EXISTS (SELECT FROM position_events f WHERE f.exec_id = v.exec_id AND f.type = 'flipped') "
-    "ORDER BY q.ordinal DESC LIMIT 1) p"
+    "ORDER BY q.ordinal DESC LIMIT 1) p "
+    "LEFT JOIN LATERAL (SELECT -quantity AS ended FROM position_events "
+    "WHERE exec_id = p.exec_id AND type = 'flipped' OFFSET 0) f ON true"
 )
 _complete_positions = text(
     "SELECT account, as_of, epoch FROM sync_datasets WHERE dataset = 'positions' AND complete "
@@ -156,9 +163,13 @@ _dirty_books = text("SELECT account, conid FROM ledger_books WHERE dirty ORDER B
 
 
 async def lock_books(connection: Writer, keys: Iterable[BookKey]) -> dict[BookKey, Book]:
-    """Lock books, in key order so that workers cannot lock each other out, and read them."""
-    rows = await connection.execute(_lock_books, book_arrays(keys))
-    return {(row.account, row.conid): Book(*row) for row in rows}
+    """Lock books, in key order so that workers cannot lock each other out, and read them.
+
+    Those that go on with their lots are locked with them, for they may have to be folded anew as well.
+    """
+    wanted = set(keys)
+    rows = await connection.execute(_lock_books, book_arrays(wanted))
+    return {key: Book(*row) for row in rows if (key := (row.account, row.conid)) in wanted}
 
 
 async def known_executions(connection: Reader | Writer, base_ids: Iterable[str]) -> list[KnownExecution]:
@@ -314,7 +325,9 @@ async def safe_starts(
     """The last episode of each book that a change at this time cannot have reached back before."""
     rows = await connection.execute(_safe_starts, _since(earliest))
     return {
-        (row.account, row.conid): SafeStart(row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]))
+        (row.account, row.conid): SafeStart(
+            row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]), row.ended
+        )
         for row in rows
     }
 

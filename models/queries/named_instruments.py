@@ -7,12 +7,12 @@ from sqlalchemy import func, or_, select, text
 
 from core.domain.instruments import Instrument
 from models.session import Reader, Writer
+from models.standing import STANDING
 from models.tables import instruments
 
 _taken_for = text(
-    "SELECT DISTINCT ON (n.name) n.name, n.conid FROM stated_instruments n "
-    "JOIN imports i ON i.id = n.import_id AND i.status = 'done' WHERE n.name = ANY(:names) "
-    "ORDER BY n.name, i.id"
+    f"SELECT DISTINCT ON (n.name) n.name, n.conid FROM stated_instruments n {STANDING.format('n')} "  # noqa: S608 - no input in it
+    "WHERE n.name = ANY(:names) ORDER BY n.name, i.id"
 )
 _COLUMNS = tuple(
     instruments.c["option_right" if name == "right" else name] for name in Instrument.__struct_fields__

@@ -11,29 +11,38 @@ from core.domain.days import BROKER_ZONE
 from core.domain.performance import Contribution, DayFlow, DayValue, Quality, Resolution, Source
 from models.queries.narrowing import narrowed
 from models.session import Reader, Writer
+from models.standing import NEWEST_FIRST, STANDING, newest
 from models.tables import performance_metrics
 
 DAY = f"coalesce({{0}}.reported_on, CAST({{0}}.at AT TIME ZONE '{BROKER_ZONE}' AS date))"
 """The broker's day of a row of what a statement states, in which ``{0}`` has ``at`` and ``reported_on``."""
 _ACCOUNTS = (
     *("stated_values", "stated_changes", "cash_flows", "corporate_actions", "stated_positions"),
-    *("cash_balances", "stated_trades", "stated_lots", "stated_periods"),
+    *("cash_balances", "stated_trades", "stated_lots", "stated_periods", "stated_accounts"),
 )
+# Whose rows may be valued with a rate of this import, too; and an account's cash is told with that of its
+# segments, which are named by a letter behind its id.
+_stated = " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
 _accounts_of = text(
-    " UNION ".join(f"SELECT account FROM {name} WHERE import_id = :id" for name in _ACCOUNTS)  # noqa: S608 - names of this program's own
-    # A rate of this import may be what flows of other accounts were valued with.
-    + " UNION SELECT f.account FROM fx_rates r JOIN cash_flows f ON f.currency = r.currency AND f.external "
-    "AND f.fx_rate_to_base IS NULL WHERE r.import_id = :id"
+    f"WITH stated AS ({_stated}), "  # noqa: S608 - as above
+    "rates AS (SELECT DISTINCT currency FROM fx_rates WHERE import_id = :id), "
+    "valued AS (SELECT f.account FROM cash_flows f JOIN rates USING (currency) "
+    "WHERE f.external AND f.fx_rate_to_base IS NULL "
+    "UNION SELECT e.account FROM corporate_actions e JOIN instruments n USING (conid) "
+    "JOIN rates USING (currency) WHERE e.cause = 'transfer' AND e.fx_rate_to_base IS NULL "
+    "UNION SELECT p.account FROM stated_positions p JOIN instruments n USING (conid) "
+    "JOIN rates USING (currency)), "
+    "concerned AS (SELECT account FROM stated UNION SELECT account FROM valued) "
+    "SELECT account FROM concerned UNION SELECT a.account FROM concerned c JOIN broker_accounts a "
+    "ON (a.account = left(c.account, -1) AND right(c.account, 1) ~ '[A-Z]') "
+    "OR (left(a.account, -1) = c.account AND right(a.account, 1) ~ '[A-Z]')"
 )
 _base = text(
-    "SELECT coalesce((SELECT v.currency FROM stated_values v JOIN imports i ON i.id = v.import_id "
-    "AND i.status = 'done' WHERE v.account = a.account AND v.currency IS NOT NULL "
-    "ORDER BY v.as_of DESC, i.stated_at DESC, i.id DESC LIMIT 1), a.base_currency) AS currency "
+    f"SELECT coalesce((SELECT v.currency FROM stated_values v {STANDING.format('v')} "  # noqa: S608 - as above
+    "WHERE v.account = a.account AND v.currency IS NOT NULL "
+    f"ORDER BY v.as_of DESC, {NEWEST_FIRST} LIMIT 1), a.base_currency) AS currency "
     "FROM broker_accounts a WHERE a.account = :account"
 )
-STANDING = "JOIN imports i ON i.id = {0}.import_id AND i.status = 'done'"
-"""The import of a row ``{0}``, if it stands."""
-
 # A value that is stated counts before the end of a stated change, and both before the start of one, which is
 # what came before another and no row of its own. Of a day's holdings those count that were written last.
 _values = text(
@@ -49,7 +58,7 @@ _values = text(
     "r.rate IS NOT NULL)) THEN sum(p.unrealized_pnl * CASE WHEN n.currency = CAST(:base AS text) THEN 1 "
     "ELSE r.rate END) END AS unrealized FROM (SELECT DISTINCT ON (1) "
     f"CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day, p.import_id FROM stated_positions p "
-    f"{STANDING.format('p')} WHERE p.account = :account ORDER BY 1, i.stated_at DESC, i.id DESC) d "
+    f"{STANDING.format('p')} WHERE p.account = :account ORDER BY 1, {NEWEST_FIRST}) d "
     "JOIN stated_positions p ON p.import_id = d.import_id AND p.account = :account AND NOT p.implied "
     f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = d.day JOIN instruments n USING (conid) "
     "LEFT JOIN fx_rates r ON r.import_id = p.import_id AND r.as_of = d.day AND r.currency = n.currency "
@@ -58,32 +67,41 @@ _values = text(
     "ORDER BY u.day, u.rank, u.stated_at DESC, u.import_id DESC"
 )
 _contributions = text(
-    "SELECT DISTINCT ON (c.starts_on, c.ends_on) c.starts_on, c.ends_on, c.contribution "  # noqa: S608 - as above
-    f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account "
-    "ORDER BY c.starts_on, c.ends_on, i.stated_at DESC, i.id DESC"
+    newest(
+        "stated_changes c",
+        ("starts_on", "ends_on"),
+        columns="c.starts_on, c.ends_on, c.contribution",
+        where="c.account = :account",
+    )
 )
 _RATE = (
-    "LEFT JOIN LATERAL (SELECT r.rate FROM fx_rates r JOIN imports i ON i.id = r.import_id "
-    "AND i.status = 'done' WHERE r.currency = f.currency AND r.into_currency = CAST(:base AS text) "
+    f"LEFT JOIN LATERAL (SELECT r.rate FROM fx_rates r {STANDING.format('r')} "  # noqa: S608 - as above
+    "WHERE r.currency = f.currency AND r.into_currency = CAST(:base AS text) "
     "AND r.as_of BETWEEN f.day - 7 AND f.day AND f.fx_rate_to_base IS NULL "
-    "ORDER BY r.as_of DESC, i.stated_at DESC, i.id DESC LIMIT 1) r ON true"
+    f"ORDER BY r.as_of DESC, {NEWEST_FIRST} LIMIT 1) r ON true"
 )
 _MARK = (
-    "LEFT JOIN LATERAL (SELECT p.mark_price FROM stated_positions p "  # noqa: S608 - as above
-    "JOIN imports i ON i.id = p.import_id "
-    "AND i.status = 'done' WHERE p.account = e.account AND p.conid = e.conid AND NOT p.implied "
+    f"LEFT JOIN LATERAL (SELECT p.mark_price FROM stated_positions p {STANDING.format('p')} "  # noqa: S608 - as above
+    "WHERE p.account = e.account AND p.conid = e.conid AND NOT p.implied "
     f"AND CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) = e.day AND e.market_value IS NULL "
-    "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) p ON true"
+    f"ORDER BY {NEWEST_FIRST} LIMIT 1) p ON true"
 )
 # What was traded elsewhere and brought here was paid for: it is no gift. A future is worth nothing by itself.
+_MOVED = newest(
+    "cash_flows c",
+    ("flow_key",),
+    columns=f"c.account, {DAY.format('c')} AS day, c.amount, c.currency, c.fx_rate_to_base, "
+    "false AS estimated",
+    where="c.account = :account AND c.external",
+)
+_TRANSFERRED = newest(
+    "corporate_actions c",
+    ("event_key",),
+    columns=f"c.*, {DAY.format('c')} AS day",
+    where="c.account = :account AND c.cause = 'transfer'",
+)
 FLOWS = (
-    "WITH moved AS (SELECT DISTINCT ON (c.flow_key) c.account, "  # noqa: S608 - as above
-    f"{DAY.format('c')} AS day, c.amount, c.currency, c.fx_rate_to_base, false AS estimated "
-    f"FROM cash_flows c {STANDING.format('c')} WHERE c.account = :account AND c.external "
-    "ORDER BY c.flow_key, i.stated_at DESC, i.id DESC), "
-    f"events AS (SELECT DISTINCT ON (c.event_key) c.*, {DAY.format('c')} AS day "
-    f"FROM corporate_actions c {STANDING.format('c')} WHERE c.account = :account AND c.cause = 'transfer' "
-    "ORDER BY c.event_key, i.stated_at DESC, i.id DESC), "
+    f"WITH moved AS ({_MOVED}), events AS ({_TRANSFERRED}), "  # noqa: S608 - as above
     "brought AS (SELECT e.account, e.day, CASE WHEN n.sec_type = 'FUT' THEN 0 ELSE coalesce(e.market_value, "
     "e.quantity * p.mark_price * n.multiplier / n.price_magnifier) END AS amount, n.currency, "
     "e.fx_rate_to_base, e.market_value IS NULL AND n.sec_type <> 'FUT' AS estimated "

@@ -51,14 +51,28 @@ _same_spelling = text("SELECT set_config('datestyle', 'ISO', true), set_config('
 
 # The keys are two arrays; each probe of an index is said so that no plan reads a whole table for a batch.
 _KEYS = "unnest(CAST($1 AS text[]), CAST($2 AS bigint[])) AS k(account, conid)"
-_facts = (
-    "SELECT k.account, k.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "  # noqa: S608 - no input in it
-    "e.price, c.commission, c.currency, c.rate, e.corrected_by, e.position_id, e.realized_pnl, "
-    f"e.commission_folded FROM {_KEYS} "
-    "CROSS JOIN LATERAL (SELECT * FROM executions x "
-    "WHERE x.account = k.account AND x.conid = k.conid OFFSET 0) e "
-    "LEFT JOIN LATERAL (SELECT commission, currency, rate FROM commission_reports r "
-    "WHERE r.exec_id = e.exec_id OFFSET 0) c ON true"
+_EXECUTION = (
+    *("executed_at", "exec_base_id", "revision", "exec_id", "side", "quantity", "price"),
+    *("corrected_by", "position_id", "realized_pnl", "commission_folded"),
+)
+
+
+def _facts_of(more: str = "") -> str:
+    return (
+        "SELECT k.account, k.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, "  # noqa: S608 - no input in it
+        "e.quantity, e.price, c.commission, c.currency, c.rate, e.is_staged, e.corrected_by, e.position_id, "
+        f"e.realized_pnl, e.commission_folded FROM {_KEYS} "
+        f"CROSS JOIN LATERAL (SELECT {', '.join(_EXECUTION)}, false AS is_staged FROM executions x "
+        f"WHERE x.account = k.account AND x.conid = k.conid {more} OFFSET 0) e "
+        "LEFT JOIN LATERAL (SELECT commission, currency, rate FROM commission_reports r "
+        "WHERE r.exec_id = e.exec_id OFFSET 0) c ON true"
+    )
+
+
+_facts = _facts_of()
+_facts_and_staged = _facts_of(
+    "UNION ALL SELECT executed_at, base_id, revision, exec_id, side, size, price, NULL, NULL, NULL, false, "
+    "true FROM staged_executions s WHERE s.account = k.account AND s.conid = k.conid"
 )
 _POSITIONS_OF = (
     f"{_KEYS} CROSS JOIN LATERAL (SELECT {', '.join(FOLDED_COLUMNS['positions'])} FROM positions x "  # noqa: S608 - the same
@@ -89,10 +103,14 @@ class BookSize(NamedTuple):
 
 
 class StoredBook(NamedTuple):
-    """A book's reports, and where each was said to stand: the spelled columns of ``PLACE``."""
+    """A book's reports, and where each was said to stand: the spelled columns of ``PLACE``.
+
+    ``staged`` are the ids of those that an import brings and that are not stored yet.
+    """
 
     reports: list[Report]
     places: list[list[str]]
+    staged: set[str]
 
 
 PLACE = ("corrected_by", "position_id", "realized_pnl", "commission_folded")
@@ -127,12 +145,22 @@ async def go_by_indexes(connection: Writer) -> None:
     await connection.execute(_by_index_only)
 
 
-async def facts_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict[BookKey, StoredBook]:
-    """All reports of these books, each with its commission and its place in the ledger."""
-    books = {key: StoredBook([], []) for key in keys}
-    by_name = {(account, str(conid)): books[account, conid] for account, conid in keys}
+async def facts_of(
+    connection: Reader | Writer, keys: Sequence[BookKey], *, staged: bool = False
+) -> list[str]:
+    """All reports of these books, each with its commission and its place in the ledger, for ``read_facts``.
+
+    With ``staged`` also those in ``staged_executions``, which an import brings.
+    """
+    return await _copied(connection, _facts_and_staged if staged else _facts, keys)
+
+
+def read_facts(keys: Iterable[BookKey], lines: Iterable[str]) -> dict[BookKey, StoredBook]:
+    """What ``facts_of`` read, book by book."""
+    books = {key: StoredBook([], [], set()) for key in keys}
+    by_name = {(account, str(conid)): book for (account, conid), book in books.items()}
     times: dict[str, datetime] = {}
-    for line in await _copied(connection, _facts, keys):
+    for line in lines:
         fields = line.split("\t")
         if line.count("\\") != line.count(NULL):
             fields = [read_text(value) for value in fields]
@@ -142,7 +170,7 @@ async def facts_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict
         executed_at = times.get(at)
         if executed_at is None:
             executed_at = times[at] = datetime.fromisoformat(at)
-        reports, places = by_name[account, conid]
+        reports, places, staged = by_name[account, conid]
         signed = Decimal(quantity)
         reports.append(
             Report(
@@ -157,7 +185,9 @@ async def facts_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict
                 None if rate == NULL else Decimal(rate),
             )
         )
-        places.append(fields[12:])
+        places.append(fields[13:])
+        if fields[12] == "t":
+            staged.add(exec_id)
     return books
 
 

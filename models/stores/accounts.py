@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from core.domain.instruments import Instrument
 from core.domain.snapshots import NET_LIQUIDATION
+from core.domain.stated import StatedInstrument
 from core.events.facts import AccountValueReported, MarkReported, PnlReported
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate, newer
@@ -65,7 +66,23 @@ _upsert_instruments = BulkInsert(
     + " WHERE instruments.details_as_of IS NULL OR excluded.details_as_of >= instruments.details_as_of",
 )
 
-_insert_instruments = BulkInsert(instruments, _INSTRUMENT_COLUMNS, conflict="ON CONFLICT (conid) DO NOTHING")
+_IDENTITY = ("isin", "cusip", "figi", "underlying_conid")
+# Nothing is locked but what is written, and that in one order: whoever writes instruments beside this, in
+# the same order, waits and is never waited for.
+_state_instruments = BulkInsert(
+    instruments,
+    (*_INSTRUMENT_COLUMNS, *_IDENTITY),
+    alias="t",
+    conflict="LEFT JOIN instruments o ON o.conid = r.conid WHERE o.conid IS NULL OR "
+    "(o.isin, o.cusip, o.figi, o.underlying_conid) IS DISTINCT FROM (coalesce(nullif(r.isin, ''), o.isin), "
+    "coalesce(nullif(r.cusip, ''), o.cusip), coalesce(nullif(r.figi, ''), o.figi), "
+    "coalesce(r.underlying_conid, o.underlying_conid)) ORDER BY r.conid ON CONFLICT (conid) DO UPDATE SET "
+    "isin = coalesce(nullif(excluded.isin, ''), t.isin), cusip = coalesce(nullif(excluded.cusip, ''), "
+    "t.cusip), figi = coalesce(nullif(excluded.figi, ''), t.figi), "
+    "underlying_conid = coalesce(excluded.underlying_conid, t.underlying_conid)",
+)
+_known = text("SELECT conid FROM instruments WHERE conid = ANY(CAST(:conids AS bigint[]))")
+_AT_ONCE = 5_000
 # The broker's own word of today stands.
 _name_accounts = text(
     "UPDATE broker_accounts a SET base_currency = coalesce(a.base_currency, r.currency), "
@@ -124,9 +141,31 @@ async def upsert_instruments(connection: Writer, described: Iterable[Described],
     await _upsert_instruments(connection, _instrument_rows(described, now))
 
 
-async def describe_new(connection: Writer, described: Iterable[Described], now: datetime) -> None:
-    """Store instruments that are not known; what is known of the others stands."""
-    await _insert_instruments(connection, _instrument_rows(described, now))
+async def state_instruments(
+    connection: Writer,
+    described: Mapping[int, Instrument],
+    identified: Mapping[int, StatedInstrument],
+    now: datetime,
+) -> None:
+    """Store instruments that are not known, and note what identifies them elsewhere.
+
+    What is known of others stands, and so does what identifies them where a statement leaves it out. One that
+    is not described, and not known, is not stored.
+    """
+    unsaid = identified.keys() - described.keys()
+    if unsaid:
+        found = await connection.execute(_known, {"conids": sorted(unsaid)})
+        described = {row.conid: identified[row.conid].instrument for row in found} | dict(described)
+    nothing: tuple[str, str, str, int | None] = ("", "", "", None)
+    told = sorted(described.items())
+    ids = [
+        nothing if one is None else (one.isin, one.cusip, one.figi, one.underlying_conid)
+        for one in (identified.get(conid) for conid, _ in told)
+    ]
+    as_told = _instrument_rows((Described(one, None) for _, one in told), now)
+    rows = [(*row, *same) for row, same in zip(as_told, ids, strict=True)]
+    for start in range(0, len(rows), _AT_ONCE):
+        await _state_instruments(connection, rows[start : start + _AT_ONCE])
 
 
 async def name_accounts(connection: Writer, named: Iterable[tuple[str, str | None, str | None]]) -> None:

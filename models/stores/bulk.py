@@ -4,10 +4,10 @@ Numbers travel as text, which asyncpg encodes many times faster than NUMERIC, an
 zeros, so that equal values are equal rows whatever arithmetic led to them.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -134,7 +134,6 @@ class BulkUpdate:
 
 _NULL = "\\N"
 _LINES_A_CHUNK = 1_000
-_needs_escape = re.compile(r"[\\\t\n\r\b\f\v]").search
 _ESCAPES = str.maketrans(
     {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
 )
@@ -150,12 +149,17 @@ def _copy_number(value: Decimal) -> str:
 
 
 def _copy_text(value: str) -> str:
-    return value.translate(_ESCAPES) if _needs_escape(value) else value
+    # What is printed is escaped nowhere but for the backslash itself.
+    return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
 
 
 def _copy_time(value: datetime) -> str:
-    if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
+    # Before they are told apart: in a zone of its own, an hour that comes twice is equal to itself.
+    return _copy_utc(value if value.tzinfo is UTC else value.astimezone(UTC))
+
+
+@lru_cache(maxsize=8192)  # the time of a fill stands in its event, its lot and its disposals
+def _copy_utc(value: datetime) -> str:
     spelled = value.isoformat(" ")[:-6]
     return f"{spelled.rstrip('0')}+00" if value.microsecond else f"{spelled}+00"
 

@@ -1,6 +1,6 @@
 """Executions and commission reports, each stored once under the broker's own id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from sqlalchemy import text
 
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
+from core.domain.rates import OTHER_DAYS_RATE
 from core.events.facts import CommissionReported, ExecutionReported
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import commission_reports, executions
+from models.tables.executions import RATE_COLUMNS
 
 _COLUMNS = (
     "exec_id",
@@ -71,7 +73,7 @@ _upsert_commissions = BulkInsert(
     # A recorded rate stands, whatever is told once more; that of another currency means nothing here.
     + "".join(
         f"{name} = CASE WHEN c.currency = excluded.currency OR c.stated_by IS NOT NULL THEN c.{name} END, "
-        for name in _RATE
+        for name in RATE_COLUMNS
     )
     # IBKR's later copies may leave its own figure unset.
     + "realized_pnl = CASE WHEN c.stated_by IS NULL THEN coalesce(excluded.realized_pnl, c.realized_pnl) "
@@ -86,11 +88,38 @@ _upsert_commissions = BulkInsert(
     "WHERE (c.epoch, coalesce(c.repeated_at, c.received_at)) "
     "< (excluded.epoch, coalesce(excluded.repeated_at, excluded.received_at))",
 )
+# Locked in the order in which they are given, as everywhere: the condition holds of what is locked.
+_confirm_commissions = text(
+    "WITH held AS MATERIALIZED (SELECT c.exec_id, k.told_at, k.epoch FROM "
+    "unnest(CAST(:exec_ids AS text[]), CAST(CAST(:amounts AS text[]) AS numeric[]), "
+    "CAST(:currencies AS text[]), CAST(CAST(:realized AS text[]) AS numeric[]), "
+    "CAST(:told_at AS timestamptz[]), CAST(:epochs AS bigint[])) "
+    "AS k(exec_id, commission, currency, realized_pnl, told_at, epoch) CROSS JOIN LATERAL ("
+    "SELECT exec_id FROM commission_reports WHERE exec_id = k.exec_id AND stated_by IS NULL "
+    "AND (commission, currency) = (k.commission, k.currency) "
+    "AND (k.realized_pnl IS NULL OR realized_pnl = k.realized_pnl) "
+    "AND (epoch, coalesce(repeated_at, received_at)) < (k.epoch, k.told_at) OFFSET 0 FOR UPDATE) c) "
+    "UPDATE commission_reports c SET repeated_at = held.told_at, epoch = held.epoch "
+    "FROM held WHERE c.exec_id = held.exec_id RETURNING c.exec_id"
+)
 _record_rates = BulkUpdate(commission_reports, ("exec_id", "currency"), _RATE, where="t.rate IS NULL")
+# What was all there was is kept beside a statement's, for the day on which that is taken back.
+_set_aside_rates = text(
+    "UPDATE commission_reports SET other_days_rate = rate, other_days_rate_as_of = rate_as_of, "  # noqa: S608 - no input in it
+    "rate = NULL, rate_as_of = NULL, rate_source = NULL "
+    f"WHERE exec_id = ANY(:exec_ids) AND rate_source = '{OTHER_DAYS_RATE}'"
+)
 _forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
+    f"UPDATE commission_reports c SET {', '.join(f'{name} = NULL' for name in RATE_COLUMNS)} "  # noqa: S608 - as above
     f"FROM {BOOKS} "
     "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id AND c.rate IS NOT NULL"
+)
+_restore_rates = text(
+    "UPDATE commission_reports c SET rate = other_days_rate, rate_as_of = other_days_rate_as_of, "  # noqa: S608 - as above
+    f"rate_source = CASE WHEN other_days_rate IS NOT NULL THEN '{OTHER_DAYS_RATE}' END, "
+    f"other_days_rate = NULL, other_days_rate_as_of = NULL FROM {BOOKS} "
+    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
+    "AND :source = ANY(string_to_array(c.rate_source, ', '))"
 )
 
 
@@ -104,6 +133,10 @@ class Place(NamedTuple):
     position_id: UUID | None = None
     realized_pnl: Decimal | None = None
     commission_folded: bool = False
+
+
+UNPLACED = Place()
+"""That of an execution that stands nowhere in the ledger."""
 
 
 class Received(NamedTuple):
@@ -212,11 +245,44 @@ async def upsert_commissions(connection: Writer, reports: Iterable[ReceivedCommi
     await _upsert_commissions(connection, rows)
 
 
+async def confirm_commissions(connection: Writer, reports: Iterable[ReceivedCommission]) -> set[str]:
+    """Note of stored reports that the same was told once more; returns of which executions.
+
+    A report that is no longer as it is told, or of which something later is known, is left as it is.
+    """
+    ordered = sorted(reports, key=lambda one: one.fact.exec_id)
+    rows = await connection.execute(
+        _confirm_commissions,
+        {
+            "exec_ids": [one.fact.exec_id for one in ordered],
+            "amounts": [str(one.fact.commission) for one in ordered],
+            "currencies": [one.fact.currency for one in ordered],
+            "realized": [
+                None if one.fact.realized_pnl is None else str(one.fact.realized_pnl) for one in ordered
+            ],
+            "told_at": [one.fact.received_at for one in ordered],
+            "epochs": [one.epoch for one in ordered],
+        },
+    )
+    return {row.exec_id for row in rows}
+
+
 async def record_rates(connection: Writer, rates: Iterable[RecordedRate]) -> None:
     """Store the rates that commissions are converted with. One that is recorded stays as it is."""
     await _record_rates(connection, sorted(rates))
 
 
+async def replace_rates(connection: Writer, rates: Collection[RecordedRate]) -> None:
+    """Store the rates that statements state. One of another day gives way to them, and is kept beside."""
+    await connection.execute(_set_aside_rates, {"exec_ids": sorted(one.exec_id for one in rates)})
+    await record_rates(connection, rates)
+
+
 async def forget_rates(connection: Writer, books: Iterable[BookKey]) -> None:
     """Drop the rates of these books: their instrument's currency turned out to be another."""
     await connection.execute(_forget_rates, book_arrays(books))
+
+
+async def restore_rates(connection: Writer, books: Iterable[BookKey], source: str) -> None:
+    """Drop the rates that a source told; of those that gave way to one the other day's counts again."""
+    await connection.execute(_restore_rates, {**book_arrays(books), "source": source})

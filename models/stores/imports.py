@@ -13,7 +13,6 @@ from core.domain.stated import (
     StatedCashFlow,
     StatedChange,
     StatedEvent,
-    StatedInstrument,
     StatedInventory,
     StatedLot,
     StatedPeriod,
@@ -22,14 +21,14 @@ from core.domain.stated import (
     StatedValue,
 )
 from models.session import Writer
-from models.stores.bulk import BulkCopy, BulkInsert, BulkUpdate, copy_line
+from models.standing import NEWEST_FIRST, STANDING, newest
+from models.stores.bulk import BulkCopy, BulkInsert, copy_line
 from models.tables import (
     cash_balances,
     cash_flows,
     corporate_actions,
     fx_rates,
     imports,
-    instruments,
     stated_changes,
     stated_instruments,
     stated_inventories,
@@ -40,18 +39,11 @@ from models.tables import (
 )
 
 _one_at_a_time = text("SELECT pg_advisory_xact_lock(:key)")
+_none_under_way = text("SELECT pg_try_advisory_xact_lock(:key)")
 _LOCK = 0x10C7_1390
 _insert_raw = text(
     "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
     "VALUES (:sha256, :size_bytes, :content, :now) ON CONFLICT DO NOTHING"
-)
-_identify = BulkUpdate(
-    instruments,
-    ("conid",),
-    ("isin", "cusip", "figi", "underlying_conid"),
-    where="(t.isin, t.cusip, t.figi, t.underlying_conid) IS DISTINCT FROM "
-    "(coalesce(nullif(r.isin, ''), t.isin), coalesce(nullif(r.cusip, ''), t.cusip), "
-    "coalesce(nullif(r.figi, ''), t.figi), coalesce(r.underlying_conid, t.underlying_conid))",
 )
 
 
@@ -60,11 +52,14 @@ _NUMBERED = (
     f"SELECT event_key, account, conid, cause, {_DAY} AS day, event_id, row_number() OVER (PARTITION BY "
     f"account, conid, cause, {_DAY}, event_id ORDER BY event_key) AS number"
 )
+_OTHERS = newest(
+    "corporate_actions o",
+    ("event_key",),
+    where="o.import_id <> :id AND (o.account, o.conid) IN (SELECT account, conid FROM corporate_actions "
+    "WHERE import_id = :id AND event_id <> '')",
+)
 _name_events = text(
-    "WITH others AS (SELECT DISTINCT ON (o.event_key) o.* FROM corporate_actions o "  # noqa: S608 - no input in it
-    "JOIN imports i ON i.id = o.import_id AND i.status = 'done' WHERE o.import_id <> :id "
-    "AND (o.account, o.conid) IN (SELECT account, conid FROM corporate_actions WHERE import_id = :id "
-    "AND event_id <> '') ORDER BY o.event_key, i.stated_at DESC, i.id DESC), "
+    f"WITH others AS ({_OTHERS}), "  # noqa: S608 - no input in it
     "mine AS (SELECT * FROM corporate_actions WHERE import_id = :id), "
     f"unknown AS ({_NUMBERED} FROM mine WHERE event_id <> '' "
     "AND event_key NOT IN (SELECT event_key FROM others)), "
@@ -92,9 +87,8 @@ class _Brought:
             f"SELECT CASE WHEN o.import_id IS NULL THEN 'new' "  # noqa: S608 - names of this program's own
             f"WHEN ({content.format('o')}) IS DISTINCT FROM ({content.format('n')}) THEN 'corrected' "
             f"ELSE 'matched' END AS outcome, count(*) AS rows FROM {table.name} n LEFT JOIN LATERAL ("
-            f"SELECT o.* FROM {table.name} o JOIN imports i ON i.id = o.import_id AND i.status = 'done' "
-            f"WHERE {same_key} AND o.import_id <> n.import_id "
-            "ORDER BY i.stated_at DESC, i.id DESC LIMIT 1) o ON true "
+            f"SELECT o.* FROM {table.name} o {STANDING.format('o')} "
+            f"WHERE {same_key} AND o.import_id <> n.import_id ORDER BY {NEWEST_FIRST} LIMIT 1) o ON true "
             "WHERE n.import_id = :import_id GROUP BY 1 ORDER BY 1"
         )
 
@@ -113,6 +107,7 @@ BROUGHT: Mapping[str, _Brought] = {
             (
                 *(*_BOOK, "at", "cause", "kind", "quantity", "carried", "cost", "price", "realized_pnl"),
                 *("event_group", "description", "cash", "market_value", "fx_rate_to_base", "reported_on"),
+                "kept_share",
             ),
             ("event_id",),
         ),
@@ -127,8 +122,9 @@ BROUGHT: Mapping[str, _Brought] = {
             ("flow_key",),
             (
                 *("account", "kind", "external", "at", "amount", "currency", "fx_rate_to_base", "conid"),
-                *("symbol", "transaction_id", "description", "reported_on"),
+                *("symbol", "description", "reported_on"),
             ),
+            ("transaction_id",),
         ),
         _Brought(
             cash_balances,
@@ -202,6 +198,11 @@ async def keep_file(connection: Writer, file: File, now: datetime) -> None:
 async def one_at_a_time(connection: Writer) -> None:
     """Wait for an import under way to end: two of one file would not see each other."""
     await connection.execute(_one_at_a_time, {"key": _LOCK})
+
+
+async def none_is_under_way(connection: Writer) -> bool:
+    """Whether no import is; if so none begins before the transaction ends."""
+    return bool((await connection.execute(_none_under_way, {"key": _LOCK})).scalar_one())
 
 
 async def standing_import(connection: Writer, sha256: str) -> tuple[int, datetime, Any] | None:
@@ -293,18 +294,6 @@ async def outcomes(connection: Writer, table: str, import_id: int) -> dict[str, 
     return {row.outcome: row.rows for row in rows}
 
 
-async def identify(connection: Writer, stated: Iterable[StatedInstrument]) -> None:
-    """Note what identifies instruments elsewhere; what a statement leaves out stays as it is."""
-    by_conid = {one.instrument.conid: one for one in stated}
-    await _identify(
-        connection,
-        [
-            (conid, one.isin, one.cusip, one.figi, one.underlying_conid)
-            for conid, one in sorted(by_conid.items())
-        ],
-    )
-
-
 async def name_instruments(connection: Writer, import_id: int, named: Iterable[tuple[int, str, int]]) -> None:
     """Note what a file's names for instruments, each with its line, were taken for."""
     await _name_instruments(connection, [(import_id, *one) for one in sorted(named)])
@@ -318,7 +307,7 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
                 *(record.line, key, record.account, record.instrument.conid, record.at, record.cause),
                 *(record.kind, record.quantity, record.carried, record.cost, record.price),
                 *(record.realized_pnl, record.group, record.description, record.cash, record.market_value),
-                *(record.fx_rate_to_base, record.reported_on, record.event_id),
+                *(record.fx_rate_to_base, record.reported_on, record.kept_share, record.event_id),
             )
         case StatedPosition():
             return "stated_positions", (
@@ -331,7 +320,7 @@ def row_of(record: Brought, key: str) -> tuple[str, tuple[Any, ...]]:
             return "cash_flows", (
                 *(record.line, key, record.account, record.kind, record.kind in EXTERNAL, record.at),
                 *(record.amount, record.currency, record.fx_rate_to_base, record.conid, record.symbol),
-                *(record.transaction_id, record.description, record.reported_on),
+                *(record.description, record.reported_on, record.transaction_id),
             )
         case _:
             return _row_of_account(record)

@@ -7,9 +7,13 @@ from typing import NamedTuple
 from sqlalchemy import text, update
 
 from core.domain.books import BookKey
-from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.standing import STANDING, newest
+from models.stores.executions import Place, Received, insert_executions, restore_rates
+from models.stores.stated_names import forget_names
+from models.stores.unnamed_executions import unname
 from models.tables import imports
+from models.tables.executions import RATE_COLUMNS
 from models.tables.imports import BROUGHT
 
 # What an execution is called apart from its revision, as ``split_exec_id`` has it.
@@ -23,7 +27,7 @@ _lay_out = text(
 _analyze = text("ANALYZE taken_back")
 # Rows of imports that stand which were kept aside because of what this one, or an earlier one, says.
 _ASIDE = (
-    "stated_trades d JOIN imports i ON i.id = d.import_id AND i.status = 'done' "  # noqa: S608 - no input
+    f"stated_trades d {STANDING.format('d')} "  # noqa: S608 - no input
     "WHERE d.import_id <> :id AND d.outcome = 'disputed' AND d.aside IS NOT NULL "
     f"AND {_BASE.format('d')} IN (SELECT base FROM taken_back)"
 )
@@ -37,15 +41,27 @@ _books_of_import = text(
 )
 # What another import states, too, is that one's from now on.
 _hand_on = text(
-    "UPDATE executions e SET confirmed_by = o.import_id FROM taken_back b LEFT JOIN "
-    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id FROM taken_back m "
-    "JOIN stated_trades t USING (exec_id) JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    "UPDATE executions e SET confirmed_by = o.import_id, "  # noqa: S608 - no input
+    "source = CASE WHEN e.source = 'live' THEN e.source ELSE coalesce(o.kind, e.source) END, executed_at = "
+    "CASE WHEN e.source = 'live' THEN e.executed_at ELSE coalesce(o.executed_at, e.executed_at) END "
+    "FROM taken_back b LEFT JOIN "
+    "(SELECT DISTINCT ON (t.exec_id) t.exec_id, t.import_id, t.executed_at, i.kind FROM taken_back m "
+    f"JOIN stated_trades t USING (exec_id) {STANDING.format('t')} "
     "WHERE t.import_id <> :id AND t.outcome <> 'disputed' ORDER BY t.exec_id, i.stated_at, i.id) o "
     "USING (exec_id) WHERE e.exec_id = b.exec_id AND e.confirmed_by = :id"
 )
 _delete_executions = text(
     "DELETE FROM executions e USING taken_back b WHERE b.exec_id = e.exec_id AND e.source <> 'live' "
     "AND e.confirmed_by IS NULL"
+)
+# What was told live stands now, unless a statement that stands told of the trade before.
+_untold = text(
+    "SELECT k.exec_id FROM "  # noqa: S608 - as above
+    "unnest(CAST(:exec_ids AS text[]), CAST(:times AS timestamptz[])) AS k(exec_id, at) "
+    f"WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = {_BASE.format('k')} "
+    f"AND (e.exec_id = k.exec_id OR (e.revision = {_REVISION.format('k')} AND e.quantity > 0))) "
+    f"AND NOT EXISTS (SELECT FROM {_ASIDE} AND {_BASE.format('d')} = {_BASE.format('k')} "
+    "AND i.imported_at <= k.at)"
 )
 # Of those that contradict each other the first that was imported stands now.
 _revive = text(
@@ -68,23 +84,28 @@ _agree = text(
     "AND e.exec_id = t.exec_id AND (t.account, t.conid, t.price, t.quantity) = (e.account, e.conid, e.price, "
     "CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END)"
 )
-_LATEST = (
-    "(SELECT DISTINCT ON (t.exec_id) t.* FROM (SELECT exec_id FROM taken_back UNION SELECT e.exec_id "
-    "FROM executions e JOIN taken_back b ON b.base = e.exec_base_id) k JOIN stated_trades t USING (exec_id) "
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE t.import_id <> :id "
-    "AND t.commission IS NOT NULL AND t.outcome <> 'disputed' "
-    "ORDER BY t.exec_id, i.stated_at DESC, i.id DESC) t"
+_RATE_OF = ", ".join(
+    f"{name} = CASE WHEN c.currency = {{currency}} THEN c.{name} END" for name in RATE_COLUMNS
+)
+"""What an amount in a ``currency`` is converted with from now on: what it was, if that was in this one."""
+_LATEST = "({}) t".format(
+    newest(
+        "stated_trades t JOIN (SELECT exec_id FROM taken_back UNION SELECT e.exec_id FROM executions e "
+        "JOIN taken_back b ON b.base = e.exec_base_id) k USING (exec_id)",
+        ("exec_id",),
+        where="t.import_id <> :id AND t.commission IS NOT NULL AND t.outcome <> 'disputed'",
+    )
 )
 _restate_commissions = text(
     "UPDATE commission_reports c SET commission = t.commission, currency = t.commission_currency, "  # noqa: S608 - as above
-    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, rate = NULL, "
-    "rate_as_of = NULL, rate_source = NULL, received_at = :now "
+    "realized_pnl = coalesce(t.realized_pnl, c.live_realized_pnl), stated_by = t.import_id, "
+    f"{_RATE_OF.format(currency='t.commission_currency')}, received_at = :now "
     f"FROM {_LATEST} WHERE c.exec_id = t.exec_id AND c.stated_by = :id"
 )
 _restore_commissions = text(
-    "UPDATE commission_reports SET commission = live_commission, currency = live_currency, "
+    "UPDATE commission_reports c SET commission = live_commission, currency = live_currency, "  # noqa: S608 - as above
     "realized_pnl = live_realized_pnl, stated_by = NULL, live_commission = NULL, live_currency = NULL, "
-    "live_realized_pnl = NULL, rate = NULL, rate_as_of = NULL, rate_source = NULL, received_at = :now "
+    f"live_realized_pnl = NULL, {_RATE_OF.format(currency='c.live_currency')}, received_at = :now "
     "WHERE stated_by = :id AND live_commission IS NOT NULL"
 )
 _delete_commissions = text("DELETE FROM commission_reports WHERE stated_by = :id")
@@ -92,12 +113,6 @@ _revive_commissions = text(
     "INSERT INTO commission_reports (exec_id, commission, currency, realized_pnl, received_at, epoch, "  # noqa: S608 - as above
     "stated_by) SELECT t.exec_id, t.commission, t.commission_currency, t.realized_pnl, :now, 0, t.import_id "
     f"FROM {_LATEST} JOIN executions e USING (exec_id) ORDER BY t.exec_id ON CONFLICT (exec_id) DO NOTHING"
-)
-_forget_rates = text(
-    "UPDATE commission_reports c SET rate = NULL, rate_as_of = NULL, rate_source = NULL "  # noqa: S608 - no input in it
-    f"FROM {BOOKS} "
-    "JOIN executions e USING (account, conid) WHERE c.exec_id = e.exec_id "
-    "AND :source = ANY(string_to_array(c.rate_source, ', '))"
 )
 _RELEASE = tuple(
     text(f"DELETE FROM {table.name} WHERE import_id = :id")  # noqa: S608 - names of this program's own
@@ -136,23 +151,48 @@ async def books_of_import(connection: Writer, import_id: int) -> set[BookKey]:
     return {(row.account, row.conid) for row in rows}
 
 
-async def take_back(connection: Writer, import_id: int, books: Iterable[BookKey], now: datetime) -> None:
-    """Undo an import whose books are locked."""
+async def take_back(
+    connection: Writer,
+    import_id: int,
+    books: Iterable[BookKey],
+    now: datetime,
+    *,
+    live: Iterable[Received] = (),
+) -> None:
+    """Undo an import whose books are locked.
+
+    ``live`` is what was told live of its trades and set aside because it contradicts them, in the order in
+    which it came.
+    """
     only, dated = {"id": import_id}, {"id": import_id, "now": now}
     await connection.execute(_hand_on, only)
     await connection.execute(_delete_executions)
+    await _revive_live(connection, import_id, live)
     await connection.execute(_revive, dated)
     await connection.execute(_agree, only)
     await connection.execute(_restate_commissions, dated)
     await connection.execute(_restore_commissions, dated)
     await connection.execute(_delete_commissions, only)
     await connection.execute(_revive_commissions, dated)
-    await connection.execute(_forget_rates, {**book_arrays(books), "source": named(import_id)})
+    await restore_rates(connection, books, named(import_id))
+    await forget_names(connection, import_id)
     for release in _RELEASE:
         await connection.execute(release, only)
+    await unname(connection)
     await connection.execute(
         update(imports).where(imports.c.id == import_id).values(status="undone", undone_at=now)
     )
+
+
+async def _revive_live(connection: Writer, import_id: int, live: Iterable[Received]) -> None:
+    first: dict[str, Received] = {}
+    for one in live:
+        first.setdefault(one.fact.exec_id, one)
+    if not first:
+        return
+    times = [one.fact.received_at for one in first.values()]
+    rows = await connection.execute(_untold, {"id": import_id, "exec_ids": list(first), "times": times})
+    await insert_executions(connection, [(first[row.exec_id], Place()) for row in rows])
 
 
 async def complete_periods(connection: Writer, accounts: Iterable[str]) -> list[CompletePeriod]:

@@ -12,6 +12,7 @@ from core.domain.causes import Conclusion
 from core.domain.episodes import Cause
 from models.book_keys import BOOKS, book_arrays
 from models.session import Writer
+from models.standing import STANDING, newest
 from models.stores.bulk import BulkInsert, BulkUpdate
 from models.tables import (
     ledger_books,
@@ -61,6 +62,12 @@ _name_causes = text(
     "CAST(:causes AS text[]), CAST(:prices AS text[]), CAST(:carried AS boolean[])) "
     "AS k(id, cause, price, carried) WHERE s.id = k.id AND (s.cause IS NULL OR s.inferred)"
 )
+_CHANGED = newest(
+    "corporate_actions t",
+    ("event_key",),
+    columns="t.at",
+    where="t.account = r.account AND t.conid = r.conid",
+)
 # What a correction changed was true to the broker, too, until it was corrected: a word of that time, about
 # that trade, holds no longer.
 _release_anchors = text(
@@ -78,11 +85,9 @@ _release_anchors = text(
     "max(a.as_of) AS last_at FROM (SELECT DISTINCT account, conid FROM released) r LEFT JOIN LATERAL ("
     "SELECT as_of, true FROM position_statements WHERE account = r.account AND conid = r.conid "
     "AND anchor IS NOT NULL AND id NOT IN (SELECT id FROM released) "
-    "UNION ALL SELECT p.as_of, true FROM stated_positions p JOIN imports i ON i.id = p.import_id "
-    "AND i.status = 'done' WHERE p.account = r.account AND p.conid = r.conid "
-    "UNION ALL SELECT c.at, false FROM (SELECT DISTINCT ON (t.event_key) t.at FROM corporate_actions t "
-    "JOIN imports i ON i.id = t.import_id AND i.status = 'done' WHERE t.account = r.account "
-    "AND t.conid = r.conid ORDER BY t.event_key, i.stated_at DESC, i.id DESC) c) a(as_of, is_whole) ON true "
+    f"UNION ALL SELECT p.as_of, true FROM stated_positions p {STANDING.format('p')} "
+    "WHERE p.account = r.account AND p.conid = r.conid "
+    f"UNION ALL SELECT c.at, false FROM ({_CHANGED}) c) a(as_of, is_whole) ON true "
     "GROUP BY r.account, r.conid) "
     "UPDATE ledger_books b SET first_anchor_at = held.first_at, last_anchor_at = held.last_at, dirty = true "
     "FROM held WHERE b.account = held.account AND b.conid = held.conid RETURNING b.account, b.conid"

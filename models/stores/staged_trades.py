@@ -9,12 +9,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.domain.books import BookKey
 from core.domain.executions import split_exec_id
 from models.session import Writer
+from models.standing import STANDING
 from models.stores.bulk import copy_line, copy_lines_into
+from models.stores.same_trades import find_same, same_trades
+from models.stores.unnamed_executions import UNNAMED, Renamed, rename
+from models.tables.executions import RATE_COLUMNS
 
 OWN = "csv:"
 """Begins the number of a trade that is its owner's, not the broker's."""
@@ -25,7 +29,7 @@ _COLUMNS = (
     *("number", "line", "section", "exec_id", "base_id", "revision", "has_id", "cancels", "account", "conid"),
     *("executed_at", "zone_assumed", "side", "size", "price", "commission", "commission_currency"),
     *("realized_pnl", "cost", "opens", "closes", "trade_id", "transaction_id", "perm_id", "order_ref"),
-    *("exchange", "reported_on"),
+    *("exchange", "reported_on", "made_id"),
 )
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
@@ -36,7 +40,7 @@ _create = text(
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
     "opens boolean NOT NULL, closes boolean NOT NULL, trade_id text NOT NULL, "
     "transaction_id text NOT NULL, perm_id bigint NOT NULL, order_ref text NOT NULL, exchange text NOT NULL, "
-    "reported_on date, outcome text, fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
+    "reported_on date, made_id text, outcome text, fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
 )
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
 _analyze = text("ANALYZE staged_trades")
@@ -59,40 +63,38 @@ _repeat = text(
     "ORDER BY exec_id, number) f WHERE s.exec_id = f.exec_id AND s.number > f.number AND s.outcome IS NULL"
 )
 
-# Two of one second, side, size and price are told apart by nothing: the first is taken for the first.
-_SAME_TRADE = "account, conid, executed_at, side, {size}, price"
-_LIKE = (
-    "WITH unknown AS (SELECT s.number AS place, row_number() OVER (PARTITION BY "  # noqa: S608 - as above
-    f"{_SAME_TRADE.format(size='size')} ORDER BY s.number) AS number, s.account, s.conid, s.executed_at, "
-    "s.side, s.size, s.price FROM staged_trades s WHERE {which} AND NOT s.cancels AND s.outcome IS NULL "
-    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = s.base_id)), "
-    "known AS (SELECT e.exec_id, e.exec_base_id, e.revision, row_number() OVER (PARTITION BY "
-    f"{_SAME_TRADE.format(size='quantity')} ORDER BY e.exec_id) AS number, e.account, e.conid, "
-    "e.executed_at, e.side, e.quantity, e.price FROM executions e "
-    "JOIN (SELECT DISTINCT account, conid, executed_at FROM unknown) k USING (account, conid, executed_at) "
-    # What another row of this file states by its id is that row's.
-    "WHERE {known} AND NOT EXISTS (SELECT FROM staged_trades o WHERE o.exec_id = e.exec_id)) "
-    "UPDATE staged_trades s SET exec_id = known.exec_id, base_id = known.exec_base_id, "
-    "revision = known.revision FROM unknown JOIN known ON (unknown.account, unknown.conid, "
-    "unknown.executed_at, unknown.side, unknown.size, unknown.price, unknown.number) = (known.account, "
-    "known.conid, known.executed_at, known.side, known.quantity, known.price, known.number) "
-    "WHERE s.number = unknown.place"
-)
-_OURS = "e.exec_id LIKE 'flex-%' OR e.exec_id LIKE 'csv-%'"
-_name_unnamed = text(_LIKE.format(which="NOT s.has_id", known="true"))
+_KNOWN = "NOT EXISTS (SELECT FROM staged_trades o WHERE o.exec_id = e.exec_id) AND {0}"
+"""What another row of this file states by its id is that row's."""
+
+
+def _like(name: str, which: str, known: str) -> TextClause:
+    """The trades that are not known by their ids among the executions that are."""
+    return same_trades(
+        f"SELECT {name} AS name, s.number AS place, s.account, s.conid, s.executed_at, s.side, s.size, "  # noqa: S608 - as above
+        f"s.price FROM staged_trades s WHERE {which} AND NOT s.cancels AND s.outcome IS NULL "
+        "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = s.base_id)",
+        _KNOWN.format(known),
+    )
+
+
+_NUMBER = "CAST(s.number AS text)"
+_unnamed = _like(_NUMBER, "NOT s.has_id", "true")
 # One statement left the ids out, another has them.
-_name_named = text(_LIKE.format(which=f"s.has_id AND s.trade_id NOT LIKE '{OWN}%'", known=f"({_OURS})"))
+_named = _like("s.exec_id", f"s.has_id AND s.trade_id NOT LIKE '{OWN}%'", UNNAMED)
 # What its owner calls it is known from another file: it is the same, whatever it was taken for there.
 _name_own = text(
     "UPDATE staged_trades s SET exec_id = e.exec_id, base_id = e.exec_base_id, revision = e.revision "  # noqa: S608 - as above
-    "FROM stated_trades t JOIN imports i ON i.id = t.import_id AND i.status = 'done' "
+    f"FROM stated_trades t {STANDING.format('t')} "
     "JOIN executions e ON e.exec_id = t.exec_id WHERE s.outcome IS NULL "
     f"AND s.trade_id LIKE '{OWN}%' AND (t.account, t.trade_id) = (s.account, s.trade_id) "
     "AND t.outcome <> 'disputed'"
 )
 # Of one's own trades each is another; the broker may have told of it, too.
-_name_new_own = text(
-    _LIKE.format(which=f"s.has_id AND s.trade_id LIKE '{OWN}%'", known="e.exec_id NOT LIKE 'csv-%'")
+_new_own = _like(_NUMBER, f"s.has_id AND s.trade_id LIKE '{OWN}%'", "e.exec_id NOT LIKE 'csv-%'")
+_take_names = text(
+    "UPDATE staged_trades s SET exec_id = e.exec_id, base_id = e.exec_base_id, revision = e.revision "
+    "FROM unnest(CAST(:numbers AS integer[]), CAST(:exec_ids AS text[])) AS k(number, exec_id) "
+    "JOIN executions e USING (exec_id) WHERE s.number = k.number"
 )
 _find_cancelled = text(
     "WITH cancel AS (SELECT s.number AS place, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
@@ -135,20 +137,13 @@ _name_new = text(
     "WHERE s.outcome IS NULL"
 )
 _books = text("SELECT DISTINCT account, conid FROM staged_trades ORDER BY 1, 2")
-_insert_executions = text(
-    "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, quantity, "
-    "price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, zone_assumed, source, "
-    "confirmed_by, received_at, epoch) SELECT exec_id, base_id, revision, account, conid, executed_at, side, "
-    "size, price, 0, perm_id, 0, order_ref, exchange, 0, '', zone_assumed, :source, :import_id, :now, 0 "
-    "FROM staged_trades WHERE fresh ORDER BY exec_id"
-)
 _confirm = text(
     "UPDATE executions e SET confirmed_by = :import_id FROM staged_trades s WHERE e.exec_id = s.exec_id "
     "AND e.confirmed_by IS NULL AND s.outcome IN ('matched', 'corrected')"
 )
 # What was told live is kept beside it, for the day on which the statement is taken back.
 _upsert_commissions = text(
-    "INSERT INTO commission_reports AS c (exec_id, commission, currency, realized_pnl, received_at, epoch, "
+    "INSERT INTO commission_reports AS c (exec_id, commission, currency, realized_pnl, received_at, epoch, "  # noqa: S608 - as above
     "stated_by) SELECT exec_id, commission, commission_currency, realized_pnl, :now, 0, :import_id "
     "FROM staged_trades WHERE commission IS NOT NULL AND outcome IN ('new', 'matched', 'corrected') "
     "ORDER BY exec_id ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission, "
@@ -158,10 +153,10 @@ _upsert_commissions = text(
     # When it was last told live: what is told live afterwards is held against that.
     "repeated_at = CASE WHEN c.stated_by IS NULL THEN coalesce(c.repeated_at, c.received_at) "
     "ELSE c.repeated_at END, "
-    "rate = CASE WHEN c.currency = excluded.currency THEN c.rate END, "
-    "rate_as_of = CASE WHEN c.currency = excluded.currency THEN c.rate_as_of END, "
-    "rate_source = CASE WHEN c.currency = excluded.currency THEN c.rate_source END, "
-    "live_commission = CASE WHEN c.stated_by IS NULL THEN c.commission ELSE c.live_commission END, "
+    + "".join(
+        f"{name} = CASE WHEN c.currency = excluded.currency THEN c.{name} END, " for name in RATE_COLUMNS
+    )
+    + "live_commission = CASE WHEN c.stated_by IS NULL THEN c.commission ELSE c.live_commission END, "
     "live_currency = CASE WHEN c.stated_by IS NULL THEN c.currency ELSE c.live_currency END, "
     "live_realized_pnl = CASE WHEN c.stated_by IS NULL THEN c.realized_pnl ELSE c.live_realized_pnl END, "
     "stated_by = excluded.stated_by "
@@ -174,13 +169,13 @@ _upsert_commissions = text(
 _state = text(
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
     "price, commission, commission_currency, realized_pnl, cost, opens, closes, trade_id, transaction_id, "
-    "outcome, aside, reported_on) "
+    "outcome, aside, reported_on, made_id) "
     "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
     "cost, opens, closes, trade_id, transaction_id, outcome, "
     "CASE WHEN outcome = 'disputed' AND size > 0 THEN jsonb_build_object("
     "'zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, 'exchange', exchange) END, "
-    "reported_on FROM staged_trades "
+    "reported_on, made_id FROM staged_trades "
     "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
@@ -251,6 +246,8 @@ async def lay_down(connection: Writer, trades: Iterable[StagedTrade]) -> None:
 
 def _line(one: StagedTrade) -> str:
     base_id, revision = (one.exec_id, -1) if one.cancels else split_exec_id(one.exec_id)
+    told = one.has_id and not one.cancels and not one.trade_id.startswith(OWN)
+    made_id = None if told else one.exec_id
     return copy_line(
         (
             *(one.number, one.line, one.section, one.exec_id, base_id, revision, one.has_id, one.cancels),
@@ -258,7 +255,7 @@ def _line(one: StagedTrade) -> str:
             *("BOT" if one.quantity > 0 else "SLD", abs(one.quantity), one.price, one.commission),
             *(one.commission_currency, one.realized_pnl, one.cost, one.opens, one.closes, one.trade_id),
             *(one.transaction_id, one.perm_id, one.order_ref, one.exchange),
-            one.reported_on,
+            *(one.reported_on, made_id),
         )
     )
 
@@ -272,27 +269,23 @@ async def books(connection: Writer) -> set[BookKey]:
 
 async def match(connection: Writer) -> None:
     """Decide what becomes of each trade, by what is stored of their books, which are locked."""
-    for step in (
-        _void,
-        _repeat,
-        _name_own,
-        _name_unnamed,
-        _name_new_own,
-        _name_named,
-        _find_cancelled,
-        _lose_cancels,
-        _empty_cancels,
-        _compare,
-        _dispute_spellings,
-        _name_new,
-    ):
+    for step in (_void, _repeat, _name_own):
+        await connection.execute(step)
+    for like in (_unnamed, _new_own):
+        if same := await find_same(connection, like):
+            names = {"numbers": [int(one.told) for one in same], "exec_ids": [one.exec_id for one in same]}
+            await connection.execute(_take_names, names)
+    await rename(connection, [Renamed(one.exec_id, one.told) for one in await find_same(connection, _named)])
+    for step in (_find_cancelled, _lose_cancels, _empty_cancels, _compare, _dispute_spellings, _name_new):
         await connection.execute(step)
 
 
-async def store(connection: Writer, import_id: int, source: str, now: datetime) -> None:
-    """Store what is new, and what confirms or corrects what is known. The books are locked."""
+async def store(connection: Writer, import_id: int, now: datetime) -> None:
+    """Store what confirms or corrects what is known, and what the trades state. The books are locked.
+
+    New executions are stored when their books are folded, see ``staged_executions``.
+    """
     named = {"import_id": import_id}
-    await connection.execute(_insert_executions, {**named, "source": source, "now": now})
     await connection.execute(_confirm, named)
     await connection.execute(_upsert_commissions, {**named, "now": now})
     await connection.execute(_state, named)

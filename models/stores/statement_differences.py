@@ -1,7 +1,7 @@
 """What comparing accounts with their statements came to, renewed where it is something else now."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import json
@@ -37,10 +37,34 @@ _note = text(
     "VALUES (:account, :now, CAST(:compared AS jsonb)) ON CONFLICT (account) DO UPDATE SET "
     "compared_at = excluded.compared_at, compared = excluded.compared"
 )
+_concerned = text(
+    "SELECT c.account FROM "
+    "unnest(CAST(:accounts AS text[]), CAST(:times AS timestamptz[])) AS k(account, at) "
+    "JOIN statement_comparisons c USING (account) "
+    "WHERE k.at IS NULL OR NOT EXISTS (SELECT FROM stated_periods p "
+    "WHERE p.account = k.account) OR EXISTS (SELECT FROM stated_periods p WHERE p.account = k.account "
+    "AND p.ends_at > k.at) ORDER BY c.account"
+)
+_not_since = text("SELECT account FROM statement_comparisons WHERE compared_at < :moment ORDER BY account")
 _NAMED = (
     "CAST(md5(concat_ws('/', CAST(:account AS text), c.kind, c.import_id, c.line, c.reference, c.conid, "
     "c.currency, c.day)) AS uuid)"
 )
+
+
+async def accounts_concerned(connection: Writer, since: Mapping[str, datetime | None]) -> list[str]:
+    """Those accounts of which statements tell of times after these; ``None``: of any at all."""
+    ordered = sorted(since.items())
+    rows = await connection.execute(
+        _concerned, {"accounts": [one for one, _ in ordered], "times": [at for _, at in ordered]}
+    )
+    return [row.account for row in rows]
+
+
+async def accounts_not_compared_since(connection: Writer, moment: datetime) -> list[str]:
+    """Accounts that were compared with their statements, but not since then."""
+    rows = await connection.execute(_not_since, {"moment": moment})
+    return [row.account for row in rows]
 
 
 async def renew_differences(

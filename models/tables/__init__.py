@@ -18,7 +18,9 @@ from models.tables.imports import (
     fx_rates,
     imports,
     raw_payloads,
+    stated_accounts,
     stated_changes,
+    stated_identities,
     stated_instruments,
     stated_inventories,
     stated_lots,
@@ -30,6 +32,7 @@ from models.tables.imports import (
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.performance import performance_metrics, statement_comparisons, statement_differences
 from models.tables.positions import (
+    carried_lots,
     ledger_books,
     lot_disposals,
     lots,
@@ -56,6 +59,7 @@ __all__ = [
     "broker_accounts",
     "broker_links",
     "broker_sessions",
+    "carried_lots",
     "cash_balances",
     "cash_flows",
     "coalesced_jobs",
@@ -88,7 +92,9 @@ __all__ = [
     "snapshot_positions",
     "snapshot_runs",
     "snapshots",
+    "stated_accounts",
     "stated_changes",
+    "stated_identities",
     "stated_instruments",
     "stated_inventories",
     "stated_lots",

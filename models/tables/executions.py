@@ -1,5 +1,6 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, text
 
+from core.domain.rates import OTHER_DAYS_RATE
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
 
 executions = Table(
@@ -61,6 +62,9 @@ executions = Table(
     postgresql_with={"fillfactor": "85"},
 )
 
+RATE_COLUMNS = ("rate", "rate_as_of", "rate_source", "other_days_rate", "other_days_rate_as_of")
+"""What a commission is converted with; another currency's means nothing."""
+
 commission_reports = Table(
     "commission_reports",
     metadata,
@@ -77,6 +81,12 @@ commission_reports = Table(
     ),
     Column("rate_as_of", Instant, comment="when the broker said so"),
     Column("rate_source", String, comment="where the rate came from"),
+    Column(
+        "other_days_rate",
+        Money,
+        comment="the rate of another day that a statement's took the place of",
+    ),
+    Column("other_days_rate_as_of", Instant),
     Column("received_at", Instant, nullable=False, comment="when this amount was first told"),
     Column("repeated_at", Instant, comment="when it was last told again; null: it was not"),
     Column("epoch", BigInt, nullable=False, comment="of the last time"),
@@ -87,4 +97,10 @@ commission_reports = Table(
     Index("ix_commission_reports_stated_by", "stated_by", postgresql_where=text("stated_by IS NOT NULL")),
     Index("ix_commission_reports_received_at", "received_at"),
     Index("ix_commission_reports_rate_as_of", "rate_as_of", postgresql_where=text("rate_as_of IS NOT NULL")),
+    # What a statement may still bring the right rate of.
+    Index(
+        "ix_commission_reports_other_days_rate",
+        "exec_id",
+        postgresql_where=text(f"rate_source = '{OTHER_DAYS_RATE}'"),
+    ),
 )

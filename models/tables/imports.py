@@ -135,6 +135,7 @@ stated_trades = Table(
     Column("transaction_id", String, nullable=False, server_default=""),
     Column("outcome", String, nullable=False),
     Column("aside", Json, comment="of a disputed one: what its execution would say besides"),
+    Column("made_id", String, comment="the id that was made for it; null: the file states the broker's"),
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
     CheckConstraint(one_of("outcome", "new", "matched", "corrected", "disputed"), name="outcome"),
     Index("ix_stated_trades_exec_id", "exec_id"),
@@ -163,8 +164,19 @@ corporate_actions = _brought(
     Column("market_value", Money, comment="of what was transferred, signed like the quantity"),
     Column("fx_rate_to_base", Money),
     Column("reported_on", Date, comment="the broker's day in whose sums it is; null: not stated"),
+    Column(
+        "kept_share",
+        Money,
+        comment="of its cost that went on to what came for it, the rest being sold; null: all, or not known",
+    ),
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     Index("ix_corporate_actions_book", "account", "conid", "at"),
+    Index(
+        "ix_corporate_actions_group",
+        "account",
+        "event_group",
+        postgresql_where=text("event_group <> ''"),
+    ),
     comment="splits, mergers, exercises, expiries, transfers: holdings that changed without a trade",
 )
 
@@ -266,6 +278,25 @@ stated_instruments = _brought(
     comment="instruments that files name without a conid: one name means one instrument as long as it stands",
 )
 
+stated_identities = _brought(
+    "stated_identities",
+    Column("conid", BigInt, primary_key=True, autoincrement=False),
+    Column("isin", String, nullable=False, comment="as the next two: empty where it is not stated"),
+    Column("cusip", String, nullable=False),
+    Column("figi", String, nullable=False),
+    Column("underlying_conid", BigInt),
+    Index("ix_stated_identities_conid", "conid"),
+    comment="what identifies instruments elsewhere, as statements state it",
+)
+
+stated_accounts = _brought(
+    "stated_accounts",
+    Column("account", String, primary_key=True),
+    Column("base_currency", String),
+    Column("alias", String),
+    comment="what statements state of accounts",
+)
+
 stated_changes = _brought(
     "stated_changes",
     Column("account", String, primary_key=True),
@@ -313,6 +344,8 @@ BROUGHT = (
     fx_rates,
     stated_values,
     stated_instruments,
+    stated_identities,
+    stated_accounts,
     stated_changes,
     stated_periods,
     stated_lots,

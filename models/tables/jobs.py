@@ -19,6 +19,9 @@ IMPORT = "import"
 RECONCILE = "reconcile"
 """Comparing one account's books with the broker's last word."""
 
+STATEMENTS = "statements"
+"""Comparing one account with its statements."""
+
 SWEEP = "sweep"
 """Going through everything; this and what follows is no account's: theirs is empty."""
 

@@ -228,6 +228,11 @@ lots = Table(
         server_default="false",
         comment="its cost was concluded, or its commission is not known yet",
     ),
+    Column(
+        "carried_at",
+        Instant,
+        comment="when it came from another book, with its age and cost; null: it was opened in this one",
+    ),
     Index("ix_lots_open", "position_id", "seq", postgresql_where=text("remaining <> 0")),
 )
 
@@ -259,6 +264,21 @@ lot_disposals = Table(
     Index("ix_lot_disposals_exec_id", "exec_id"),
     Index("ix_lot_disposals_closed_at", "closed_at"),
     comment="which lot was closed by which fill, and what that realized",
+)
+
+carried_lots = Table(
+    "carried_lots",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("conid", BigInt, primary_key=True, autoincrement=False, comment="of the book that they left"),
+    Column("event_key", String, primary_key=True, comment="of the corporate action that took them"),
+    Column("seq", Int, primary_key=True, autoincrement=False, comment="from 1, the oldest first"),
+    Column("opened_at", Instant, nullable=False),
+    Column("quantity", Money, nullable=False, comment="in the units of the book that they left, signed"),
+    Column("cost", Money, comment="signed like the quantity, commissions in it; null: unknown"),
+    Column("provisional", Bool, nullable=False, comment="the cost may still change"),
+    comment="lots that a merger, a tender or another name takes from one book to another: what the fold of "
+    "the old book says, and that of the new one goes on with",
 )
 
 FOLDED_COLUMNS = {

@@ -16,17 +16,21 @@ from typing import NamedTuple
 from core.domain.anchors import in_order
 from core.domain.as_of import standing
 from core.domain.books import BookKey
+from core.domain.carried import Handed
+from core.domain.days import trading_days
 from core.domain.fills import Report, effective_fills
 from core.domain.instruments import Instrument
-from core.domain.lifecycle import fold_book
+from core.domain.lifecycle import Ledger, fold_book
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from core.events.changes import PositionChanged
 from models.queries.anchors import Statements, statements_known_by
 from models.queries.as_of import DESCRIBED, positions_as_of, stood_as
+from models.queries.carried import hand_over, handed_on_by, links_of, with_dependents
 from models.queries.known_at import Word, books_told_of_since, reports_known_by, words_known_by
 from models.queries.ledger import instruments_of
 from models.queries.positions import PositionKey, Status
+from models.queries.stored_ledger import books_of
 from models.session import Reader
 from services.api.context import Context
 from services.api.freshness import whole_age
@@ -118,7 +122,13 @@ async def past_positions(context: Context, question: Question) -> list[PositionC
             )
     # One at a time, before it takes a connection: folding is work, and others wait for both.
     async with context.folding, context.database.read_one_moment() as reader:
-        since = await books_told_of_since(reader, known_by, account=account, symbol=symbol)
+        concerned, handed = await _concerned(reader, known_by, account)
+        instruments = await instruments_of(reader, {conid for _, conid in concerned})
+        since = {
+            key: method
+            for key, method in concerned.items()
+            if symbol is None or instruments[key[1]].symbol == symbol
+        }
         found = await positions_as_of(
             reader,
             at,
@@ -130,13 +140,43 @@ async def past_positions(context: Context, question: Question) -> list[PositionC
             apart=sorted(since),
             known_by=known_by,
         )
-        instruments = await instruments_of(reader, {conid for _, conid in since})
         books = iter(sorted(since.items()))
         while some := dict(islice(books, _BOOKS_AT_ONCE)):
             known = await _known(reader, some, instruments, known_by)
-            found += await asyncio.to_thread(_fold, known, question)
+            found += await asyncio.to_thread(_fold, known, handed, question)
             found = nlargest(limit, found, key=place_of)
     return found
+
+
+async def _concerned(
+    reader: Reader, known_by: datetime, account: str | None
+) -> tuple[dict[BookKey, CostMethod], Handed]:
+    """The books that stood otherwise by what was known then, and what others handed on to them.
+
+    Those are the books that anything was learnt of since, and those that go on with lots of them.
+    """
+    told = await books_told_of_since(reader, known_by, account=account)
+    takers = await with_dependents(reader, told) - told.keys()
+    methods = told | {key: one.cost_method for key, one in (await books_of(reader, takers)).items()}
+    links = await links_of(reader, methods, known_by=known_by)
+    sources = {link.source for link in links}
+    handed = await handed_on_by(reader, sources - methods.keys())
+    handing = {key: methods[key] for key in sources & methods.keys()}
+    if handing:
+        instruments = await instruments_of(reader, {conid for _, conid in handing})
+        known = await _known(reader, handing, instruments, known_by)
+        handed = await asyncio.to_thread(_hand_on, known, handed)
+    return methods, handed
+
+
+def _hand_on(books: Sequence[_Book], handed: Handed) -> Handed:
+    """What these books hand on, as they go on with each other's lots: at each turn one more is right."""
+    for _ in books:
+        fresh = handed | {book.key: _ledger(book, handed).handed for book in books}
+        if fresh == handed:
+            break
+        handed = fresh
+    return handed
 
 
 async def _known(
@@ -154,9 +194,9 @@ async def _known(
     ]
 
 
-def _fold(books: Sequence[_Book], question: Question) -> list[PositionChanged]:
+def _fold(books: Sequence[_Book], handed: Handed, question: Question) -> list[PositionChanged]:
     """The newest positions of these books that the question asks for."""
-    found = (position for book in books for position in _fold_one(book, question.moments.as_of))
+    found = (position for book in books for position in _fold_one(book, handed, question.moments.as_of))
     asked = (
         position
         for position in found
@@ -166,18 +206,23 @@ def _fold(books: Sequence[_Book], question: Question) -> list[PositionChanged]:
     return nlargest(question.limit, asked, key=place_of)
 
 
-def _fold_one(book: _Book, at: datetime) -> Iterator[PositionChanged]:
-    instrument = book.instrument
-    ledger = fold_book(
+def _ledger(book: _Book, handed: Handed) -> Ledger:
+    anchors = list(book.statements.anchors)
+    hand_over({book.key: anchors}, book.statements.links, handed)
+    return fold_book(
         *book.key,
-        instrument.point_value,
-        effective_fills(book.reports, instrument.currency),
-        in_order(
-            [*book.statements.anchors, *(word.anchor for word in book.words if word.anchor is not None)]
-        ),
+        book.instrument.point_value,
+        effective_fills(book.reports, book.instrument.currency),
+        in_order([*anchors, *(word.anchor for word in book.words if word.anchor is not None)]),
         method=book.method,
         effects=book.statements.effects,
+        days=trading_days(book.instrument.sec_type, book.statements.days),
     )
+
+
+def _fold_one(book: _Book, handed: Handed, at: datetime) -> Iterator[PositionChanged]:
+    instrument = book.instrument
+    ledger = _ledger(book, handed)
     described = {name: getattr(instrument, name) for name in DESCRIBED}
     told: Decimal | None = None
     for word in book.words:

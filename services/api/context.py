@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -18,12 +18,16 @@ from services.api.realized_totals import RealizedTotals
 from services.api.security.auth import Authenticator, Identity
 from services.api.security.origin import HostList
 
+MOST_RECEIVED_AT_ONCE: Final = 2
+"""Statements that are handed in at the same time; whoever else hands one in comes again later."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Context:
     """The process's parts. ``sockets`` are the WebSocket clients that are signed in, and who they are.
 
     ``folding`` is held by whoever folds the past: one at a time, so that the present is never kept waiting.
+    ``receiving`` by whoever takes in a statement: each may take a quarter of a GiB of memory.
     """
 
     settings: Settings
@@ -39,6 +43,7 @@ class Context:
     queue_frames: int = 256
     sockets: dict[Client, Identity] = field(default_factory=dict)
     folding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_RECEIVED_AT_ONCE))
 
     def picture_ready(self) -> None:
         """Refuse politely while nothing could be loaded yet.

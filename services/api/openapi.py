@@ -64,6 +64,7 @@ _CODES = {
     401: "unauthorized",
     403: "cross_site",
     404: "not_found",
+    408: "file_stalled",
     413: "file_too_large",
     421: "host_not_allowed",
     422: "validation_failed",

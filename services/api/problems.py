@@ -37,6 +37,8 @@ TITLES = {
     "import_not_found": "Unknown import",
     "file_too_large": "The file is too large",
     "file_empty": "There is no file",
+    "too_many_files": "Other files are being handed in",
+    "file_stalled": "The file does not come any more",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
     "time_invalid": "The time is not one that can be asked about",

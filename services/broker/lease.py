@@ -172,11 +172,7 @@ class Lease:
             async with self._own.write() as writer:
                 return await action(writer)
         except DATABASE_AWAY as error:
-            task = asyncio.current_task()
-            swallowed = task is not None and task.cancelling()
-            self._lose(None if swallowed else error)
-            if swallowed:
-                raise asyncio.CancelledError from error  # swallowed below us
+            self._lose(error)
             return None
         except BaseException:
             self._lose(None)

@@ -107,9 +107,6 @@ class Register:
             async with self._database.write() as writer:
                 await action(writer)
         except DATABASE_AWAY as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError from error  # swallowed below us
             if is_disconnect(error) or isinstance(error, TimeoutError | PoolTimeoutError):
                 return False
             log.error("session_not_noted", what=kind, error=error.__class__.__name__)  # noqa: TRY400 - the row's

@@ -37,6 +37,7 @@ def position_changes(
     folded: Folded, books: Mapping[BookKey, Book], instruments: Mapping[int, Instrument]
 ) -> Iterator[PositionChanged]:
     """One change for each episode that was written or removed."""
+    books, instruments = {**books, **folded.books}, {**instruments, **folded.instruments}
     for episode in folded.episodes:
         key = (episode.account, episode.conid)
         yield _position(episode.id, books[key], instruments[episode.conid], episode)
@@ -167,3 +168,10 @@ async def publish_left_over(
             )
             await delete_outbox(connection, [row_id for row_id, _ in rows])
         published += len(rows)
+
+
+def together(one: Announcement | None, other: Announcement | None) -> Announcement | None:
+    """What two steps of one transaction have to announce, if they have anything."""
+    if one is None or other is None:
+        return one or other
+    return one + other

@@ -87,7 +87,7 @@ class Answers:
             announcement = booked.announced + await Announcement.prepare(connection, booked.changes)
             if not booked.unfinished:
                 await inbox.conclude(connection, name)
-            wanted = await self._comparisons.want(connection, booked.differing_accounts, [sweep.fact])
+            wanted = await self._comparisons.want(connection, [booked], [sweep.fact])
         await announcement.publish(self._database, self._streams, self._settings)
         await self._comparisons.ask(wanted)
         return not booked.unfinished

@@ -23,7 +23,7 @@ from services.position_sync.upkeep import Upkeep
 
 log = logs.get_logger(__name__)
 
-_ENTRIES_A_BATCH = 64
+_ENTRIES_A_BATCH = 128
 _TEND_SECONDS = 5.0
 _CONNECTIONS = 6
 """Work that is under way holds one to keep others from it, and writes over another."""

@@ -54,6 +54,8 @@ class Booked:
     executions: int = 0
     differing_accounts: set[str] = field(default_factory=set)
     """Accounts whose books or broker's words changed: they want comparing."""
+    restated: dict[str, datetime | None] = field(default_factory=dict)
+    """Accounts of which books were folded anew, and from when on; ``None``: from the start."""
     unfinished: list[Sweep] = field(default_factory=list)
     """Positions answers of which not everything has arrived yet."""
     contradicting: list[Received] = field(default_factory=list)
@@ -127,7 +129,17 @@ async def _fold(
     changes: list[Change] = list(position_changes(folded, books, instruments))
     changes.extend(_recorded(arrivals, new))
     accounts = {work.book.account for work in works if work.is_different}
-    return Booked(changes, executions=len(new), differing_accounts=accounts)
+    return Booked(changes, executions=len(new), differing_accounts=accounts, restated=_restated(works))
+
+
+def _restated(works: Iterable[OpenBook]) -> dict[str, datetime | None]:
+    restated: dict[str, datetime | None] = {}
+    for work in works:
+        if work.refold:
+            account, since = work.book.account, work.since
+            earlier = restated.get(account, since)
+            restated[account] = None if since is None or earlier is None else min(since, earlier)
+    return restated
 
 
 def _recorded(arrivals: Arrivals, new: Iterable[Received]) -> list[Change]:
@@ -156,7 +168,7 @@ async def _store_instruments(
     renamed: set[int] = set()
     for conid, described in told.items():
         known = stored.get(conid)
-        merged = described if known is None else _merge(described, known)
+        merged = described if known is None else merge(described, known)
         if merged is None:
             continue
         fresh.append(merged)
@@ -178,7 +190,7 @@ async def _store_instruments(
     return touched - renamed_books, renamed_books
 
 
-def _merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
+def merge(told: Described, known: tuple[Instrument, datetime | None]) -> Described | None:
     """What to store of an instrument that is known; ``None`` when ``told`` adds nothing."""
     instrument, details_as_of = known
     if told.details_as_of is not None:
@@ -228,7 +240,7 @@ async def _known(
     ]
     named = await name_as_told(connection, fresh)
     for one in named:
-        works[one.key].fold_from(min(one.executed_at, arrivals.executions[one.exec_id].fact.executed_at))
+        works[one.key].fold_from(min(one.executed_at, arrivals.executions[one.told].fact.executed_at))
     return await _executions_of(connection, exec_ids) if named else known
 
 

@@ -71,7 +71,7 @@ async def _again(
     if row.source == "gateway":
         facts = await reread(row)
     else:
-        fact = _fact(row)
+        fact = kept_fact(row)
         if fact is None:
             await relay.again_whole(_whole(row, clock), resolve)
             return
@@ -83,10 +83,13 @@ async def _again(
     await relay.again([Item(row.epoch or 0, row.seq or 0, one) for one in facts], resolve)
 
 
-def _fact(row: DeadFactRow) -> Fact | None:
+def kept_fact(row: DeadFactRow) -> Fact | None:
     """The fact that was set aside; ``None`` when it was a whole entry.
 
     What could be read was kept without the time at which we were told: that is when it first came.
+
+    Raises:
+        SetAsideAgainError: it cannot be read.
     """
     try:
         told: Any = msgspec.json.decode(row.payload)

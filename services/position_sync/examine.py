@@ -2,21 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple
 from uuid import UUID
 
 from core.domain.anchors import Anchor
 from core.domain.books import Book, BookKey
+from core.domain.carried import Handed
+from core.domain.days import trading_days
 from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
-from core.domain.lots import CostMethod
+from core.domain.lots import CarriedLot, CostMethod
 from core.domain.money import plain
-from core.domain.openings import NO_EFFECTS
+from core.domain.openings import NO_EFFECTS, Effects
 from models.queries import ledger as queries
 from models.queries import stored_ledger
-from models.queries.anchors import anchors_of, effects_of
+from models.queries.anchors import anchors_of, days_told, effects_of
+from models.queries.carried import handed_on_by
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
 from models.stores.episodes import Lines, lines_of
@@ -76,6 +80,11 @@ class Examined:
     """Books that are to be folded again anyhow: what differs there is not wrong yet."""
     instruments: dict[int, Instrument]
     executions: int
+    handed: Handed
+    """What each book hands on to others, and what is stored of that."""
+    stored_handed: Handed
+    staged: dict[tuple[BookKey, str], Place]
+    """By book and id, where executions stand that an import is still to store with it."""
 
     @cached_property
     def changed_positions(self) -> set[str]:
@@ -93,7 +102,9 @@ class Examined:
         return {
             key
             for key, book in self.books.items()
-            if key not in self.stored_books or any(_book_fields(self.stored_books[key], book))
+            if key not in self.stored_books
+            or any(_book_fields(self.stored_books[key], book))
+            or self.handed[key] != self.stored_handed.get(key, {})
         }
 
     def differences(self) -> Iterator[RowDifference]:
@@ -105,6 +116,7 @@ class Examined:
             else:
                 for name, was, now in _book_fields(stored, self.books[key]):
                     yield RowDifference(*key, "ledger_books", f"{key[0]} {key[1]}", name, was, now)
+            yield from _lot_differences(key, self.stored_handed.get(key, {}), self.handed[key])
         owners = self.owners()
         for table, fresh in self.fresh.items():
             yield from _row_differences(table, self.stored[table], fresh, owners)
@@ -122,6 +134,23 @@ class Examined:
         return owners
 
 
+@dataclass(frozen=True)
+class Told:
+    """All that is stored about some books: what they are folded from, and the rows that stand for it."""
+
+    keys: Sequence[BookKey]
+    stored_books: dict[BookKey, Book]
+    methods: Mapping[str, CostMethod]
+    instruments: dict[int, Instrument]
+    anchors: Mapping[BookKey, list[Anchor]]
+    effects: Mapping[BookKey, Effects]
+    days: Mapping[BookKey, Mapping[str, date]]
+    facts: Sequence[str]
+    rows: Lines
+    handed: Handed
+    """What is stored of what they hand on to others."""
+
+
 async def examine(
     connection: Reader | Writer, keys: Sequence[BookKey], stored_books: dict[BookKey, Book]
 ) -> Examined:
@@ -129,32 +158,71 @@ async def examine(
 
     A writer has locked them. The method is that of their accounts.
     """
-    methods = await stored_ledger.cost_methods(connection)
-    instruments = await queries.instruments_of(connection, {key[1] for key in keys})
+    return fold_told(await read_told(connection, keys, stored_books))
+
+
+async def read_told(
+    connection: Reader | Writer,
+    keys: Sequence[BookKey],
+    stored_books: dict[BookKey, Book],
+    *,
+    staged: bool = False,
+) -> Told:
+    """Read what is stored about these books; with ``staged`` also the executions on their way in."""
     anchors = await anchors_of(connection, dict.fromkeys(keys))
-    effects = await effects_of(connection, opened_by(keys, anchors))
-    facts = await stored_ledger.facts_of(connection, keys)
-    stored = await stored_ledger.rows_of(connection, keys)
+    return Told(
+        keys,
+        stored_books,
+        await stored_ledger.cost_methods(connection),
+        await queries.instruments_of(connection, {key[1] for key in keys}),
+        anchors,
+        await effects_of(connection, opened_by(keys, anchors)),
+        await days_told(connection, keys),
+        await stored_ledger.facts_of(connection, keys, staged=staged),
+        await stored_ledger.rows_of(connection, keys),
+        await handed_on_by(connection, keys),
+    )
+
+
+def fold_told(told: Told) -> Examined:
+    """Fold the books and lay what is stored beside what that gives. Nothing but reckoning."""
+    facts = stored_ledger.read_facts(told.keys, told.facts)
+    handed: Handed = {}
     books: dict[BookKey, Book] = {}
     episodes: list[Episode] = []
     places: list[PlaceDifference] = []
-    waiting = {key for key, book in stored_books.items() if book.dirty}
-    for key in keys:
-        told, held, method = facts[key], anchors.get(key, []), methods[key[0]]
-        result = fold_whole(
-            key, method, instruments[key[1]], told.reports, held, effects.get(key, NO_EFFECTS)
-        )
-        books[key] = _book(stored_books.get(key), key, method, result, held)
+    staged: dict[tuple[BookKey, str], Place] = {}
+    waiting = {key for key, book in told.stored_books.items() if book.dirty}
+    for key in told.keys:
+        known, held, method = facts[key], told.anchors.get(key, []), told.methods[key[0]]
+        instrument = told.instruments[key[1]]
+        trading = trading_days(instrument.sec_type, told.days.get(key, {}))
+        effects = told.effects.get(key, NO_EFFECTS)
+        result = fold_whole(key, method, instrument, known.reports, held, effects, trading)
+        books[key] = _book(told.stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)
-        misplaced = list(_places(key, result, told))
+        handed[key] = result.ledger.handed
+        fresh = dict(places_of(result))
+        staged.update(((key, exec_id), fresh[exec_id]) for exec_id in known.staged)
+        misplaced = list(_places(key, fresh, known))
         places.extend(misplaced)
         if any(one.place.commission_folded and one.stored[-1] == "f" for one in misplaced):
             # A commission that another worker had in hand: whoever commits last folds it, or the sweep.
             waiting.add(key)
     episodes.sort(key=lambda one: one.id)
-    executions = sum(len(one.reports) for one in facts.values())
     return Examined(
-        stored_books, books, episodes, stored, lines_of(episodes), places, waiting, instruments, executions
+        told.stored_books,
+        books,
+        episodes,
+        told.rows,
+        lines_of(episodes),
+        places,
+        waiting,
+        told.instruments,
+        sum(len(one.reports) for one in facts.values()),
+        handed,
+        told.handed,
+        staged,
     )
 
 
@@ -185,10 +253,30 @@ def _book_fields(stored: Book, fresh: Book) -> list[tuple[str, str | None, str |
     return found
 
 
-def _places(key: BookKey, result: FoldedBook, told: StoredBook) -> Iterator[PlaceDifference]:
-    fresh = dict(places_of(result))
+def _lot_differences(
+    key: BookKey,
+    stored: Mapping[str, Sequence[CarriedLot]],
+    fresh: Mapping[str, Sequence[CarriedLot]],
+) -> Iterator[RowDifference]:
+    for event in sorted(stored.keys() | fresh.keys()):
+        pairs = zip_longest(stored.get(event, ()), fresh.get(event, ()))
+        for number, (was, now) in enumerate(pairs, 1):
+            row = (*key, "carried_lots", f"{key[0]} {key[1]} {event} {number}")
+            if was is None or now is None:
+                yield RowDifference(
+                    *row, None, *(("absent", "present") if was is None else ("present", "absent"))
+                )
+                continue
+            for name, one, other in zip(CarriedLot._fields, was, now, strict=True):
+                if one != other:
+                    yield RowDifference(*row, name, *(None if it is None else str(it) for it in (one, other)))
+
+
+def _places(key: BookKey, fresh: Mapping[str, Place], told: StoredBook) -> Iterator[PlaceDifference]:
     names: dict[int, str] = {}
     for report, stored in zip(told.reports, told.places, strict=True):
+        if report.exec_id in told.staged:
+            continue
         place = fresh[report.exec_id]
         spelled = [
             place.corrected_by or NULL,

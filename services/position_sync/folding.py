@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
-from core.domain.anchors import SEEN_WITHIN, Anchor, first_holding
+from core.domain.anchors import SEEN_WITHIN, Anchor, counted, first_holding
 from core.domain.books import Book, BookKey
+from core.domain.days import TradingDays, trading_days
 from core.domain.episodes import Episode
 from core.domain.executions import split_exec_id
 from core.domain.fills import Fill, Key, Report, converted, effective_fills
@@ -15,7 +17,7 @@ from core.domain.lots import CostMethod
 from core.domain.money import ZERO
 from core.domain.openings import NO_EFFECTS, Effects
 from models.queries import ledger as queries
-from models.queries.anchors import anchors_of, effects_of, told_of_by_statements
+from models.queries.anchors import anchors_of, days_told, effects_of, told_of_by_statements
 from models.queries.ledger import Expected, KnownCommission, SafeStart
 from models.session import Writer
 from models.stores import episodes as episode_store
@@ -24,6 +26,7 @@ from models.stores import ledger as ledger_store
 from models.stores.episodes import RemovedEpisode
 from models.stores.executions import Place, Received
 from services.position_sync.books import OpenBook
+from services.position_sync.handing import hand_on
 
 
 class Folded(NamedTuple):
@@ -31,6 +34,9 @@ class Folded(NamedTuple):
 
     episodes: list[Episode]
     removed: list[RemovedEpisode]
+    books: Mapping[BookKey, Book] = MappingProxyType({})
+    """Those that were folded after the others, as they go on with lots of them."""
+    instruments: Mapping[int, Instrument] = MappingProxyType({})
 
 
 class FoldedBook(NamedTuple):
@@ -41,6 +47,8 @@ class FoldedBook(NamedTuple):
     reports: Sequence[Report]
     currency: str
     """The instrument's, which the fold counts in."""
+    whole: bool = False
+    """Whether it was folded from the start."""
 
     @property
     def last_key(self) -> Key | None:
@@ -55,11 +63,14 @@ def fold_whole(
     reports: Sequence[Report],
     anchors: Sequence[Anchor],
     effects: Effects,
+    days: TradingDays,
 ) -> FoldedBook:
     """Fold a book from the start, of all that is stored about it."""
     fills = effective_fills(reports, instrument.currency)
-    ledger = fold_book(*key, instrument.point_value, fills, anchors, method=method, effects=effects)
-    return FoldedBook(ledger, fills, reports, instrument.currency)
+    ledger = fold_book(
+        *key, instrument.point_value, fills, anchors, method=method, effects=effects, days=days
+    )
+    return FoldedBook(ledger, fills, reports, instrument.currency, whole=True)
 
 
 def opened_by(
@@ -97,7 +108,28 @@ async def fold_books(
     episodes = [*fresh, *touched]
     await ledger_store.update_books(connection, [work.book for work in works if work.folds or work.stored])
     kept = {episode.id for episode, _ in episodes}
-    return Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+    folded = Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
+    handed = {work.key: result.ledger.handed for work, result in refolded if result.whole}
+    takers = await hand_on(connection, handed)
+    return await _fold_takers(connection, takers, folded, works, now) if takers else folded
+
+
+async def _fold_takers(
+    connection: Writer, takers: Iterable[BookKey], before: Folded, works: Iterable[OpenBook], now: datetime
+) -> Folded:
+    """Fold the books again that go on with other lots than they did."""
+    locked = await queries.lock_books(connection, takers)
+    again = {key: OpenBook(book, refold=True) for key, book in locked.items()}
+    instruments = await queries.instruments_of(connection, {key[1] for key in again})
+    after = await fold_books(connection, list(again.values()), instruments, now)
+    books = {key: work.book for key, work in again.items()} | dict(after.books)
+    for work in works:
+        work.book = books.get(work.key, work.book)
+    others = [one for one in before.episodes if (one.account, one.conid) not in books]
+    episodes = [*others, *after.episodes]
+    kept = {one.id for one in episodes}
+    removed = {one.id: one for one in (*before.removed, *after.removed) if one.id not in kept}
+    return Folded(episodes, list(removed.values()), books, {**instruments, **after.instruments})
 
 
 def _versioned(results: Iterable[tuple[OpenBook, FoldedBook]]) -> list[tuple[Episode, int]]:
@@ -158,9 +190,8 @@ async def _fold_anew(
     starts, anchors = await _starts(connection, works)
     whole = [key for key in keys if key not in starts]
     effects = await effects_of(connection, opened_by(whole, anchors))
-    reports = await queries.history(
-        connection, [(key, starts[key].key[0] if key in starts else None) for key in keys]
-    )
+    days = await days_told(connection, whole)
+    reports = await queries.history(connection, [(key, _told_since(key, starts, anchors)) for key in keys])
     removed = await episode_store.delete_episodes(
         connection, [(key, starts[key].ordinal if key in starts else 1) for key in keys]
     )
@@ -172,11 +203,20 @@ async def _fold_anew(
         start = starts.get(key)
         if start is None:
             work.book = held_to(work.book, held)
-            result = fold_whole(key, method, instrument, told, held, effects.get(key, NO_EFFECTS))
+            result = fold_whole(
+                *(key, method, instrument, told, held, effects.get(key, NO_EFFECTS)),
+                trading_days(instrument.sec_type, days.get(key, {})),
+            )
             results.append((work, result))
             continue
-        fills = [fill for fill in effective_fills(told, instrument.currency) if fill[:2] >= start.key]
+        fills = effective_fills(told, instrument.currency)
+        held = counted(held, fills, trading_days(instrument.sec_type, {}), instrument.point_value)
+        fills = [fill for fill in fills if fill[:2] >= start.key]
         ledger = Ledger(*key, instrument.point_value, method=method, episodes=start.ordinal - 1)
+        if start.ended is not None:
+            ledger.begin_by_flip(start.ended, start.key[0])
+            # It stands where it stood: in the episode that it ends.
+            told = [report for report in told if report.base_id != start.key[1]]
         ledger.run(fills, [anchor for anchor in held if anchor.as_of >= start.key[0]])
         results.append((work, FoldedBook(ledger, fills, told, instrument.currency)))
     await execution_store.place_executions(
@@ -190,8 +230,9 @@ async def _starts(
 ) -> tuple[dict[BookKey, SafeStart], dict[BookKey, list[Anchor]]]:
     """From where books can be folded anew, and the anchors that takes: all of those folded from the start.
 
-    As long as no word tells what was held, every trade has a say in what a statement's trades began with; and
-    where a statement's change belongs is told by what lies around it. Such books are folded from the start.
+    As long as no word tells what was held, every trade has a say in what a statement's trades began with;
+    where a statement's change belongs is told by what lies around it; and of which day a trade is may be told
+    by a statement. Such books are folded from the start.
     """
     since = {work.key: work.since for work in works if work.since is not None}
     unheld = [work.key for work in works if work.key in since and work.book.first_anchor_at is None]
@@ -203,11 +244,23 @@ async def _starts(
         connection,
         {work.key: starts[work.key].key[0] - SEEN_WITHIN if work.key in starts else None for work in works},
     )
-    changed = [key for key in starts if any(one.relative for one in anchors.get(key, ()))]
+    changed = {key for key in starts if any(one.relative for one in anchors.get(key, ()))}
+    of_days = [key for key in starts if any(one.day is not None for one in anchors.get(key, ()))]
+    changed |= (await days_told(connection, of_days)).keys() if of_days else set()
     if changed:
         anchors |= await anchors_of(connection, dict.fromkeys(changed))
         starts = {key: start for key, start in starts.items() if key not in changed}
     return starts, anchors
+
+
+def _told_since(
+    key: BookKey, starts: Mapping[BookKey, SafeStart], anchors: Mapping[BookKey, Sequence[Anchor]]
+) -> datetime | None:
+    """From when on a fold has to know the trades; what was traded on the evening before may be of its day."""
+    if key not in starts:
+        return None
+    at = starts[key].key[0]
+    return at - SEEN_WITHIN if any(one.day is not None for one in anchors.get(key, ())) else at
 
 
 def _report(received: Received, commissions: Mapping[str, KnownCommission]) -> Report:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ from core.events.facts import (
 )
 from core.streams.port import Entry
 from models.queries.ledger import KnownExecution
+from models.queries.repetitions import StoredExecution
 from models.stores.accounts import Described
 from models.stores.dead_facts import DeadFact
 from models.stores.executions import Received, ReceivedCommission
@@ -192,6 +193,9 @@ def _decode_leniently(data: bytes, now: datetime, told: Told) -> None:
             told.take(Item(batch.epoch, seq, fact), now)
 
 
+CONTRADICTS: Final = "an execution with this id and other content is known already; the first one counts"
+
+
 def undecodable(data: bytes, category: str, reason: str, now: datetime) -> DeadFact:
     """A whole stream entry that cannot be used."""
     return DeadFact(category, reason, data.decode(errors="backslashreplace"), "facts", now)
@@ -211,11 +215,10 @@ def as_dead(item: Item, category: str, reason: str, now: datetime) -> DeadFact:
 
 def as_contradicting(received: Received, now: datetime) -> DeadFact:
     """An execution that tells something else than what is known under its id."""
-    reason = "an execution with this id and other content is known already; the first one counts"
-    return as_dead(Item(received.epoch, received.seq, received.fact), "validation", reason, now)
+    return as_dead(Item(received.epoch, received.seq, received.fact), "validation", CONTRADICTS, now)
 
 
-def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution) -> bool:
+def is_same(one: ExecutionReported, other: ExecutionReported | KnownExecution | StoredExecution) -> bool:
     """Whether two executions with one id tell the same trade."""
     conid = other.instrument.conid if isinstance(other, ExecutionReported) else other.conid
     return (one.account, one.instrument.conid, one.side, one.quantity, one.price) == (

@@ -26,6 +26,7 @@ from core import logs
 from core.events.requests import RECONCILE_JOB
 from core.settings import Settings
 from core.streams.port import StreamPort
+from core.tasks import heeding_cancellation
 from models.queries.jobs import waiting
 from models.session import Database, is_passing
 from models.tables.jobs import CHANGE, RECONCILE
@@ -73,7 +74,7 @@ def connect(settings: Settings) -> ArqRedis:
 
 async def close(redis: ArqRedis) -> None:
     """Close a client and its pool."""
-    with suppress(RedisError, OSError):
+    with suppress(RedisError, OSError), heeding_cancellation():
         await redis.aclose(close_connection_pool=True)
         await redis.connection_pool.disconnect()
 
@@ -104,12 +105,13 @@ class ComparisonQueue:
         due = ceil((time.time() + seconds) / width)
         for _ in range(_ATTEMPTS):
             try:
-                await self.redis.enqueue_job(
-                    RECONCILE_JOB,
-                    account,
-                    _job_id=f"{self.settings.queue_name}:reconcile:{account}:{due}",
-                    _defer_until=datetime.fromtimestamp(due * width, UTC),
-                )
+                with heeding_cancellation():
+                    await self.redis.enqueue_job(
+                        RECONCILE_JOB,
+                        account,
+                        _job_id=f"{self.settings.queue_name}:reconcile:{account}:{due}",
+                        _defer_until=datetime.fromtimestamp(due * width, UTC),
+                    )
             except RedisConnectionError:
                 continue  # that a connection was cut is found out by using it
             except (RedisError, OSError):
@@ -237,9 +239,9 @@ async def _stop(arq_worker: Worker, running: "asyncio.Task[None]") -> None:
         await asyncio.wait({running}, timeout=_SWALLOWED_SECONDS)
     if not running.cancelled():
         running.exception()  # told by whoever awaited it, or of no interest any more
-    tasks = [task for task in arq_worker.tasks.values() if not task.done()]
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+    late = {task for task in arq_worker.tasks.values() if not task.done()}
+    while late:
+        _, late = await asyncio.wait(late, timeout=_FINISH_SECONDS)
         for task in late:
             task.cancel()
     await asyncio.gather(*arq_worker.tasks.values(), return_exceptions=True)

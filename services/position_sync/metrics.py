@@ -8,6 +8,9 @@ STALE = Counter(
     "lotkeeper_stale_facts_refused_total", "Facts of a link that had been replaced, by kind", ["kind"]
 )
 REPEATED = Counter("lotkeeper_repeated_entries_total", "Stream entries that had had their effect before")
+KNOWN = Counter(
+    "lotkeeper_known_facts_total", "Facts left out because they were stored as they are, by kind", ["kind"]
+)
 DEAD = Counter("lotkeeper_dead_facts_total", "Facts kept aside, by category", ["category"])
 BATCH = Histogram(
     "lotkeeper_relay_batch_facts",

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from core.clock import Clock, utc_now
 from core.domain.books import BookKey
@@ -23,10 +24,13 @@ from models.session import Database, Writer
 from models.stores import executions as execution_store
 from models.stores import ledger as ledger_store
 from models.stores.episodes import Lines, replace_episodes
+from models.stores.executions import UNPLACED
 from models.tables.positions import FOLDED_COLUMNS
-from services.position_sync.announce import Announcement, position_changes
+from services.position_sync.announce import Announcement, position_changes, together
+from services.position_sync.asking import want_statements
 from services.position_sync.examine import Examined, RowDifference, examine
 from services.position_sync.folding import Folded
+from services.position_sync.handing import hand_on
 
 EXECUTIONS_AT_ONCE = 10_000
 _BOOKS_AT_ONCE = 1_000
@@ -197,7 +201,13 @@ async def _rebuild_batch(
         await stored_ledger.go_by_indexes(connection)
         locked = await queries.lock_books(connection, keys)
         examined = await examine(connection, keys, locked)
-        announcement = await write_examined(connection, examined, clock)
+        announcement, takers = await write_examined(connection, examined, clock)
+        while takers:
+            again = await examine(connection, sorted(takers), await queries.lock_books(connection, takers))
+            after, takers = await write_examined(connection, again, clock)
+            announcement = together(announcement, after)
+        if announcement is not None:
+            await want_statements(connection, dict.fromkeys(account for account, _ in keys))
     rebuilt.count(examined)
     _count_writes(rebuilt, examined)
     if announcement is not None and streams is not None:
@@ -217,18 +227,29 @@ def _count_writes(rebuilt: Rebuilt, examined: Examined) -> None:
 def _touched(examined: Examined, changed: set[str]) -> set[BookKey]:
     """Books of which anything differs, their mark of having to be folded included."""
     keys = examined.changed_books() | {place.key for place in examined.places}
+    keys |= {key for (key, _), place in examined.staged.items() if place != UNPLACED}
     keys |= {key for key, book in examined.stored_books.items() if book.dirty}
     if changed:
         keys |= {key for name, key in examined.owners().items() if name in changed}
     return keys
 
 
-async def write_examined(connection: Writer, examined: Examined, clock: Clock) -> Announcement | None:
-    """Write what differs of books that this transaction has locked; returns what is to be announced."""
+class Written(NamedTuple):
+    """What is to be announced, and books that go on with other lots than they did: to be folded again."""
+
+    announcement: Announcement | None
+    takers: set[BookKey]
+
+
+async def write_examined(connection: Writer, examined: Examined, clock: Clock) -> Written:
+    """Write what differs of books that this transaction has locked.
+
+    Executions that are still to be stored are left to who brings them.
+    """
     changed = examined.changed_positions
     touched = _touched(examined, changed)
     if not touched:
-        return None
+        return Written(None, set())
     now = clock()
     books = {
         key: book._replace(version=book.version + 1) if key in touched else book
@@ -249,4 +270,6 @@ async def write_examined(connection: Writer, examined: Examined, clock: Clock) -
     await ledger_store.update_books(connection, [books[key] for key in touched])
     kept = {episode.id for episode in episodes}
     folded = Folded(episodes, [one for one in removed if one.id not in kept])
-    return await Announcement.prepare(connection, list(position_changes(folded, books, examined.instruments)))
+    changes = list(position_changes(folded, books, examined.instruments))
+    announcement = await Announcement.prepare(connection, changes)
+    return Written(announcement, await hand_on(connection, examined.handed))

@@ -4,7 +4,7 @@ An entry's name goes into the inbox in the transaction of its effect: delivered 
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 
@@ -44,17 +44,23 @@ from services.position_sync.intake import (
     sort_facts,
     undecodable,
 )
+from services.position_sync.repetitions import leave_out_known
 from services.position_sync.storing import store
 from services.position_sync.stragglers import fold_commissions
 from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, Trials
+from services.position_sync.turns import Turns
 
 log = logs.get_logger(__name__)
 
 GROUP = "position_sync"
 FACTS_AT_ONCE = 4_096
-"""In one transaction: what they are in memory, decoded and as rows, is many times what the stream holds."""
+"""Decoded at once: what they are in memory is many times what the stream holds."""
+NEW_FACTS_AT_ONCE = 8_192
+"""In one transaction, which has them as rows, too. What comes late costs each transaction a fold anew."""
 
 Resolve = Callable[[Writer], Awaitable[None]]
+Part = tuple[Entry, Told]
+"""An entry and what it tells."""
 Waiting = tuple[EntryName, Sweep]
 """The end of a positions answer of which not everything had arrived, and the entry that brought it."""
 
@@ -83,6 +89,7 @@ class Relay:
         self._clock = clock
         self._admission = Admission()
         self._trials = Trials(database, clock)
+        self._turns = Turns(database, settings.facts_stream)
         self._answers = Answers(database, streams, settings, self._comparisons, clock, sweep_wait_seconds)
 
     async def handle(self, entries: Sequence[Entry]) -> None:
@@ -104,29 +111,46 @@ class Relay:
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         waiting: list[Waiting] = []
-        for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
-            waiting += await self._sift(part)
-        for entry in entries:
-            if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                waiting += await self._or_bury(entry, self._try_alone(entry))
+        async with self._turns.taken():
+            parts = self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES])
+            async for part in parts:
+                waiting += await self._sift(part)
+            for entry in entries:
+                if entry.deliveries >= SUSPICIOUS_DELIVERIES:
+                    waiting += await self._or_bury(entry, self._try_alone(entry))
         # Only now: what an answer waits for can be in our own hands.
         await self._finish(waiting)
 
-    def _parts(self, entries: Sequence[Entry]) -> Iterator[list[tuple[Entry, Told]]]:
-        """Entries with what they tell, as many at once as one transaction is to take."""
-        part: list[tuple[Entry, Told]] = []
+    async def _parts(self, entries: Sequence[Entry]) -> AsyncIterator[list[Part]]:
+        """Entries with what they tell that is not known, as many at once as one transaction is to take."""
+        part: list[Part] = []
         facts = 0
-        for entry in entries:
-            told = decode_entry(entry, self._clock())
-            if part and facts + told.facts > FACTS_AT_ONCE:
-                yield part
-                part, facts = [], 0
-            part.append((entry, told))
-            facts += told.facts
+        for decoded in self._decoded(entries):
+            told = await leave_out_known(self._database, [one for _, one in decoded])
+            for (entry, _), one in zip(decoded, told, strict=True):
+                if part and facts + len(one.items) > NEW_FACTS_AT_ONCE:
+                    yield part
+                    part, facts = [], 0
+                part.append((entry, one))
+                facts += len(one.items)
         if part:
             yield part
 
-    async def _sift(self, part: Sequence[tuple[Entry, Told]]) -> list[Waiting]:
+    def _decoded(self, entries: Sequence[Entry]) -> Iterator[list[Part]]:
+        """Entries with what they tell, as many at once as can be in memory."""
+        some: list[Part] = []
+        facts = 0
+        for entry in entries:
+            told = decode_entry(entry, self._clock())
+            if some and facts + told.facts > FACTS_AT_ONCE:
+                yield some
+                some, facts = [], 0
+            some.append((entry, told))
+            facts += told.facts
+        if some:
+            yield some
+
+    async def _sift(self, part: Sequence[Part]) -> list[Waiting]:
         """Commit entries, by halves if PostgreSQL refuses something of them: the bad one is taken apart."""
         try:
             return await self._commit([told for _, told in part], self._apply_together)
@@ -185,9 +209,8 @@ class Relay:
 
     async def _want(self, connection: Writer, effect: Effect) -> None:
         """Record what is worth comparing now; last in each transaction."""
-        differing = {account for one in effect.applied for account in one.booked.differing_accounts}
         ends = [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
-        effect.wanted = await self._comparisons.want(connection, differing, ends)
+        effect.wanted = await self._comparisons.want(connection, [one.booked for one in effect.applied], ends)
 
     async def _apply_together(self, connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
         items = [item for one in fresh for item in one.items]

@@ -7,6 +7,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.session import Database
 from services.position_sync.announce import Announcement
+from services.position_sync.asking import want_statements
 from services.position_sync.booking import Arrivals, book
 
 
@@ -17,4 +18,5 @@ async def fold_commissions(
     async with database.write() as connection:
         booked = await book(connection, Arrivals(unfolded=exec_ids), now)
         announcement = await Announcement.prepare(connection, booked.changes)
+        await want_statements(connection, booked.restated)
     await announcement.publish(database, streams, settings)

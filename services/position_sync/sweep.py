@@ -15,6 +15,7 @@ from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync import metrics
 from services.position_sync.announce import Announcement
+from services.position_sync.asking import want_statements
 from services.position_sync.booking import Arrivals, book
 from services.position_sync.faults import can_be_a_facts_fault
 from services.position_sync.stragglers import fold_commissions
@@ -72,6 +73,7 @@ class Sweep:
         async with self._database.write() as connection:
             booked = await book(connection, Arrivals(anew=keys), self._clock())
             announcement = await Announcement.prepare(connection, booked.changes)
+            await want_statements(connection, booked.restated)
         await announcement.publish(self._database, self._streams, self._settings)
 
     async def _fold_commissions(self, exec_ids: Sequence[str]) -> None:

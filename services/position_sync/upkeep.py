@@ -17,10 +17,12 @@ from core.streams.port import StreamPort
 from models.queries.jobs import overdue, unanswered_resyncs
 from models.session import Database, is_passing
 from models.stores.jobs_coalesced import claim_turn, want
-from models.tables.jobs import RECONCILE, SAY_AGAIN, SWEEP
+from models.stores.statement_differences import accounts_not_compared_since
+from models.tables.jobs import RECONCILE, SAY_AGAIN, STATEMENTS, SWEEP
 from services.position_sync import metrics
 from services.position_sync.announce import publish_left_over
 from services.position_sync.horizon import put_at
+from services.position_sync.importing.history import compare_again, last_night
 from services.position_sync.jobs import ComparisonQueue
 from services.position_sync.sweep import Sweep
 from services.position_sync.tidy import count_differences, tidy
@@ -59,6 +61,7 @@ class Upkeep:
         async with asyncio.TaskGroup() as tasks:
             steps: tuple[Callable[[], Awaitable[None]], ...] = (
                 self.compare_overdue,
+                self.compare_with_statements,
                 self.publish,
                 self.say_again,
                 self.sweep_when_due,
@@ -92,6 +95,21 @@ class Upkeep:
         for account, seconds in late:
             if seconds > _PATIENCE_SECONDS or not await self._queue.tell(account, 0):
                 await self._queue.compare(self._database, self._streams, account)
+
+    async def compare_with_statements(self) -> None:
+        """Accounts of which the ledger changed where statements tell of it; and all of them once a night."""
+        now = utc_now()
+        async with self._database.write() as writer:
+            left = await accounts_not_compared_since(writer, last_night(now))
+            await want(writer, STATEMENTS, dict.fromkeys(left, "time"), 0)
+        async with self._database.read() as reader:
+            late = await overdue(reader, STATEMENTS, grace_seconds=0, most=_MOST_AT_ONCE)
+        for account, _ in late:
+
+            async def compare(_: str, account: str = account) -> float | None:
+                return await compare_again(self._database, account, now)
+
+            await work_off(self._database, STATEMENTS, account, compare, settle_seconds=0)
 
     async def publish(self) -> None:
         """Changes that were committed by a worker that could not publish them."""

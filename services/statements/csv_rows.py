@@ -139,6 +139,7 @@ class Stating:
                 symbol=row.text("symbol"),
                 transaction_id=_own(row),
                 description=row.text("notes"),
+                own_id=row.text("id"),
             ),
         )
 

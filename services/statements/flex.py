@@ -66,7 +66,7 @@ class FlexFile:
             rows_reference.AccountInformation: values.account,
             rows_reference.SecurityInfo: values.security,
         }
-        self._waiting = (booked, actions, transfers, itemized, wholes, values)
+        self._waiting = (booked, actions, transfers, itemized, cash, wholes, values)
         self._statement: flex.Statement | None = None
         self._statements = 0
 

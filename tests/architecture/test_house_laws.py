@@ -15,6 +15,7 @@ FLOAT = re.compile(r"(?<![\w.])float\(")
 NOT_MONEY = ("models/stores/jobs.py", "services/broker/decode.py", "services/api/metrics.py")
 """A job's progress; the broker's own floats, before they become Decimals; Prometheus' numbers."""
 WALL_CLOCK = re.compile(r"\b(datetime\.(now|utcnow)|date\.today)\(")
+WAIT_FOR = re.compile(r"\basyncio\.wait_for\(")
 
 
 def lines_with(pattern: re.Pattern[str], path: Path) -> list[int]:
@@ -37,6 +38,13 @@ def test_only_the_clock_reads_the_wall_clock(path: Path) -> None:
         return  # the machine room and the pretended broker have clocks of their own
     found = lines_with(WALL_CLOCK, path)
     assert found == [], f"{path}:{found}: take the time from core.clock"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_waits_in_a_way_that_swallows_a_cancellation(path: Path) -> None:
+    """Before Python 3.12 ``asyncio.wait_for`` returns what came in the moment of a cancellation instead."""
+    found = lines_with(WAIT_FOR, path)
+    assert found == [], f"{path}:{found}: use `async with asyncio.timeout(seconds)`"
 
 
 def test_lock_files_name_no_registry() -> None:

@@ -32,6 +32,10 @@ cookie; public without either: `/livez`, `/readyz` and the static page. Errors a
 |---|---|---|
 """
 API_TAIL = """
+Two statements are taken in at a time: while that many are being handed in, `POST /api/v1/imports` answers 429
+(`too_many_files`) with `Retry-After`. One of which nothing comes for a minute is given up (408,
+`file_stalled`).
+
 ## Freshness
 
 Every answer and every WebSocket message about data carries

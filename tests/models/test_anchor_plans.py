@@ -9,7 +9,13 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from core.domain.books import BookKey
-from models.queries.anchors import anchors_of, effects_of, statements_known_by, told_of_by_statements
+from models.queries.anchors import (
+    anchors_of,
+    days_told,
+    effects_of,
+    statements_known_by,
+    told_of_by_statements,
+)
 from models.queries.known_at import books_told_of_since
 from models.session import Database, Reader, Writer
 from models.stores.executions import Received
@@ -26,9 +32,9 @@ INSERT INTO imports (kind, name, sha256, status, trigger, stated_at, imported_at
     's' || n, 's' || n, 'done', 'cli', timestamptz '2025-01-01 00:00Z' + n * interval '1 day',
     timestamptz '2025-12-01 00:00Z' + n * interval '1 day', '{}' FROM generate_series(1, 20) n;
 INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity,
-    price, commission_currency, cost, opens, closes, outcome) SELECT i.id, m.n, m.n, 'c' || m.n, m.account,
-    m.conid, m.at, -3, 11, 'USD', -30, false, true, 'matched' FROM made m JOIN imports i
-    ON i.id = 1 + m.n / 1000;
+    price, commission_currency, cost, opens, closes, outcome, reported_on) SELECT i.id, m.n, m.n,
+    'c' || m.n, m.account, m.conid, m.at, -3, 11, 'USD', -30, false, true, 'matched', '2030-01-01' FROM made m
+    JOIN imports i ON i.id = 1 + m.n / 1000;
 INSERT INTO corporate_actions (event_key, account, conid, at, cause, kind, quantity, carried,
     event_id, event_group, description, import_id, line) SELECT 'e' || m.n, m.account, m.conid, m.at,
     'split', 'FS', 1, false, '', '', '', i.id, m.n FROM made m JOIN imports i ON i.id = 1 + m.n / 1000;
@@ -60,6 +66,7 @@ ASKED: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "late anchors": lambda reader: anchors_of(reader, dict.fromkeys(KEYS, LATELY)),
     "effects": lambda reader: effects_of(reader, dict.fromkeys(KEYS)),
     "early effects": lambda reader: effects_of(reader, dict.fromkeys(KEYS, LATELY)),
+    "days": lambda reader: days_told(reader, KEYS),
     "known statements": lambda reader: statements_known_by(reader, KEYS, LATELY),
     "books of statements": lambda reader: told_of_by_statements(reader, KEYS),
     "executions without the broker's id": nothing_unnamed,

@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -6,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.settings import Settings
-from models.session import Database, is_disconnect
+from models.session import Database, OwnConnection, is_disconnect
 
 LOG = text("INSERT INTO sync_log (at, kind, message) VALUES (now(), 'test', :message)")
 
@@ -67,3 +69,28 @@ async def test_an_errors_text_carries_no_values(database: Database) -> None:
             await connection.execute(text("SELECT 1 / (CAST(:number AS integer) - 7654321)"), number)
     assert "[parameters" not in str(caught.value)
     assert "hidden" in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["read", "read_one_moment", "write", "own"])
+async def test_a_cancellation_ends_the_block_whatever_becomes_of_it_inside(
+    settings: Settings, database: Database, how: str
+) -> None:
+    own = OwnConnection(
+        settings.require_database_url(), application="test", answer_seconds=5, idle_seconds=20
+    )
+    begin = own.write if how == "own" else getattr(database, how)
+    inside = asyncio.Event()
+
+    async def work() -> None:
+        async with begin() as connection:
+            await connection.execute(text("SELECT 1"))
+            with suppress(asyncio.CancelledError):
+                inside.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await inside.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    await own.close()

@@ -8,28 +8,42 @@ from typing import Final
 
 from core.domain.days import BROKER_ZONE, HELD, HELD_OF_FUTURES
 from core.domain.disputes import COST_LEEWAY, FLEX_CUT, MONEY_LEEWAY, RATE_LEEWAY
-from models.queries.performance import STANDING
+from models.queries.anchors import DAY_BY_TIME
+from models.standing import NEWEST_FIRST, STANDING, newest
 
 _HELD_AT = "(CAST(d.day AS timestamp) + {clock}) AT TIME ZONE '" + BROKER_ZONE.key + "'"
 _LATE, _EARLY = (f"interval '{clock.hour} hours {clock.minute} minutes'" for clock in (HELD, HELD_OF_FUTURES))
+_POSITIONS = newest(
+    "stated_positions p",
+    ("conid", "as_of"),
+    columns="p.conid, p.as_of, p.quantity, p.cost, p.market_value, p.import_id, p.line, "
+    f"CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day",
+    where="p.account = :account",
+)
+_INVENTORIES = newest(
+    "stated_inventories v",
+    ("as_of",),
+    columns="v.as_of AS day, v.import_id, v.line",
+    where="v.account = :account",
+)
 
-# What is held here on a day whose holdings are told, and is not among them, is not held by the broker.
+_SEEN_AT = (
+    f"CAST({{at}} AT TIME ZONE '{BROKER_ZONE}' + interval '1 day' - CASE WHEN {{sec_type}} IN ('FUT', 'FOP') "
+    f"THEN {_EARLY} ELSE {_LATE} END - interval '1 microsecond' AS date)"
+)
+"""The first day by whose end, by the clock, something was traded."""
+
+# What is held here on a day of which all holdings are told, and is not among them, is not held by the broker.
 _POINTS = f"""
     told AS (
-        SELECT DISTINCT ON (p.conid, p.as_of) p.conid, p.as_of, p.quantity, p.cost, p.market_value,
-            p.import_id, p.line, CAST(p.as_of AT TIME ZONE '{BROKER_ZONE}' AS date) AS day
-        FROM stated_positions p {STANDING.format("p")}
-        WHERE p.account = :account
-        ORDER BY p.conid, p.as_of, i.stated_at DESC, i.id DESC
+        {_POSITIONS}
     ),
-    days AS (
-        SELECT day, max(import_id) AS import_id, min(line) AS line
-        FROM told
-        GROUP BY day
+    complete AS (
+        {_INVENTORIES}
     ),
     untold AS (
         SELECT p.conid, h.as_of, d.day, d.import_id, d.line
-        FROM days d
+        FROM complete d
         JOIN positions p ON p.account = :account AND tstzrange(p.opened_at, p.closed_at) &&
             tstzrange({_HELD_AT.format(clock=_EARLY)}, {_HELD_AT.format(clock=_LATE)}, '[]')
         JOIN instruments n ON n.conid = p.conid AND n.sec_type NOT IN ('CASH', 'BAG')
@@ -50,6 +64,39 @@ _POINTS = f"""
             SELECT conid, as_of, day, 0, NULL, NULL, import_id, line, false
             FROM untold
         ) x
+    )
+"""  # noqa: S608 - names and constants of this program's own
+# What is stated to be held is of the trades of its day and before, whatever their time.
+_MOVED = f"""
+    told_days AS (
+        SELECT e.exec_base_id, min(t.reported_on) AS day
+        FROM (
+            SELECT DISTINCT ON (t.exec_id) t.exec_id, t.reported_on
+            FROM stated_trades t {STANDING.format("t")}
+            WHERE t.account = :account AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed'
+            ORDER BY t.exec_id, i.stated_at DESC, i.id DESC
+        ) t
+        JOIN executions e USING (exec_id)
+        GROUP BY 1
+    ),
+    odd AS (
+        SELECT f.*
+        FROM (
+            SELECT e.conid, e.executed_at, CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END AS
+                quantity, coalesce(t.day, {DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")}) AS
+                day, {_SEEN_AT.format(at="e.executed_at", sec_type="n.sec_type")} AS seen
+            FROM executions e
+            JOIN instruments n USING (conid)
+            LEFT JOIN told_days t USING (exec_base_id)
+            WHERE e.account = :account AND e.corrected_by IS NULL AND e.quantity <> 0
+        ) f
+        WHERE f.day <> f.seen
+    ),
+    moved AS (
+        SELECT x.n, sum(CASE WHEN o.executed_at <= x.as_of THEN o.quantity ELSE -o.quantity END) AS quantity
+        FROM points x
+        JOIN odd o ON o.conid = x.conid AND (o.executed_at <= x.as_of) <> (o.day <= x.day)
+        GROUP BY x.n
     )
 """  # noqa: S608 - names and constants of this program's own
 _OURS = f"""
@@ -128,14 +175,16 @@ _OURS = f"""
         GROUP BY a.conid
     ),
     compared AS (
-        SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) AS our_quantity, CASE WHEN
-            coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, coalesce(r.awaited, false)
+        SELECT x.*, n.currency, n.sec_type, coalesce(h.quantity, 0) - coalesce(m.quantity, 0) AS our_quantity,
+            CASE WHEN coalesce(h.unknown, 0) = 0 THEN coalesce(h.cost, 0) END AS our_cost, m.n IS NOT NULL AS
+            moved, coalesce(r.awaited, false)
             AS awaited, coalesce(r.estimated, false) AS estimated, coalesce(c.times @>
             tstzrange(least(coalesce(x.before, g.at, x.as_of), x.as_of), x.as_of), false) AS covered
         FROM points x
         JOIN instruments n USING (conid)
         CROSS JOIN covered c
         LEFT JOIN held h ON h.n = x.n
+        LEFT JOIN moved m ON m.n = x.n
         LEFT JOIN around r ON r.n = x.n
         LEFT JOIN begun g ON g.conid = x.conid
         LEFT JOIN ledger_books b ON b.account = :account AND b.conid = x.conid
@@ -164,8 +213,16 @@ _COST = f"""
     FROM compared c
     LEFT JOIN returned r ON r.conid = c.conid
     LEFT JOIN acted a ON a.conid = c.conid
-    WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0
+    WHERE c.listed AND c.cost IS NOT NULL AND c.quantity = c.our_quantity AND c.quantity <> 0 AND
+        NOT c.moved
 """  # noqa: S608 - names and constants of this program's own
+_VALUES = newest(
+    "stated_values v",
+    ("as_of",),
+    columns="v.as_of AS day, v.import_id, v.line, coalesce(v.stock, 0) + coalesce(v.options, 0) "
+    "+ coalesce(v.bonds, 0) + coalesce(v.funds, 0) AS stated, v.other, v.stock",
+    where="v.account = :account",
+)
 # A future is worth nothing by itself: what it gains is settled in cash every day.
 _VALUE = f"""
     SELECT v.day, 'value', NULL, coalesce(CAST(:base AS text), ''), 'holdings', s.ours, v.stated, CASE
@@ -173,11 +230,7 @@ _VALUE = f"""
         s.ours IS NULL OR abs(s.ours - v.stated) > {MONEY_LEEWAY} * (1 + s.holdings) + {RATE_LEEWAY} *
         s.foreign_value, v.import_id, v.line
     FROM (
-        SELECT DISTINCT ON (v.as_of) v.as_of AS day, v.import_id, v.line, coalesce(v.stock, 0) +
-            coalesce(v.options, 0) + coalesce(v.bonds, 0) + coalesce(v.funds, 0) AS stated, v.other, v.stock
-        FROM stated_values v {STANDING.format("v")}
-        WHERE v.account = :account
-        ORDER BY v.as_of, i.stated_at DESC, i.id DESC
+        {_VALUES}
     ) v
     JOIN (
         SELECT w.day, count(*) AS holdings, bool_or(w.our_quantity <> w.quantity) AS differ, CASE WHEN
@@ -190,16 +243,15 @@ _VALUE = f"""
             FROM compared c
             LEFT JOIN LATERAL (
                 SELECT r.rate
-                FROM fx_rates r
-                JOIN imports i ON i.id = r.import_id AND i.status = 'done'
+                FROM fx_rates r {STANDING.format("r")}
                 WHERE r.currency = c.currency AND r.into_currency = CAST(:base AS text) AND r.as_of =
                     c.day AND c.currency <> CAST(:base AS text)
-                ORDER BY i.stated_at DESC, i.id DESC LIMIT 1
+                ORDER BY {NEWEST_FIRST} LIMIT 1
             ) r ON true
         ) w
         GROUP BY w.day
     ) s ON s.day = v.day
-    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0
+    WHERE v.stock IS NOT NULL AND coalesce(v.other, 0) = 0 AND v.day IN (SELECT day FROM complete)
 """  # noqa: S608 - names and constants of this program's own
 
-HOLDINGS: Final = f"WITH {_POINTS}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"
+HOLDINGS: Final = f"WITH {_POINTS}, {_MOVED}, {_OURS} {_QUANTITY} UNION ALL {_COST} UNION ALL {_VALUE}"

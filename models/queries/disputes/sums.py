@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from core.domain.days import BROKER_ZONE
 from core.domain.disputes import MONEY_LEEWAY, RATE_LEEWAY, TWR_LEEWAY
-from models.queries.performance import DAY, FLOWS, STANDING
+from models.queries.anchors import DAY_BY_TIME
+from models.queries.performance import DAY, FLOWS
+from models.standing import newest
 
 # A segment of an account (futures at another of the broker's companies) is an account of its own, named by a
 # letter behind the id, and its cash is told together with the account's.
@@ -16,6 +17,11 @@ _OWN = """{0}.account = ANY(ARRAY(
                     AND k.source = 'statement'))
         ))"""
 
+_BALANCES = newest(
+    "cash_balances b",
+    ("currency", "as_of"),
+    where="b.account = :account AND b.currency <> 'BASE_SUMMARY'",
+)
 _TOLD = f"""
     told AS (
         SELECT row_number() OVER () AS n, b.currency, b.as_of, b.cash, b.import_id, b.line, b.trades,
@@ -24,43 +30,47 @@ _TOLD = f"""
         FROM (
             SELECT c.*, lag(c.cash) OVER w AS before, lag(c.as_of) OVER w AS before_on
             FROM (
-                SELECT DISTINCT ON (b.currency, b.as_of) b.*
-                FROM cash_balances b {STANDING.format("b")}
-                WHERE b.account = :account AND b.currency <> 'BASE_SUMMARY'
-                ORDER BY b.currency, b.as_of, i.stated_at DESC, i.id DESC
+                {_BALANCES}
             ) c
             WINDOW w AS (PARTITION BY c.currency ORDER BY c.as_of)
         ) b
         WHERE coalesce(b.starting_cash, b.before) IS NOT NULL
     )
 """  # noqa: S608 - names and constants of this program's own
+_TRADES = newest(
+    "stated_trades t",
+    ("exec_id",),
+    columns="t.exec_id, t.reported_on",
+    where=f"{_OWN.format('t')} AND t.outcome <> 'disputed'",
+)
+_FLOWS = newest(
+    "cash_flows f",
+    ("flow_key",),
+    columns=f"f.currency, {DAY.format('f')} AS day, f.amount",
+    where=_OWN.format("f"),
+)
+_EVENTS = newest(
+    "corporate_actions a", ("event_key",), columns=f"a.*, {DAY.format('a')} AS day", where=_OWN.format("a")
+)
 # A correction's commission is a difference: those of all versions count, of one trade's quantity the last.
 _MONEY = f"""
     stated AS (
-        SELECT DISTINCT ON (t.exec_id) t.exec_id, t.reported_on
-        FROM stated_trades t {STANDING.format("t")}
-        WHERE {_OWN.format("t")} AND t.outcome <> 'disputed'
-        ORDER BY t.exec_id, i.stated_at DESC, i.id DESC
+        {_TRADES}
     ),
     traded AS (
-        SELECT e.*, coalesce(s.reported_on, CAST(e.executed_at AT TIME ZONE '{BROKER_ZONE}' AS date)) AS
-            day, n.currency, n.sec_type, n.multiplier / n.price_magnifier AS point_value
+        SELECT e.*, coalesce(s.reported_on, {
+    DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")
+}) AS day, n.currency, n.sec_type, n.multiplier / n.price_magnifier AS point_value
         FROM executions e
         JOIN instruments n USING (conid)
         LEFT JOIN stated s USING (exec_id)
         WHERE {_OWN.format("e")} AND n.sec_type NOT IN ('CASH', 'BAG')
     ),
     flowed AS (
-        SELECT DISTINCT ON (f.flow_key) f.currency, {DAY.format("f")} AS day, f.amount
-        FROM cash_flows f {STANDING.format("f")}
-        WHERE {_OWN.format("f")}
-        ORDER BY f.flow_key, i.stated_at DESC, i.id DESC
+        {_FLOWS}
     ),
     happened AS (
-        SELECT DISTINCT ON (a.event_key) a.*, {DAY.format("a")} AS day
-        FROM corporate_actions a {STANDING.format("a")}
-        WHERE {_OWN.format("a")}
-        ORDER BY a.event_key, i.stated_at DESC, i.id DESC
+        {_EVENTS}
     ),
     money AS (
         SELECT currency, day, CASE side WHEN 'BOT' THEN -quantity ELSE quantity END * price * point_value
@@ -128,33 +138,34 @@ CASH: Final = f"""
     FROM compared c
 """  # noqa: S608 - names and constants of this program's own
 
+_VALUES = newest(
+    "stated_values v",
+    ("as_of",),
+    columns="v.*, v.cash + v.stock + coalesce(v.options, 0) + coalesce(v.bonds, 0) + coalesce(v.funds, 0) "
+    "+ coalesce(v.accruals, 0) + coalesce(v.other, 0) AS ours",
+    where="v.account = :account",
+)
 VALUES: Final = f"""
     SELECT v.as_of AS day, 'value' AS kind, CAST(NULL AS bigint) AS conid, coalesce(v.currency, CAST(:base
         AS text), '') AS currency, 'parts' AS reference, v.ours, v.net_liquidation AS stated, 'contradiction'
         AS cause, abs(v.ours - v.net_liquidation) > {MONEY_LEEWAY} AS differs, v.import_id, v.line
     FROM (
-        SELECT DISTINCT ON (v.as_of) v.*, v.cash + v.stock + coalesce(v.options, 0) + coalesce(v.bonds, 0)
-            + coalesce(v.funds, 0) + coalesce(v.accruals, 0) + coalesce(v.other, 0) AS ours
-        FROM stated_values v {STANDING.format("v")}
-        WHERE v.account = :account
-        ORDER BY v.as_of, i.stated_at DESC, i.id DESC
+        {_VALUES}
     ) v
     WHERE v.ours IS NOT NULL
 """  # noqa: S608 - names and constants of this program's own
 
-_CHANGES = f"""
-    changes AS (
-        SELECT DISTINCT ON (c.starts_on, c.ends_on) c.*, coalesce(c.currency, CAST(:base AS text), '') AS
-            unit, c.starting + c.contribution + c.gain AS by_parts
-        FROM stated_changes c {STANDING.format("c")}
-        WHERE c.account = :account
-        ORDER BY c.starts_on, c.ends_on, i.stated_at DESC, i.id DESC
-    )
-"""  # noqa: S608 - names and constants of this program's own
+_CHANGES = newest(
+    "stated_changes c",
+    ("starts_on", "ends_on"),
+    columns="c.*, coalesce(c.currency, CAST(:base AS text), '') AS unit, "
+    "c.starting + c.contribution + c.gain AS by_parts",
+    where="c.account = :account",
+)
 _ADDS_UP = f"abs(c.by_parts - c.ending) <= {MONEY_LEEWAY}"
 # A return is compared where each day of the time is known; it is linked to the last one before.
 CHANGES: Final = f"""
-    WITH {_CHANGES}, flows AS ({FLOWS})
+    WITH changes AS ({_CHANGES}), flows AS ({FLOWS})
     SELECT c.ends_on AS day, 'change' AS kind, CAST(NULL AS bigint) AS conid, c.unit AS currency, '' AS
         reference, c.by_parts AS ours, c.ending AS stated, 'contradiction' AS cause, NOT {_ADDS_UP} AS
         differs, c.import_id, c.line

@@ -5,11 +5,25 @@ from typing import Final
 from core.domain.days import BROKER_ZONE
 from core.domain.disputes import FLEX_CUT
 from core.domain.pnl import QUANTUM
-from models.queries.performance import DAY, STANDING
+from models.queries.performance import DAY
+from models.standing import STANDING, newest
 
 _TRADE_DAY = f"coalesce(t.reported_on, CAST(t.executed_at AT TIME ZONE '{BROKER_ZONE}' AS date))"
 _LEEWAY = f"{FLEX_CUT} * (1 + {{lots}}) + 2 * {QUANTUM:f} * abs({{quantity}})"
 _METHOD = "(SELECT a.cost_method <> 'fifo' FROM broker_accounts a WHERE a.account = :account)"
+_TRADES = newest("stated_trades t", ("exec_id",), where="t.account = :account AND t.outcome <> 'disputed'")
+_EVENTS = newest(
+    "corporate_actions a",
+    ("event_key",),
+    columns=f"a.*, {DAY.format('a')} AS day",
+    where="a.account = :account",
+)
+_CLOSINGS = newest(
+    "stated_lots l",
+    ("conid", "closed_at"),
+    columns="l.conid, l.closed_at, l.import_id",
+    where="l.account = :account",
+)
 
 DISPUTED: Final = f"""
     SELECT {_TRADE_DAY} AS day, 'trade' AS kind, t.conid, '' AS currency, t.exec_id AS reference, CASE
@@ -39,10 +53,7 @@ REALIZED: Final = f"""
             AS provisional, coalesce(d.awaited, false) AS awaited, t.commission_currency <> n.currency AS
             converted
         FROM (
-            SELECT DISTINCT ON (t.exec_id) t.*
-            FROM stated_trades t {STANDING.format("t")}
-            WHERE t.account = :account AND t.outcome <> 'disputed'
-            ORDER BY t.exec_id, i.stated_at DESC, i.id DESC
+            {_TRADES}
         ) t
         JOIN executions e ON e.exec_id = t.exec_id AND e.corrected_by IS NULL AND e.quantity <> 0
         JOIN instruments n ON n.conid = t.conid
@@ -74,10 +85,7 @@ EVENTS: Final = f"""
             sum(a.quantity) AS quantity, sum(a.realized_pnl) AS stated, min(a.import_id) AS import_id,
             min(a.line) AS line
         FROM (
-            SELECT DISTINCT ON (a.event_key) a.*, {DAY.format("a")} AS day
-            FROM corporate_actions a {STANDING.format("a")}
-            WHERE a.account = :account
-            ORDER BY a.event_key, i.stated_at DESC, i.id DESC
+            {_EVENTS}
         ) a
         JOIN instruments n USING (conid)
         GROUP BY a.conid, a.at, n.currency
@@ -100,10 +108,7 @@ EVENTS: Final = f"""
 # that only the broker knows.
 LOTS: Final = f"""
     WITH latest AS (
-        SELECT DISTINCT ON (l.conid, l.closed_at) l.conid, l.closed_at, l.import_id
-        FROM stated_lots l {STANDING.format("l")}
-        WHERE l.account = :account
-        ORDER BY l.conid, l.closed_at, i.stated_at DESC, i.id DESC
+        {_CLOSINGS}
     ),
     closing AS (
         SELECT l.conid, l.closed_at, bool_or(l.opened_at IS NULL) AS untimed

@@ -16,6 +16,7 @@ from core.errors import StreamUnavailableError
 from core.events import changes, facts
 from core.settings import Settings
 from core.streams.port import Entry, StreamPort
+from core.tasks import heeding_cancellation
 from models.queries.accounts import accounts, trade_figures
 from models.queries.sync import datasets
 from models.session import Database
@@ -111,7 +112,8 @@ class Hub:
         """A fault in one round must not leave a picture that stands still and is called live."""
         while True:
             try:
-                await work()
+                with heeding_cancellation():
+                    await work()
             except Exception as error:  # noqa: BLE001 - the edge of a background task: told, and begun again
                 failures.tell(log, "hub_failed", error, task=work.__name__)
                 if work == self._keep_following:
@@ -122,9 +124,7 @@ class Hub:
         """Stop following."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     def say_bye(self, retry_after_ms: int = 500) -> None:
@@ -306,9 +306,10 @@ class Hub:
             ends = await self._ends()
             if await self._reload() and ends is not None:
                 try:
-                    # In a task of its own: Python 3.11.2 (Debian 12) leaves a task whose group failed
-                    # marked as cancelled, and each timeout in it, redis-py's too, ends in CancelledError.
-                    await asyncio.create_task(self._follow(*ends), name="hub-follow")
+                    with heeding_cancellation():
+                        # In a task of its own: Python 3.11.2 (Debian 12) leaves a task whose group failed
+                        # marked as cancelled, and each timeout in it, redis-py's too, ends in CancelledError.
+                        await asyncio.create_task(self._follow(*ends), name="hub-follow")
                 except* StreamUnavailableError:
                     self._lose_streams()
             else:
@@ -421,7 +422,8 @@ class Hub:
         while True:
             wait = max(0.0, reload_at - time.monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._refresh_asked.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._refresh_asked.wait()
             self._refresh_asked.clear()
             began = time.monotonic()
             if began >= reload_at:

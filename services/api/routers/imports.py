@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import uuid
 import zlib
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, NoReturn
 
@@ -16,7 +17,7 @@ from models.queries.disputes.compare import difference_counts
 from models.queries.imports import Imported, find_import, imports_page
 from models.stores.imports import File
 from models.stores.jobs_imports import ask_import
-from services.api.context import Shared
+from services.api.context import MOST_RECEIVED_AT_ONCE, Shared
 from services.api.openapi import answers
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, number_cursor, row_number
 from services.api.problems import ProblemError, not_found
@@ -37,6 +38,11 @@ MOST_KEPT_BYTES = 1 << 28
 MOST_RATIO = 500
 RATIO_FROM_BYTES = 1 << 24
 """From this size on, what becomes smaller by more than that ratio was made to fill a disk."""
+
+STALLED_SECONDS = 60.0
+"""Who sends nothing for so long is not waited for: others may have a file, too."""
+
+COME_AGAIN_SECONDS = 10
 
 _AT_ONCE_BYTES = 1 << 20
 
@@ -81,7 +87,7 @@ async def one_import(context: Shared, import_id: int) -> Response:
     "",
     status_code=202,
     summary="Import a statement",
-    responses=answers(JobAnswer, 413, status=202),
+    responses=answers(JobAnswer, 408, 413, status=202),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -100,10 +106,18 @@ async def hand_in(
     dry_run: Annotated[bool, Query(description="only say what would change")] = False,
 ) -> Response:
     """The body is the file itself. A worker imports it; the job's ``result`` is the report."""
-    file = await _receive(request, name.rpartition("/")[2].replace("\0", ""), kind)
-    job_id = uuid.uuid4()
-    async with context.database.write() as writer:
-        await ask_import(writer, job_id, file, dry_run=dry_run, now=context.clock())
+    if context.receiving.locked():
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too_many_files",
+            f"{MOST_RECEIVED_AT_ONCE} statements are being handed in already; try again in a moment.",
+            headers={"retry-after": str(COME_AGAIN_SECONDS)},
+        )
+    async with context.receiving:
+        file = await _receive(request, name.rpartition("/")[2].replace("\0", ""), kind)
+        job_id = uuid.uuid4()
+        async with context.database.write() as writer:
+            await ask_import(writer, job_id, file, dry_run=dry_run, now=context.clock())
     log.info("import_requested", job=str(job_id), size_bytes=file.size_bytes)
     job = Job(id=str(job_id), kind="import", status="queued", progress=None, error=None)
     return json_response(encode(JobAnswer(job=job)), HTTPStatus.ACCEPTED)
@@ -160,7 +174,7 @@ async def _receive(request: Request, name: str, kind: Format | None) -> File:
     """Take the body in, deflating it in a thread as it comes."""
     deflating = _Deflating()
     waiting = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _chunks(request):
         waiting += chunk
         if len(waiting) >= _AT_ONCE_BYTES:
             await asyncio.to_thread(deflating.take, bytes(waiting))
@@ -172,3 +186,24 @@ async def _receive(request: Request, name: str, kind: Format | None) -> File:
             HTTPStatus.UNPROCESSABLE_ENTITY, "file_empty", "Send the statement itself as the request's body."
         )
     return await asyncio.to_thread(deflating.end, name or "upload", kind)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        ProblemError: nothing of it came for a while.
+    """
+    chunks = aiter(request.stream())
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(chunks, None), STALLED_SECONDS)
+        except TimeoutError:
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "file_stalled",
+                f"Nothing of the statement came for {STALLED_SECONDS:.0f} seconds. Send it again.",
+            ) from None
+        if chunk is None:
+            return
+        yield chunk

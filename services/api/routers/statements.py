@@ -58,7 +58,7 @@ async def list_statement_differences(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """Trades, lots, holdings, cash, value and returns, as they were compared at the last import."""
+    """Trades, lots, holdings, cash, value and returns, as they were last compared (`compared_at`)."""
     after = difference_key(cursor)
     if account is not None:
         context.known_account(account)

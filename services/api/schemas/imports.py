@@ -78,7 +78,8 @@ class StatementDifferencePage(Struct, frozen=True, kw_only=True):
     """Differences from statements, newest day first.
 
     ``compared_at`` is when the account, or of all the one whose turn is longest ago, was last compared: at
-    each import. It is null where none was.
+    each import, soon after what statements tell of was folded anew, and once a night. It is null where none
+    was.
     """
 
     items: tuple[StatementDifference, ...]

@@ -18,6 +18,51 @@ _TERMS = frozenset({"expiry", "strike", "right"})
 _CONTRACT = ("expiry", "strike", "right", "multiplier")
 
 
+class _Known:
+    """Instruments by conid, and by what they are called together with the terms that a file may state.
+
+    Files state the same few terms in each row, so that each way to look them up is made once.
+    """
+
+    def __init__(self, known: Iterable[KnownInstrument] = ()) -> None:
+        self.by_conid: dict[int, KnownInstrument] = {}
+        self._called: dict[tuple[str, ...], dict[tuple[object, ...], list[KnownInstrument]]] = {}
+        for one in known:
+            self.add(one)
+
+    def add(self, one: KnownInstrument) -> None:
+        """Know one more."""
+        self.by_conid[one.instrument.conid] = one
+        for terms, called in self._called.items():
+            _note(called, terms, one)
+
+    def like(self, one: StatedInstrument) -> list[KnownInstrument]:
+        """Those of its kind, currency and stated terms that share its ISIN or a symbol, each once."""
+        terms = tuple(name for name in _CONTRACT if name in one.says)
+        called = self._called.get(terms)
+        if called is None:
+            called = self._called[terms] = {}
+            for own in self.by_conid.values():
+                _note(called, terms, own)
+        keys = _keys(one.instrument, one.isin, terms)
+        found = {own.instrument.conid: own for key in keys for own in called.get(key, ())}
+        return [own for _, own in sorted(found.items())]
+
+
+def _note(
+    called: dict[tuple[object, ...], list[KnownInstrument]], terms: Sequence[str], one: KnownInstrument
+) -> None:
+    for key in _keys(one.instrument, one.isin, terms):
+        called.setdefault(key, []).append(one)
+
+
+def _keys(instrument: Instrument, isin: str, terms: Sequence[str]) -> list[tuple[object, ...]]:
+    kind = instrument.sec_type, instrument.currency, *(getattr(instrument, name) for name in terms)
+    names = [("isin", isin)] if isin else []
+    names += [("symbol", symbol) for symbol in sorted(_symbols(instrument))]
+    return [(*kind, *name) for name in names]
+
+
 class Finding:
     """The instruments of one file, as far as they have to be found."""
 
@@ -26,7 +71,7 @@ class Finding:
         self._name = name
         self._found: dict[int, StatedInstrument] = {}
         self._names: dict[str, tuple[int, int]] = {}
-        self._new: dict[int, KnownInstrument] = {}
+        self._new = _Known()
         self._faults: list[Fault] = []
 
     async def find(self, wanted: Iterable[StatedInstrument]) -> None:
@@ -35,19 +80,21 @@ class Finding:
         if not fresh:
             return
         taken = await taken_for(self._connection, {one.name for one in fresh})
-        known = await known_as(
-            self._connection,
-            conids={one.instrument.conid for one in fresh} | set(taken.values()),
-            symbols={symbol for one in fresh for symbol in _symbols(one.instrument)},
-            isins={one.isin for one in fresh if one.isin},
+        others = [one for one in fresh if one.name not in taken]
+        known = _Known(
+            await known_as(
+                self._connection,
+                conids={one.instrument.conid for one in fresh} | set(taken.values()),
+                symbols={symbol for one in others for symbol in _symbols(one.instrument)},
+                isins={one.isin for one in others if one.isin},
+            )
         )
-        by_conid = {own.instrument.conid: own for own in known}
         for one in fresh:
             earlier = self._found.get(one.instrument.conid)
             if earlier is not None:
                 self._agrees(one, earlier.instrument)
             else:
-                self._settle(one, taken.get(one.name), by_conid | self._new)
+                self._settle(one, taken.get(one.name), known)
 
     def found(self, record: Statement) -> Statement:
         """A record with the instrument that it is about, as it was found."""
@@ -75,30 +122,31 @@ class Finding:
         if self._faults:
             raise FaultyRowsError(self._name, self._faults)
 
-    def _settle(self, one: StatedInstrument, taken: int | None, known: dict[int, KnownInstrument]) -> None:
+    def _settle(self, one: StatedInstrument, taken: int | None, known: _Known) -> None:
         told, conid = one.instrument, one.instrument.conid
-        chosen: KnownInstrument | None
+        chosen: KnownInstrument | None = None
         if conid > 0:
-            chosen = known.get(conid)
+            chosen = self._new.by_conid.get(conid) or known.by_conid.get(conid)
             if chosen is not None and not self._agrees(one, chosen.instrument):
                 chosen = KnownInstrument(told, "")
-        elif taken is not None and taken in known:
-            chosen = known[taken]
-        else:
-            chosen = self._choose(one, list(known.values()))
+        elif taken is not None:
+            chosen = known.by_conid.get(taken)
+        if conid < 0 and chosen is None:
+            chosen = self._choose(one, known)
         if chosen is None and one.lacks:
             what = f"conid {conid}" if conid > 0 else repr(one.name)
             self._fail(one, f"{what} is not known here: state {', '.join(one.lacks)}, too")
         if chosen is None:
-            chosen = self._new[conid] = KnownInstrument(told, one.isin)
+            chosen = KnownInstrument(told, one.isin)
+            self._new.add(chosen)
         isin = chosen.isin or one.isin
         self._found[conid] = replace(one, instrument=chosen.instrument, isin=isin)
         if conid < 0:
             self._names[one.name] = (one.line, chosen.instrument.conid)
 
-    def _choose(self, one: StatedInstrument, known: Sequence[KnownInstrument]) -> KnownInstrument | None:
+    def _choose(self, one: StatedInstrument, known: _Known) -> KnownInstrument | None:
         """The one known instrument that this can only be; ``None`` for none."""
-        alike = [own for own in known if _is_alike(one, own.instrument)]
+        alike = [*known.like(one), *self._new.like(one)]
         by_isin = [own for own in alike if one.isin and own.isin == one.isin]
         by_symbol = [own for own in alike if not (one.isin and own.isin) and _is_called(own.instrument, one)]
         fitting = by_isin or by_symbol
@@ -125,13 +173,6 @@ class Finding:
 
     def _fail(self, one: StatedInstrument, reason: str) -> None:
         self._faults.append(Fault(one.line, "conid" if one.instrument.conid > 0 else "symbol", reason))
-
-
-def _is_alike(one: StatedInstrument, known: Instrument) -> bool:
-    told = one.instrument
-    if (told.sec_type, told.currency) != (known.sec_type, known.currency):
-        return False
-    return all(getattr(told, name) == getattr(known, name) for name in _CONTRACT if name in one.says)
 
 
 def _is_called(known: Instrument, one: StatedInstrument) -> bool:

@@ -1,14 +1,40 @@
 """What follows from the statements that stand: what accounts were worth, and where they contradict us."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time, timedelta
+from typing import Final
 
+from core.domain.days import day_of, moment_of
 from core.domain.performance import as_contributed, daily_performance
 from models.queries import performance as queries
 from models.queries.disputes.compare import COMPARED
-from models.session import Writer
+from models.session import Database, Writer
+from models.stores.imports import none_is_under_way
 from models.stores.performance import store_stated_days
 from models.stores.statement_differences import renew_differences
+
+NIGHT: Final = time(4)
+"""New York time."""
+
+UNDER_WAY_SECONDS: Final = 30.0
+
+
+async def compare_again(database: Database, account: str, now: datetime) -> float | None:
+    """The same for one account, of which the ledger has changed since its last import.
+
+    Returns after how many seconds to try again while an import is under way: that will do it.
+    """
+    async with database.write() as connection:
+        if not await none_is_under_way(connection):
+            return UNDER_WAY_SECONDS
+        await derive_from_statements(connection, [account], now)
+    return None
+
+
+def last_night(now: datetime) -> datetime:
+    """When the last night ended for this: nobody trades, and the statements of the day are there."""
+    night = moment_of(day_of(now), NIGHT)
+    return night if night <= now else moment_of(day_of(now) - timedelta(days=1), NIGHT)
 
 
 async def derive_from_statements(connection: Writer, accounts: Iterable[str], now: datetime) -> None:

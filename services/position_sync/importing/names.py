@@ -10,13 +10,14 @@ from core.domain.stated import StatedCashFlow, StatedEvent, StatedTrade
 
 _TRADE: Final = "statement-trade"
 _OWN_TRADE: Final = "own-trade"
+_OWN_FLOW: Final = "own-flow"
 
 
 class Names:
     """Names what one file states. Rows that say the same are told apart by their number among these.
 
-    A transaction's own number does not name a trade or an event: a query may leave that column out, and then
-    the same thing would get another name. But two rows with one such number are one.
+    A transaction's own number names nothing: a query may leave that column out, and then the same thing would
+    get another name. But two rows that say the same with one such number are one.
     """
 
     def __init__(self, kind: str) -> None:
@@ -50,11 +51,14 @@ class Names:
         return str(self._named("statement-event", said, one.event_id))
 
     def flow(self, one: StatedCashFlow) -> str:
-        """What names a flow of cash: the broker's number where it has one."""
-        if one.transaction_id:
-            return f"{one.account}/{one.kind}/{one.transaction_id}"
-        said = (one.account, one.kind, one.at.isoformat(), plain(one.amount), one.currency, one.description)
-        return str(self._named("statement-flow", said, ""))
+        """What names a flow of cash: what its owner calls it, else all that is said of it."""
+        if one.own_id:
+            return f"{_OWN_FLOW}/{one.account}/{one.kind}/{one.own_id}"
+        said = (
+            *(one.account, one.kind, one.at.isoformat(), plain(one.amount), one.currency),
+            *(str(one.conid or ""), one.symbol, one.description),
+        )
+        return str(self._named("statement-flow", said, one.transaction_id))
 
     def _named(self, kind: str, said: tuple[str, ...], number: str) -> uuid.UUID:
         twins = self._twins.setdefault((kind, *said), {})

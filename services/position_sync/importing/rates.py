@@ -13,9 +13,9 @@ from typing import Final
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE
 from core.domain.rates import BaseRate, Rate, cross_rate
-from models.queries.stated_rates import DayRate, day_rates, lacking_rates
+from models.queries.stated_rates import DayRate, books_lacking_rates, day_rates, lacking_rates
 from models.session import Writer
-from models.stores.executions import RecordedRate, record_rates
+from models.stores.executions import RecordedRate, replace_rates
 from models.stores.imports_undone import named
 
 MOST_DAYS_BACK: Final = 7
@@ -25,9 +25,13 @@ _Bases = Mapping[str, Mapping[str, DayRate]]
 """By base currency, the rates into it by currency."""
 
 
-async def record_stated_rates(connection: Writer, keys: Iterable[BookKey]) -> None:
-    """Record the rates that commissions of these books need, of those that statements state."""
-    lacking = await lacking_rates(connection, keys)
+async def record_stated_rates(connection: Writer, keys: Iterable[BookKey], *, staged: bool = False) -> None:
+    """Record the rates that commissions of these books need, of those that statements state.
+
+    A rate of another day, which was all there was, gives way to that of the right one. With ``staged`` also
+    for the executions that an import brings and that are not stored yet.
+    """
+    lacking = await lacking_rates(connection, keys, staged=staged)
     if not lacking:
         return
     by_day: dict[date, dict[str, dict[str, DayRate]]] = defaultdict(lambda: defaultdict(dict))
@@ -41,7 +45,12 @@ async def record_stated_rates(connection: Writer, keys: Iterable[BookKey]) -> No
                 rate, source = found
                 recorded.append(RecordedRate(need.exec_id, need.currency, rate.value, rate.as_of, source))
                 break
-    await record_rates(connection, recorded)
+    await replace_rates(connection, recorded)
+
+
+async def books_to_convert(connection: Writer, import_id: int) -> set[BookKey]:
+    """Books with commissions that an import may bring the right rate for, whatever else it is about."""
+    return await books_lacking_rates(connection, import_id, MOST_DAYS_BACK)
 
 
 def _cross(bases: _Bases, of: str, into: str) -> tuple[Rate, str] | None:

@@ -7,7 +7,6 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from datetime import date
 from itertools import islice
 
 from core.clock import Clock, utc_now
@@ -18,26 +17,27 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
-from models.queries import stored_ledger
+from models.queries.carried import with_dependents
 from models.queries.performance import accounts_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
-from models.stores import staged_trades
-from models.stores.absences import begins_at, books_left_out, forget_absences, note_absences
+from models.stores import staged_executions, staged_trades
+from models.stores.absences import begins_at, books_left_out, forget_absences
+from models.stores.flow_names import name_flows
 from models.stores.gaps import cover, reopen
 from models.stores.imports import File
 from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
 from models.stores.jobs_coalesced import want
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
-from services.position_sync.examine import examine
+from services.position_sync.importing.fold import Bringing, fold_all
 from services.position_sync.importing.history import derive_from_statements
-from services.position_sync.importing.rates import record_stated_rates
+from services.position_sync.importing.rates import books_to_convert, record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
+from services.position_sync.importing.reviving import books_of, note_standing, set_aside_because_of
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
-from services.position_sync.rebuild import EXECUTIONS_AT_ONCE, batched, write_examined
 
 RECORDS_AT_ONCE = 5_000
 
@@ -118,14 +118,18 @@ async def undo_import(
         if found is None or found.status != "done":
             raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
         report = Report(found.name, found.kind, found.sha256, import_id=import_id)
-        keys = await books_of_import(connection, import_id)
+        aside = await set_aside_because_of(connection, import_id, clock())
+        keys = await books_of_import(connection, import_id) | books_of(aside)
+        keys = await with_dependents(connection, keys)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
-        accounts = await accounts_of_import(connection, import_id)
-        await take_back(connection, import_id, keys, clock())
+        accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
+        live = [one.received for one in aside]
+        await take_back(connection, import_id, keys, clock(), live=live)
+        await note_standing(connection, aside, clock())
         await forget_absences(connection, keys)
         await record_stated_rates(connection, keys)
-        announcement = await _fold(connection, locked, None, clock)
+        announcement = await fold_all(connection, locked, None, clock)
         await derive_from_statements(connection, accounts, clock())
         report.compare(before, await queries.figures_of(connection, keys))
         await _reopen_gaps(connection, import_id, clock)
@@ -158,17 +162,22 @@ async def _import(
     stated = [one.generated_at or one.ends_at for one in taking.periods]
     await store.date_import(connection, import_id, max(stated, default=now))
     keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
+    keys |= await books_to_convert(connection, import_id)
     await taking.describe()
+    keys = await with_dependents(connection, keys)
     locked = await _lock(connection, keys)
     # What was told live until now is known now, and nothing of these books comes in between any more.
     await staged_trades.match(connection)
     before = await queries.figures_of(connection, keys)
-    await staged_trades.store(connection, import_id, file.kind, now)
-    report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
+    await staged_trades.store(connection, import_id, now)
     await store.name_events(connection, import_id)
+    await name_flows(connection, import_id)
     await taking.count()
-    await record_stated_rates(connection, keys)
-    announcement = await _fold(connection, locked, await begins_at(connection, import_id), clock)
+    bringing = Bringing(import_id, file.kind, now, await staged_executions.make_ready(connection))
+    await record_stated_rates(connection, keys, staged=True)
+    since = await begins_at(connection, import_id)
+    announcement = await fold_all(connection, locked, since, clock, bringing)
+    report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:
         if period.complete:
@@ -180,7 +189,8 @@ async def _import(
                 by=named(import_id),
                 now=now,
             )
-    await derive_from_statements(connection, await accounts_of_import(connection, import_id), now)
+    accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
+    await derive_from_statements(connection, accounts, now)
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
     return announcement
@@ -215,34 +225,6 @@ def _next(records: Iterator[Statement]) -> list[Statement]:
 async def _lock(connection: Writer, keys: set[BookKey]) -> dict[BookKey, Book]:
     await ledger_store.ensure_books(connection, keys)
     return await ledger_queries.lock_books(connection, keys)
-
-
-async def _fold(
-    connection: Writer, locked: dict[BookKey, Book], since: date | None, clock: Clock
-) -> Announcement | None:
-    """Fold the locked books from the start and write what differs.
-
-    What was open at the end of a day, from ``since`` on, that a statement leaves out was not held: such books
-    are folded again.
-    """
-    await stored_ledger.go_by_indexes(connection)
-    announcement = await _fold_once(connection, locked, None, clock)
-    while absent := await note_absences(connection, locked, since):
-        again = await ledger_queries.lock_books(connection, absent)
-        announcement = await _fold_once(connection, again, announcement, clock)
-    return announcement
-
-
-async def _fold_once(
-    connection: Writer, locked: dict[BookKey, Book], announcement: Announcement | None, clock: Clock
-) -> Announcement | None:
-    sizes = await stored_ledger.sizes_of(connection, sorted(locked))
-    for part in batched(sizes, EXECUTIONS_AT_ONCE):
-        examined = await examine(connection, part, {key: locked[key] for key in part})
-        written = await write_examined(connection, examined, clock)
-        if written is not None:
-            announcement = written if announcement is None else announcement + written
-    return announcement
 
 
 async def _ask_to_compare(connection: Writer, keys: set[BookKey], settle_seconds: float) -> None:

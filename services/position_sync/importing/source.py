@@ -11,6 +11,8 @@ from core.domain.stated import Statement
 from models.stores.imports import File
 
 _CHUNK_BYTES = 1 << 20
+_LEVEL = 3
+"""Statements say the same over and over: zlib's default makes them a fifth smaller, in twice the time."""
 
 
 class Reading(Protocol):
@@ -112,7 +114,7 @@ def keep(source: Source) -> File:
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
-    deflater = zlib.compressobj(6)
+    deflater = zlib.compressobj(_LEVEL)
     parts: list[bytes] = []
     size_bytes = 0
     with source.path.open("rb") as file:

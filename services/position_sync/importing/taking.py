@@ -35,8 +35,9 @@ from core.domain.stated import (
 from models.session import Writer
 from models.stores import imports as store
 from models.stores import staged_trades
-from models.stores.accounts import Described, describe_new, ensure_accounts, name_accounts
+from models.stores.accounts import ensure_accounts, state_instruments
 from models.stores.staged_trades import StagedTrade
+from models.stores.stated_names import bring_accounts, bring_identities
 from services.position_sync.importing.finding import Finding
 from services.position_sync.importing.names import Names
 from services.position_sync.importing.report import Period, Report
@@ -118,12 +119,9 @@ class Taking:
         accounts = dict.fromkeys(self._accounts, self._now)
         self._report.accounts_created += await ensure_accounts(self._connection, accounts)
         named = [one for one in self._accounts.values() if one is not None]
-        await name_accounts(self._connection, [(one.account, one.base_currency, one.alias) for one in named])
-        described = [Described(one, None) for _, one in sorted(self._instruments.items())]
-        for start in range(0, len(described), _INSTRUMENTS_AT_ONCE):
-            await describe_new(self._connection, described[start : start + _INSTRUMENTS_AT_ONCE], self._now)
-        if self._identified:
-            await store.identify(self._connection, self._identified.values())
+        await bring_accounts(self._connection, self._import_id, named)
+        identified = await bring_identities(self._connection, self._import_id, self._identified)
+        await state_instruments(self._connection, self._instruments, identified, self._now)
         await store.name_instruments(self._connection, self._import_id, self._finding.names())
         await store.bring(self._connection, _DEFERRED, self._import_id, self._deferred)
 
@@ -226,7 +224,6 @@ class Taking:
 
 
 _MOST_DIGITS = 18
-_INSTRUMENTS_AT_ONCE = 5_000
 
 
 def _whole(number: str) -> int:
@@ -240,7 +237,7 @@ _FIGURES: Final[dict[type, tuple[str, ...]]] = {
     StatedLot: ("quantity", "cost", "realized_pnl"),
     StatedEvent: (
         *("quantity", "cost", "price", "realized_pnl"),
-        *("cash", "market_value", "fx_rate_to_base"),
+        *("cash", "market_value", "fx_rate_to_base", "kept_share"),
     ),
     StatedPosition: ("quantity", "cost", "mark_price", "market_value", "unrealized_pnl"),
     StatedCashFlow: ("amount", "fx_rate_to_base"),

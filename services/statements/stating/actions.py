@@ -31,6 +31,7 @@ _CAUSES: Final[dict[str, Cause]] = {
     "IC": "symbol_change",
     "SO": "spin_off",
     "CO": "spin_off",
+    "TO": "tender",
     "TC": "merger",
     "OR": "merger",
     "BM": "expiry",
@@ -157,11 +158,15 @@ def _settled(legs: Sequence[_Leg]) -> Iterator[StatedEvent]:
         return
     if len({leg.leaves for leg in legs}) == 1 and len({leg.event.quantity > ZERO for leg in legs}) > 1:
         legs = [leg._replace(leaves=leg.event.quantity < ZERO) for leg in legs]
-    came = any(not leg.leaves for leg in legs)
-    sold = any(leg.leaves and leg.stated_realized for leg in legs)
+    came = [leg for leg in legs if not leg.leaves]
+    # Where no money came, something was realized only if what came counts as bought.
+    sold = any(leg.leaves and leg.stated_realized and not leg.proceeds for leg in legs)
+    worth = [leg.value for leg in came]
     for leg in legs:
-        if leg.leaves:
-            yield _left(leg, exchanged=came)
+        if leg.leaves and came and leg.proceeds:
+            yield _left_in_part(leg, sum(worth, ZERO) if all(worth) else None)
+        elif leg.leaves:
+            yield _left(leg, exchanged=bool(came))
         else:
             yield _came(leg, exchanged=len(legs) > 1, sold=sold)
 
@@ -177,6 +182,19 @@ def _left(leg: _Leg, *, exchanged: bool) -> StatedEvent:
         points = EXACT.multiply(ZERO - event.quantity, event.instrument.point_value)
         price = per_unit(leg.proceeds, points)
     return replace(event, price=price, realized_pnl=leg.stated_realized)
+
+
+def _left_in_part(leg: _Leg, worth: Decimal | None) -> StatedEvent:
+    """What was exchanged, and paid for in part: of its cost the part that was not sold goes on.
+
+    The statement says it by what was realized. Otherwise it is divided as what came is worth to the money.
+    """
+    event = _named(leg, exchanged=True)
+    realized = leg.stated_realized or None
+    kept = None
+    if realized is None and worth is not None and worth * leg.proceeds > ZERO:
+        kept = per_unit(worth, EXACT.add(worth, leg.proceeds))
+    return replace(event, carried=True, cost=leg.stated_cost, realized_pnl=realized, kept_share=kept)
 
 
 def _came(leg: _Leg, *, exchanged: bool, sold: bool) -> StatedEvent:

@@ -2,16 +2,19 @@
 
 IBKR's cash report has a line of its own for each of these sections, so that none tells what another does:
 deposits, dividends, interest and fees are cash transactions; transaction taxes, sales taxes, charges on
-contracts for difference, payments by card and transfers are not among them. What the commission and the taxes
-of a trade have in them already is told nowhere else (Reporting Guide, "Cash Report").
+contracts for difference and transfers are not among them. What the commission and the taxes of a trade have
+in them already is told nowhere else (Reporting Guide, "Cash Report"). Payments by card have a line, too, but
+cash transactions may say that they are some: what both tell counts once, as the cash transaction has it.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from core.domain.stated import CashKind, StatedCashFlow, Statement
+from core.domain.pnl import EXACT
+from core.domain.stated import CashKind, StatedCashFlow, Statement, passed_over
 from services.statements.rows import Owned
 from services.statements.rows_cash import (
     BASE_SUMMARY,
@@ -40,6 +43,8 @@ _KINDS: Final[dict[FlexKind, CashKind]] = {
     "commission_adjustment": "commission_adjustment",
     "other": "other",
 }
+_CARD: Final = "debit card"
+_CENT: Final = Decimal("0.01")
 
 
 class Cash:
@@ -49,6 +54,8 @@ class Cash:
         self._itemized = itemized
         self._trades = trades
         self._bases = bases
+        self._by_card: Counter[tuple[str, Decimal]] = Counter()
+        self._cards: list[StatedCashFlow] = []
 
     def transaction(self, row: CashTransaction) -> Iterable[Statement]:
         """A deposit, a dividend, interest, a fee: one by one, or summed where that is all there is."""
@@ -58,6 +65,8 @@ class Cash:
         )
         if not isinstance(flow, StatedCashFlow):
             return (flow,)
+        if not row.is_summary and _CARD in f"{row.type} {row.description}".casefold():
+            self._by_card[_in_base(flow)] += 1
         return self._itemized.state(flow, "transactions", is_summary=row.is_summary)
 
     def transaction_tax(self, row: TransactionTax) -> Iterable[Statement]:
@@ -79,11 +88,25 @@ class Cash:
         return (self._flow(row, row.amount, "fee", row.at, day, row.transaction_id),)
 
     def card(self, row: DebitCardActivity) -> Iterable[Statement]:
-        """A payment by the account's card, once it is settled."""
+        """A payment by the account's card, once it is settled; it waits for what else may tell of it."""
         if said(row.status) and row.status.casefold() != "settled":
             return (ignored(row, "not_used"),)
         kind: CashKind = "withdrawal" if (row.amount or 0) < 0 else "deposit"
-        return (self._flow(row, row.amount, kind, row.at, row.posting_date or row.report_date, ""),)
+        flow = self._flow(row, row.amount, kind, row.at, row.posting_date or row.report_date, "")
+        if not isinstance(flow, StatedCashFlow):
+            return (flow,)
+        self._cards.append(flow)
+        return ()
+
+    def close(self) -> Iterator[Statement]:
+        """The payments by card that no cash transaction of the statement tells."""
+        for flow in self._cards:
+            key = _in_base(flow)
+            told = self._by_card[key] > 0
+            self._by_card[key] -= told
+            yield passed_over(flow, flow.account, "repeated") if told else flow
+        self._cards.clear()
+        self._by_card.clear()
 
     def _flow(
         self,
@@ -120,6 +143,11 @@ class Cash:
             description=_description(row),
             reported_on=getattr(row, "report_date", None) or day,
         )
+
+
+def _in_base(flow: StatedCashFlow) -> tuple[str, Decimal]:
+    """What tells a payment by card, which may be stated in the base currency, by its amount."""
+    return flow.account, EXACT.multiply(flow.amount, flow.fx_rate_to_base or 1).quantize(_CENT)
 
 
 def _kind_of(row: CashTransaction) -> CashKind:

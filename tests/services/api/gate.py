@@ -49,6 +49,10 @@ class Gate:
             writer.transport.abort()
             return
         there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+        if not self._open:
+            writer.transport.abort()
+            back.transport.abort()
+            return
         self._writers |= {writer, back}
         try:
             await asyncio.gather(_copy(reader, back), _copy(there, writer))

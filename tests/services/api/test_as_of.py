@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from core.domain.lots import CostMethod
 from core.domain.stated import StatedEvent
@@ -233,6 +234,32 @@ async def test_a_change_that_a_statement_told_of_later_was_not_known_before(
     await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
     assert (await one(ask, known_at=moment(0)))["quantity"] == "10"
     assert (await one(ask, as_of=moment(0)))["quantity"] == "20"
+
+
+async def test_what_came_for_something_else_had_cost_what_was_known_of_that_then(
+    told: Told,
+    ask: Ask,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
+    left = replace(SPLIT, cause="merger", quantity=Decimal(-20), carried=True, group="g")
+    came = replace(SPLIT, instrument=GOLD, cause="merger", quantity=Decimal(2), group="g")
+    told_of = source(tmp_path, left, came)
+    await run_import(database, streams, settings, told_of, trigger="cli", clock=told.clock)
+    await told.hear()
+    await told.hear(execution("b.01", "10", "6", seconds=2), commission("b.01", "1", seconds=2))
+    for symbol in ("GC", None):
+        wanted = {} if symbol is None else {"symbol": symbol}
+        known = [row for row in await ask(known_at=moment(1), **wanted) if row["symbol"] == "GC"]
+        assert [(row["quantity"], row["cost_basis"]) for row in known] == [("2", None)]
+        held = [row for row in await ask(as_of=moment(1), **wanted) if row["symbol"] == "GC"]
+        assert [(row["quantity"], row["cost_basis"]) for row in held] == [("2", "112")]
+        now = [row for row in await ask(known_at=moment(2), **wanted) if row["symbol"] == "GC"]
+        assert figures(now) == figures(held)
+    assert [row["symbol"] for row in await ask(as_of=at(3))] == ["ACME"], "it had not come yet"
 
 
 async def test_what_is_asked_of_the_past_is_marked_and_has_no_market(told: Told, ask: Ask) -> None:

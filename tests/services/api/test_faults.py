@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -8,12 +9,13 @@ from pydantic import SecretStr
 from sqlalchemy import text, update
 
 from core.clock import utc_now
+from core.errors import StreamUnavailableError
 from core.events.facts import AccountsListed, FactBatch, encode
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
-from services.api.live.hub import Pace
+from services.api.live.hub import Hub, Pace
 from tests.services.api.conftest import Api, Start
 from tests.services.api.gate import Gate
 from tests.services.api.portfolio import USD, beat, changed, mark, position_id, publish, tick
@@ -271,3 +273,48 @@ async def test_a_fault_of_our_own_is_told_and_the_picture_is_not_called_live(
         hub.start()
         await eventually(told, lambda found: found == "stream_down")
     await eventually(told, lambda found: found is None)
+
+
+async def stops(hub: Hub) -> bool:
+    """Whether it ends by being asked once."""
+    tasks = {*hub._tasks}
+    stopping = asyncio.create_task(hub.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=5)
+    if not done:
+        for task in asyncio.all_tasks() - {asyncio.current_task(), stopping}:
+            if task in tasks or "Hub." in repr(task):
+                task.cancel()
+    await stopping
+    return bool(done)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_figures_are_asked_for(
+    api: Api, turns: int
+) -> None:
+    hub = api.context.hub
+    await eventually(lambda: reason(api), lambda found: found != "stream_down")
+    hub._refresh_asked.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert await stops(hub)
+
+
+async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_redis_goes_away(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = api.context.hub
+    follows = asyncio.Event()
+
+    async def fails_when_cancelled(*_: object) -> None:
+        try:
+            follows.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ExceptionGroup("the tasks", [StreamUnavailableError("gone")]) from None
+
+    await hub.stop()
+    monkeypatch.setattr(hub, "_follow", fails_when_cancelled)
+    hub.start()
+    await follows.wait()
+    assert await stops(hub)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from services.api.routers import imports as router
 from services.statements.errors import NotXmlError
 from services.statements.uploads import Uploads
 from tests.services.api.conftest import Api
+from tests.services.api.portfolio import TOKEN
+from tests.waiting import comes
 
 STATEMENT = b"<FlexQueryResponse/>"
 
@@ -250,6 +253,45 @@ async def test_nothing_is_no_statement_and_too_much_is_refused(
     assert (empty_inside.status_code, empty_inside.json()["code"]) == (413, "file_too_large")
     async with database.read() as reader:
         assert (await reader.execute(text("SELECT count(*) FROM raw_payloads"))).scalar_one() == 0
+
+
+async def test_two_statements_are_handed_in_at_a_time_and_others_come_again(api: Api) -> None:
+    go_on = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield STATEMENT
+        await go_on.wait()
+        yield b" "
+
+    first = [asyncio.create_task(api.http.post("/api/v1/imports", content=slowly())) for _ in range(2)]
+    try:
+        await comes(api.context.receiving.locked)
+        refused = await api.http.post("/api/v1/imports", content=STATEMENT)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_files")
+        assert int(refused.headers["retry-after"]) > 0
+    finally:
+        go_on.set()
+    assert [(await one).status_code for one in first] == [202, 202]
+    await hand_in(api)
+
+
+async def test_who_sends_nothing_any_more_keeps_nobody_else_waiting(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "STALLED_SECONDS", 0.05)
+    asked = (
+        f"POST /api/v1/imports HTTP/1.1\r\nHost: {api.address}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Content-Length: 100\r\n\r\n<Flex"
+    )
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.api_port)
+        writer.write(asked.encode())
+        answer = await reader.readuntil(b"}")
+        assert b" 408 " in answer.partition(b"\r\n")[0]
+        assert b"file_stalled" in answer
+        writer.close()
+        await writer.wait_closed()
+    assert not api.context.receiving.locked()
 
 
 async def test_imports_are_listed_page_by_page(api: Api, database: Database) -> None:

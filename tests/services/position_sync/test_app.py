@@ -190,6 +190,46 @@ async def test_a_cancellation_that_is_swallowed_is_asked_for_again(
     assert task.cancelled()
 
 
+async def test_a_job_that_swallows_its_cancellation_does_not_keep_the_worker(
+    settings: Settings, streams: RedisStreams, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_FINISH_SECONDS", 0.05)
+
+    async def deaf() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    redis = jobs.connect(settings)
+    arq_worker = jobs.worker(settings, database, streams, redis)
+    job = arq_worker.tasks["job"] = asyncio.create_task(deaf())
+    running = asyncio.create_task(asyncio.Event().wait())
+    stopping = asyncio.create_task(jobs._stop(arq_worker, running))
+    done, _ = await asyncio.wait({stopping}, timeout=10)
+    job.cancel()
+    assert done
+    await jobs.close(redis)
+
+
+async def test_asking_for_a_comparison_ends_when_it_is_cancelled_at_whatever_moment(
+    settings: Settings,
+) -> None:
+    redis = jobs.connect(settings)
+    queue = jobs.ComparisonQueue(redis, settings)
+    await queue.tell("DU1", 1)
+    cancelled = 0
+    for turns in range(30):
+        asking = asyncio.create_task(queue.tell(f"DU{turns}", 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if asking.cancel():
+            await asyncio.wait({asking})
+            assert asking.cancelled(), turns
+            cancelled += 1
+    assert cancelled > 5
+    await jobs.close(redis)
+
+
 def test_a_worker_process_ends_cleanly_when_told_to(settings: Settings, tmp_path: Path) -> None:
     url = settings.require_database_url().replace("postgresql+asyncpg://", "postgresql://")
     program = (

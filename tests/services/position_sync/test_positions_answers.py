@@ -101,7 +101,7 @@ async def test_a_long_answer_is_worked_on_in_parts_and_comes_to_the_same(
     assert [one["quantity"] for one in expected] == 2 * [*4 * [0], *5 * [3]]
     ledger = await ledger_rows(database)
     await clear(database)
-    monkeypatch.setattr(relay_module, "FACTS_AT_ONCE", facts)
+    monkeypatch.setattr(relay_module, "NEW_FACTS_AT_ONCE", facts)
     monkeypatch.setattr(conclusions, "BOOKS_AT_ONCE", 2)
     monkeypatch.setattr(announce, "_CHANGES_AN_ENTRY", 1)
     monkeypatch.setattr(announce, "_ENTRIES_AT_ONCE", 3)

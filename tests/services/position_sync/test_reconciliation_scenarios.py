@@ -21,7 +21,7 @@ from models.queries.reconciliation import open_differences_of
 from models.session import Database
 from models.tables import broker_sessions
 from models.tables.sync import CUT_OFF
-from services.position_sync.importing.run import run_import
+from services.position_sync.importing.run import run_import, undo_import
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Hand, Rows
@@ -151,6 +151,10 @@ class World:
                 clock=self.clock,
             )
 
+    async def take_back(self) -> None:
+        """Take the first import back."""
+        await undo_import(self.database, self._streams, self._settings, 1, clock=self.clock)
+
     async def listened(self, *spans: tuple[float, float | None], reason: str = "gateway_silent") -> None:
         """The connections there were, and why they ended."""
         async with self.database.write() as connection:
@@ -177,6 +181,9 @@ def change(
     carried: bool = False,
     cost: str | None = None,
     price: str | None = None,
+    group: str = "",
+    cash: str | None = None,
+    realized: str | None = None,
 ) -> StatedEvent:
     return StatedEvent(
         line=1,
@@ -189,6 +196,9 @@ def change(
         carried=carried,
         cost=None if cost is None else Decimal(cost),
         price=None if price is None else Decimal(price),
+        group=group,
+        cash=None if cash is None else Decimal(cash),
+        realized_pnl=None if realized is None else Decimal(realized),
     )
 
 
@@ -684,6 +694,71 @@ async def statement_of_another_name(world: World) -> None:
         change("-10", "symbol_change", carried=True),
         change("10", "symbol_change", instrument=MERGED, cost="100"),
     )
+    await world.compare()
+
+
+async def exchanged(world: World, cause: Cause, brings: str, average_cost: str, **more: str) -> None:
+    """Ten that cost 100 are replaced by something else, and the broker shows what that had cost."""
+    await world.bought()
+    await world.answer(NIGHT, HELD, (MERGED, brings, average_cost))
+    await world.compare()
+    await world.state(
+        change("-10", cause, carried=True, group="one", **more),  # type: ignore[arg-type]
+        change(brings, cause, instrument=MERGED, group="one"),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_merger_for_shares(world: World) -> None:
+    await exchanged(world, "merger", "4", "25")
+
+
+@scenario
+async def statement_of_a_merger_for_shares_and_money(world: World) -> None:
+    await exchanged(world, "merger", "4", "17.5", cash="50", realized="20")
+
+
+@scenario
+async def statement_of_a_tender(world: World) -> None:
+    await exchanged(world, "tender", "10", "10")
+
+
+@scenario
+async def statement_of_a_new_name_of_two_lots(world: World) -> None:
+    await world.bought()
+    await world.tell(execution("late.01", "5", "20", seconds=50), commission("late.01", "0"))
+    await world.answer(NIGHT, HELD, (MERGED, "15", "13.333333333333333"))
+    await world.compare()
+    await world.state(
+        change("-15", "symbol_change", carried=True, group="one"),
+        change("15", "symbol_change", instrument=MERGED, group="one"),
+    )
+    await world.compare()
+
+
+@scenario
+async def statement_of_a_spin_off_at_no_stated_cost(world: World) -> None:
+    await world.bought()
+    await world.state(change("5", "spin_off", instrument=MERGED, group="one"))
+
+
+@scenario
+async def late_execution_before_a_merger(world: World) -> None:
+    await world.bought("6", "10", fee="0")
+    await world.state(
+        change("-10", "merger", carried=True, group="one"),
+        change("5", "merger", instrument=MERGED, group="one"),
+    )
+    await world.tell(execution("late.01", "4", "20", seconds=50), commission("late.01", "0"))
+    sale = execution("sold.01", "-5", "40", seconds=DAY, instrument=MERGED)
+    await world.tell(sale, commission("sold.01", "0"))
+
+
+@scenario
+async def statement_of_a_merger_taken_back(world: World) -> None:
+    await statement_of_a_merger_for_shares(world)
+    await world.take_back()
     await world.compare()
 
 

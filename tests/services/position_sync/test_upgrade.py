@@ -33,6 +33,8 @@ ADDED_SINCE_THE_FIRST = {
         "rate",
         "rate_as_of",
         "rate_source",
+        "other_days_rate",
+        "other_days_rate_as_of",
         "repeated_at",
         "stated_by",
         "live_commission",
@@ -44,7 +46,7 @@ ADDED_SINCE_THE_FIRST = {
     "instruments": ["isin", "cusip", "figi", "underlying_conid"],
     "jobs": ["details"],
     "ledger_books": ["cost_method", "sweep_epoch", "sweep_seq"],
-    "lots": ["provisional", "cost", "remaining_cost"],
+    "lots": ["provisional", "cost", "remaining_cost", "carried_at"],
     "position_events": ["replaced_quantity"],
     "position_statements": [
         "prior_as_of",
@@ -86,8 +88,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(
             text(
-                "DROP TABLE lot_disposals, inbox, inbox_trials, coalesced_jobs, observation_gaps, "
-                "performance_metrics, statement_differences, statement_comparisons, "
+                "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
+                "observation_gaps, performance_metrics, statement_differences, statement_comparisons, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )

@@ -1,6 +1,6 @@
 """What a statement leaves out, of a day of which it states all that was held, was not held."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -13,6 +13,8 @@ from core.domain.stated import StatedInventory, StatedPosition, Statement
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
+from services.position_sync.examine import Examined, Told, fold_told
+from services.position_sync.importing import fold
 from services.position_sync.importing.run import undo_import
 from services.position_sync.relay import Relay
 from services.position_sync.validate import validate_ledger
@@ -135,6 +137,26 @@ async def test_what_comes_again_is_gone_again(bring: Import, database: Database,
     )
     assert [one["quantity"] for one in await rows(EVENTS)] == [10, -10, 3, -3]
     assert len(await rows("SELECT as_of FROM stated_positions")) == 2
+    assert (await validate_ledger(database)).differences == {}
+
+
+async def test_however_often_it_comes_again_the_book_is_folded_once_more(
+    bring: Import, rows: Rows, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds: list[int] = []
+
+    def counted(told: Told) -> Examined:
+        folds.append(len(told.keys))
+        return fold_told(told)
+
+    monkeypatch.setattr(fold, "fold_told", counted)
+    days = [FRIDAY + timedelta(days=number) for number in range(12)]
+    bought = [
+        trade(f"b{number}.01", "3", seconds=number * DAY + 60, opens=True) for number in range(len(days))
+    ]
+    await bring(*bought, *(inventory(day) for day in days))
+    assert [one["quantity"] for one in await rows(EVENTS)] == [3, -3] * len(days)
+    assert folds == [1, 1]
     assert (await validate_ledger(database)).differences == {}
 
 

@@ -296,6 +296,49 @@ async def test_a_flow_of_another_statement_changes_the_days_it_belongs_to(
     assert await history() == before
 
 
+EURO = Instrument(conid=9, symbol="X", sec_type="STK", currency="EUR")
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        (money(1, "50", currency="EUR"),),
+        (brought(1, "5", "50", EURO),),
+        (
+            brought(1, "5", None, EURO),
+            StatedPosition(
+                line=1,
+                section="OpenPosition",
+                account=ACCOUNT,
+                instrument=EURO,
+                as_of=held_at(on(1), "STK"),
+                quantity=Decimal(5),
+                mark_price=Decimal(10),
+            ),
+        ),
+    ],
+    ids=["money", "a holding", "a holding that has a mark"],
+)
+async def test_a_rate_of_another_statement_values_what_came(
+    came: tuple[Any, ...],
+    bring: Import,
+    history: History,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    clock: Hand,
+) -> None:
+    await bring(worth(0, "100"), worth(1, "170"), *came)
+    before = await history()
+    assert before[1]["came"] is None
+    rate = StatedRate(line=1, section="rate", as_of=on(1), currency="EUR", into="USD", rate=Decimal("1.2"))
+    report = await bring(rate, name="b.xml")
+    assert [(one["came"], one["pnl"]) for one in await history()] == [(None, None), (60, 10)]
+    assert report.import_id is not None
+    await undo_import(database, streams, settings, report.import_id, clock=clock)
+    assert await history() == before
+
+
 async def test_a_rehearsal_leaves_the_history_as_it_is(bring: Import, history: History) -> None:
     await bring(worth(0, "100"), name="a.xml")
     before = await history()

@@ -17,6 +17,7 @@ from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import undo_import
 from services.position_sync.relay import Relay
 from services.position_sync.sweep import Sweep
+from services.position_sync.validate import validate_ledger
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -138,6 +139,58 @@ async def test_what_contradicts_a_trade_that_was_told_live_stays_aside(
     assert await rows("SELECT outcome FROM stated_trades") == [{"outcome": "disputed"}]
 
 
+ASIDE = "SELECT status FROM dead_facts ORDER BY id"
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, "DU2"])
+async def test_what_was_told_live_and_kept_aside_because_of_it_stands_now(
+    account: str, bring: Import, undo: Undo, rows: Rows, relay: Relay, database: Database
+) -> None:
+    """As if the statement had never been: also where it named another account."""
+    link = Link()
+    told = execution("a.01.01", "12", "11", seconds=1), commission("a.01.01", "2", seconds=1)
+    report = await bring(trade("a.01.01", "10", seconds=1, account=account))
+    await relay.handle([link.entry(*told)])
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+    assert await rows(ASIDE) == [{"status": "open"}]
+    undone = await undo(report)
+    assert await rows("SELECT account, quantity, commission FROM positions") == [
+        {"account": ACCOUNT, "quantity": Decimal(12), "commission": Decimal(2)}
+    ]
+    assert await rows("SELECT source, confirmed_by FROM executions") == [
+        {"source": "live", "confirmed_by": None}
+    ]
+    assert await rows(ASIDE) == [{"status": "retried"}]
+    assert undone.changed_books == (1 if account == ACCOUNT else 2)
+    assert (await validate_ledger(database)).differences == {}
+    await relay.handle([link.entry(*told)])
+    assert await rows(ASIDE) == [{"status": "retried"}]
+
+
+@pytest.mark.parametrize(("quantity", "status"), [("12", "retried"), ("13", "open")])
+async def test_what_another_statement_told_before_the_live_stream_goes_before_it(
+    quantity: str, status: str, bring: Import, undo: Undo, rows: Rows, relay: Relay, clock: Hand
+) -> None:
+    clock.now = START - timedelta(days=1)
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", quantity, seconds=1), name="b.xml")
+    await relay.handle([Link().entry(execution("a.01.01", "12", seconds=1))])
+    await undo(first)
+    assert [one["quantity"] for one in await rows("SELECT quantity FROM positions")] == [Decimal(quantity)]
+    assert await rows(ASIDE) == [{"status": status}]
+
+
+async def test_what_is_kept_aside_because_of_another_statement_stays_aside(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    first = await bring(trade("a.01.01", "10", seconds=1), name="a.xml")
+    await bring(trade("a.01.01", "10", seconds=1), name="b.xml")
+    await relay.handle([Link().entry(execution("a.01.01", "12", seconds=1))])
+    await undo(first)
+    assert await rows("SELECT quantity FROM positions") == [{"quantity": Decimal(10)}]
+    assert await rows(ASIDE) == [{"status": "open"}]
+
+
 async def test_a_trade_that_it_cancelled_counts_again(bring: Import, undo: Undo, rows: Rows) -> None:
     await bring(trade("a.01.01", "10", seconds=1, trade_id="77"), name="a.xml")
     cancelling = await bring(
@@ -247,3 +300,77 @@ async def test_without_a_rate_of_that_day_todays_counts_and_says_that_it_is_not_
     await Sweep(database, streams, settings, clock=clock).run()
     told = await rows("SELECT rate_source FROM commission_reports ORDER BY exec_id")
     assert [one["rate_source"] for one in told] == ["ExchangeRate of another day", "ExchangeRate"]
+
+
+CHARGED_LATE = (
+    execution("a.01.01", "10", seconds=-20 * 86400),
+    commission("a.01.01", "2", currency="CHF", seconds=1),
+)
+LONG_AGO = date(2026, 10, 31)
+
+
+async def todays_rates(relay: Relay, link: Link) -> None:
+    await relay.handle(
+        [link.entry(exchange_rate("CHF", "1", seconds=5), exchange_rate("USD", "1", seconds=5))]
+    )
+
+
+@pytest.mark.parametrize("stated", [False, True], ids=["of another book", "of what it states, too"])
+async def test_the_rate_of_its_day_takes_the_place_of_another_days_wherever_it_was_needed(
+    stated: bool, bring: Import, undo: Undo, rows: Rows, relay: Relay, database: Database
+) -> None:
+    """And the other one comes back, to the digit, although another is told by then."""
+    link = Link()
+    await todays_rates(relay, link)
+    await relay.handle([link.entry(*CHARGED_LATE)])
+    before = await ledger_rows(database)
+    assert await rows(RATE) == [{"rate": 1, "rate_source": "ExchangeRate of another day"}]
+    told = trade("a.01.01", "10", commission="2", commission_currency="CHF", seconds=-20 * 86400)
+    report = await bring(
+        rate(LONG_AGO, "CHF", "1.05"), rate(LONG_AGO, "USD", "0.84"), *([told] if stated else ())
+    )
+    assert await rows(RATE) == [{"rate": Decimal("1.25"), "rate_source": f"import {report.import_id}"}]
+    assert await rows("SELECT commission FROM positions") == [{"commission": Decimal("2.5")}]
+    assert report.changed_books == 1
+    assert (await validate_ledger(database)).differences == {}
+    await relay.handle([link.entry(exchange_rate("CHF", "1.1", seconds=50))])
+    await undo(report)
+    assert await ledger_rows(database) == before
+    assert await rows(RATE) == [{"rate": 1, "rate_source": "ExchangeRate of another day"}]
+
+
+async def test_another_statements_rate_of_that_day_is_next_when_one_is_taken_back(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    link = Link()
+    await todays_rates(relay, link)
+    await relay.handle([link.entry(*CHARGED_LATE)])
+    first, second = [
+        await bring(rate(LONG_AGO, "CHF", value), rate(LONG_AGO, "USD", "1"), name=f"{value}.xml")
+        for value in ("2", "3")
+    ]
+    await undo(first)
+    assert await rows(RATE) == [{"rate": 3, "rate_source": f"import {second.import_id}"}]
+    await undo(second)
+    assert await rows(RATE) == [{"rate": 1, "rate_source": "ExchangeRate of another day"}]
+
+
+async def test_a_rate_of_its_own_day_stays(bring: Import, rows: Rows, relay: Relay) -> None:
+    link = Link()
+    await todays_rates(relay, link)
+    charged = execution("a.01.01", "10", seconds=1), commission("a.01.01", "2", currency="CHF", seconds=1)
+    await relay.handle([link.entry(*charged)])
+    await bring(rate(date(2026, 11, 20), "CHF", "2"), rate(date(2026, 11, 20), "USD", "1"))
+    assert await rows(RATE) == [{"rate": 1, "rate_source": "ExchangeRate"}]
+
+
+async def test_a_rate_stands_when_a_statement_with_another_amount_in_that_currency_is_taken_back(
+    bring: Import, undo: Undo, rows: Rows, relay: Relay
+) -> None:
+    link = Link()
+    await todays_rates(relay, link)
+    charged = execution("a.01.01", "10", seconds=1), commission("a.01.01", "2", currency="CHF", seconds=1)
+    await relay.handle([link.entry(*charged)])
+    report = await bring(trade("a.01.01", "10", commission="3", commission_currency="CHF", seconds=1))
+    await undo(report)
+    assert await rows(RATE) == [{"rate": 1, "rate_source": "ExchangeRate"}]

@@ -91,7 +91,7 @@ def test_a_dividend_in_another_company_s_shares_is_no_split() -> None:
         ("RS", "symbol_change", "OLD(US1) SPLIT 1 FOR 10"),
         ("IC", "symbol_change", "OLD(US1) CUSIP/ISIN CHANGE TO (US2)"),
         ("TC", "merger", "OLD(US1) MERGED(Acquisition) WITH US2 1 FOR 10"),
-        ("TO", "corporate_action", "OLD(US1) TENDERED TO US2 1 FOR 10"),
+        ("TO", "tender", "OLD(US1) TENDERED TO US2 1 FOR 10"),
     ],
 )
 @pytest.mark.parametrize("side", [1, -1], ids=["long", "short"])

@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 
 from core.domain.stated import EXTERNAL, StatedCashFlow
-from tests.services.statements.statements import all_of, element, reasons, stated, trade
+from services.statements.flex import FlexFile
+from tests.services.statements.statements import (
+    HEAD,
+    all_of,
+    element,
+    in_statement,
+    reasons,
+    stated,
+    trade,
+)
 
 
 def cash(**changed: str) -> str:
@@ -197,6 +206,41 @@ def test_what_a_service_was_taxed_what_holding_a_cfd_cost_and_what_a_card_paid()
     assert (found[0].transaction_id, found[0].description, found[1].conid) == ("9", "news", 4)
     pending = stated(base, element("DebitCardActivity", **card, status="Pending"))
     assert reasons(pending) == ["not_used"]
+
+
+def card(amount: str, **changed: str) -> str:
+    said = {"accountId": "U1", "currency": "USD", "fxRateToBase": "0.9", "postingDate": "20230103"}
+    return element("DebitCardActivity", **said | {"amount": amount, "category": "RETAIL"} | changed)
+
+
+def paid(amount: str, **changed: str) -> str:
+    said = {"type": "Debit Card Activity", "symbol": "", "conid": "", "amount": amount, "transactionID": ""}
+    return cash(**said | changed)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["before", "after"])
+def test_a_payment_by_card_that_is_a_cash_transaction_as_well_counts_once(order: int) -> None:
+    """Three payments of one amount, two of which both sections tell; one is stated in the base currency."""
+    rows = [
+        *(paid("-20"), paid("-20", type="Deposits/Withdrawals", description="DEBIT CARD PURCHASE")),
+        *(card("-20"), card("-18", currency="BASE_SUMMARY", fxRateToBase="1"), card("-20"), card("-7")),
+        *(paid("-7", type="Deposits/Withdrawals", description="WIRE"), card("-20", accountId="U2")),
+    ]
+    base = element("AccountInformation", accountId="U1", currency="EUR")
+    records = stated(base, *rows[::order])
+    told = [
+        (flow.account, flow.section, flow.amount)
+        for flow in sorted(all_of(StatedCashFlow, records), key=lambda flow: (flow.account, flow.section))
+    ]
+    assert told[:3] == [("U1", "CashTransaction", amount) for amount in (-20, -20, -7)[::order]]
+    assert sorted(told[3:5]) == [("U1", "DebitCardActivity", -20), ("U1", "DebitCardActivity", -7)]
+    assert told[5:] == [("U2", "DebitCardActivity", -20)]
+    assert reasons(records) == ["repeated", "repeated"]
+
+
+def test_a_payment_by_card_of_one_statement_is_not_another_statements() -> None:
+    told = in_statement(paid("-20"), "</FlexStatement>", HEAD, card("-20"))
+    assert len(all_of(StatedCashFlow, list(FlexFile(told.encode())))) == 2
 
 
 def test_a_currency_trade_is_told_as_what_it_did_to_both_currencies() -> None:

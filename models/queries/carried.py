@@ -1,0 +1,149 @@
+"""Which books hand lots on to which, by the corporate actions that statements tell of, and which lots."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+
+from core.domain.anchors import Anchor
+from core.domain.books import BookKey
+from core.domain.carried import Handed
+from core.domain.lots import CarriedLot
+from core.domain.money import ZERO
+from core.domain.pnl import EXACT
+from models.book_keys import BOOKS, book_arrays
+from models.session import Reader, Writer
+from models.standing import STANDING, newest
+
+KNOWN: Final = f"{STANDING} AND i.imported_at <= coalesce(CAST(:known_by AS timestamptz), 'infinity')"
+"""The import ``i`` of a row ``{0}``, if it stands and had been imported by then."""
+
+OF_BOOK: Final = "t.account = k.account AND t.conid = k.conid"
+"""That a row ``t`` is about a book ``k``."""
+
+_NOT_LINKING: Final = "('transfer', 'exercise_or_assignment', 'expiry', 'split')"
+"""Of these the statement says itself what they cost, or nothing moves from one instrument to another."""
+
+
+def linking(row: str) -> str:
+    """The condition that a corporate action's leg belongs with others, between which cost may move."""
+    return f"{row}.event_group <> '' AND {row}.quantity <> 0 AND {row}.cause NOT IN {_NOT_LINKING}"
+
+
+# One index probe a book, said so that no plan reads a whole table for a batch.
+_TAKERS = (
+    "SELECT * FROM corporate_actions f WHERE f.account = {0}.account AND f.conid = {0}.conid "  # noqa: S608 - no input in it
+    f"AND f.carried AND {linking('f')} OFFSET 0) f CROSS JOIN LATERAL ("
+    "SELECT * FROM corporate_actions t WHERE t.account = f.account AND t.event_group = f.event_group "
+    f"AND NOT t.carried AND t.conid <> f.conid AND {linking('t')} OFFSET 0) t"
+)
+WITH_DEPENDENTS: Final = (
+    f"WITH RECURSIVE d(account, conid) AS (SELECT k.account, k.conid FROM {BOOKS} "  # noqa: S608 - the same
+    f"UNION SELECT t.account, t.conid FROM d CROSS JOIN LATERAL ({_TAKERS.format('d')})"
+)
+"""Books ``d``: those that ``book_arrays`` names, and whatever goes on with lots of any of them."""
+
+_takers = text(
+    f"SELECT DISTINCT t.account, t.conid FROM {BOOKS} CROSS JOIN LATERAL ({_TAKERS.format('k')}"  # noqa: S608 - the same
+)
+_with_dependents = text(f"{WITH_DEPENDENTS} SELECT account, conid FROM d")  # noqa: S608 - the same
+_BROUGHT = newest(
+    "corporate_actions t",
+    ("event_key",),
+    where=f"{OF_BOOK} AND NOT t.carried AND {linking('t')}",
+    standing=KNOWN,
+)
+# Of one action that brings several things nobody says what each has of the cost. What went to and fro at one
+# moment would hand its cost round in a circle.
+_links = text(
+    "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity "  # noqa: S608 - the same
+    f"FROM {BOOKS} "
+    f"CROSS JOIN LATERAL ({_BROUGHT}) t "
+    "CROSS JOIN LATERAL (SELECT * FROM corporate_actions f WHERE f.account = t.account "
+    "AND f.event_group = t.event_group AND f.import_id = t.import_id AND f.carried "
+    f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')} OFFSET 0) f "
+    "WHERE NOT EXISTS (SELECT FROM corporate_actions o WHERE o.account = t.account "
+    "AND o.event_group = t.event_group AND o.import_id = t.import_id AND o.event_key <> t.event_key "
+    f"AND NOT o.carried AND {linking('o')}) "
+    "AND NOT EXISTS (SELECT FROM corporate_actions x JOIN corporate_actions y ON y.account = x.account "
+    "AND y.event_group = x.event_group AND y.import_id = x.import_id AND y.conid = f.conid "
+    f"AND NOT y.carried AND {linking('y')} WHERE x.account = t.account AND x.conid = t.conid "
+    f"AND x.at = t.at AND x.carried AND {linking('x')}) "
+    "ORDER BY t.account, t.conid, t.event_key, f.conid, f.event_key"
+)
+_handed = text(
+    "SELECT c.account, c.conid, c.event_key, c.opened_at, c.quantity, c.cost, c.provisional "  # noqa: S608 - the same
+    f"FROM {BOOKS} JOIN carried_lots c USING (account, conid) "
+    "ORDER BY c.account, c.conid, c.event_key, c.seq"
+)
+
+
+class Link(NamedTuple):
+    """That ``event`` of a book brought what ``source_event`` took from another: ``quantity``, signed."""
+
+    book: BookKey
+    event: str
+    source: BookKey
+    source_event: str
+    quantity: Decimal
+
+
+async def takers_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
+    """The books that go on with lots of these."""
+    rows = await connection.execute(_takers, book_arrays(keys))
+    return {(row.account, row.conid) for row in rows}
+
+
+async def with_dependents(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
+    """Books, with those that go on with lots of any of them, however far on."""
+    rows = await connection.execute(_with_dependents, book_arrays(keys))
+    return {(row.account, row.conid) for row in rows}
+
+
+async def links_of(
+    connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
+) -> list[Link]:
+    """From where these books go on with lots, by what the statements that stand say."""
+    rows = await connection.execute(_links, {**book_arrays(keys), "known_by": known_by})
+    return [
+        Link(
+            (row.account, row.conid),
+            row.event_key,
+            (row.account, row.source),
+            row.source_key,
+            row.quantity,
+        )
+        for row in rows
+    ]
+
+
+async def handed_on_by(connection: Reader | Writer, keys: Iterable[BookKey]) -> Handed:
+    """What is stored of what these books handed on."""
+    found: dict[BookKey, dict[str, list[CarriedLot]]] = {}
+    for row in await connection.execute(_handed, book_arrays(keys)):
+        events = found.setdefault((row.account, row.conid), {})
+        events.setdefault(row.event_key, []).append(CarriedLot(*row[3:]))
+    return {key: {event: tuple(lots) for event, lots in events.items()} for key, events in found.items()}
+
+
+def hand_over(anchors: Mapping[BookKey, list[Anchor]], links: Iterable[Link], handed: Handed) -> None:
+    """Give each change that brought lots those lots; what the old book did not hold is of unknown cost."""
+    brought: dict[tuple[BookKey, str], list[Link]] = {}
+    for link in links:
+        brought.setdefault((link.book, link.event), []).append(link)
+    for (key, event), sources in brought.items():
+        told = anchors.get(key, [])
+        for number, one in enumerate(told):
+            if one.key == event:
+                taken = [lot for link in sources for lot in _lots_of(link, handed, one.as_of)]
+                told[number] = one._replace(taken=tuple(sorted(taken, key=lambda lot: lot.opened_at)))
+
+
+def _lots_of(link: Link, handed: Handed, at: datetime) -> Sequence[CarriedLot]:
+    lots = handed.get(link.source, {}).get(link.source_event, ())
+    lacking = ZERO - link.quantity
+    for lot in lots:
+        lacking = EXACT.subtract(lacking, lot.quantity)
+    return lots if not lacking else [*lots, CarriedLot(at, lacking, None, provisional=True)]

@@ -1,0 +1,130 @@
+"""Workers apply what a stream holds one after the other, and do not depend on it."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from core.errors import DatabaseUnavailableError
+from models.session import Database
+from services.position_sync.relay import Relay
+from services.position_sync.turns import Turns
+from tests.services.position_sync.conftest import Another, Rows
+from tests.services.position_sync.facts import Link, execution
+from tests.services.position_sync.ledger_rows import count
+from tests.services.position_sync.test_repetitions import waiting_for
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def turns(database: Database) -> Turns:
+    """Of one who waits longer than any test."""
+    return Turns(database, "facts", patience_seconds=60)
+
+
+async def test_turns_come_in_the_order_in_which_they_were_asked_for(turns: Turns, database: Database) -> None:
+    had: list[int] = []
+
+    async def have(number: int) -> None:
+        async with turns.taken():
+            had.append(number)
+
+    async with asyncio.TaskGroup() as tasks, turns.taken():
+        for number in range(4):
+            tasks.create_task(have(number))
+            waits = waiting_for(database, "pg_advisory_xact_lock")
+            await eventually(waits, lambda waiting, wanted=number + 1: waiting == wanted)
+        assert had == []
+    assert had == [0, 1, 2, 3]
+
+
+async def test_another_stream_has_its_own_turns(turns: Turns, database: Database) -> None:
+    other = Turns(database, "other facts", patience_seconds=60)
+    async with asyncio.timeout(10), turns.taken(), other.taken():
+        pass
+
+
+async def test_who_waited_too_long_goes_on_without_and_leaves_nothing_behind(
+    turns: Turns, database: Database
+) -> None:
+    impatient = Turns(database, "facts", patience_seconds=0.01)
+    async with turns.taken(), asyncio.timeout(10):
+        async with impatient.taken():
+            pass
+        async with impatient.taken():
+            pass
+    async with asyncio.timeout(10), impatient.taken():
+        pass
+
+
+async def test_the_turn_of_who_says_nothing_for_too_long_is_over(turns: Turns, database: Database) -> None:
+    silent = Turns(database, "facts", patience_seconds=0.05)
+    async with silent.taken(), asyncio.timeout(10), turns.taken():
+        pass
+
+
+async def test_a_turn_that_ends_badly_is_over_and_says_why(turns: Turns) -> None:
+    with pytest.raises(KeyError):
+        async with turns.taken():
+            raise KeyError
+    async with asyncio.timeout(10), turns.taken():
+        pass
+
+
+async def test_a_lost_turn_harms_nothing(turns: Turns, database: Database) -> None:
+    async with turns.taken(), database.write() as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                "AND pid <> pg_backend_pid() "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+    async with asyncio.timeout(10), turns.taken():
+        pass
+
+
+async def test_entries_wait_for_their_turn_before_anything_is_locked(
+    relay: Relay, another: Another, database: Database
+) -> None:
+    async with another()._turns.taken():
+        task = asyncio.create_task(relay.handle([Link().entry(execution("a.01", "3"))]))
+        await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        assert not task.done()
+        assert await count(database, "inbox") == 0
+    await task
+    assert await count(database, "executions") == 1
+
+
+async def test_entries_whose_turn_does_not_come_because_postgresql_goes_are_given_back(
+    relay: Relay, another: Another, database: Database
+) -> None:
+    async with another()._turns.taken():
+        task = asyncio.create_task(relay.handle([Link().entry(execution("a.01", "3"))]))
+        await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        async with database.write() as connection:
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+                    "AND NOT granted "
+                    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
+            )
+        with pytest.raises(DatabaseUnavailableError):
+            await task
+    assert await count(database, "inbox") == 0
+
+
+async def test_a_fill_that_comes_late_leaves_what_ended_before_it_as_it_is(relay: Relay, rows: Rows) -> None:
+    link = Link()
+    sizes = ("2", "-5", "7", "-9", "1")
+    await relay.handle(
+        [link.entry(*(execution(f"{n}.01", size, seconds=10 * n) for n, size in enumerate(sizes, 1)))]
+    )
+    positions = "SELECT ordinal, CAST(xmin AS text) AS written, quantity FROM positions ORDER BY ordinal"
+    before = await rows(positions)
+    assert [row["quantity"] for row in before] == [0, 0, 0, -4]
+    await relay.handle([link.entry(execution("x.01", "-1", seconds=35))])
+    after = await rows(positions)
+    assert after[:2] == before[:2]
+    assert [row["quantity"] for row in after] == [0, 0, 0, -5]
