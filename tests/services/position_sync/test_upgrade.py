@@ -18,7 +18,7 @@ from tests.services.position_sync.test_replay import script
 
 ADDED_SINCE_THE_FIRST = {
     "broker_accounts": ["cost_method"],
-    "broker_links": ["state"],
+    "broker_links": ["heard_at", "clock_offset_seconds", "state"],
     "broker_sessions": [
         "client_id",
         "holder",
@@ -43,9 +43,10 @@ ADDED_SINCE_THE_FIRST = {
     ],
     "dead_facts": ["seq", "status", "resolved_at", "retries"],
     "executions": ["confirmed_by"],
-    "instruments": ["isin", "cusip", "figi", "underlying_conid"],
+    "instruments": ["isin", "cusip", "figi", "underlying_conid", "liquid_hours", "time_zone"],
     "jobs": ["details"],
     "ledger_books": ["cost_method", "sweep_epoch", "sweep_seq"],
+    "marks": ["priced_at"],
     "lots": ["provisional", "cost", "remaining_cost", "carried_at"],
     "position_events": ["replaced_quantity"],
     "position_statements": [
@@ -89,7 +90,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
         await connection.execute(
             text(
                 "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
-                "observation_gaps, performance_metrics, statement_differences, statement_comparisons, "
+                "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
+                "statement_differences, statement_comparisons, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )

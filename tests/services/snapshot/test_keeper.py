@@ -99,7 +99,7 @@ async def test_while_postgresql_is_away_nothing_is_said_and_it_goes_on_by_itself
 async def test_the_partitions_of_the_next_months_are_there_before_the_month_turns(
     database: Database, settings: Settings, clock: Hand
 ) -> None:
-    clock.now = datetime(2026, 12, 31, 23, 59, 58, tzinfo=UTC)
+    clock.now = datetime(2026, 12, 31, 23, 59, 55, tzinfo=UTC)
     one = Keeper(database, settings, clock=clock)
     await asyncio.gather(*(one.make_room() for _ in range(3)))
     assert await names(database) == [
@@ -107,7 +107,7 @@ async def test_the_partitions_of_the_next_months_are_there_before_the_month_turn
     ]
     await seed(database, FIRST, at=clock.now)
     await one.look()
-    clock.forward(seconds=3)
+    clock.forward(seconds=6)
     await tell(database, clock.now, FIRST)
     await one.look()
     for month in ("2026_12", "2027_01"):
