@@ -197,7 +197,8 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
     chunks = aiter(request.stream())
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(chunks, None), STALLED_SECONDS)
+            async with asyncio.timeout(STALLED_SECONDS):
+                chunk = await anext(chunks, None)
         except TimeoutError:
             raise ProblemError(
                 HTTPStatus.REQUEST_TIMEOUT,
