@@ -13,6 +13,9 @@ STANDING: Final = "JOIN imports i ON i.id = {0}.import_id AND i.status = 'done'"
 NEWEST_FIRST: Final = "i.stated_at DESC, i.id DESC"
 """The order of imports ``i`` in which the first counts."""
 
+BASE_ID: Final = "regexp_replace({0}.exec_id, '[.][0-9]+$', '')"
+"""What an execution of a row ``{0}`` is called apart from its revision, as ``split_exec_id`` has it."""
+
 
 def newest(
     told: str, keys: Sequence[str], *, columns: str = "", where: str = "true", standing: str = STANDING

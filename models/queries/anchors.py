@@ -13,12 +13,11 @@ from sqlalchemy import text
 from core.domain.anchors import Anchor
 from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
-from core.domain.executions import split_exec_id
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
 from models.queries.carried import KNOWN, OF_BOOK, Link, hand_over, handed_on_by, linking, links_of
 from models.session import Reader, Writer
-from models.standing import newest
+from models.standing import BASE_ID, newest
 
 
 def _until_midnight(clock: time) -> timedelta:
@@ -112,14 +111,16 @@ _REPORTED = newest(
     where=f"{OF_BOOK} AND t.reported_on IS NOT NULL AND t.outcome <> 'disputed'",
     standing=KNOWN,
 )
-# Those of which a statement names another day than the time does: few, and of all books but those of other
-# continents none. What was told live has its time to the second only, more or less.
+# Those of which statements name another day than the time does: few, and of all books but those of other
+# continents none. What counts of a corrected trade is the day of its first version, as the time is; and what
+# was told live has its time to the second only, more or less.
 _days = text(
-    f"SELECT k.account, k.conid, d.exec_id, d.reported_on FROM {_BOOKS} JOIN instruments n USING (conid) "  # noqa: S608 - no input in it
-    f"CROSS JOIN LATERAL ({_REPORTED}) d WHERE "
+    f"SELECT k.account, k.conid, d.base_id, d.day FROM {_BOOKS} JOIN instruments n USING (conid) "  # noqa: S608 - no input in it
+    f"CROSS JOIN LATERAL (SELECT {BASE_ID.format('t')} AS base_id, min(t.executed_at) AS at, "
+    f"min(t.reported_on) AS day FROM ({_REPORTED}) t GROUP BY 1) d WHERE "
     + " OR ".join(
-        f"d.reported_on <> {DAY_BY_TIME.format(at=at, sec_type='n.sec_type')}"
-        for at in ("(d.executed_at - interval '1 second')", "(d.executed_at + interval '1 second')")
+        f"d.day <> {DAY_BY_TIME.format(at=at, sec_type='n.sec_type')}"
+        for at in ("(d.at - interval '1 second')", "(d.at + interval '1 second')")
     )
 )
 _told_of = text(
@@ -167,15 +168,11 @@ async def effects_of(
 async def days_told(
     connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
 ) -> dict[BookKey, dict[str, date]]:
-    """The days that statements say trades count to, where the time may say another; by id without revision.
-
-    What counts of a corrected trade is the day of its first version, as the time is.
-    """
+    """The days that statements say trades count to, where the time says another; by id without revision."""
     limits: dict[BookKey, datetime | None] = dict.fromkeys(keys)
     days: dict[BookKey, dict[str, date]] = {}
     for row in await connection.execute(_days, _parameters(limits, known_by)) if limits else ():
-        told, (base_id, _) = days.setdefault((row.account, row.conid), {}), split_exec_id(row.exec_id)
-        told[base_id] = min(row.reported_on, told.get(base_id, row.reported_on))
+        days.setdefault((row.account, row.conid), {})[row.base_id] = row.day
     return days
 
 

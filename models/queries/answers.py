@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from core.domain.books import Book, BookKey
+from models.queries.carried import with_dependents_of
 from models.session import Writer
 
 _OWN = (
@@ -17,12 +18,18 @@ _BEGINS = (
     "AND b.broker_quantity <> 0"
 )
 _CAN_BE_FLAT = "b.broker_sweep <> {sweep} AND (b.broker_quantity IS DISTINCT FROM 0 OR b.quantity <> 0)"
-_lock = text(
-    "WITH locked AS MATERIALIZED (SELECT 1 FROM ledger_books b "  # noqa: S608 - no input in it
+# With them those that go on with their lots: all at once, in the order in which everybody locks books.
+_CHANGED = (
+    "SELECT b.account, b.conid FROM ledger_books b "  # noqa: S608 - no input in it
     "LEFT JOIN unnest(CAST(:accounts AS text[]), CAST(:sweeps AS text[])) AS w(account, sweep) "
     f"ON w.account = b.account WHERE {_OWN} OR ({_BEGINS.format(sweep='w.sweep')}) "
-    f"OR ({_CAN_BE_FLAT.format(sweep='w.sweep')}) ORDER BY b.account, b.conid FOR UPDATE OF b) "
-    "SELECT count(*) FROM locked"
+    f"OR ({_CAN_BE_FLAT.format(sweep='w.sweep')})"
+)
+_lock = text(
+    f"{with_dependents_of(_CHANGED)}, "  # noqa: S608 - as above
+    "locked AS MATERIALIZED (SELECT 1 FROM (SELECT account, conid FROM d ORDER BY account, conid) o "
+    "CROSS JOIN LATERAL (SELECT FROM ledger_books b WHERE b.account = o.account AND b.conid = o.conid "
+    "FOR UPDATE) b) SELECT count(*) FROM locked"
 )
 _told = text(
     "SELECT count(*) FILTER (WHERE b.broker_sweep = :sweep) AS books, "  # noqa: S608 - as above

@@ -39,11 +39,18 @@ _TAKERS = (
     "SELECT * FROM corporate_actions t WHERE t.account = f.account AND t.event_group = f.event_group "
     f"AND NOT t.carried AND t.conid <> f.conid AND {linking('t')} OFFSET 0) t"
 )
-WITH_DEPENDENTS: Final = (
-    f"WITH RECURSIVE d(account, conid) AS (SELECT k.account, k.conid FROM {BOOKS} "  # noqa: S608 - the same
-    f"UNION SELECT t.account, t.conid FROM d CROSS JOIN LATERAL ({_TAKERS.format('d')})"
-)
-"""Books ``d``: those that ``book_arrays`` names, and whatever goes on with lots of any of them."""
+
+
+def with_dependents_of(books: str) -> str:
+    """``WITH`` the books ``d``: those of a query, and whatever goes on with lots of any of them."""
+    return (
+        f"WITH RECURSIVE d(account, conid) AS ({books} "  # noqa: S608 - the same
+        f"UNION SELECT t.account, t.conid FROM d CROSS JOIN LATERAL ({_TAKERS.format('d')})"
+    )
+
+
+WITH_DEPENDENTS: Final = with_dependents_of(f"SELECT k.account, k.conid FROM {BOOKS}")  # noqa: S608 - the same
+"""The same of the books that ``book_arrays`` names."""
 
 _takers = text(
     f"SELECT DISTINCT t.account, t.conid FROM {BOOKS} CROSS JOIN LATERAL ({_TAKERS.format('k')}"  # noqa: S608 - the same

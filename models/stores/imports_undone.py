@@ -8,7 +8,7 @@ from sqlalchemy import text, update
 
 from core.domain.books import BookKey
 from models.session import Writer
-from models.standing import STANDING, newest
+from models.standing import BASE_ID, STANDING, newest
 from models.stores.executions import Place, Received, insert_executions, restore_rates
 from models.stores.stated_names import forget_names
 from models.stores.unnamed_executions import unname
@@ -16,12 +16,10 @@ from models.tables import imports
 from models.tables.executions import RATE_COLUMNS
 from models.tables.imports import BROUGHT
 
-# What an execution is called apart from its revision, as ``split_exec_id`` has it.
-_BASE = "regexp_replace({0}.exec_id, '[.][0-9]+$', '')"
 _REVISION = "coalesce(CAST(substring({0}.exec_id FROM '[.]([0-9]+)$') AS integer), 0)"
 _lay_out = text(
     "CREATE TEMPORARY TABLE taken_back ON COMMIT DROP AS SELECT DISTINCT exec_id, "  # noqa: S608 - no input
-    f"{_BASE.format('t')} AS base FROM stated_trades t WHERE import_id = :id"
+    f"{BASE_ID.format('t')} AS base FROM stated_trades t WHERE import_id = :id"
 )
 # So that nobody takes many for few.
 _analyze = text("ANALYZE taken_back")
@@ -29,7 +27,7 @@ _analyze = text("ANALYZE taken_back")
 _ASIDE = (
     f"stated_trades d {STANDING.format('d')} "  # noqa: S608 - no input
     "WHERE d.import_id <> :id AND d.outcome = 'disputed' AND d.aside IS NOT NULL "
-    f"AND {_BASE.format('d')} IN (SELECT base FROM taken_back)"
+    f"AND {BASE_ID.format('d')} IN (SELECT base FROM taken_back)"
 )
 _books_of_import = text(
     "SELECT account, conid FROM (SELECT account, conid FROM stated_trades WHERE import_id = :id UNION "  # noqa: S608 - names of this program's own
@@ -58,15 +56,15 @@ _delete_executions = text(
 _untold = text(
     "SELECT k.exec_id FROM "  # noqa: S608 - as above
     "unnest(CAST(:exec_ids AS text[]), CAST(:times AS timestamptz[])) AS k(exec_id, at) "
-    f"WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = {_BASE.format('k')} "
+    f"WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = {BASE_ID.format('k')} "
     f"AND (e.exec_id = k.exec_id OR (e.revision = {_REVISION.format('k')} AND e.quantity > 0))) "
-    f"AND NOT EXISTS (SELECT FROM {_ASIDE} AND {_BASE.format('d')} = {_BASE.format('k')} "
+    f"AND NOT EXISTS (SELECT FROM {_ASIDE} AND {BASE_ID.format('d')} = {BASE_ID.format('k')} "
     "AND i.imported_at <= k.at)"
 )
 # Of those that contradict each other the first that was imported stands now.
 _revive = text(
     "WITH aside AS (SELECT DISTINCT ON (base, revision) * FROM (SELECT d.*, i.kind, "  # noqa: S608 - as above
-    f"{_BASE.format('d')} AS base, {_REVISION.format('d')} AS revision FROM {_ASIDE}) d "
+    f"{BASE_ID.format('d')} AS base, {_REVISION.format('d')} AS revision FROM {_ASIDE}) d "
     "WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = d.exec_id) AND NOT EXISTS (SELECT FROM "
     "executions e WHERE (e.exec_base_id, e.revision) = (d.base, d.revision) AND e.quantity > 0) "
     "ORDER BY base, revision, import_id, number) "

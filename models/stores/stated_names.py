@@ -54,10 +54,16 @@ _forget_identities = text(
     f"LEFT JOIN ({_newest('stated_identities', 'conid', _IDENTITY, _OTHERS)}) n USING (conid) "
     f"WHERE m.import_id = :id AND t.conid = m.conid AND ({_are}) IS DISTINCT FROM ({_left})"
 )
-# In the order in which everybody writes instruments, so that none waits for who waits for him.
-_lock_identified = text(
-    "SELECT FROM instruments WHERE conid IN (SELECT conid FROM stated_identities WHERE import_id = :id) "
-    "ORDER BY conid FOR UPDATE"
+# In the order in which everybody writes accounts and instruments, and before books, as everybody does.
+_lock_named = (
+    text(
+        "SELECT FROM broker_accounts WHERE account IN (SELECT account FROM stated_accounts "
+        "WHERE import_id = :id) ORDER BY account FOR NO KEY UPDATE"
+    ),
+    text(
+        "SELECT FROM instruments WHERE conid IN (SELECT conid FROM stated_identities WHERE import_id = :id) "
+        "ORDER BY conid FOR NO KEY UPDATE"
+    ),
 )
 _forget_accounts = text(
     "UPDATE broker_accounts a SET alias = CASE WHEN a.alias = m.alias THEN n.alias ELSE a.alias END, "  # noqa: S608 - as above
@@ -101,11 +107,16 @@ async def bring_accounts(connection: Writer, import_id: int, stated: Iterable[St
     await name_accounts(connection, [(one.account, one.base_currency, one.alias) for one in told])
 
 
+async def lock_named(connection: Writer, import_id: int) -> None:
+    """Lock the accounts and instruments that an import names. To be done before books are locked."""
+    for lock in _lock_named:
+        await connection.execute(lock, {"id": import_id})
+
+
 async def forget_names(connection: Writer, import_id: int) -> None:
     """Let what only an import stated be gone, and what another states, too, be that one's.
 
-    To be done while its rows are there.
+    To be done while its rows are there, and what it names is locked.
     """
-    await connection.execute(_lock_identified, {"id": import_id})
     await connection.execute(_forget_identities, {"id": import_id})
     await connection.execute(_forget_accounts, {"id": import_id})

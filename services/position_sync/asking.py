@@ -50,8 +50,11 @@ class Comparisons:
         wanted = dict.fromkeys(differing, CHANGE)
         wanted |= {account: POSITIONS for answer in answers for account in answer.accounts}
         await want(connection, RECONCILE, wanted, self._settle_seconds)
-        for one in booked:
-            await want_statements(connection, one.restated)
+        restated: dict[str, datetime | None] = {}
+        for account, since in (item for one in booked for item in one.restated.items()):
+            known = restated.get(account, since)
+            restated[account] = None if known is None or since is None else min(known, since)
+        await want_statements(connection, restated)
         return wanted
 
     async def ask(self, wanted: Mapping[str, str]) -> None:

@@ -200,7 +200,7 @@ async def _act(
     if restated:
         booked = await book(connection, Arrivals(anew=restated, locked=restated), now)
         found.changes.extend(booked.changes)
-        locked |= await lock_books(connection, restated)
+        locked = await lock_books(connection, locked)  # with those that go on with lots of them
     differing = [locked[key] for key in sorted(found.hold) if verdicts[key] is Verdict.DIFFERENT]
     found.untold.update(key[1] for key in found.hold if verdicts[key] is not Verdict.DIFFERENT)
     if around is None or not differing:

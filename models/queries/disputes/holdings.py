@@ -119,10 +119,11 @@ _OURS = f"""
         LEFT JOIN made_up m ON m.position_id = v.position_id AND m.at = v.executed_at
         WHERE v.position_id IN (SELECT position_id FROM hit)
         UNION ALL
-        SELECT l.position_id, l.opened_at, CASE WHEN l.exec_id IS NULL AND m.at IS NOT NULL THEN 2 ELSE 0
-            END, 0, coalesce(l.cost + l.commission, 0), CAST(l.cost IS NULL AS int), NULL
+        SELECT l.position_id, coalesce(l.carried_at, l.opened_at), CASE WHEN l.exec_id IS NULL AND m.at IS
+            NOT NULL THEN 2 ELSE 0 END, 0, coalesce(l.cost + l.commission, 0), CAST(l.cost IS NULL AS int),
+            NULL
         FROM lots l
-        LEFT JOIN made_up m ON m.position_id = l.position_id AND m.at = l.opened_at
+        LEFT JOIN made_up m ON m.position_id = l.position_id AND m.at = coalesce(l.carried_at, l.opened_at)
         WHERE l.position_id IN (SELECT position_id FROM hit)
         UNION ALL
         SELECT d.position_id, d.closed_at, CASE WHEN d.exec_id IS NULL AND m.at IS NOT NULL THEN 2 ELSE 0

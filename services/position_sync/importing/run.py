@@ -29,6 +29,7 @@ from models.stores.gaps import cover, reopen
 from models.stores.imports import File
 from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
 from models.stores.jobs_coalesced import want
+from models.stores.stated_names import lock_named
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.importing.fold import Bringing, fold_all
@@ -121,6 +122,7 @@ async def undo_import(
         aside = await set_aside_because_of(connection, import_id, clock())
         keys = await books_of_import(connection, import_id) | books_of(aside)
         keys = await with_dependents(connection, keys)
+        await lock_named(connection, import_id)
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
         accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}

@@ -4,11 +4,18 @@ import asyncio
 from datetime import UTC, datetime
 from itertools import count
 
+from msgspec.structs import replace
+
 from core.domain.instruments import Instrument
 from core.domain.stated import StatedInstrument
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.queries.ledger import lock_books
 from models.session import Database
 from models.stores.accounts import Described, upsert_instruments
+from services.position_sync.importing.run import undo_import
 from tests.services.position_sync.conftest import Rows
+from tests.services.position_sync.facts import ACCOUNT
 from tests.services.position_sync.importing.conftest import Import
 from tests.services.position_sync.importing.statements import trade
 from tests.waiting import eventually
@@ -76,3 +83,18 @@ async def test_what_identifies_an_instrument_is_noted_and_stays_where_the_next_l
     await bring(other, name="c.xml")
     [known] = await rows("SELECT symbol, isin, figi FROM instruments")
     assert known == {"symbol": "S3", "isin": "US3", "figi": "F3"}
+
+
+async def test_an_undo_waits_for_who_describes_an_instrument_before_it_holds_its_book(
+    bring: Import, database: Database, streams: RedisStreams, settings: Settings, rows: Rows
+) -> None:
+    report = await bring(stated(KNOWN, "US3"), trade("a.01", "1", instrument=KNOWN))
+    assert report.import_id is not None
+    async with database.write() as live:
+        renamed = replace(KNOWN, symbol="OTHER")
+        await upsert_instruments(live, [Described(renamed, NOW)], NOW)
+        undone = asyncio.create_task(undo_import(database, streams, settings, report.import_id))
+        await eventually(lambda: rows(WAITING), lambda pids: len(pids) == 1)
+        assert await lock_books(live, [(ACCOUNT, KNOWN.conid)])
+    await undone
+    assert await isins(rows) == [""]

@@ -12,6 +12,7 @@ from core.domain.instruments import Instrument
 from core.domain.stated import StatedEvent, StatedPosition
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries.answers import lock_changing
 from models.session import Database
 from models.stores.cost_methods import set_cost_method
 from services.position_sync.importing.run import undo_import
@@ -68,6 +69,8 @@ def held(instrument: Instrument, quantity: str, cost: str | None, *, seconds: fl
         cost=None if cost is None else Decimal(cost),
     )
 
+
+COSTS = "SELECT day, conid, ours, stated FROM statement_differences WHERE kind = 'cost'"
 
 Lots = list[tuple[datetime, Decimal, Decimal | None, bool]]
 
@@ -384,3 +387,25 @@ async def test_however_it_was_learnt_the_ledger_is_what_a_fold_from_scratch_give
     await rebuild(database, streams, settings)
     assert await ledger_rows(database) == before
     assert await sound(database)
+
+
+async def test_what_came_is_no_part_of_what_was_held_before_it_came(bring: Import, rows: Rows) -> None:
+    await bring(
+        trade("a.01", "10", "20", seconds=0, commission="0"),
+        trade("n.01", "5", "10", seconds=10, commission="0", instrument=NEWCO),
+        held(NEWCO, "5", "50", seconds=LATER - 90_000),
+        held(NEWCO, "25", "250", seconds=LATER + 90_000),
+        gone(ACME, "-10"),
+        leg(NEWCO, "20"),
+    )
+    assert await rows(COSTS) == []
+
+
+async def test_an_answer_locks_with_a_book_those_that_go_on_with_its_lots(
+    bring: Import, database: Database
+) -> None:
+    free = text("SELECT conid FROM ledger_books ORDER BY conid FOR UPDATE SKIP LOCKED")
+    await bring(trade("a.01", "10", "20", seconds=0), gone(ACME, "-10"), leg(FIRST, "20"))
+    async with database.write() as connection, database.write() as other:
+        await lock_changing(connection, [], [(ACCOUNT, ACME.conid)])
+        assert (await other.execute(free)).all() == []

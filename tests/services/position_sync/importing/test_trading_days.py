@@ -65,6 +65,21 @@ async def test_what_is_the_next_days_is_not_among_what_was_held(
     assert (await validate_ledger(database)).differences == {}
 
 
+async def test_a_correction_that_is_reported_later_leaves_the_trade_on_its_day(
+    bring: Import, database: Database, rows: Rows
+) -> None:
+    await bring(
+        period(10, starts_at=WEEK),
+        BOUGHT,
+        traded("b.01", "3", time(15), FRIDAY),
+        traded("b.02", "2", time(15), MONDAY),
+        holding("12"),
+        inventory(),
+    )
+    assert {one["cause"] for one in await rows(EVENTS)} == {None}
+    assert (await validate_ledger(database)).differences == {}
+
+
 async def test_what_is_told_live_in_the_night_is_not_among_what_was_held(
     bring: Import, relay: Relay, database: Database, rows: Rows
 ) -> None:
