@@ -19,6 +19,7 @@ class LotRow(NamedTuple):
     seq: int
     exec_id: str | None
     opened_at: datetime
+    carried_at: datetime | None
     quantity: Decimal
     remaining: Decimal
     price: Decimal | None

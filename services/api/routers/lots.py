@@ -42,6 +42,7 @@ def _lot(row: LotRow, disposals: list[DisposalRow]) -> Lot:
         seq=row.seq,
         exec_id=row.exec_id,
         opened_at=row.opened_at,
+        carried_at=row.carried_at,
         quantity=plain(row.quantity),
         remaining=plain(row.remaining),
         price=_amount(row.price),

@@ -28,12 +28,14 @@ class Lot(Struct, frozen=True, kw_only=True):
     """What one fill opened (or, without ``exec_id``, an adjustment), and what became of it.
 
     ``unit_cost`` is per unit with the multiplier and without commission; an adjustment's is the broker's
-    average cost, which has it.
+    average cost, which has it. ``carried_at`` is when it came from another instrument, in a merger, say; it
+    was opened in that one.
     """
 
     seq: int
     exec_id: str | None
     opened_at: Moment
+    carried_at: Moment | None
     quantity: Amount
     remaining: Amount
     price: Amount | None

@@ -23,6 +23,14 @@ async def test_each_lot_says_what_became_of_it(api: Api) -> None:
     assert [lot["disposals"] for lot in (await api.get(f"{AAPL}/lots"))["items"]] == [[], []]
 
 
+async def test_a_lot_that_came_from_another_instrument_says_when(api: Api, seeded: Database) -> None:
+    async with seeded.write() as writer:
+        carried = (t.lots.c.position_id == position_id("aapl")) & (t.lots.c.seq == 1)
+        await writer.execute(update(t.lots).where(carried).values(carried_at=NOW))
+    items = (await api.get(f"{AAPL}/lots"))["items"]
+    assert [lot["carried_at"] for lot in items] == [f"{NOW:%Y-%m-%dT%H:%M:%S}Z", None]
+
+
 async def test_the_averages_are_those_of_the_whole_position_on_every_page(api: Api) -> None:
     page = await api.get(f"{WON}/lots", limit=1)
     assert (page["average_entry_price"], page["average_exit_price"]) == ("400.4", "406")

@@ -106,6 +106,7 @@ _LOT = Lot(
     seq=1,
     exec_id="0000e0d5.69cbfe2a.01.01",
     opened_at=OPENED,
+    carried_at=None,
     quantity="140",
     remaining="100",
     price="227.5",
