@@ -62,15 +62,21 @@ _BROUGHT = newest(
     where=f"{OF_BOOK} AND NOT t.carried AND {linking('t')}",
     standing=KNOWN,
 )
+# A later statement may tell of one leg only.
+_TOOK = newest(
+    "corporate_actions f",
+    ("event_key",),
+    where="f.account = t.account AND f.event_group = t.event_group AND f.carried "
+    f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')}",
+    standing=KNOWN,
+)
 # Of one action that brings several things nobody says what each has of the cost. What went to and fro at one
 # moment would hand its cost round in a circle.
 _links = text(
     "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity "  # noqa: S608 - the same
     f"FROM {BOOKS} "
     f"CROSS JOIN LATERAL ({_BROUGHT}) t "
-    "CROSS JOIN LATERAL (SELECT * FROM corporate_actions f WHERE f.account = t.account "
-    "AND f.event_group = t.event_group AND f.import_id = t.import_id AND f.carried "
-    f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')} OFFSET 0) f "
+    f"CROSS JOIN LATERAL ({_TOOK}) f "
     "WHERE NOT EXISTS (SELECT FROM corporate_actions o WHERE o.account = t.account "
     "AND o.event_group = t.event_group AND o.import_id = t.import_id AND o.event_key <> t.event_key "
     f"AND NOT o.carried AND {linking('o')}) "

@@ -2,7 +2,8 @@
 
 Left out is only what stays as it is, whoever changes what: an execution that was told live is never changed
 (a correction is another one), and a commission is changed only by a later report than the last one, which by
-then is this. So it does not matter what others commit between our look and our commit.
+then is this. So it does not matter what others commit between our look and our commit. That a commission was
+told again is committed on its own, before the entry's effect: the amount is the same, whoever told it.
 """
 
 from collections import Counter

@@ -409,3 +409,11 @@ async def test_an_answer_locks_with_a_book_those_that_go_on_with_its_lots(
     async with database.write() as connection, database.write() as other:
         await lock_changing(connection, [], [(ACCOUNT, ACME.conid)])
         assert (await other.execute(free)).all() == []
+
+
+async def test_a_later_statement_may_tell_of_one_leg_only(bring: Import, lots_of: Any) -> None:
+    await bring(trade("a.01", "10", "20", seconds=0, commission="0"), gone(ACME, "-10"), leg(NEWCO, "20"))
+    carried = [(at(0), Decimal(20), Decimal(200), False)]
+    assert await lots_of(NEWCO) == carried
+    await bring(leg(NEWCO, "20"), name="later.xml")
+    assert await lots_of(NEWCO) == carried
