@@ -58,7 +58,7 @@ class Trial(NamedTuple):
 TRIALS = {
     "ack_before_commit": Trial(dying_at("before_commit", 2), deaths={"before_commit": 3}),
     "skip_the_inbox": Trial(
-        dying_while_the_link_says_how_it_is(6), alone=False, journal=True, deaths={"after_commit": 2}
+        dying_while_the_link_says_how_it_is(6), alone=False, journal=True, deaths={"after_commit": 1}
     ),
     "trim_by_length": Trial(workers_stopped(1.0)),
     "drop_while_redis_is_down": Trial(redis_killed(1.0), exclusive=True),

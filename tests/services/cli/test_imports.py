@@ -134,7 +134,7 @@ def test_what_a_statement_says_otherwise_is_told_with_its_cause_and_exit_code_5(
     said = lk("validate", "statements")
     assert said.code == 5
     assert "docs/statements.md" in said.err
-    assert "holdings_differ" in said.out
+    assert "contradiction" in said.out
     told = lk("validate", "statements", "--account", "myaccount", "--json")
     assert told.code == 5
     assert told.data["accounts"] == ["myaccount"]

@@ -136,7 +136,7 @@ async def test_a_commission_that_changed_waits_for_its_book(
     changed = Link().entry(STORED[0], commission("a.01", "7", seconds=9))
     async with locked_books(database):
         task = asyncio.create_task(relay.handle([changed]))
-        await eventually(waiting_for(database, "FROM ledger_books b"))
+        await eventually(waiting_for(database, "WITH RECURSIVE d(account, conid)"))
         assert not task.done()
     await task
     assert await rows(CHARGED) == [{"commission": 7}]
