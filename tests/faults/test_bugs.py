@@ -16,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("faults")
 SIZE, PACE, POISON_EVERY = 3000, 1500, 1000
 AT_ONCE = 3
 """Runs beside each other: the server has connections for so many."""
+_MOST_TURNS = 60
+"""Of the line, until the worker has died as often as it should: it takes a while to come back."""
 
 
 def dying_at(point: str, times: int) -> Disturb:
@@ -33,8 +35,11 @@ def dying_while_the_link_says_how_it_is(times: int) -> Disturb:
 
     async def disturb(rig: Rig, _rng: object, _figures: Figures) -> None:
         await rig.until_told(0.05)
-        with lives(rig.folder / "lives", "after_commit", times):
-            for _ in range(times):
+        folder = rig.folder / "lives"
+        with lives(folder, "after_commit", times):
+            for _ in range(_MOST_TURNS):
+                if not any(folder.iterdir()):
+                    break
                 await rig.tell_simulator("connectivity_lost")
                 await asyncio.sleep(0.2)
                 await rig.tell_simulator("connectivity_restored")
