@@ -8,6 +8,7 @@ from msgspec import json
 from sqlalchemy import text
 
 from models.session import Writer
+from models.tables.jobs import STATEMENTS
 
 _COLUMNS = (
     "id, account, day, kind, cause, conid, currency, reference, ours, stated, import_id, line, found_at"
@@ -45,7 +46,12 @@ _concerned = text(
     "WHERE p.account = k.account) OR EXISTS (SELECT FROM stated_periods p WHERE p.account = k.account "
     "AND p.ends_at > k.at) ORDER BY c.account"
 )
-_not_since = text("SELECT account FROM statement_comparisons WHERE compared_at < :moment ORDER BY account")
+# One that is wished for already keeps its time: what fails is not tried again at once.
+_not_since = text(
+    "SELECT c.account FROM statement_comparisons c WHERE c.compared_at < :moment AND NOT EXISTS ("
+    "SELECT FROM coalesced_jobs j WHERE j.kind = :kind AND j.account = c.account AND j.done < j.wanted) "
+    "ORDER BY c.account"
+)
 _NAMED = (
     "CAST(md5(concat_ws('/', CAST(:account AS text), c.kind, c.import_id, c.line, c.reference, c.conid, "
     "c.currency, c.day)) AS uuid)"
@@ -62,8 +68,8 @@ async def accounts_concerned(connection: Writer, since: Mapping[str, datetime | 
 
 
 async def accounts_not_compared_since(connection: Writer, moment: datetime) -> list[str]:
-    """Accounts that were compared with their statements, but not since then."""
-    rows = await connection.execute(_not_since, {"moment": moment})
+    """Accounts that were compared with their statements, but not since then; without those asked for."""
+    rows = await connection.execute(_not_since, {"moment": moment, "kind": STATEMENTS})
     return [row.account for row in rows]
 
 

@@ -20,6 +20,7 @@ from models.stores.accounts import Described
 from models.stores.executions import ReceivedCommission, confirm_commissions
 from services.position_sync import metrics
 from services.position_sync.booking import merge
+from services.position_sync.faults import is_datas_fault
 from services.position_sync.intake import Item, Told, is_same
 
 _WORTH_A_LOOK = 100
@@ -38,9 +39,15 @@ async def leave_out_known(database: Database, told: Sequence[Told]) -> list[Told
     exec_ids = {one.exec_id for one in executions} | {one.fact.exec_id for one in reports}
     if len(exec_ids) < _WORTH_A_LOOK:
         return list(told)
-    async with database.read() as reader:
-        stored = await stored_executions(reader, exec_ids)
-        instruments = await detailed_instruments(reader, {one.conid for one in stored.values()})
+    try:
+        async with database.read() as reader:
+            stored = await stored_executions(reader, exec_ids)
+            instruments = await detailed_instruments(reader, {one.conid for one in stored.values()})
+    except Exception as error:
+        if not is_datas_fault(error):
+            raise
+        # An id that PostgreSQL cannot even be asked for: whoever applies these finds it and sets it aside.
+        return list(told)
     confirmed = await _confirm(database, reports, stored)
     pending = {one.fact.exec_id for one in reports if not _is_settled(one, stored, confirmed)}
     described = {one.instrument for one in executions}

@@ -78,19 +78,23 @@ async def _examined(
         sizes = [
             one._replace(executions=one.executions + bringing.executions.get(one.key, 0)) for one in sizes
         ]
-    folding: asyncio.Future[Examined] | None = None
+    folding: list[asyncio.Future[Examined]] = []
     try:
         for part in batched(sizes, EXECUTIONS_AT_ONCE):
             told = await read_told(
                 connection, part, {key: locked[key] for key in part}, staged=bringing is not None
             )
-            upcoming = asyncio.ensure_future(asyncio.to_thread(fold_told, told))
-            before, folding = folding, upcoming
-            if before is not None:
-                yield await before
-        if folding is not None:
-            yield await folding
+            folding.append(asyncio.ensure_future(asyncio.to_thread(fold_told, told)))
+            if len(folding) > 1:
+                yield await _first_of(folding)
+        if folding:
+            yield await _first_of(folding)
     finally:
         # A thread cannot be stopped: nothing goes on before it has ended.
-        if folding is not None:
-            await asyncio.gather(folding, return_exceptions=True)
+        await asyncio.gather(*folding, return_exceptions=True)
+
+
+async def _first_of(folding: list[asyncio.Future[Examined]]) -> Examined:
+    examined = await asyncio.shield(folding[0])
+    del folding[0]
+    return examined

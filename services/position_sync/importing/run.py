@@ -212,7 +212,7 @@ async def _batches(reading: Reading) -> AsyncGenerator[list[Statement]]:
     records = iter(reading)
     upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
     try:
-        while batch := await upcoming:
+        while batch := await asyncio.shield(upcoming):
             upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
             yield batch
     finally:

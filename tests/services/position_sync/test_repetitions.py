@@ -194,3 +194,11 @@ async def test_a_replay_beside_what_is_new_gives_the_rows_of_one_after_the_other
         for entry in news:
             tasks.create_task(workers[1].handle([entry]))
     assert await ledger_rows(database) == expected
+
+
+async def test_what_cannot_even_be_looked_up_is_set_aside_and_the_rest_booked(
+    relay: Relay, database: Database
+) -> None:
+    await relay.handle([Link().entry(*STORED, execution("c\x00.01", "1", seconds=6))])
+    assert await count(database, "executions") == 2
+    assert await count(database, "dead_facts") == 1

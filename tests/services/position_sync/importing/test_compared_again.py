@@ -12,6 +12,7 @@ from models.session import Database
 from models.stores import imports as store
 from models.stores.cost_methods import set_cost_method
 from services.position_sync import jobs
+from services.position_sync import upkeep as upkeep_module
 from services.position_sync.importing.history import last_night
 from services.position_sync.rebuild import rebuild
 from services.position_sync.relay import Relay
@@ -140,3 +141,22 @@ def test_a_night_ends_at_four_in_new_york() -> None:
     noon = datetime(2026, 11, 20, 17, tzinfo=UTC)
     assert last_night(noon) == datetime(2026, 11, 20, 9, tzinfo=UTC)
     assert last_night(noon - timedelta(hours=9)) == datetime(2026, 11, 19, 9, tzinfo=UTC)
+
+
+async def test_a_comparison_that_fails_is_not_tried_again_at_once(
+    bring: Import, database: Database, upkeep: Upkeep, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stated(bring, database)
+    await change(database, "UPDATE statement_comparisons SET compared_at = now() - interval '2 days'")
+    tries: list[str] = []
+
+    async def fail(_database: Database, account: str, _now: datetime) -> float | None:
+        tries.append(account)
+        raise RuntimeError
+
+    monkeypatch.setattr(upkeep_module, "compare_again", fail)
+    await upkeep.compare_with_statements()
+    await upkeep.compare_with_statements()
+    assert tries == [ACCOUNT]
+    (wish,) = await rows("SELECT due_at > now() AS waits FROM coalesced_jobs WHERE kind = 'statements'")
+    assert wish["waits"]
