@@ -8,11 +8,12 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.report import Report
-from services.position_sync.importing.run import run_import
+from services.position_sync.importing.run import run_import, undo_import
 from tests.services.position_sync.conftest import Hand
 from tests.services.position_sync.importing.statements import source
 
 Import = Callable[..., Awaitable[Report]]
+Undo = Callable[[Report], Awaitable[Report]]
 
 
 @pytest.fixture
@@ -31,5 +32,16 @@ def bring(
             dry_run=dry_run,
             clock=clock,
         )
+
+    return run
+
+
+@pytest.fixture
+def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
+    """Take an import back."""
+
+    async def run(report: Report) -> Report:
+        assert report.import_id is not None
+        return await undo_import(database, streams, settings, report.import_id, clock=clock)
 
     return run

@@ -15,19 +15,19 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.report import Report, Tally
-from services.position_sync.importing.run import run_import, undo_import
+from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
 from services.position_sync.relay import Relay
 from services.statements.csv_file import CsvFile
 from services.statements.flex import FlexFile
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, Link, commission, execution
+from tests.services.position_sync.importing.conftest import Undo
 from tests.services.position_sync.ledger_rows import every_row, ledger_rows
 from tests.services.statements.statements import in_statement
 from tests.services.statements.statements import trade as flex_trade
 
 Import = Callable[..., Awaitable[Report]]
-Undo = Callable[[Report], Awaitable[Report]]
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "csv.md"
 HEAD = (
     "type,account,id,time,symbol,asset_class,currency,quantity,price,commission,conid,isin,cost,amount,"
@@ -74,15 +74,6 @@ def bring(
             dry_run=dry_run,
             clock=clock,
         )
-
-    return run
-
-
-@pytest.fixture
-def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
-    async def run(report: Report) -> Report:
-        assert report.import_id is not None
-        return await undo_import(database, streams, settings, report.import_id, clock=clock)
 
     return run
 

@@ -1,37 +1,22 @@
 """A trade that one statement tells without the broker's id and another with it is one, known by that id."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
 
 from core.domain.stated import StatedTrade
-from core.settings import Settings
-from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.importing.report import Report, Tally
-from services.position_sync.importing.run import undo_import
 from services.position_sync.relay import Relay
 from services.position_sync.validate import validate_ledger
-from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, commission, execution
-from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.conftest import Import, Undo
 from tests.services.position_sync.importing.statements import trade
 from tests.services.position_sync.ledger_rows import ledger_rows
 
 HELD = "SELECT quantity FROM positions"
 IDS = "SELECT exec_id FROM executions ORDER BY executed_at, exec_id"
-
-Undo = Callable[[Report], Awaitable[Report]]
-
-
-@pytest.fixture
-def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
-    async def run(report: Report) -> Report:
-        assert report.import_id is not None
-        return await undo_import(database, streams, settings, report.import_id, clock=clock)
-
-    return run
 
 
 async def ids(rows: Rows) -> list[str]:

@@ -1,35 +1,19 @@
 """What only a statement said of an instrument or an account is gone with it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from core.domain.stated import StatedAccount, StatedInstrument
 from core.events.facts import AccountValueReported
-from core.settings import Settings
-from core.streams.redis import RedisStreams
-from models.session import Database
-from services.position_sync.importing.report import Report
-from services.position_sync.importing.run import undo_import
 from services.position_sync.relay import Relay
-from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, Link, at, execution
-from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.conftest import Import, Undo
 from tests.services.position_sync.importing.statements import period, trade
 
-Undo = Callable[[Report], Awaitable[Report]]
 NAMES = "SELECT isin, cusip, figi, underlying_conid FROM instruments"
 ACCOUNTS = "SELECT base_currency, alias FROM broker_accounts"
-
-
-@pytest.fixture
-def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
-    async def run(report: Report) -> Report:
-        assert report.import_id is not None
-        return await undo_import(database, streams, settings, report.import_id, clock=clock)
-
-    return run
 
 
 def named(**names: Any) -> StatedInstrument:

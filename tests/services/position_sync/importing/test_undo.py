@@ -1,6 +1,5 @@
 """Taking an import back leaves no trace of it: what others state, and what was told live, stands again."""
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -13,8 +12,6 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from models.stores.accounts import ensure_accounts
-from services.position_sync.importing.report import Report
-from services.position_sync.importing.run import undo_import
 from services.position_sync.relay import Relay
 from services.position_sync.sweep import Sweep
 from services.position_sync.validate import validate_ledger
@@ -27,21 +24,11 @@ from tests.services.position_sync.facts import (
     exchange_rate,
     execution,
 )
-from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.conftest import Import, Undo
 from tests.services.position_sync.importing.statements import period, trade
 from tests.services.position_sync.ledger_rows import ledger_rows
 
-Undo = Callable[[Report], Awaitable[Report]]
 _lines = count(1)
-
-
-@pytest.fixture
-def undo(database: Database, streams: RedisStreams, settings: Settings, clock: Hand) -> Undo:
-    async def run(report: Report) -> Report:
-        assert report.import_id is not None
-        return await undo_import(database, streams, settings, report.import_id, clock=clock)
-
-    return run
 
 
 async def miss(database: Database, start: float, end: float) -> None:
