@@ -1,15 +1,18 @@
-"""How every long-running process of Lotkeeper starts and stops."""
+"""How every long-running process of Lotkeeper starts and stops, and what it does again and again."""
 
 import asyncio
 import gc
+import random
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from core import logs, metrics
 from core.settings import Settings
+
+log = logs.get_logger(__name__)
 
 AsyncMain = Callable[[Settings], Coroutine[Any, Any, None]]
 
@@ -49,3 +52,32 @@ def run_service(name: str, settings: Settings, main: AsyncMain, *, metrics_port:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_until_told(settings, main))
+
+
+async def again_and_again(
+    step: Callable[[], Awaitable[None]],
+    seconds: float,
+    *,
+    name: str,
+    is_passing: Callable[[Exception], bool],
+) -> None:
+    """Do ``step`` until cancelled, with pauses of at most so long.
+
+    That it fails is told when it begins and when it ends, as ``{name}_fails`` and ``{name}_goes_on``; what
+    ``is_passing`` is told by whoever lives by what is away.
+    """
+    fails, goes_on = f"{name}_fails", f"{name}_goes_on"
+    is_failing = False
+    while True:
+        try:
+            await step()
+        except Exception as error:
+            if not is_failing and not is_passing(error):
+                is_failing = True
+                log.exception(fails, step=step.__name__)
+        else:
+            if is_failing:
+                is_failing = False
+                log.info(goes_on, step=step.__name__)
+        # Workers that were started together would always come at the same moment.
+        await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter

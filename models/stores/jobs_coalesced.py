@@ -70,12 +70,17 @@ async def want(writer: Writer, kind: str, triggers: Mapping[str, str], settle_se
     )
 
 
+async def may_be_silent(writer: Writer, seconds: float = HELD_SECONDS) -> None:
+    """Say that nothing need be said in this transaction for so long."""
+    await writer.execute(_may_be_silent, {"milliseconds": str(round(seconds * 1000))})
+
+
 async def hold(writer: Writer, kind: str, account: str) -> bool:
     """Keep others from the same work until the transaction ends; false where another has it.
 
     Nothing need be said in the transaction meanwhile, for up to ``HELD_SECONDS``.
     """
-    await writer.execute(_may_be_silent, {"milliseconds": str(round(HELD_SECONDS * 1000))})
+    await may_be_silent(writer)
     return bool((await writer.execute(_hold, {"kind": kind, "account": account})).scalar_one())
 
 

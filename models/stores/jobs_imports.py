@@ -13,6 +13,8 @@ from sqlalchemy import insert, text, update
 from core.domain.formats import Format
 from models.session import Writer
 from models.stores.imports import File, keep_file
+from models.stores.jobs_coalesced import may_be_silent
+from models.stores.jobs_held import hold_job
 from models.tables import jobs
 from models.tables.jobs import IMPORT
 
@@ -30,8 +32,6 @@ _waiting = text(
     "SELECT id, details FROM jobs WHERE kind = 'import' AND status IN ('queued', 'running') "
     "ORDER BY created_at, id LIMIT 100"
 )
-_still = text("SELECT id FROM jobs WHERE id = :id AND status IN ('queued', 'running')")
-_hold = text("SELECT pg_try_advisory_xact_lock(:key)")
 _count_try = text(
     "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :now), "
     "details = details || jsonb_build_object('tries', coalesce(CAST(details ->> 'tries' AS int), 0) + 1, "
@@ -44,7 +44,6 @@ _size = text("SELECT size_bytes, length(content) AS kept_bytes FROM raw_payloads
 _piece = text(
     "SELECT substring(content FROM :start FOR :length) AS piece FROM raw_payloads WHERE sha256 = :sha256"
 )
-_may_be_silent = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 
 
 class ImportJob(NamedTuple):
@@ -85,15 +84,14 @@ async def hold_import(writer: Writer, now: datetime) -> ImportJob | None:
 
     A worker that is killed over it lets go of it, and it is done anew: after a while, and not for ever.
     """
-    await writer.execute(_may_be_silent, {"milliseconds": str(round(HELD_SECONDS * 1000))})
+    await may_be_silent(writer, HELD_SECONDS)
     for row in list(await writer.execute(_waiting)):
         told = row.details
         tried_at = told.get("tried_at")
         if tried_at is not None and now < datetime.fromisoformat(tried_at) + wait_after(told["tries"]):
             continue
         # Not its row: how often it was tried is written there while it is held.
-        held = (await writer.execute(_hold, {"key": _lock_of(row.id)})).scalar_one()
-        if not held or (await writer.execute(_still, {"id": row.id})).first() is None:
+        if not await hold_job(writer, row.id):
             continue
         return ImportJob(
             row.id,
@@ -151,10 +149,6 @@ def _write(file: BinaryIO, inflater: Any, piece: bytes, left: int) -> int:
         if not content:
             break
     return left
-
-
-def _lock_of(job_id: UUID) -> int:
-    return int.from_bytes(job_id.bytes[:8], signed=True)
 
 
 async def end_import_job(

@@ -9,7 +9,8 @@ from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert as insert_once
 
 from models.session import Writer
-from models.stores.jobs_coalesced import HELD_SECONDS
+from models.stores.jobs_coalesced import may_be_silent
+from models.stores.jobs_held import hold_job
 from models.tables import jobs
 from models.tables.jobs import SNAPSHOT
 
@@ -17,9 +18,6 @@ _waiting = text(
     "SELECT id, details ->> 'account' AS account FROM jobs WHERE kind = 'snapshot' "
     "AND status IN ('queued', 'running') ORDER BY created_at, id LIMIT 100"
 )
-_still = text("SELECT id FROM jobs WHERE id = :id AND status IN ('queued', 'running')")
-_hold = text("SELECT pg_try_advisory_xact_lock(:key)")
-_may_be_silent = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 _begun = text("UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id")
 _as_it_is = text("SELECT status, error FROM jobs WHERE id = :id AND kind = 'snapshot'")
 
@@ -61,11 +59,9 @@ async def hold_snapshot_job(writer: Writer) -> SnapshotJob | None:
 
     A worker that is killed over it lets go of it.
     """
-    await writer.execute(_may_be_silent, {"milliseconds": str(round(HELD_SECONDS * 1000))})
+    await may_be_silent(writer)
     for row in list(await writer.execute(_waiting)):
-        key = int.from_bytes(row.id.bytes[:8], signed=True)
-        held = (await writer.execute(_hold, {"key": key})).scalar_one()
-        if held and (await writer.execute(_still, {"id": row.id})).first() is not None:
+        if await hold_job(writer, row.id):
             return SnapshotJob(row.id, row.account)
     return None
 

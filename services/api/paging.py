@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -42,7 +42,8 @@ Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snap
 # A cursor is whatever somebody sends: it holds nothing that PostgreSQL could not take.
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
-_Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_LAST_NUMBER: Final = 2**63 - 1
+_Number = Annotated[int, msgspec.Meta(ge=1, le=_LAST_NUMBER)]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
@@ -364,6 +365,11 @@ def snapshot_place(cursor: str | None) -> SnapshotKey | None:
 def number_cursor(of: Numbered, number: int) -> str:
     """Where a page of numbered rows ended."""
     return _write(_NumberPlace(of, number))
+
+
+def is_row_number(number: int) -> bool:
+    """Whether a row can have this number; PostgreSQL refuses to be asked for what none can have."""
+    return 1 <= number <= _LAST_NUMBER
 
 
 def row_number(cursor: str | None, of: Numbered) -> int | None:

@@ -4,7 +4,6 @@ Any number of workers may do it at once; each thing is done by one of them.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -12,6 +11,7 @@ from core import logs
 from core.clock import utc_now
 from core.errors import StreamUnavailableError
 from core.events.requests import REQUESTS_KEPT, RequestEnvelope, ResyncRequested, encode
+from core.process import again_and_again
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.jobs import overdue, unanswered_resyncs
@@ -42,6 +42,10 @@ _BEHIND = timedelta(seconds=3)
 """When facts wait so long to be applied, an answer may be among them."""
 
 
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, StreamUnavailableError) or is_passing(error)
+
+
 class Upkeep:
     """Looks every few seconds for what is overdue, and sweeps through everything when that is due."""
 
@@ -53,7 +57,6 @@ class Upkeep:
         self._settings = settings
         self._queue = queue
         self._sweep = Sweep(database, streams, settings)
-        self._failing: set[str] = set()
         self._is_sweep_wanted = True
 
     async def run(self) -> None:
@@ -67,26 +70,10 @@ class Upkeep:
                 self.sweep_when_due,
                 self.tidy_up,
             )
+            seconds = min(LOOK_SECONDS, self._settings.sweep_seconds)
             for step in steps:
-                tasks.create_task(self._forever(step), name=f"upkeep-{step.__name__}")
-
-    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
-        seconds = min(LOOK_SECONDS, self._settings.sweep_seconds)
-        while True:
-            try:
-                await step()
-            except StreamUnavailableError:
-                pass  # whoever lives by the streams tells that
-            except Exception as error:
-                if not is_passing(error) and step.__name__ not in self._failing:
-                    self._failing.add(step.__name__)
-                    log.exception("upkeep_fails", step=step.__name__)
-            else:
-                if step.__name__ in self._failing:
-                    self._failing.discard(step.__name__)
-                    log.info("upkeep_goes_on", step=step.__name__)
-            # Workers that were started together would always come at the same moment.
-            await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter
+                repeated = again_and_again(step, seconds, name="upkeep", is_passing=_is_passing)
+                tasks.create_task(repeated, name=f"upkeep-{step.__name__}")
 
     async def compare_overdue(self) -> None:
         """Comparisons that were asked for and nobody has come to: arq's memory was lost, or its worker."""

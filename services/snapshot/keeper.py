@@ -1,7 +1,6 @@
 """What a worker does about snapshots: looks whether the hour has its own, and takes what is asked for."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -12,6 +11,7 @@ from core.clock import Clock, utc_now
 from core.domain.market_hours import hours_in
 from core.errors import StreamUnavailableError
 from core.events.requests import REQUESTS_KEPT, InstrumentsRequested, RequestEnvelope, encode
+from core.process import again_and_again
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.last_known import hours_of_holdings
@@ -53,15 +53,18 @@ class Keeper:
         self._streams = streams
         self._clock = clock
         self._snapshots = Snapshots(database, settings, clock=clock)
-        self._failing: set[str] = set()
 
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forever(self.look, LOOK_SECONDS, SETTLE_SECONDS), name="snapshot-hour")
-            tasks.create_task(self._forever(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
-            tasks.create_task(self._forever(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
-            tasks.create_task(self._forever(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
+            tasks.create_task(self._look_on(), name="snapshot-hour")
+            tasks.create_task(_again(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
+            tasks.create_task(_again(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
+            tasks.create_task(_again(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
+
+    async def _look_on(self) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        await _again(self.look, LOOK_SECONDS)
 
     async def look(self) -> None:
         """Take the hour's snapshot, if it is missing."""
@@ -123,20 +126,6 @@ class Keeper:
         async with self._database.write() as writer:
             await end_snapshot_job(writer, job.id, error=error, result=result, now=self._clock())
 
-    async def _forever(
-        self, step: Callable[[], Awaitable[None]], seconds: float, settle_seconds: float = 0
-    ) -> None:
-        await asyncio.sleep(settle_seconds)
-        while True:
-            try:
-                await step()
-            except Exception as error:
-                if not is_passing(error) and step.__name__ not in self._failing:
-                    self._failing.add(step.__name__)
-                    log.exception("snapshot_keeper_fails", step=step.__name__)
-            else:
-                if step.__name__ in self._failing:
-                    self._failing.discard(step.__name__)
-                    log.info("snapshot_keeper_goes_on", step=step.__name__)
-            # Workers that were started together would always come at the same moment.
-            await asyncio.sleep(random.uniform(seconds / 2, seconds))  # noqa: S311 - jitter
+
+async def _again(step: Callable[[], Awaitable[None]], seconds: float) -> None:
+    await again_and_again(step, seconds, name="snapshot_keeper", is_passing=is_passing)

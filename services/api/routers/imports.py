@@ -19,7 +19,16 @@ from models.stores.imports import File
 from models.stores.jobs_imports import ask_import
 from services.api.context import MOST_RECEIVED_AT_ONCE, Shared
 from services.api.openapi import answers
-from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, number_cursor, row_number
+from services.api.paging import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    cut,
+    is_row_number,
+    json_response,
+    number_cursor,
+    row_number,
+)
 from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
 from services.api.schemas.imports import DifferenceCount, Import, ImportDetail, ImportPage
@@ -46,8 +55,6 @@ COME_AGAIN_SECONDS = 10
 
 _AT_ONCE_BYTES = 1 << 20
 
-_MOST_ID = 2**63
-
 
 def _import(row: Imported) -> Import:
     return Import(**row._asdict())
@@ -71,7 +78,7 @@ async def list_imports(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cu
 async def one_import(context: Shared, import_id: int) -> Response:
     """The import with this number, with its report, and in how many figures the ledger differs from it."""
     row, counts = None, []
-    if 0 < import_id < _MOST_ID:
+    if is_row_number(import_id):
         async with context.database.read() as reader:
             row = await find_import(reader, import_id)
             counts = await difference_counts(reader, import_id=import_id)

@@ -26,6 +26,7 @@ from services.api.paging import (
     Cursor,
     Limit,
     cut,
+    is_row_number,
     json_response,
     number_cursor,
     row_number,
@@ -54,7 +55,6 @@ log = logs.get_logger(__name__)
 
 router = APIRouter(prefix="/api/v1/snapshots", tags=["snapshots"])
 
-_MOST_ID: Final = 2**63
 _KEYS: Final = uuid.UUID("5e0f5b52-3f0a-5c38-9a1e-0d3a6e0f5f11")
 """Where the ids of jobs that were asked for under a key of the client's are made."""
 
@@ -118,7 +118,7 @@ async def one_snapshot(context: Shared, snapshot_id: int) -> Response:
     """The snapshot with this number: its positions, the rates they were valued at, and the cash."""
     row = None
     async with context.database.read() as reader:
-        if 0 < snapshot_id < _MOST_ID:
+        if is_row_number(snapshot_id):
             row = await snapshot_by_id(reader, snapshot_id)
         if row is None:
             raise not_found("snapshot_not_found", "There is no snapshot with this number.")
