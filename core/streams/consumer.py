@@ -3,7 +3,8 @@
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from prometheus_client import Counter
 
@@ -20,23 +21,36 @@ What it can never deal with it keeps aside; ``DatabaseUnavailableError`` asks fo
 it raises is tried again, too, and counts as one more delivery of these entries.
 """
 
+Turn = Callable[[], AbstractAsyncContextManager[bool]]
+"""Waits until it is one's turn to take entries; it lasts until the block ends.
+
+It yields whether no other member has a turn meanwhile: then what was given to others is in nobody's hands.
+"""
+
 FAILURES = Counter(
     "lotkeeper_consumer_failures_total", "Batches that failed for a reason nobody knew, by group", ["group"]
 )
 
-_BLOCK_MS = 1000
+_BLOCK_MS = 500
 _CLAIM_SECONDS = 1.0
 _RETRY_FIRST_SECONDS = 0.1
 _RETRY_MOST_SECONDS = 5.0
 
 
+@asynccontextmanager
+async def at_any_time() -> AsyncIterator[bool]:
+    """No turns: members take entries side by side."""
+    yield False
+
+
 class Consumer:
     """One member of a consumer group on one stream.
 
-    At start, and about every second, it takes over what any member was given ``idle_ms`` ago and never
-    acknowledged: a member that was killed, or itself before its restart. One that is only slow loses
-    nothing by it: whoever comes second finds the effect committed. Entries reach ``handle`` in batches of at
-    most ``count``. When Redis or PostgreSQL is away, or anything else goes wrong, it says so once,
+    What another member was given and did not acknowledge, or itself before its restart, it takes over before
+    it reads on: at once where members take turns, so that everything is dealt with in the stream's order;
+    otherwise at start, and about every second, what was given ``idle_ms`` ago. A member that is only slow
+    loses nothing by it: whoever comes second finds the effect committed. Entries reach ``handle`` in batches
+    of at most ``count``. When Redis or PostgreSQL is away, or anything else goes wrong, it says so once,
     retries, and says once that it goes on.
     """
 
@@ -50,6 +64,7 @@ class Consumer:
         handle: Handle,
         count: int = 64,
         idle_ms: int = 3_000,
+        turn: Turn = at_any_time,
     ) -> None:
         self._port = port
         self._stream = stream
@@ -58,24 +73,23 @@ class Consumer:
         self._handle = handle
         self._count = count
         self._idle_ms = idle_ms
+        self._turn = turn
+        self._claim_at = 0.0
         self._down: str | None = None
 
     async def run(self) -> None:
         """Consume until cancelled. A batch under way when cancelled is delivered again later."""
         retry_seconds = _RETRY_FIRST_SECONDS
         left_over: list[Entry] = []
-        claim_seconds, claim_at = min(_CLAIM_SECONDS, self._idle_ms / 1000), 0.0
         while True:
             try:
-                if not left_over:
-                    if time.monotonic() >= claim_at:
-                        left_over = await self._claim()
-                        claim_at = 0.0 if left_over else time.monotonic() + claim_seconds
-                    left_over = left_over or await self._read()
-                if left_over:
-                    await self._handle(left_over)
-                    await self._port.acknowledge(self._stream, self._group, [entry.id for entry in left_over])
-                    left_over = []
+                async with self._turn() as is_alone:
+                    left_over = left_over or await self._take(is_alone=is_alone)
+                    if left_over:
+                        await self._handle(left_over)
+                        done = [entry.id for entry in left_over]
+                        await self._port.acknowledge(self._stream, self._group, done)
+                        left_over = []
             except (StreamUnavailableError, DatabaseUnavailableError) as error:
                 self._say_down(error.code, reason=str(error))
             except Exception as error:  # noqa: BLE001 - a loop that ends takes every later fact with it
@@ -90,12 +104,19 @@ class Consumer:
             await asyncio.sleep(retry_seconds)
             retry_seconds = min(retry_seconds * 2, _RETRY_MOST_SECONDS)
 
-    async def _claim(self) -> list[Entry]:
-        return await self._port.claim_stale(
-            self._stream, self._group, self._consumer, idle_ms=self._idle_ms, count=self._count
-        )
-
-    async def _read(self) -> list[Entry]:
+    async def _take(self, *, is_alone: bool) -> list[Entry]:
+        if is_alone or time.monotonic() >= self._claim_at:
+            left = await self._port.claim_stale(
+                self._stream,
+                self._group,
+                self._consumer,
+                idle_ms=0 if is_alone else self._idle_ms,
+                count=self._count,
+            )
+            if left:
+                self._claim_at = 0.0
+                return left
+            self._claim_at = time.monotonic() + min(_CLAIM_SECONDS, self._idle_ms / 1000)
         return await self._port.read_group(
             self._stream, self._group, self._consumer, count=self._count, block_ms=_BLOCK_MS
         )

@@ -4,9 +4,9 @@ An entry is named by its epoch and the sequence of its first fact: whoever sends
 under the same name.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -50,19 +50,18 @@ _tell_stale = text(
     "WHERE NOT EXISTS (SELECT 1 FROM sync_log l JOIN broker_sessions s ON s.epoch = l.epoch "
     "WHERE l.at >= s.started_at AND l.epoch = :epoch AND l.kind = 'stale_link')"
 )
-_leave_open = text(
-    "UPDATE inbox SET concluded = false FROM unnest(CAST(:epochs AS bigint[]), CAST(:seqs AS bigint[])) "
-    "AS r(epoch, first_seq) WHERE inbox.epoch = r.epoch AND inbox.first_seq = r.first_seq"
+_leave_unfinished = text(
+    "UPDATE inbox SET unfinished = CAST(:ends AS jsonb) WHERE epoch = :epoch AND first_seq = :seq"
 )
-_open_ones = text(
-    "SELECT i.epoch, i.first_seq FROM inbox i "
-    "JOIN unnest(CAST(:epochs AS bigint[]), CAST(:seqs AS bigint[])) AS r(epoch, first_seq) "
-    "ON i.epoch = r.epoch AND i.first_seq = r.first_seq WHERE NOT i.concluded"
+_unfinished = text(
+    "SELECT epoch, first_seq, applied_at FROM inbox WHERE unfinished IS NOT NULL "
+    "ORDER BY applied_at, epoch, first_seq LIMIT :most"
 )
-_conclude = text(
-    "UPDATE inbox SET concluded = true WHERE epoch = :epoch AND first_seq = :seq AND NOT concluded "
-    "RETURNING epoch"
+_hold_unfinished = text(
+    "SELECT unfinished FROM inbox WHERE epoch = :epoch AND first_seq = :seq AND unfinished IS NOT NULL "
+    "FOR UPDATE SKIP LOCKED"
 )
+_conclude = text("UPDATE inbox SET unfinished = NULL WHERE epoch = :epoch AND first_seq = :seq")
 _prune = text("DELETE FROM inbox WHERE applied_at < :before")
 _prune_trials = text("DELETE FROM inbox_trials WHERE tried_at < :before")
 _lock_trial = text("SELECT pg_advisory_xact_lock(hashtextextended(:entry, :space))")
@@ -129,25 +128,29 @@ async def log_stale_link(connection: Writer, epoch: int, at: datetime, message: 
     await connection.execute(_tell_stale, {"at": at, "epoch": epoch, "message": message})
 
 
-def _columns(names: Iterable[EntryName]) -> dict[str, list[int]]:
-    listed = sorted(names)
-    return {"epochs": [epoch for epoch, _ in listed], "seqs": [seq for _, seq in listed]}
+def _row(name: EntryName) -> dict[str, int]:
+    return {"epoch": name[0], "seq": name[1]}
 
 
-async def leave_unconcluded(connection: Writer, names: Collection[EntryName]) -> None:
-    """These entries end positions answers of which something has still to arrive."""
-    await connection.execute(_leave_open, _columns(names))
+async def leave_unfinished(connection: Writer, name: EntryName, ends: str) -> None:
+    """This entry ends positions answers of which something has still to arrive; ``ends`` are JSON."""
+    await connection.execute(_leave_unfinished, {**_row(name), "ends": ends})
 
 
-async def unconcluded(reader: Reader, names: Collection[EntryName]) -> set[EntryName]:
-    """Which of these entries were left so."""
-    return {(row.epoch, row.first_seq) for row in await reader.execute(_open_ones, _columns(names))}
+async def unfinished(reader: Reader, most: int) -> list[tuple[EntryName, datetime]]:
+    """Entries that were left so and when, the oldest first."""
+    rows = await reader.execute(_unfinished, {"most": most})
+    return [((row.epoch, row.first_seq), row.applied_at) for row in rows]
 
 
-async def conclude(connection: Writer, name: EntryName) -> bool:
-    """Everything has arrived, or is waited for no longer; whether nobody had said so before."""
-    result = await connection.execute(_conclude, {"epoch": name[0], "seq": name[1]})
-    return result.first() is not None
+async def hold_unfinished(connection: Writer, name: EntryName) -> Any | None:
+    """What was left of an entry; ``None`` where nothing is, or somebody else is at it."""
+    return (await connection.execute(_hold_unfinished, _row(name))).scalar_one_or_none()
+
+
+async def conclude(connection: Writer, name: EntryName) -> None:
+    """Everything of it has arrived, or is waited for no longer."""
+    await connection.execute(_conclude, _row(name))
 
 
 async def prune_inbox(connection: Writer, before: datetime) -> None:

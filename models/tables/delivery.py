@@ -2,10 +2,10 @@
 
 from typing import get_args
 
-from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func
+from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func, text
 
 from core.errors import ErrorCategory
-from models.types import BigInt, Bool, Bytes, Instant, Int, Json, String, metadata, one_of
+from models.types import BigInt, Bytes, Instant, Int, Json, String, metadata, one_of
 
 inbox = Table(
     "inbox",
@@ -15,13 +15,12 @@ inbox = Table(
     Column("facts", Int, nullable=False),
     Column("applied_at", Instant, nullable=False),
     Column(
-        "concluded",
-        Bool,
-        nullable=False,
-        server_default="true",
-        comment="false: it ends a positions answer of which something has still to arrive",
+        "unfinished",
+        Json,
+        comment="the ends of positions answers in it of which something has still to arrive; null: none",
     ),
     Index("ix_inbox_applied_at", "applied_at", postgresql_using="brin"),
+    Index("ix_inbox_unfinished", "applied_at", postgresql_where=text("unfinished IS NOT NULL")),
     comment="stream entries whose effect is committed: the same again has none",
 )
 

@@ -1,16 +1,23 @@
-"""Positions answers whose end came before all of them: waited for, and concluded once they are there."""
+"""Positions answers whose end came before all of them: kept, and concluded once the rest is there.
 
-import asyncio
-from collections.abc import Sequence
+Nobody stands and waits: what an answer lacks comes with later facts. PostgreSQL remembers what is left, so
+that whichever worker looks next goes on with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import msgspec
 
 from core import logs
 from core.clock import Clock
 from core.events.facts import PositionsCompleted
 from core.settings import Settings
 from core.streams.port import StreamPort
-from models.session import Database
+from models.session import Database, Writer
 from models.stores import inbox
-from models.stores.dead_facts import DeadFact, bury
+from models.stores.dead_facts import bury
 from models.stores.inbox import EntryName
 from models.stores.sync import LogEntry, append_log
 from models.tables.sync import POSITIONS_INCOMPLETE
@@ -18,28 +25,34 @@ from services.position_sync.announce import Announcement
 from services.position_sync.asking import Comparisons
 from services.position_sync.booking import Arrivals, book
 from services.position_sync.faults import can_be_a_facts_fault, verdict
-from services.position_sync.intake import Item, Sweep, Told, as_dead
+from services.position_sync.intake import Item, Sweep, as_dead
 
 log = logs.get_logger(__name__)
 
-SWEEP_WAIT_SECONDS = 0.2
-"""Between looks for the rest of a positions answer, which another worker has in hand."""
+ANSWER_PATIENCE: Final = timedelta(seconds=5)
+"""Of what has not come by then, nothing will: the broker is asked again with the next resync."""
 
-_SWEEP_PATIENCE = 25
-_INCOMPLETE = "A positions answer arrived with fewer positions than it announced; nothing was closed by it."
+_MOST_AT_ONCE: Final = 100
+_INCOMPLETE: Final = (
+    "A positions answer arrived with fewer positions than it announced; nothing was closed by it."
+)
 
 
-def ends_of_answers(told: Told) -> list[Sweep]:
-    """The ends of positions answers in an entry."""
-    return [
-        Sweep(item.epoch, item.seq, item.fact)
-        for item in told.items
-        if isinstance(item.fact, PositionsCompleted)
-    ]
+class _End(msgspec.Struct):
+    epoch: int
+    seq: int
+    fact: PositionsCompleted
+
+
+async def leave(connection: Writer, waiting: Mapping[EntryName, Iterable[Sweep]]) -> None:
+    """Remember the ends of answers of which something has still to arrive, by the entry that brought them."""
+    for name, sweeps in sorted(waiting.items()):
+        ends = msgspec.json.encode([_End(*sweep) for sweep in sweeps]).decode()
+        await inbox.leave_unfinished(connection, name, ends)
 
 
 class Answers:
-    """What one worker waits for. The inbox remembers it, should the worker die meanwhile."""
+    """What is left of positions answers, whichever worker left it."""
 
     def __init__(
         self,
@@ -48,57 +61,64 @@ class Answers:
         settings: Settings,
         comparisons: Comparisons,
         clock: Clock,
-        wait_seconds: float,
     ) -> None:
         self._database = database
         self._streams = streams
         self._settings = settings
         self._comparisons = comparisons
         self._clock = clock
-        self._wait_seconds = wait_seconds
 
-    async def left_waiting(self, repeated: Sequence[Told]) -> list[tuple[EntryName, Sweep]]:
-        """Ends of answers in entries that were applied before, by a worker that did not come to conclude."""
-        ends = {one.name: ends_of_answers(one) for one in repeated}
-        names = [name for name, sweeps in ends.items() if sweeps]
-        if not names:
-            return []
+    async def finish(self) -> bool:
+        """Conclude what can be, and give up what has been waited for long enough; whether any is left."""
         async with self._database.read() as reader:
-            left = await inbox.unconcluded(reader, names)
-        return [(name, sweep) for name in sorted(left) for sweep in ends[name]]
+            left = await inbox.unfinished(reader, _MOST_AT_ONCE)
+        if not left:
+            return False
+        too_old = self._clock() - ANSWER_PATIENCE
+        for name, left_at in left:
+            await self._finish(name, is_over=left_at <= too_old)
+        return True
 
-    async def finish(self, name: EntryName, sweep: Sweep) -> None:
-        """Wait until what an answer told of, in another worker's hands, is committed; then conclude."""
-        dead: DeadFact | None = None
+    async def _finish(self, name: EntryName, *, is_over: bool) -> None:
         try:
-            for _ in range(_SWEEP_PATIENCE):
-                await asyncio.sleep(self._wait_seconds)
-                if await self._conclude(name, sweep):
-                    return
+            await self._try(name, is_over=is_over)
         except Exception as error:
             if not can_be_a_facts_fault(error):
                 raise
-            dead = as_dead(Item(*sweep), *verdict(error), self._clock())
-        await self._give_up(name, sweep, dead)
+            await self._bury(name, error)
 
-    async def _conclude(self, name: EntryName, sweep: Sweep) -> bool:
+    async def _try(self, name: EntryName, *, is_over: bool) -> None:
         async with self._database.write() as connection:
-            booked = await book(connection, Arrivals(sweeps=[sweep]), self._clock())
+            sweeps = await self._hold(connection, name)
+            if not sweeps:
+                return
+            booked = await book(connection, Arrivals(sweeps=sweeps), self._clock())
             announcement = booked.announced + await Announcement.prepare(connection, booked.changes)
-            if not booked.unfinished:
+            given_up = booked.unfinished if is_over else []
+            if is_over or not booked.unfinished:
                 await inbox.conclude(connection, name)
-            wanted = await self._comparisons.want(connection, [booked], [sweep.fact])
+            else:
+                await leave(connection, {name: booked.unfinished})
+            entries = [
+                LogEntry(self._clock(), sweep.epoch, POSITIONS_INCOMPLETE, _INCOMPLETE) for sweep in given_up
+            ]
+            await append_log(connection, entries)
+            ended = [sweep.fact for sweep in sweeps if sweep not in booked.unfinished]
+            wanted = await self._comparisons.want(connection, [booked], ended)
+        for sweep in given_up:
+            log.warning("positions_answer_incomplete", expected=sweep.fact.count)
         await announcement.publish(self._database, self._streams, self._settings)
         await self._comparisons.ask(wanted)
-        return not booked.unfinished
 
-    async def _give_up(self, name: EntryName, sweep: Sweep, dead: DeadFact | None) -> None:
-        log.warning("positions_answer_incomplete", expected=sweep.fact.count)
-        entry = LogEntry(self._clock(), sweep.epoch, POSITIONS_INCOMPLETE, _INCOMPLETE)
+    async def _bury(self, name: EntryName, error: Exception) -> None:
         async with self._database.write() as connection:
-            if not await inbox.conclude(connection, name):
-                return
-            if dead is None:
-                await append_log(connection, [entry])
-            else:
-                await bury(connection, [dead])
+            sweeps = await self._hold(connection, name)
+            dead = [as_dead(Item(*sweep), *verdict(error), self._clock()) for sweep in sweeps]
+            await bury(connection, dead)
+            await inbox.conclude(connection, name)
+        log.warning("positions_answer_kept_aside", error=type(error).__name__)
+
+    async def _hold(self, connection: Writer, name: EntryName) -> list[Sweep]:
+        left = await inbox.hold_unfinished(connection, name)
+        ends = msgspec.convert(left or [], list[_End])
+        return [Sweep(one.epoch, one.seq, one.fact) for one in ends]

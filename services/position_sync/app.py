@@ -8,23 +8,25 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from core import logs
 from core.errors import StreamUnavailableError
-from core.process import run_service
+from core.process import again_and_again, run_service
 from core.settings import Settings
 from core.streams.consumer import Consumer
 from core.streams.eviction import refuse_eviction
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
 from core.tasks import begin_cleanup
-from models.session import Database
+from models.session import Database, is_passing
 from services.position_sync import jobs, metrics
 from services.position_sync.relay import GROUP, Relay
 from services.position_sync.ticks import TicksReader
+from services.position_sync.turns import Turns
 from services.position_sync.upkeep import Upkeep
 
 log = logs.get_logger(__name__)
 
 _ENTRIES_A_BATCH = 128
 _TEND_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _CONNECTIONS = 6
 """Work that is under way holds one to keep others from it, and writes over another."""
 
@@ -64,12 +66,14 @@ async def main(
         consumer=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
         handle=relay.handle,
         count=_ENTRIES_A_BATCH,
+        turn=Turns(database, settings.facts_stream).taken,
     )
     log.info("worker_started", sweep_seconds=settings.sweep_seconds)
     try:
         await refuse_eviction(streams)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="relay")
+            tasks.create_task(_finish_answers(relay), name="answers")
             tasks.create_task(TicksReader(database, ticks_streams, settings).run(), name="ticks")
             tasks.create_task(jobs.run_worker(settings, database, streams, hourly), name="jobs")
             tasks.create_task(Upkeep(database, streams, settings, queue).run(), name="upkeep")
@@ -89,6 +93,13 @@ async def _accompany(
     companion: Companion, settings: Settings, database: Database, streams: StreamPort
 ) -> None:
     await companion(settings, database, streams)
+
+
+async def _finish_answers(relay: Relay) -> None:
+    """What other workers left, and what nothing came after."""
+    await again_and_again(
+        relay.finish_answers, _LOOK_SECONDS, name="positions_answers", is_passing=is_passing
+    )
 
 
 async def _tend_facts(streams: StreamPort, settings: Settings) -> None:

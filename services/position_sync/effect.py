@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from models.stores.dead_facts import DeadFact
 from models.stores.gaps import Gap
-from models.stores.inbox import EntryName
 from services.position_sync.admission import Admitted
 from services.position_sync.announce import Announcement
 from services.position_sync.booking import Booked
-from services.position_sync.intake import Item, Sweep
+from services.position_sync.intake import Item
 
 
 @dataclass(slots=True)
@@ -29,8 +28,8 @@ class Effect:
 
     admitted: Admitted = field(default_factory=Admitted)
     applied: list[Applied] = field(default_factory=list)
-    waiting: list[tuple[EntryName, Sweep]] = field(default_factory=list)
-    """Ends of positions answers of which something is in another worker's hands."""
+    leaves_answers: bool = False
+    """Whether positions answers ended of which something has still to arrive."""
     wanted: dict[str, str] = field(default_factory=dict)
     """Accounts that are to be compared, and what made that worth while."""
     seconds: float = 0.0

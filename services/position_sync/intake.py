@@ -115,6 +115,13 @@ class Told:
         """Whether it has a name of its own."""
         return self.name[0] > 0
 
+    @property
+    def ends_of_answers(self) -> list[Sweep]:
+        """The ends of positions answers in it."""
+        return [
+            Sweep(epoch, seq, fact) for epoch, seq, fact in self.items if isinstance(fact, PositionsCompleted)
+        ]
+
     def begin(self, epoch: int, first_seq: int, facts: int) -> None:
         """Its frame was read.
 

@@ -18,11 +18,10 @@ from models.queries.ledger import unfolded_commissions
 from models.session import Database, Writer, is_passing
 from models.stores import inbox
 from models.stores.dead_facts import DeadFact, bury
-from models.stores.inbox import EntryName
 from services.position_sync import metrics
 from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
-from services.position_sync.answers import SWEEP_WAIT_SECONDS, Answers, ends_of_answers
+from services.position_sync.answers import Answers, leave
 from services.position_sync.asking import AskForComparison, Comparisons
 from services.position_sync.effect import Applied, Effect
 from services.position_sync.faults import (
@@ -37,7 +36,6 @@ from services.position_sync.faults import (
 from services.position_sync.gaps import tell_gaps
 from services.position_sync.intake import (
     Item,
-    Sweep,
     Told,
     as_dead,
     decode_entry,
@@ -48,7 +46,6 @@ from services.position_sync.repetitions import leave_out_known
 from services.position_sync.storing import store
 from services.position_sync.stragglers import fold_commissions
 from services.position_sync.trials import DIED, SUSPICIOUS_DELIVERIES, Course, Trials
-from services.position_sync.turns import Turns
 
 log = logs.get_logger(__name__)
 
@@ -61,8 +58,6 @@ NEW_FACTS_AT_ONCE = 8_192
 Resolve = Callable[[Writer], Awaitable[None]]
 Part = tuple[Entry, Told]
 """An entry and what it tells."""
-Waiting = tuple[EntryName, Sweep]
-"""The end of a positions answer of which not everything had arrived, and the entry that brought it."""
 
 
 class SetAsideAgainError(Exception):
@@ -80,7 +75,6 @@ class Relay:
         *,
         ask_for_comparison: AskForComparison,
         clock: Clock = utc_now,
-        sweep_wait_seconds: float = SWEEP_WAIT_SECONDS,
     ) -> None:
         self._database = database
         self._streams = streams
@@ -89,8 +83,8 @@ class Relay:
         self._clock = clock
         self._admission = Admission()
         self._trials = Trials(database, clock)
-        self._turns = Turns(database, settings.facts_stream)
-        self._answers = Answers(database, streams, settings, self._comparisons, clock, sweep_wait_seconds)
+        self._answers = Answers(database, streams, settings, self._comparisons, clock)
+        self._are_answers_left = False
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Commit what ``entries`` tell.
@@ -110,16 +104,22 @@ class Relay:
             raise unavailable(error) from error
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
-        waiting: list[Waiting] = []
-        async with self._turns.taken():
-            parts = self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES])
-            async for part in parts:
-                waiting += await self._sift(part)
-            for entry in entries:
-                if entry.deliveries >= SUSPICIOUS_DELIVERIES:
-                    waiting += await self._or_bury(entry, self._try_alone(entry))
-        # Only now: what an answer waits for can be in our own hands.
-        await self._finish(waiting)
+        async for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
+            await self._sift(part)
+        for entry in entries:
+            if entry.deliveries >= SUSPICIOUS_DELIVERIES:
+                await self._or_bury(entry, self._try_alone(entry))
+        # What an answer lacked may have been among them.
+        if self._are_answers_left:
+            await self.finish_answers()
+
+    async def finish_answers(self) -> None:
+        """Conclude positions answers that waited for the rest of them, whichever worker left them.
+
+        Raises:
+            DBAPIError: PostgreSQL is away, or not able just then.
+        """
+        self._are_answers_left = await self._answers.finish()
 
     async def _parts(self, entries: Sequence[Entry]) -> AsyncIterator[list[Part]]:
         """Entries with what they tell that is not known, as many at once as one transaction is to take."""
@@ -150,24 +150,28 @@ class Relay:
         if some:
             yield some
 
-    async def _sift(self, part: Sequence[Part]) -> list[Waiting]:
+    async def _sift(self, part: Sequence[Part]) -> None:
         """Commit entries, by halves if PostgreSQL refuses something of them: the bad one is taken apart."""
         try:
-            return await self._commit([told for _, told in part], self._apply_together)
+            await self._commit([told for _, told in part], self._apply_together)
         except Exception as error:
             if not is_datas_fault(error):
                 raise
+        else:
+            return
         if len(part) == 1:
             entry, _ = part[0]
             trying = self._commit([decode_entry(entry, self._clock())], self._apply_narrowly)
-            return await self._or_bury(entry, trying)
+            await self._or_bury(entry, trying)
+            return
         middle = len(part) // 2
-        return [*await self._sift(part[:middle]), *await self._sift(part[middle:])]
+        await self._sift(part[:middle])
+        await self._sift(part[middle:])
 
-    async def _or_bury(self, entry: Entry, trying: Awaitable[list[Waiting]]) -> list[Waiting]:
+    async def _or_bury(self, entry: Entry, trying: Awaitable[None]) -> None:
         """Keep ``entry`` aside as a whole if what is at fault is none of its facts, but its name or place."""
         try:
-            return await trying
+            await trying
         except Exception as error:
             if not is_datas_fault(error):
                 raise
@@ -175,18 +179,17 @@ class Relay:
                 await bury(connection, [undecodable(entry.data, *verdict(error), self._clock())])
             metrics.DEAD.labels("database").inc()
             log.warning("entry_kept_aside", error=type(error).__name__)
-        return []
 
     async def _commit(
         self,
         told: Sequence[Told],
         apply: Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]],
-    ) -> list[Waiting]:
+    ) -> None:
         started = perf_counter()
         async with self._database.write() as connection:
             effect = await self._take_in(connection, told, apply)
         effect.seconds = perf_counter() - started
-        return await self._settle(effect)
+        await self._settle(effect)
 
     async def _take_in(
         self,
@@ -199,11 +202,10 @@ class Relay:
         if fresh:
             effect.applied = await apply(connection, fresh)
             unfinished = {sweep for one in effect.applied for sweep in one.booked.unfinished}
-            effect.waiting = [
-                (one.name, sweep) for one in fresh for sweep in ends_of_answers(one) if sweep in unfinished
-            ]
-        if effect.waiting:
-            await inbox.leave_unconcluded(connection, {name for name, _ in effect.waiting})
+            ends = {one.name: [end for end in one.ends_of_answers if end in unfinished] for one in fresh}
+            left = {name: sweeps for name, sweeps in ends.items() if sweeps}
+            await leave(connection, left)
+            effect.leaves_answers = bool(left)
         await self._want(connection, effect)
         return effect
 
@@ -237,13 +239,13 @@ class Relay:
         announcement = booked.announced + await Announcement.prepare(connection, changes)
         return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
 
-    async def _try_alone(self, entry: Entry) -> list[Waiting]:
+    async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
         started = perf_counter()
         async with self._database.write() as connection, self._trials.trying(connection, entry) as course:
             effect = await self._take_in(connection, [self._read(entry, course)], self._along(course))
         effect.seconds = perf_counter() - started
-        return await self._settle(effect)
+        await self._settle(effect)
 
     def _read(self, entry: Entry, course: Course) -> Told:
         if not course.is_hopeless:
@@ -283,7 +285,7 @@ class Relay:
                 raise SetAsideAgainError(dead[0].reason)
             await resolve(connection)
             await self._want(connection, effect)
-        await self._finish(await self._settle(effect))
+        await self._settle(effect)
 
     async def again_whole(self, told: Told, resolve: Resolve) -> None:
         """The same for an entry that could not be read: once, whoever else brings it."""
@@ -294,10 +296,11 @@ class Relay:
                 effect.applied = await self._apply_narrowly(connection, [told], can_be_a_facts_fault)
             await resolve(connection)
             await self._want(connection, effect)
-        await self._finish(await self._settle(effect))
+        await self._settle(effect)
 
-    async def _settle(self, effect: Effect) -> list[Waiting]:
-        """Everything that is done once the transaction is committed; returns what is to be waited for."""
+    async def _settle(self, effect: Effect) -> None:
+        """Everything that is done once the transaction is committed."""
+        self._are_answers_left = self._are_answers_left or effect.leaves_answers
         self._admission.committed(effect.admitted)
         self._count(effect)
         together = sum((one.announcement for one in effect.applied), start=Announcement())
@@ -305,11 +308,6 @@ class Relay:
         tell_gaps(gap for one in effect.applied for gap in one.gaps)
         await self._comparisons.ask(effect.wanted)
         await self._fold_stragglers(effect.items)
-        return [*effect.waiting, *await self._answers.left_waiting(effect.admitted.repeated)]
-
-    async def _finish(self, waiting: Sequence[Waiting]) -> None:
-        for name, sweep in waiting:
-            await self._answers.finish(name, sweep)
 
     async def _fold_stragglers(self, items: Sequence[Item]) -> None:
         """Fold commissions that another worker committed while their executions, or rates, were in our hands.

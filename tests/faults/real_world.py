@@ -138,9 +138,7 @@ class RealStore:
 
     def __init__(self, settings: Settings, streams: Any, hook: Hook) -> None:
         self.database = _HookedDatabase(settings.require_database_url(), hook)
-        self._relay = Relay(
-            self.database, streams, settings, ask_for_comparison=_nobody, sweep_wait_seconds=0.01
-        )
+        self._relay = Relay(self.database, streams, settings, ask_for_comparison=_nobody)
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """See ``Store``."""

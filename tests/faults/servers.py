@@ -169,10 +169,12 @@ def _limit_files(process: psutil.Process, most_bytes: int) -> None:
         process.rlimit(psutil.RLIMIT_FSIZE, (most_bytes, psutil.RLIM_INFINITY))
         return
     size = "unlimited" if most_bytes == psutil.RLIM_INFINITY else str(most_bytes)
-    subprocess.run(
+    limited = subprocess.run(
         ["prlimit", f"--pid={process.pid}", f"--fsize={size}:unlimited"],  # noqa: S607 - lies here or there
         user=user,
         group=group,
         extra_groups=[],
-        check=process.is_running(),
+        check=False,
     )
+    if limited.returncode and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        limited.check_returncode()

@@ -90,7 +90,6 @@ class Told:
             self.settings,
             ask_for_comparison=self._never,
             clock=self.clock,
-            sweep_wait_seconds=0.01,
         )
 
     def clock(self) -> datetime:

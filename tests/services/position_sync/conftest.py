@@ -53,7 +53,7 @@ def relay(
     async def ask(account: str, trigger: str) -> None:
         asked.append((account, trigger))
 
-    return Relay(database, streams, settings, ask_for_comparison=ask, clock=clock, sweep_wait_seconds=0.01)
+    return Relay(database, streams, settings, ask_for_comparison=ask, clock=clock)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.position_sync.relay import GROUP, Relay
 from services.position_sync.tidy import tidy
-from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.conftest import Another, Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
     GOLD,
@@ -152,8 +152,11 @@ async def test_the_second_waits_for_the_first_and_goes_in_its_place_when_that_fa
     assert await count(database, "executions") == 1
 
 
-async def test_a_positions_answer_that_a_worker_died_waiting_for_is_concluded_by_the_next(
-    relay: Relay, database: Database, streams: RedisStreams, settings: Settings, rows: Rows, clock: Hand
+GOLD_SAID = f"SELECT broker_quantity FROM ledger_books WHERE conid = {GOLD.conid}"  # noqa: S608 - a number
+
+
+async def test_a_positions_answer_that_another_worker_left_is_concluded(
+    relay: Relay, another: Another, database: Database, rows: Rows
 ) -> None:
     link = Link()
     await relay.handle(
@@ -167,29 +170,52 @@ async def test_a_positions_answer_that_a_worker_died_waiting_for_is_concluded_by
     first = link.entry(position("3", seconds=1, sweep="s"))
     end = link.entry(positions_completed("s", 1, seconds=2))
 
-    async def nobody(_account: str, _trigger: str) -> None: ...
-
-    dying = Relay(database, streams, settings, ask_for_comparison=nobody, clock=clock, sweep_wait_seconds=60)
-    task = asyncio.create_task(dying.handle([end]))
-    await eventually(lambda: count(database, "inbox", "NOT concluded"))
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await another().handle([end])
     await relay.handle([first])
-    gold = f"SELECT broker_quantity FROM ledger_books WHERE conid = {GOLD.conid}"  # noqa: S608 - a number
-    assert await rows(gold) == [{"broker_quantity": 1}]
-    await relay.handle([end])
-    assert await rows(gold) == [{"broker_quantity": 0}]
+    assert await rows(GOLD_SAID) == [{"broker_quantity": 1}]
+    await relay.finish_answers()
+    assert await rows(GOLD_SAID) == [{"broker_quantity": 0}]
+    assert await count(database, "inbox", "unfinished IS NOT NULL") == 0
     settled = await every_row(database)
     await relay.handle([end])
+    await relay.finish_answers()
     assert await every_row(database) == settled
 
 
+async def test_a_positions_answer_is_concluded_as_soon_as_the_rest_of_it_comes(
+    relay: Relay, rows: Rows
+) -> None:
+    link = Link()
+    await relay.handle([link.entry(position("1", seconds=-5, instrument=GOLD))])
+    first = link.entry(position("3", seconds=1, sweep="s"))
+    await relay.handle([link.entry(positions_completed("s", 1, seconds=2))])
+    await relay.handle([first])
+    assert await rows(GOLD_SAID) == [{"broker_quantity": 0}]
+
+
+async def test_two_workers_that_find_the_same_answer_unfinished_conclude_it_once(
+    relay: Relay, another: Another, database: Database, asked: list[tuple[str, str]]
+) -> None:
+    link = Link()
+    first = link.entry(position("3", seconds=1, sweep="s"))
+    await another().handle([link.entry(positions_completed("s", 1, seconds=2))])
+    await another().handle([first])
+    asked.clear()
+    await asyncio.gather(relay.finish_answers(), relay.finish_answers())
+    assert [trigger for _, trigger in asked] == ["positions"]
+    assert await count(database, "inbox", "unfinished IS NOT NULL") == 0
+
+
 async def test_an_answer_that_never_comes_whole_is_told_once_however_often_its_end_comes(
-    relay: Relay, database: Database
+    relay: Relay, database: Database, clock: Hand
 ) -> None:
     end = Link().entry(positions_completed("s", 1, seconds=2))
     await asyncio.gather(relay.handle([end]), relay.handle([end]))
     await relay.handle([end])
+    clock.forward(5)
+    await asyncio.gather(relay.finish_answers(), relay.finish_answers())
+    await relay.handle([end])
+    await relay.finish_answers()
     assert await count(database, "sync_log", "kind = 'positions_incomplete'") == 1
 
 

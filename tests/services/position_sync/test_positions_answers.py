@@ -168,12 +168,17 @@ async def test_an_empty_answer_closes_nothing(relay: Relay, database: Database) 
 
 
 async def test_an_answer_of_which_some_never_arrived_closes_nothing_and_says_so(
-    relay: Relay, database: Database, rows: Rows
+    relay: Relay, database: Database, rows: Rows, clock: Hand
 ) -> None:
     link = Link()
     both = (position("10", sweep="s1"), position("2", "9", sweep="s1", instrument=GOLD))
     await relay.handle([link.entry(*both, positions_completed("s1", 2))])
     await relay.handle([link.entry(position("10", sweep="s2", seconds=9), positions_completed("s2", 3))])
+    clock.forward(4.9)
+    await relay.finish_answers()
+    assert await count(database, "sync_log") == 0
+    clock.forward(0.1)
+    await relay.finish_answers()
     assert await count(database, "ledger_books", "broker_quantity = 0") == 0
     assert [row["kind"] for row in await rows("SELECT kind FROM sync_log")] == ["positions_incomplete"]
 
@@ -192,7 +197,7 @@ async def test_an_answer_that_a_newer_one_has_overtaken_is_not_waited_for(
     await relay.handle([in_other_hands])
     await relay.handle([link.entry(positions_completed("s2", 2, seconds=9))])
     assert await rows("SELECT kind FROM sync_log") == []
-    assert await count(database, "inbox", "NOT concluded") == 0
+    assert await count(database, "inbox", "unfinished IS NOT NULL") == 0
     assert await rows("SELECT quantity, status FROM positions ORDER BY conid") == [
         {"quantity": Decimal(11), "status": "open"},
         {"quantity": Decimal(2), "status": "open"},

@@ -1,15 +1,20 @@
 """Workers apply what a stream holds one after the other, and do not depend on it."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
 
 from core.errors import DatabaseUnavailableError
-from models.session import Database
-from services.position_sync.relay import Relay
+from core.settings import Settings
+from core.streams.consumer import Consumer
+from core.streams.port import Entry
+from core.streams.redis import RedisStreams
+from models.session import Database, Writer
+from services.position_sync.relay import GROUP, Relay
 from services.position_sync.turns import Turns
-from tests.services.position_sync.conftest import Another, Rows
+from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, execution
 from tests.services.position_sync.ledger_rows import count
 from tests.services.position_sync.test_repetitions import waiting_for
@@ -20,6 +25,11 @@ from tests.waiting import eventually
 def turns(database: Database) -> Turns:
     """Of one who waits longer than any test."""
     return Turns(database, "facts", patience_seconds=60)
+
+
+async def _have(turns: Turns) -> None:
+    async with turns.taken():
+        pass
 
 
 async def test_turns_come_in_the_order_in_which_they_were_asked_for(turns: Turns, database: Database) -> None:
@@ -49,16 +59,21 @@ async def test_who_waited_too_long_goes_on_without_and_leaves_nothing_behind(
 ) -> None:
     impatient = Turns(database, "facts", patience_seconds=0.01)
     async with turns.taken(), asyncio.timeout(10):
-        async with impatient.taken():
-            pass
-        async with impatient.taken():
-            pass
-    async with asyncio.timeout(10), impatient.taken():
-        pass
+        for _ in range(2):
+            async with impatient.taken() as is_ours:
+                assert not is_ours
+    async with asyncio.timeout(10), impatient.taken() as is_ours:
+        assert is_ours
 
 
-async def test_the_turn_of_who_says_nothing_for_too_long_is_over(turns: Turns, database: Database) -> None:
+async def test_the_turn_of_who_says_nothing_for_too_long_is_over(
+    turns: Turns, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     silent = Turns(database, "facts", patience_seconds=0.05)
+
+    async def say_nothing(writer: Writer, is_over: asyncio.Event) -> None: ...
+
+    monkeypatch.setattr(silent, "_speak", say_nothing)
     async with silent.taken(), asyncio.timeout(10), turns.taken():
         pass
 
@@ -84,23 +99,57 @@ async def test_a_lost_turn_harms_nothing(turns: Turns, database: Database) -> No
         pass
 
 
-async def test_entries_wait_for_their_turn_before_anything_is_locked(
-    relay: Relay, another: Another, database: Database
-) -> None:
-    async with another()._turns.taken():
-        task = asyncio.create_task(relay.handle([Link().entry(execution("a.01", "3"))]))
+async def test_the_turn_of_who_is_still_at_it_is_not_over(turns: Turns, database: Database) -> None:
+    slow = Turns(database, "facts", patience_seconds=0.05)
+    async with slow.taken() as is_ours, asyncio.TaskGroup() as tasks:
+        assert is_ours
+        task = tasks.create_task(_have(turns))
         await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        await asyncio.sleep(0.2)
         assert not task.done()
-        assert await count(database, "inbox") == 0
-    await task
-    assert await count(database, "executions") == 1
+        task.cancel()
 
 
-async def test_entries_whose_turn_does_not_come_because_postgresql_goes_are_given_back(
-    relay: Relay, another: Another, database: Database
+async def test_nothing_is_taken_before_it_is_ones_turn_and_then_first_what_others_left(
+    relay: Relay, turns: Turns, database: Database, streams: RedisStreams, settings: Settings
 ) -> None:
-    async with another()._turns.taken():
-        task = asyncio.create_task(relay.handle([Link().entry(execution("a.01", "3"))]))
+    link = Link()
+    first, second = link.entry(execution("a.01", "3")), link.entry(execution("b.01", "4", seconds=1))
+    await streams.append(settings.facts_stream, [first.data])
+    await streams.ensure_group(settings.facts_stream, GROUP)
+    await streams.read_group(settings.facts_stream, GROUP, "killed", count=1, block_ms=1)
+    await streams.append(settings.facts_stream, [second.data])
+    handled: list[bytes] = []
+
+    async def handle(entries: Sequence[Entry]) -> None:
+        handled.extend(entry.data for entry in entries)
+        await relay.handle(entries)
+
+    consumer = Consumer(
+        streams,
+        stream=settings.facts_stream,
+        group=GROUP,
+        consumer="next",
+        handle=handle,
+        turn=turns.taken,
+        idle_ms=60_000,
+    )
+    async with turns.taken():
+        task = asyncio.create_task(consumer.run())
+        await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        (group,) = (await streams.info(settings.facts_stream)).groups
+        assert group.pending_entries == group.lag_entries == 1
+    await eventually(lambda: count(database, "executions"), lambda stored: stored == 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert handled == [first.data, second.data]
+
+
+async def test_a_turn_that_does_not_come_because_postgresql_goes_says_so(
+    turns: Turns, database: Database
+) -> None:
+    async with turns.taken():
+        task = asyncio.create_task(_have(turns))
         await eventually(waiting_for(database, "pg_advisory_xact_lock"))
         async with database.write() as connection:
             await connection.execute(
@@ -112,7 +161,6 @@ async def test_entries_whose_turn_does_not_come_because_postgresql_goes_are_give
             )
         with pytest.raises(DatabaseUnavailableError):
             await task
-    assert await count(database, "inbox") == 0
 
 
 async def test_a_fill_that_comes_late_leaves_what_ended_before_it_as_it_is(relay: Relay, rows: Rows) -> None:
