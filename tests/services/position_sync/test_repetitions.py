@@ -32,12 +32,6 @@ def _few_are_looked_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repetitions, "_WORTH_A_LOOK", 1)
 
 
-def impatient(relay: Relay) -> Relay:
-    """A worker that goes on beside the others."""
-    relay._turns._patience_seconds = 0.02
-    return relay
-
-
 @asynccontextmanager
 async def locked_books(database: Database) -> AsyncIterator[None]:
     async with database.write() as connection:
@@ -159,7 +153,7 @@ async def test_a_commission_that_others_change_while_it_is_looked_up_is_stored_w
     first, older, newer = Link(), Link(), Link()
     await relay.handle([first.entry(*STORED)])
     confirm = repetitions.confirm_commissions
-    faster = impatient(another())
+    faster = another()
 
     async def overtaken(*arguments: Any) -> set[str]:
         await faster.handle([older.entry(commission("a.01", "7", seconds=9))])
@@ -187,7 +181,7 @@ async def test_a_replay_beside_what_is_new_gives_the_rows_of_one_after_the_other
     replay, new = Link(), Link()
     replays = [replay.entry(*facts[start : start + 9]) for start in range(0, half, 9)]
     news = [new.entry(*facts[start : start + 7]) for start in range(half, len(facts), 7)]
-    workers = impatient(another()), impatient(another())
+    workers = another(), another()
     async with asyncio.TaskGroup() as tasks:
         for entry in replays:
             tasks.create_task(workers[0].handle([entry]))
