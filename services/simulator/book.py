@@ -248,17 +248,21 @@ class Book:
         """Book a fill or a correction as it stands; the journal is replayed through here."""
         key = execution.key
         if execution.corrects is None:
-            self.serial = max(self.serial, int(execution.exec_id.split(".")[1], 16))
-            self.order_serial = max(self.order_serial, execution.order.perm_id - FIRST_PERM_ID)
-            self._history[key].append(execution.root)
-            self.executions[execution.exec_id] = execution
+            self._record(execution)
             holding = self._live.setdefault(key, Holding())
             self._settle(key, *self._book(holding, execution, execution.commission), 1)
             return
         self._fold(key, -1)
-        self.executions[execution.corrects].corrected_by = execution.exec_id
-        self.executions[execution.exec_id] = execution
+        self._record(execution)
         self._fold(key, 1)
+
+    def restore(self, executions: Iterable[Execution]) -> None:
+        """Book what is known to begin with: the same as ``apply`` of one after the other, but at once."""
+        for execution in executions:
+            execution.corrected_by = None
+            self._record(execution)
+        for key in self._history:
+            self._fold(key, 1)
 
     def roll_day(self, today: date) -> None:
         """Begin a new business day: daily figures start at zero, fills before yesterday are folded away."""
@@ -278,6 +282,15 @@ class Book:
                     del self.executions[version.exec_id]
 
     # inside
+
+    def _record(self, execution: Execution) -> None:
+        self.executions[execution.exec_id] = execution
+        if execution.corrects is not None:
+            self.executions[execution.corrects].corrected_by = execution.exec_id
+            return
+        self.serial = max(self.serial, int(execution.exec_id.split(".")[1], 16))
+        self.order_serial = max(self.order_serial, execution.order.perm_id - FIRST_PERM_ID)
+        self._history[execution.key].append(execution.root)
 
     def _book(
         self, holding: Holding, execution: Execution, commission: Decimal

@@ -181,9 +181,7 @@ def _restore(snapshot: Snapshot) -> Book:
     book.serial, book.order_serial = snapshot.serial, snapshot.order_serial
     # The cash in the snapshot is after these fills: they rebuild the lots and must not move it again.
     cash = {account.account: dict(account.cash) for account in snapshot.accounts}
-    for execution in snapshot.executions:
-        execution.corrected_by = None
-        book.apply(execution)
+    book.restore(snapshot.executions)
     for account in snapshot.accounts:
         book.accounts[account.account].cash = cash[account.account]
     book.realized_today.clear()
