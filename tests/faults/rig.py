@@ -24,6 +24,7 @@ from core.settings import Settings, load_settings
 from services.simulator.control import ControlClient
 from services.stack.ports import free_port
 from tests.faults.broker_side import ORIGIN, TOLD
+from tests.faults.figures import by_form
 from tests.faults.nursery import Child, Nursery
 from tests.faults.oracle import (
     STATE,
@@ -171,7 +172,8 @@ class Rig:
         values: dict[str, Any] = {
             "home": self.folder / "home",
             "ib_port": ports.get("gateway", self._ports[0]),
-            "ib_heartbeat_seconds": 1.0,
+            # The simulated gateway says nothing while it puts together the answer about 100,000 executions.
+            "ib_heartbeat_seconds": by_form(1.0, 1.0, 5.0),
             "ib_connect_timeout_seconds": 3.0,
             "database_url": at_port(self.servers.postgres.url_of(self.database), ports.get("postgres")),
             "redis_url": at_port(self.servers.redis.url, ports.get("redis")),
