@@ -70,15 +70,21 @@ class Step(NamedTuple):
 def steps_of(
     fills: Sequence[Fill], changes: Sequence[Anchor], effects: Effects, point_value: Decimal
 ) -> list[Step]:
-    """Fills and changes in the order of the fold."""
+    """Fills and changes in the order of the fold.
+
+    Once something has left for another book, what came with lots from one has no known value here: what was
+    held before must not depend on it, or what left would depend on what may have come of itself.
+    """
     steps: list[Step] = []
     done = 0
+    has_handed_on = False
     with localcontext(EXACT):
         for change in changes:
             while done < len(fills) and fills[done].executed_at <= change.as_of:
                 steps += _of_fill(fills[done], effects, point_value)
                 done += 1
-            steps += _of_change(change, point_value)
+            steps += _of_change(change._replace(taken=()) if has_handed_on else change, point_value)
+            has_handed_on = has_handed_on or bool(change.carried and change.key)
         for fill in fills[done:]:
             steps += _of_fill(fill, effects, point_value)
     return steps

@@ -70,20 +70,26 @@ _TOOK = newest(
     f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')}",
     standing=KNOWN,
 )
-# Of one action that brings several things nobody says what each has of the cost. What went to and fro at one
-# moment would hand its cost round in a circle.
+# Whether what a book was brought at a moment comes to the one that it came from, by what that and later ones
+# carried off, and no later than it left there: then its cost would be handed round in a circle.
+_LEGS_OF = "SELECT {0}.* FROM corporate_actions {0} " + KNOWN + " WHERE {0}.account = t.account"  # noqa: S608 - the same
+_COMES_BACK = (
+    "EXISTS (WITH RECURSIVE r(conid, at) AS (SELECT t.conid, t.at UNION SELECT y.conid, y.at FROM r "  # noqa: S608 - the same
+    f"CROSS JOIN LATERAL ({_LEGS_OF.format('x')} "
+    f"AND x.conid = r.conid AND x.at >= r.at AND x.carried AND {linking('x')} OFFSET 0) x "
+    f"CROSS JOIN LATERAL ({_LEGS_OF.format('y')} "
+    f"AND y.event_group = x.event_group AND NOT y.carried AND y.conid <> x.conid AND {linking('y')} "
+    "OFFSET 0) y) SELECT FROM r WHERE r.conid = f.conid AND r.at <= f.at)"
+)
+# Of one action that brings several things nobody says what each has of the cost.
 _links = text(
-    "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity "  # noqa: S608 - the same
-    f"FROM {BOOKS} "
+    "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity, "  # noqa: S608 - the same
+    f"{_COMES_BACK} AS comes_back FROM {BOOKS} "
     f"CROSS JOIN LATERAL ({_BROUGHT}) t "
     f"CROSS JOIN LATERAL ({_TOOK}) f "
     "WHERE NOT EXISTS (SELECT FROM corporate_actions o WHERE o.account = t.account "
     "AND o.event_group = t.event_group AND o.import_id = t.import_id AND o.event_key <> t.event_key "
     f"AND NOT o.carried AND {linking('o')}) "
-    "AND NOT EXISTS (SELECT FROM corporate_actions x JOIN corporate_actions y ON y.account = x.account "
-    "AND y.event_group = x.event_group AND y.import_id = x.import_id AND y.conid = f.conid "
-    f"AND NOT y.carried AND {linking('y')} WHERE x.account = t.account AND x.conid = t.conid "
-    f"AND x.at = t.at AND x.carried AND {linking('x')}) "
     "ORDER BY t.account, t.conid, t.event_key, f.conid, f.event_key"
 )
 _handed = text(
@@ -118,7 +124,10 @@ async def with_dependents(connection: Reader | Writer, keys: Iterable[BookKey]) 
 async def links_of(
     connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
 ) -> list[Link]:
-    """From where these books go on with lots, by what the statements that stand say."""
+    """From where these books go on with lots, by what the statements that stand say.
+
+    What would come back to where it came from no later than it left is of unknown cost instead.
+    """
     rows = await connection.execute(_links, {**book_arrays(keys), "known_by": known_by})
     return [
         Link(
@@ -129,7 +138,14 @@ async def links_of(
             row.quantity,
         )
         for row in rows
+        if not row.comes_back
     ]
+
+
+async def circular_actions(connection: Reader | Writer, keys: Iterable[BookKey]) -> int:
+    """How many actions brought these books what would come from itself, and therefore no cost."""
+    rows = await connection.execute(_links, {**book_arrays(keys), "known_by": None})
+    return len({(row.account, row.conid, row.event_key) for row in rows if row.comes_back})
 
 
 async def handed_on_by(connection: Reader | Writer, keys: Iterable[BookKey]) -> Handed:

@@ -76,6 +76,10 @@ def kept_report(told: Mapping[str, Any]) -> None:
         console.print(f"Not known here, kept in the file: {escape(listed)}")
     if told["gaps_closed"]:
         console.print(f"{told['gaps_closed']:,} gaps of observation closed.")
+    if told.get("circular"):
+        console.print(
+            f"{told['circular']:,} corporate actions bring what would come from itself: of unknown cost."
+        )
     _disputes(console, told["disputes"])
     _changes(console, told["changes"], told["changed_books"])
 

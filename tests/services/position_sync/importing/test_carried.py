@@ -1,7 +1,6 @@
 """What a merger, a tender or another name took from one book, another goes on with: its cost and its age."""
 
 import random
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
-from core.domain.stated import StatedEvent, StatedPosition
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.answers import lock_changing
@@ -23,72 +21,22 @@ from services.position_sync.validate import validate_ledger
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, Link, at, commission, execution
 from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.legs import (
+    BOUGHT,
+    CHAIN,
+    FIRST,
+    LATER,
+    NEWCO,
+    OLD,
+    gone,
+    held,
+    leg,
+    sound,
+)
 from tests.services.position_sync.importing.statements import trade
 from tests.services.position_sync.ledger_rows import ledger_rows
 
-NEWCO = Instrument(conid=705, symbol="NEWCO", sec_type="STK", currency="USD", exchange="SMART")
-# Before ACME in the order of locking.
-FIRST = Instrument(conid=5, symbol="FIRST", sec_type="STK", currency="USD", exchange="SMART")
-LATER = 100_000.0
-
-
-def leg(
-    instrument: Instrument,
-    quantity: str,
-    cause: Any = "merger",
-    *,
-    seconds: float = LATER,
-    group: str = "g",
-    **more: Any,
-) -> StatedEvent:
-    return StatedEvent(
-        line=more.pop("line", 1),
-        section="CorporateAction",
-        account=ACCOUNT,
-        instrument=instrument,
-        at=at(seconds),
-        cause=cause,
-        quantity=Decimal(quantity),
-        group=group,
-        **{name: Decimal(value) if isinstance(value, str) else value for name, value in more.items()},
-    )
-
-
-def gone(instrument: Instrument, quantity: str, cause: Any = "merger", **more: Any) -> StatedEvent:
-    return leg(instrument, quantity, cause, carried=True, **more)
-
-
-def held(instrument: Instrument, quantity: str, cost: str | None, *, seconds: float) -> StatedPosition:
-    return StatedPosition(
-        line=9,
-        section="OpenPosition",
-        account=ACCOUNT,
-        instrument=instrument,
-        as_of=at(seconds),
-        quantity=Decimal(quantity),
-        cost=None if cost is None else Decimal(cost),
-    )
-
-
 COSTS = "SELECT day, conid, ours, stated FROM statement_differences WHERE kind = 'cost'"
-
-Lots = list[tuple[datetime, Decimal, Decimal | None, bool]]
-
-
-@pytest.fixture
-def lots_of(rows: Rows) -> Any:
-    async def read(instrument: Instrument) -> Lots:
-        found = await rows(
-            "SELECT l.opened_at, l.remaining, l.remaining_cost, l.provisional FROM lots l JOIN positions p "
-            "ON p.id = l.position_id WHERE p.conid = :conid AND l.remaining <> 0 ORDER BY p.ordinal, l.seq",
-            conid=instrument.conid,
-        )
-        return [
-            (one["opened_at"], *(one[name] for name in ("remaining", "remaining_cost", "provisional")))
-            for one in found
-        ]
-
-    return read
 
 
 async def events(rows: Rows, instrument: Instrument) -> list[tuple[str | None, Decimal, Decimal | None]]:
@@ -98,17 +46,6 @@ async def events(rows: Rows, instrument: Instrument) -> list[tuple[str | None, D
         conid=instrument.conid,
     )
     return [(one["cause"], one["quantity"], one["realized_pnl"]) for one in found]
-
-
-async def sound(database: Database) -> bool:
-    return (await validate_ledger(database)).differences == {}
-
-
-BOUGHT = (
-    trade("a.01", "6", "10", "1", seconds=10, opens=True),
-    trade("b.01", "4", "20", "2", seconds=20, opens=True),
-)
-OLD = [(at(10), Decimal(6), Decimal(61), False), (at(20), Decimal(4), Decimal(82), False)]
 
 
 async def test_another_name_keeps_the_lots_their_cost_and_their_age(
@@ -242,28 +179,6 @@ async def test_what_is_tendered_and_given_back_keeps_its_cost(
     )
     assert await lots_of(ACME) == OLD
     assert await sound(database)
-
-
-async def test_what_goes_to_and_fro_at_one_moment_hands_no_cost_round(
-    bring: Import, database: Database, lots_of: Any
-) -> None:
-    await bring(
-        *BOUGHT,
-        gone(ACME, "-10", "tender"),
-        leg(FIRST, "10", "tender"),
-        gone(FIRST, "-10", "tender", group="back"),
-        leg(ACME, "10", "tender", group="back"),
-    )
-    assert [lot[1:3] for lot in await lots_of(ACME)] == [(10, None)]
-    assert await sound(database)
-
-
-CHAIN = (
-    gone(ACME, "-10", "tender"),
-    leg(NEWCO, "10", "tender"),
-    gone(NEWCO, "-10", seconds=2 * LATER, group="h"),
-    leg(FIRST, "5", seconds=2 * LATER, group="h"),
-)
 
 
 async def test_what_is_learnt_late_of_the_old_book_reaches_all_that_go_on_with_its_lots(
