@@ -9,9 +9,8 @@ from core.domain.performance import as_contributed, daily_performance
 from models.queries import performance as queries
 from models.queries.disputes.compare import COMPARED
 from models.session import Database, Writer
-from models.stores.imports import none_is_under_way
 from models.stores.performance import store_stated_days
-from models.stores.statement_differences import renew_differences
+from models.stores.statement_differences import can_hold_comparison, hold_comparison, renew_differences
 
 NIGHT: Final = time(4)
 """New York time."""
@@ -22,10 +21,10 @@ UNDER_WAY_SECONDS: Final = 30.0
 async def compare_again(database: Database, account: str, now: datetime) -> float | None:
     """The same for one account, of which the ledger has changed since its last import.
 
-    Returns after how many seconds to try again while an import is under way: that will do it.
+    Returns after how many seconds to try again while an import compares it: that sees what nobody else does.
     """
     async with database.write() as connection:
-        if not await none_is_under_way(connection):
+        if not await can_hold_comparison(connection, account):
             return UNDER_WAY_SECONDS
         await derive_from_statements(connection, [account], now)
     return None
@@ -41,9 +40,11 @@ async def derive_from_statements(connection: Writer, accounts: Iterable[str], no
     """Reckon the daily performance of these accounts anew, and compare them with their statements.
 
     A return is linked to all those before it, so an account's days go together: some thousand rows in ten
-    years, of which those are written that differ. The ledger is folded by now.
+    years, of which those are written that differ. The ledger is folded by now. It is waited for others that
+    compare one of them.
     """
     for account in sorted(accounts):
+        await hold_comparison(connection, account)
         base = await queries.base_currency_of(connection, account)
         values = await queries.stated_values_of(connection, account, base)
         flows = await queries.stated_flows_of(connection, account, base)
