@@ -12,7 +12,7 @@ from core.domain.books import BookKey
 from core.domain.carried import Handed
 from core.domain.lots import CarriedLot
 from core.domain.money import ZERO
-from core.domain.pnl import EXACT
+from core.domain.pnl import EXACT, shares
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 from models.standing import STANDING, newest
@@ -32,12 +32,16 @@ def linking(row: str) -> str:
     return f"{row}.event_group <> '' AND {row}.quantity <> 0 AND {row}.cause NOT IN {_NOT_LINKING}"
 
 
+# What was spun off, and what it took its cost from: of that only the cost changed.
+SPUN_OFF: Final = "{0}.cause = 'spin_off' AND {0}.quantity <> 0 AND NOT {0}.carried"
+COST_TAKEN: Final = "{0}.cause = 'spin_off' AND {0}.quantity = 0"
 # One index probe a book, said so that no plan reads a whole table for a batch.
 _TAKERS = (
     "SELECT * FROM corporate_actions f WHERE f.account = {0}.account AND f.conid = {0}.conid "  # noqa: S608 - no input in it
-    f"AND f.carried AND {linking('f')} OFFSET 0) f CROSS JOIN LATERAL ("
+    f"AND ((f.carried AND {linking('f')}) OR ({SPUN_OFF.format('f')})) OFFSET 0) f CROSS JOIN LATERAL ("
     "SELECT * FROM corporate_actions t WHERE t.account = f.account AND t.event_group = f.event_group "
-    f"AND NOT t.carried AND t.conid <> f.conid AND {linking('t')} OFFSET 0) t"
+    f"AND t.event_group <> '' AND t.conid <> f.conid "
+    f"AND ((NOT t.carried AND {linking('t')}) OR ({COST_TAKEN.format('t')})) OFFSET 0) t"
 )
 
 
@@ -81,15 +85,27 @@ _COMES_BACK = (
     f"AND y.event_group = x.event_group AND NOT y.carried AND y.conid <> x.conid AND {linking('y')} "
     "OFFSET 0) y) SELECT FROM r WHERE r.conid = f.conid AND r.at <= f.at)"
 )
-# Of one action that brings several things nobody says what each has of the cost.
+_CAME = newest(
+    "corporate_actions o",
+    ("event_key",),
+    where="o.account = t.account AND o.event_group = t.event_group AND NOT o.carried "
+    f"AND o.quantity * t.quantity > 0 AND {linking('o')}",
+    standing=KNOWN,
+)
+# Of one action that brings several things each has the share of the cost that it has of what all are worth;
+# where that is not stated of each, in one currency, nobody says what each has.
+_WORTHS = (
+    "SELECT array_agg(o.market_value ORDER BY o.event_key) AS worths, "  # noqa: S608 - the same
+    "array_agg(o.event_key ORDER BY o.event_key) AS events, count(*) = 1 OR (count(DISTINCT n.currency) = 1 "
+    "AND bool_and(coalesce(o.market_value * o.quantity > 0, false))) AS is_told "
+    f"FROM ({_CAME}) o JOIN instruments n USING (conid)"
+)
 _links = text(
     "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity, "  # noqa: S608 - the same
-    f"{_COMES_BACK} AS comes_back FROM {BOOKS} "
+    f"w.worths, w.events, {_COMES_BACK} AS comes_back FROM {BOOKS} "
     f"CROSS JOIN LATERAL ({_BROUGHT}) t "
     f"CROSS JOIN LATERAL ({_TOOK}) f "
-    "WHERE NOT EXISTS (SELECT FROM corporate_actions o WHERE o.account = t.account "
-    "AND o.event_group = t.event_group AND o.import_id = t.import_id AND o.event_key <> t.event_key "
-    f"AND NOT o.carried AND {linking('o')}) "
+    f"CROSS JOIN LATERAL ({_WORTHS}) w WHERE w.is_told "
     "ORDER BY t.account, t.conid, t.event_key, f.conid, f.event_key"
 )
 _handed = text(
@@ -100,13 +116,18 @@ _handed = text(
 
 
 class Link(NamedTuple):
-    """That ``event`` of a book brought what ``source_event`` took from another: ``quantity``, signed."""
+    """That ``event`` of a book brought what ``source_event`` took from another: ``quantity``, signed.
+
+    Where it brought other things as well, ``worths`` are what each is worth, this one in its ``place``.
+    """
 
     book: BookKey
     event: str
     source: BookKey
     source_event: str
     quantity: Decimal
+    worths: tuple[Decimal, ...] = ()
+    place: int = 0
 
 
 async def takers_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
@@ -136,6 +157,8 @@ async def links_of(
             (row.account, row.source),
             row.source_key,
             row.quantity,
+            tuple(row.worths),
+            row.events.index(row.event_key),
         )
         for row in rows
         if not row.comes_back
@@ -167,7 +190,10 @@ def hand_over(anchors: Mapping[BookKey, list[Anchor]], links: Iterable[Link], ha
         for number, one in enumerate(told):
             if one.key == event:
                 taken = [lot for link in sources for lot in _lots_of(link, handed, one.as_of)]
-                told[number] = one._replace(taken=tuple(sorted(taken, key=lambda lot: lot.opened_at)))
+                told[number] = one._replace(
+                    taken=tuple(sorted(taken, key=lambda lot: lot.opened_at)),
+                    inferred=any(len(link.worths) > 1 for link in sources),
+                )
 
 
 def _lots_of(link: Link, handed: Handed, at: datetime) -> Sequence[CarriedLot]:
@@ -175,4 +201,11 @@ def _lots_of(link: Link, handed: Handed, at: datetime) -> Sequence[CarriedLot]:
     lacking = ZERO - link.quantity
     for lot in lots:
         lacking = EXACT.subtract(lacking, lot.quantity)
-    return lots if not lacking else [*lots, CarriedLot(at, lacking, None, provisional=True)]
+    if lacking:
+        lots = [*lots, CarriedLot(at, lacking, None, provisional=True)]
+    return lots if len(link.worths) == 1 else [_part_of(lot, link) for lot in lots]
+
+
+def _part_of(lot: CarriedLot, link: Link) -> CarriedLot:
+    """A lot with the part of its cost that one of several things has that came for it."""
+    return lot._replace(cost=None if lot.cost is None else shares(lot.cost, link.worths)[link.place])

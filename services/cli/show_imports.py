@@ -26,6 +26,7 @@ _REASONS = {
     "currency_trade": "trades of currencies, which change balances",
     "combo": "combos, whose legs are the positions",
     "cancels_what_is_not_here": "cancels a trade that no statement here states",
+    "cancelled": "legs of one action that come to nothing",
     "repeated": "said before in the same file",
     "summary_of_other_rows": "sums of other rows",
     "not_used": "nothing that the ledger keeps",
