@@ -119,7 +119,8 @@ def _anchors(parts: str) -> str:
         f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
         "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, day, key, "
         "cash, realized, kept, rank, id) "
-        "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
+        # Rows of several files may be of one line.
+        "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id, a.key, a.quantity"
     )
 
 

@@ -198,8 +198,8 @@ def test_a_changed_cost_of_what_nobody_holds_or_knows_changes_nothing() -> None:
 
 def test_changes_that_move_cost_between_books_keep_their_order() -> None:
     """What left before something came had no part of its cost, wherever the words would have both."""
-    left = change(2 * HOUR, "-10", "merger", carried=True, key="left")
-    came = change(3 * HOUR, "4", "merger", key="came")
+    left = change(2 * HOUR, "-10", "merger", carried=True)._replace(key="left")
+    came = change(3 * HOUR, "4", "merger")._replace(key="came")
     anchors = [anchor(0, "10"), anchor(HOUR, "14"), left, came, anchor(4 * HOUR, "4")]
     assert placed(anchors, []) == anchors
     assert came._replace(as_of=at(HOUR)) in placed([one for one in anchors if one != left], [])

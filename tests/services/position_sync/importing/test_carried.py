@@ -173,7 +173,7 @@ async def test_what_a_statement_says_was_spun_off_had_cost_the_rest_did_not(
     assert await costs() == [140, 0]
     said = await bring(STATED, name="said.xml")
     assert await costs() == [100, 40]
-    assert not any(lot[3] for one in (ACME, NEWCO) for lot in await lots_of(one))
+    assert [lot[3] for one in (ACME, NEWCO) for lot in await lots_of(one)] == [False] * 3
     assert await sound(database)
     await undo(said)
     assert await costs() == [140, 0]

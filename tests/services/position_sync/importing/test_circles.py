@@ -41,7 +41,10 @@ THREE = (ACME, FIRST, NEWCO)
 def around(*books: Instrument, **more: Any) -> list[tuple[StatedEvent, StatedEvent]]:
     """Each goes to the next at one moment, and the last to the first."""
     return [
-        (gone(old, "-10", group=f"g{number}", **more), leg(new, "10", group=f"g{number}", **more))
+        (
+            gone(old, "-10", group=f"g{number}", line=2 * number + 1, **more),
+            leg(new, "10", group=f"g{number}", line=2 * number + 2, **more),
+        )
         for number, (old, new) in enumerate(pairwise([*books, books[0]]))
     ]
 
@@ -73,7 +76,8 @@ async def test_what_goes_round_at_one_moment_is_of_unknown_cost_and_told(
         report = await bring(*BOUGHT, *(one for pair in around(*books) for one in pair))
     assert report.circular == len(books)
     assert [line["event"] for line in logs].count("corporate_actions_in_a_circle") == 1
-    assert [[lot[1:3] for lot in await lots_of(one)] for one in books] == [[(10, None)]] * len(books)
+    first, *others = [[lot[1:3] for lot in await lots_of(one)] for one in books]
+    assert (first, others) == ([(10, None)], [[]] * len(others))
     assert await sound(database)
     before = await ledger_rows(database)
     await rebuild(database, streams, settings)
@@ -107,7 +111,8 @@ async def test_whatever_goes_wherever_at_few_moments_it_ends_and_is_what_a_fold_
         for twin in "ab":
             old, new = chance.sample(books, 2)
             more: dict[str, Any] = {"seconds": LATER * chance.randint(1, 2), "group": f"{number}{twin}"}
-            legs += [gone(old, "-4", **more), leg(new, "4", **more)]
+            line = len(legs)
+            legs += [gone(old, "-4", line=line, **more), leg(new, "4", line=line + 1, **more)]
         reports.append(await bring(*legs, name=f"{number}.xml"))
         assert await sound(database)
     assert any(report.circular for report in reports)
@@ -124,7 +129,7 @@ async def test_facts_of_a_circle_that_come_live_are_folded_once(
     await bring(BOUGHT[0], *(one for pair in around(*THREE) for one in pair))
     link = Link()
     await relay.handle([link.entry(execution("b.01", "4", "20", seconds=20), commission("b.01", "2"))])
-    assert [lot[1:3] for lot in await lots_of(FIRST)] == [(10, None)]
+    assert [lot[1:3] for lot in await lots_of(ACME)] == [(10, None)]
     assert await sound(database)
 
 
