@@ -89,12 +89,18 @@ async def can_hold_comparison(connection: Writer, account: str) -> bool:
     return bool((await connection.execute(_try_hold, {"account": account})).scalar_one())
 
 
+async def read_whole_tables(connection: Writer) -> None:
+    """Plan for reading all that is stored of an account, until the transaction ends."""
+    for setting in _PLANS:
+        await connection.execute(setting)
+
+
 async def renew_differences(
     connection: Writer, account: str, base: str | None, queries: Sequence[str], now: datetime
 ) -> Counter[str]:
     """Compare by ``queries`` and have what they find stand; returns how many figures were compared."""
-    for setting in (*_PLANS, _begin):
-        await connection.execute(setting)
+    await read_whole_tables(connection)
+    await connection.execute(_begin)
     await connection.execute(_clear)
     compared: Counter[str] = Counter()
     for query in queries:
