@@ -197,7 +197,7 @@ def hand_over(anchors: Mapping[BookKey, list[Anchor]], links: Iterable[Link], ha
 
 
 def _lots_of(link: Link, handed: Handed, at: datetime) -> Sequence[CarriedLot]:
-    lots = handed.get(link.source, {}).get(link.source_event, ())
+    lots: Sequence[CarriedLot] = handed.get(link.source, {}).get(link.source_event, ())
     lacking = ZERO - link.quantity
     for lot in lots:
         lacking = EXACT.subtract(lacking, lot.quantity)

@@ -310,6 +310,8 @@ async def test_who_sends_byte_by_byte_keeps_nobody_else_waiting(
         if answered.done():
             break
         writer.write(b" ")
+    else:
+        pytest.fail("all of it was waited for")
     answer = await answered
     assert b" 408 " in answer.partition(b"\r\n")[0]
     assert b"file_too_slow" in answer

@@ -163,8 +163,6 @@ async def test_what_was_held_before_does_not_depend_on_what_came_back_of_it(
     settings: Settings,
 ) -> None:
     """Else it would be handed on with another cost each time it comes back."""
-    async with database.write() as connection:
-        await set_cost_method(connection, ACCOUNT, method)
     # The other book hands something on before it is told that it goes on with lots.
     await bring(
         trade("n.01", "50", "3", "0", seconds=5, instrument=NEWCO, opens=True),
@@ -172,6 +170,9 @@ async def test_what_was_held_before_does_not_depend_on_what_came_back_of_it(
         leg(ACME, "50", seconds=LATER + 3600, group="back"),
         held(ACME, "100", "1000", seconds=LATER + 7200),
     )
+    async with database.write() as connection:
+        await set_cost_method(connection, ACCOUNT, method)
+    await Sweep(database, streams, settings).run()
     second = await bring(gone(ACME, "-50", cost="-400"), leg(NEWCO, "50"), name="b.xml")
     assert await sound(database)
     before = await ledger_rows(database)
