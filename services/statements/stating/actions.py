@@ -26,6 +26,7 @@ from services.statements.values import NOTHING, said
 _SPLITS: Final = frozenset({"FS", "RS", "CS", "CC"})
 _IN_SHARES: Final = frozenset({"SD", "HD", "HI", "CH", "FI"})
 _DELISTED: Final = "DW"
+_CANCELLED: Final = "Ca"
 _REPEATED: Final[IgnoredReason] = "summary_of_other_rows"
 _CAUSES: Final[dict[str, Cause]] = {
     "IC": "symbol_change",
@@ -57,6 +58,7 @@ class _Leg(NamedTuple):
     stated_cost: Decimal | None
     stated_realized: Decimal | None
     is_summary: bool
+    cancels: bool
 
 
 class Actions:
@@ -153,6 +155,7 @@ def _leg(row: CorporateAction, instrument: Instrument) -> _Leg | None:
         stated_cost=None if row.cost is None else abs(row.cost).copy_sign(quantity),
         stated_realized=row.realized_pnl,
         is_summary=row.level == "SUMMARY",
+        cancels=_CANCELLED in row.codes,
     )
 
 
@@ -176,18 +179,22 @@ def _parts(description: str) -> tuple[str, str]:
 def _cancelled(legs: Sequence[_Leg]) -> set[int]:
     """Which legs one other takes back, and which take one back: the same the other way round, money included.
 
-    An action that was booked wrongly is so, and booked again. What changed its name but not its number in
-    the broker's books is told so, too.
+    An action that was booked wrongly is so, and booked again. So is told at one time what changed its name
+    but not its number in the broker's books. What came back later and is called no cancellation was away.
     """
     cancelled: set[int] = set()
-    waiting: dict[tuple[int, Decimal, Decimal], list[int]] = defaultdict(list)
+    waiting: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for place, leg in enumerate(legs):
-        conid, quantity = leg.event.instrument.conid, leg.event.quantity
-        others = waiting[conid, ZERO - quantity, ZERO - leg.proceeds]
-        if others:
-            cancelled |= {place, others.pop()}
+        event = leg.event
+        what = event.instrument.conid, event.kind
+        others = waiting[*what, ZERO - event.quantity, ZERO - leg.proceeds]
+        for other in reversed(others):
+            if leg.cancels or legs[other].cancels or event.at == legs[other].event.at:
+                others.remove(other)
+                cancelled |= {place, other}
+                break
         else:
-            waiting[conid, quantity, leg.proceeds].append(place)
+            waiting[*what, event.quantity, leg.proceeds].append(place)
     return cancelled
 
 

@@ -233,6 +233,22 @@ def test_an_action_that_is_taken_back_and_booked_again_is_what_it_was_in_the_end
     assert reasons(said) == ["cancelled"] * 4
 
 
+@pytest.mark.parametrize(("code", "left"), [("", 4), ("Ca", 0)])
+def test_what_is_given_back_on_a_later_day_was_away_unless_it_is_called_a_cancellation(
+    code: str, left: int
+) -> None:
+    text = "OLD(US1) TENDERED TO US2 1 FOR 1"
+    old, new = f"{text} (OLD, OLD CORP, US1)", f"{text} (OLD.TEN, OLD - TENDER, US2)"
+    later = {"dateTime": "20230110;202500", "code": code, "actionID": "9"}
+    found = events(
+        action("TO", "-100", old, actionID="9"),
+        action("TO", "100", new, **NEW, actionID="9"),
+        action("TO", "100", old, **later),
+        action("TO", "-100", new, **(NEW | later)),
+    )
+    assert len(found) == left
+
+
 def test_several_things_that_came_say_what_they_are_worth() -> None:
     text = "OLD(US1) MERGED(Acquisition) WITH US2 1 FOR 2, US3 1 FOR 4"
     found = events(
