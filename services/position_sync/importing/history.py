@@ -61,11 +61,13 @@ async def derive_from_statements(connection: Writer, accounts: Iterable[str], no
         stated = await queries.stated_contributions_of(connection, account)
         days = daily_performance(values, as_contributed(values, flows, stated))
         await read_whole_tables(connection)
-        realized = realized_since(
-            [value.day for value in values],
-            await queries.realized_by_day(connection, account, base),
-            await queries.periods_told(connection, account),
-        )
+        realized: Mapping[date, Decimal | None] = {}
+        if values:
+            realized = realized_since(
+                [value.day for value in values],
+                await queries.realized_by_day(connection, account, base),
+                await queries.periods_told(connection, account),
+            )
         await store_stated_days(connection, account, list(days), realized)
         await renew_differences(connection, account, base, COMPARED, now)
 
