@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import asyncpg
 import hypothesis
 import pytest
 import pytest_timeout
@@ -25,6 +24,7 @@ from models.migrate import migrate
 from models.session import Database
 from services.stack import PostgresServer, RedisServer
 from services.stack.ports import free_port
+from tests.databases import create_database, drop_database, run_sql
 from tests.hanging import stacks_of_tasks
 
 # How long an example takes says more of the machine than of the code.
@@ -114,15 +114,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-async def _statement(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database at the newest schema, profile ``main``."""
@@ -130,7 +121,7 @@ def migrated_template(postgres_server: PostgresServer) -> str:
     url = postgres_server.url_of(name).replace("postgresql://", "postgresql+asyncpg://")
 
     async def build() -> None:
-        await _statement(postgres_server.url, f"CREATE DATABASE {name}")
+        await run_sql(postgres_server.url, f"CREATE DATABASE {name}")
         await migrate(url, "main")
 
     # A thread of its own: an async test may be the first to ask, and its loop is running already.
@@ -142,10 +133,9 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 async def postgres_url(postgres_server: PostgresServer, migrated_template: str) -> AsyncIterator[str]:
     """A fresh migrated database."""
-    name = f"test_{uuid.uuid4().hex}"
-    await _statement(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield postgres_server.url_of(name)
-    await _statement(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    url = await create_database(postgres_server, migrated_template)
+    yield url
+    await drop_database(postgres_server, url)
 
 
 @pytest.fixture

@@ -137,15 +137,29 @@ def placed(anchors: Sequence[Anchor], fills: Sequence[Fill]) -> list[Anchor]:
     Between two words of what was held, fills and changes should add up to the difference. A change that does
     not fit between the two that its own time is between, but makes up the difference between two others
     within ``SEEN_WITHIN``, happened there. Changes of one time are tried together, then each alone.
+
+    Those that move cost between books keep their order, or a cost could come to be handed round: where they
+    would not, they stay where they are.
     """
     if not any(one.relative for one in anchors) or all(one.relative for one in anchors):
         return list(anchors)
+    told = _placed(anchors, fills, keep_keyed=False)
+    return told if _keys(told) == _keys(anchors) else _placed(anchors, fills, keep_keyed=True)
+
+
+def _keys(anchors: Iterable[Anchor]) -> list[str]:
+    return [one.key for one in anchors if one.key]
+
+
+def _placed(anchors: Sequence[Anchor], fills: Sequence[Fill], *, keep_keyed: bool) -> list[Anchor]:
+    """The same; with ``keep_keyed`` what moves cost between books stays where it is."""
     words = [one for one in anchors if not one.relative]
     spans = _Spans(words, fills)
-    changes = [one for one in anchors if one.relative]
-    for change in changes:
-        spans.add(change.quantity, change.as_of)
-    told: list[Anchor] = list(words)
+    for change in anchors:
+        if change.relative:
+            spans.add(change.quantity, change.as_of)
+    changes = [one for one in anchors if one.relative and not (keep_keyed and one.key)]
+    told = [one for one in anchors if not one.relative or (keep_keyed and one.key)]
     for _, group in groupby(changes, key=lambda one: one.as_of):
         together = list(group)
         moved_to = spans.move(sum((one.quantity for one in together), ZERO), together[0].as_of)

@@ -115,6 +115,7 @@ def with_cost(change: Anchor, left: Decimal | None, word: Anchor | None, method:
     if total is None and left is not None and (known is None or is_stated):
         agrees = known is not None and costs_agree(change.quantity, known, per_unit(left, change.quantity))
         total = known if agrees else left
+        change = change._replace(inferred=False)  # whatever was concluded, the broker says it
     if total is None:
         total = paid if known is None else known
     if total is None or total == known:

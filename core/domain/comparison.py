@@ -59,7 +59,10 @@ def rematch(history: History, method: CostMethod) -> list[Closed]:
 
     What was opened, when and for how much, does not depend on the method, with one exception: what an
     adjustment cost, where that was concluded from the broker's average of all, stays as it was concluded. A
-    disposal may be called provisional that a fold would know to be final, never the other way round.
+    disposal may be called provisional that a fold would know to be final, never the other way round: while a
+    commission is awaited; and where the own method took an adjustment's lot in parts. Each part's cost is
+    then an estimate, so that the lot's row says provisional, and no longer whether it was so from the
+    beginning. Under a method that takes it whole, or all at their average, it is called so nevertheless.
 
     Raises:
         LedgerUnfoldedError: the rows do not belong together.

@@ -17,14 +17,14 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.domain.anchors import Anchor, counted, first_holding, placed
+from core.domain.anchors import Anchor, counted, placed
 from core.domain.carried import gain_on, handed_on, left_by, part_of, with_cost
 from core.domain.days import TradingDays
 from core.domain.episodes import Cause, Episode, EventType, is_certain
 from core.domain.fills import Fill, Replaced
 from core.domain.lots import CarriedLot, Closing, CostMethod
 from core.domain.money import ZERO
-from core.domain.openings import NO_EFFECTS, Effects, Step, held_before, opening_lots, steps_of
+from core.domain.openings import NO_EFFECTS, Effects, Opening, opening_of
 from core.domain.pnl import EXACT, per_unit, share
 
 OPENING_BALANCE: Final = "opening_balance"
@@ -72,71 +72,17 @@ class Ledger:
         before.grow("opened", None, at, ended, None, None, None, final=True)
         self.episode = before
 
-    def open_balance(self, anchor: Anchor, fills: Sequence[Fill]) -> None:
-        """Begin with what ``anchor`` says was held, less what ``fills`` brought before it."""
+    def begin_with(self, opening: Opening) -> None:
+        """Begin with what was held before all that is known."""
         with localcontext(EXACT):
-            before = [fill for fill in fills if fill.executed_at <= anchor.as_of]
-            quantity = anchor.quantity - sum((fill.quantity for fill in before), ZERO)
-            if not quantity:
-                return
-            opened_at = min(before[0].executed_at, anchor.as_of) if before else anchor.as_of
-            episode = self._begin(OPENING_BALANCE, opened_at, quantity)
-            counting = [fill for fill in before if fill.quantity]
-            unit_cost, cost, certain = self._opening_cost(anchor, counting, quantity)
-            episode.estimated = not certain
-            # The broker's cost has each commission in it: one that is still unknown is taken for ours.
-            final = certain and all(fill.complete for fill in counting)
-            self._open_with(episode, opened_at, quantity, unit_cost, cost, final=final)
-
-    def open_stated(self, anchor: Anchor | None, steps: Sequence[Step], at: datetime) -> None:
-        """Begin with what was held before ``steps``, of some of which statements tell more.
-
-        ``anchor`` is the first word of what was held, after them; without one only what must have been held
-        was. What there is to begin with was opened ``at`` that time.
-        """
-        with localcontext(EXACT):
-            likely = ZERO
-            if anchor is not None:
-                likely = anchor.quantity - sum((step.quantity for step in steps), ZERO)
-            quantity = held_before(steps, likely)
-            if not quantity:
-                return
-            episode = self._begin(OPENING_BALANCE, at, quantity)
-            for lot in opening_lots(quantity, steps, anchor):
+            episode = self._begin(OPENING_BALANCE, opening.at, opening.lots[0].quantity)
+            for lot in opening.lots:
                 episode.estimated = episode.estimated or not lot.certain
-                self._open_with(episode, at, lot.quantity, None, lot.cost, final=lot.final)
-
-    @staticmethod
-    def _open_with(
-        episode: Episode,
-        at: datetime,
-        quantity: Decimal,
-        unit_cost: Decimal | None,
-        cost: Decimal | None,
-        *,
-        final: bool,
-    ) -> None:
-        episode.grow("adjusted", None, at, quantity, None, unit_cost, None, final, OPENING_BALANCE, cost=cost)
-
-    def _opening_cost(
-        self, anchor: Anchor, before: Sequence[Fill], quantity: Decimal
-    ) -> tuple[Decimal | None, Decimal | None, bool]:
-        """Its cost per unit or in all, and whether that is certain."""
-        total = anchor.total_cost
-        if total is None or not anchor.quantity:
-            return None, None, False
-        average = anchor.average_cost
-        average = per_unit(total, anchor.quantity) if average is None else average
-        if any((fill.quantity > ZERO) is not (quantity > ZERO) for fill in before):
-            # What was sold in between took cost with it that nobody can name now.
-            return average, None, False
-        bought = [
-            fill.quantity * fill.price * self.point_value + (fill.commission or ZERO) for fill in before
-        ]
-        cost = total - sum(bought, ZERO)
-        if anchor.cost is not None:
-            return None, cost, True
-        return (per_unit(cost, quantity) if bought else average), None, True
+                episode.grow(
+                    *("adjusted", None, opening.at, lot.quantity, None, lot.unit_cost, None, lot.final),
+                    OPENING_BALANCE,
+                    cost=lot.cost,
+                )
 
     def run(self, fills: Sequence[Fill], anchors: Sequence[Anchor] = ()) -> None:
         """Apply fills in order, and hold the ledger to each anchor once the fills up to its time are in."""
@@ -380,22 +326,8 @@ def fold_book(
     """
     ledger = Ledger(account, conid, point_value, method=method)
     anchors = placed(counted(anchors, fills, days or TradingDays(), point_value), fills)
-    _open(ledger, fills, anchors, effects)
+    opening = opening_of(fills, anchors, effects, point_value)
+    if opening is not None:
+        ledger.begin_with(opening)
     ledger.run(fills, anchors)
     return ledger
-
-
-def _open(ledger: Ledger, fills: Sequence[Fill], anchors: Sequence[Anchor], effects: Effects) -> None:
-    first = first_holding(anchors)
-    changes = [one for one in anchors if one.relative and (first is None or one.as_of <= first.as_of)]
-    if changes or effects:
-        before = [fill for fill in fills if first is None or fill.executed_at <= first.as_of]
-        steps = steps_of(before, changes, effects, ledger.point_value)
-        if any(step.is_stated for step in steps):
-            times = [one.executed_at for one in before[:1]] + [
-                one.as_of for one in [*changes[:1], first] if one
-            ]
-            ledger.open_stated(first, steps, min(times))
-            return
-    if first is not None:
-        ledger.open_balance(first, fills)

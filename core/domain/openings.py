@@ -7,14 +7,15 @@ are closed first, so each closing that reaches into what was held before tells t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Final, NamedTuple
 
-from core.domain.anchors import Anchor
+from core.domain.anchors import Anchor, first_holding
 from core.domain.carried import cost_of
 from core.domain.fills import Fill
 from core.domain.money import ZERO
-from core.domain.pnl import EXACT, QUANTUM, share
+from core.domain.pnl import EXACT, QUANTUM, per_unit, share
 
 
 class Effect(NamedTuple):
@@ -41,12 +42,21 @@ class OpeningLot(NamedTuple):
     """A lot of unknown origin: its signed quantity, and its total cost, signed alike; ``None``: not known.
 
     ``certain``: the cost is the broker's; ``final``: no commission that is still awaited has a say in it.
+    ``unit_cost`` is told instead where it is the broker's average.
     """
 
     quantity: Decimal
     cost: Decimal | None
     certain: bool
     final: bool
+    unit_cost: Decimal | None = None
+
+
+class Opening(NamedTuple):
+    """What a book begins with: at least one lot, opened ``at`` that time as far as anybody knows."""
+
+    at: datetime
+    lots: tuple[OpeningLot, ...]
 
 
 class Step(NamedTuple):
@@ -67,18 +77,88 @@ class Step(NamedTuple):
     is_split: bool = False
 
 
+def opening_of(
+    fills: Sequence[Fill], anchors: Sequence[Anchor], effects: Effects, point_value: Decimal
+) -> Opening | None:
+    """What was held before all these, by what they tell of it; ``None`` for nothing."""
+    first = first_holding(anchors)
+    changes = [one for one in anchors if one.relative and (first is None or one.as_of <= first.as_of)]
+    if changes or effects:
+        before = [fill for fill in fills if first is None or fill.executed_at <= first.as_of]
+        steps = steps_of(before, changes, effects, point_value)
+        if any(step.is_stated for step in steps):
+            times = [one.executed_at for one in before[:1]] + [
+                one.as_of for one in [*changes[:1], first] if one
+            ]
+            return _stated(first, steps, min(times))
+    return None if first is None else balance_before(first, fills, point_value)
+
+
+def balance_before(word: Anchor, fills: Sequence[Fill], point_value: Decimal) -> Opening | None:
+    """What the broker's ``word`` says was held, less what ``fills`` brought before it."""
+    with localcontext(EXACT):
+        before = [fill for fill in fills if fill.executed_at <= word.as_of]
+        quantity = word.quantity - sum((fill.quantity for fill in before), ZERO)
+        if not quantity:
+            return None
+        at = min(before[0].executed_at, word.as_of) if before else word.as_of
+        counting = [fill for fill in before if fill.quantity]
+        unit_cost, cost, certain = _cost_before(word, counting, quantity, point_value)
+        # The broker's cost has each commission in it: one that is still unknown is taken for ours.
+        final = certain and all(fill.complete for fill in counting)
+        return Opening(at, (OpeningLot(quantity, cost, certain, final, unit_cost),))
+
+
+def _cost_before(
+    word: Anchor, before: Sequence[Fill], quantity: Decimal, point_value: Decimal
+) -> tuple[Decimal | None, Decimal | None, bool]:
+    """Its cost per unit or in all, and whether that is certain."""
+    total = word.total_cost
+    if total is None or not word.quantity:
+        return None, None, False
+    average = word.average_cost
+    average = per_unit(total, word.quantity) if average is None else average
+    if any((fill.quantity > ZERO) is not (quantity > ZERO) for fill in before):
+        # What was sold in between took cost with it that nobody can name now.
+        return average, None, False
+    bought = [fill.quantity * fill.price * point_value + (fill.commission or ZERO) for fill in before]
+    cost = total - sum(bought, ZERO)
+    if word.cost is not None:
+        return None, cost, True
+    return (per_unit(cost, quantity) if bought else average), None, True
+
+
+def _stated(word: Anchor | None, steps: Sequence[Step], at: datetime) -> Opening | None:
+    """What was held before ``steps``, of some of which statements tell more.
+
+    ``word`` is the first of what was held, after them; without one only what must have been held was.
+    """
+    with localcontext(EXACT):
+        likely = ZERO
+        if word is not None:
+            likely = word.quantity - sum((step.quantity for step in steps), ZERO)
+        quantity = held_before(steps, likely)
+        return Opening(at, tuple(opening_lots(quantity, steps, word))) if quantity else None
+
+
 def steps_of(
     fills: Sequence[Fill], changes: Sequence[Anchor], effects: Effects, point_value: Decimal
 ) -> list[Step]:
-    """Fills and changes in the order of the fold."""
+    """Fills and changes in the order of the fold.
+
+    Once something has left for another book, what came with lots from one has no known value here: what was
+    held before must not depend on it, or what left would depend on what may have come of itself.
+    """
     steps: list[Step] = []
     done = 0
+    has_handed_on = False
     with localcontext(EXACT):
         for change in changes:
             while done < len(fills) and fills[done].executed_at <= change.as_of:
                 steps += _of_fill(fills[done], effects, point_value)
                 done += 1
-            steps += _of_change(change, point_value)
+            steps += _of_change(change._replace(taken=()) if has_handed_on else change, point_value)
+            has_handed_on = has_handed_on or bool(change.carried and change.key)
         for fill in fills[done:]:
             steps += _of_fill(fill, effects, point_value)
     return steps

@@ -46,6 +46,7 @@ IgnoredReason: TypeAlias = Literal[
     "currency_trade",
     "combo",
     "cancels_what_is_not_here",
+    "cancelled",
     "repeated",
     "summary_of_other_rows",
     "not_used",
@@ -170,9 +171,10 @@ class StatedEvent(Stated, frozen=True, kw_only=True):
     ``cost`` is signed like the quantity: that of what came, or of what is carried away. ``price`` is what it
     was worth, as quoted; of what closes something, the one that leads to the broker's realized figure.
     ``group`` ties what belongs together (the legs of one merger, an option and its stock). ``cash`` is the
-    money that came (or, negative, went) with it; ``market_value``, signed like the quantity, what it was
-    worth on the market that day. Both are in the instrument's currency. ``kept_share`` is the share of the
-    cost of what left that went on to what came for it, the rest being sold for ``cash``.
+    money that came (or, negative, went) with it; ``market_value``, signed like the quantity, what was
+    transferred, or came for something else, was worth on the market that day. Both are in the instrument's
+    currency. ``kept_share`` is the share of the cost of what left that went on to what came for it, the rest
+    being sold for ``cash``.
     """
 
     account: str

@@ -15,9 +15,19 @@ from core.domain.books import BookKey
 from core.domain.days import BROKER_ZONE, FUTURES, HELD_OF_FUTURES, TRADED
 from core.domain.openings import Effect
 from models.book_keys import BOOKS, book_arrays
-from models.queries.carried import KNOWN, OF_BOOK, Link, hand_over, handed_on_by, linking, links_of
+from models.queries.carried import (
+    COST_TAKEN,
+    KNOWN,
+    OF_BOOK,
+    SPUN_OFF,
+    Link,
+    hand_over,
+    handed_on_by,
+    linking,
+    links_of,
+)
 from models.session import Reader, Writer
-from models.standing import BASE_ID, newest
+from models.standing import BASE_ID, NEWEST_FIRST, newest
 
 
 def _until_midnight(clock: time) -> timedelta:
@@ -61,12 +71,33 @@ _WORDS = (
 _LEG = f"CASE WHEN {linking('t')} THEN t.event_key ELSE '' END, " + ", ".join(
     f"CASE WHEN {linking('t')} THEN t.{name} END" for name in ("cash", "realized_pnl", "kept_share")
 )
+# What was spun off says what it took from the rest, or, where nobody has traded it, what it is stated to have
+# cost at the end of a day.
+_TOLD_OF_SPUN_OFF = (
+    "SELECT CASE WHEN p.quantity = c.quantity AND NOT EXISTS (SELECT FROM stated_trades s "  # noqa: S608 - as above
+    f"{KNOWN.format('s')} WHERE s.account = c.account AND s.conid = c.conid AND s.executed_at <= p.as_of "
+    "AND s.outcome <> 'disputed') THEN p.cost END AS cost "
+    f"FROM stated_positions p {KNOWN.format('p')} WHERE p.account = c.account AND p.conid = c.conid "
+    f"AND p.as_of >= c.at AND NOT p.implied ORDER BY p.as_of, {NEWEST_FIRST} LIMIT 1"
+)
+_SPUN_OFF = newest(
+    "corporate_actions c",
+    ("event_key",),
+    where="c.account = t.account AND c.event_group = t.event_group AND c.event_group <> '' "
+    f"AND c.conid <> t.conid AND {SPUN_OFF.format('c')}",
+    standing=KNOWN,
+)
+_TAKEN = (
+    "SELECT CASE WHEN count(*) = count(coalesce(c.cost, w.cost)) THEN -sum(coalesce(c.cost, w.cost)) END "  # noqa: S608 - as above
+    f"FROM ({_SPUN_OFF}) c LEFT JOIN LATERAL ({_TOLD_OF_SPUN_OFF}) w ON true"
+)
 # One index probe a book, said so that no plan reads a whole table for a batch. At one time what changed goes
 # before what was held after all that, and statements before the live stream.
 _CHANGED = newest(
     "corporate_actions t",
     ("event_key",),
-    columns="t.at, t.quantity, CAST(NULL AS numeric), t.cause, t.price, t.carried, false, true, t.cost, "
+    columns="t.at, t.quantity, CAST(NULL AS numeric), t.cause, t.price, t.carried, false, true, "
+    f"CASE WHEN t.cost IS NULL AND {COST_TAKEN.format('t')} THEN ({_TAKEN}) ELSE t.cost END, "
     f"CAST(NULL AS date), {_LEG}, 0, CAST(t.line AS bigint)",
     where=f"{OF_BOOK} AND t.at >= {_SINCE}",
     standing=KNOWN,
@@ -88,7 +119,8 @@ def _anchors(parts: str) -> str:
         f"SELECT k.account, k.conid, a.* FROM {_BOOKS} CROSS JOIN LATERAL ({parts}) "  # noqa: S608 - no input in it
         "AS a(as_of, quantity, average_cost, cause, price, carried, inferred, relative, cost, day, key, "
         "cash, realized, kept, rank, id) "
-        "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id"
+        # Rows of several files may be of one line.
+        "ORDER BY k.account, k.conid, a.as_of, a.rank, a.id, a.key, a.quantity"
     )
 
 

@@ -12,7 +12,7 @@ from core.domain.books import BookKey
 from core.domain.carried import Handed
 from core.domain.lots import CarriedLot
 from core.domain.money import ZERO
-from core.domain.pnl import EXACT
+from core.domain.pnl import EXACT, shares
 from models.book_keys import BOOKS, book_arrays
 from models.session import Reader, Writer
 from models.standing import STANDING, newest
@@ -32,12 +32,16 @@ def linking(row: str) -> str:
     return f"{row}.event_group <> '' AND {row}.quantity <> 0 AND {row}.cause NOT IN {_NOT_LINKING}"
 
 
+# What was spun off, and what it took its cost from: of that only the cost changed.
+SPUN_OFF: Final = "{0}.cause = 'spin_off' AND {0}.quantity <> 0 AND NOT {0}.carried"
+COST_TAKEN: Final = "{0}.cause = 'spin_off' AND {0}.quantity = 0"
 # One index probe a book, said so that no plan reads a whole table for a batch.
 _TAKERS = (
     "SELECT * FROM corporate_actions f WHERE f.account = {0}.account AND f.conid = {0}.conid "  # noqa: S608 - no input in it
-    f"AND f.carried AND {linking('f')} OFFSET 0) f CROSS JOIN LATERAL ("
+    f"AND ((f.carried AND {linking('f')}) OR ({SPUN_OFF.format('f')})) OFFSET 0) f CROSS JOIN LATERAL ("
     "SELECT * FROM corporate_actions t WHERE t.account = f.account AND t.event_group = f.event_group "
-    f"AND NOT t.carried AND t.conid <> f.conid AND {linking('t')} OFFSET 0) t"
+    f"AND t.event_group <> '' AND t.conid <> f.conid "
+    f"AND ((NOT t.carried AND {linking('t')}) OR ({COST_TAKEN.format('t')})) OFFSET 0) t"
 )
 
 
@@ -70,20 +74,38 @@ _TOOK = newest(
     f"AND f.conid <> t.conid AND f.quantity * t.quantity < 0 AND {linking('f')}",
     standing=KNOWN,
 )
-# Of one action that brings several things nobody says what each has of the cost. What went to and fro at one
-# moment would hand its cost round in a circle.
+# Whether what a book was brought at a moment comes to the one that it came from, by what that and later ones
+# carried off, and no later than it left there: then its cost would be handed round in a circle.
+_LEGS_OF = "SELECT {0}.* FROM corporate_actions {0} " + KNOWN + " WHERE {0}.account = t.account"  # noqa: S608 - the same
+_COMES_BACK = (
+    "EXISTS (WITH RECURSIVE r(conid, at) AS (SELECT t.conid, t.at UNION SELECT y.conid, y.at FROM r "  # noqa: S608 - the same
+    f"CROSS JOIN LATERAL ({_LEGS_OF.format('x')} "
+    f"AND x.conid = r.conid AND x.at >= r.at AND x.carried AND {linking('x')} OFFSET 0) x "
+    f"CROSS JOIN LATERAL ({_LEGS_OF.format('y')} "
+    f"AND y.event_group = x.event_group AND NOT y.carried AND y.conid <> x.conid AND {linking('y')} "
+    "OFFSET 0) y) SELECT FROM r WHERE r.conid = f.conid AND r.at <= f.at)"
+)
+_CAME = newest(
+    "corporate_actions o",
+    ("event_key",),
+    where="o.account = t.account AND o.event_group = t.event_group AND NOT o.carried "
+    f"AND o.quantity * t.quantity > 0 AND {linking('o')}",
+    standing=KNOWN,
+)
+# Of one action that brings several things each has the share of the cost that it has of what all are worth;
+# where that is not stated of each, in one currency, nobody says what each has.
+_WORTHS = (
+    "SELECT array_agg(o.market_value ORDER BY o.event_key) AS worths, "  # noqa: S608 - the same
+    "array_agg(o.event_key ORDER BY o.event_key) AS events, count(*) = 1 OR (count(DISTINCT n.currency) = 1 "
+    "AND bool_and(coalesce(o.market_value * o.quantity > 0, false))) AS is_told "
+    f"FROM ({_CAME}) o JOIN instruments n USING (conid)"
+)
 _links = text(
-    "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity "  # noqa: S608 - the same
-    f"FROM {BOOKS} "
+    "SELECT t.account, t.conid, t.event_key, f.conid AS source, f.event_key AS source_key, f.quantity, "  # noqa: S608 - the same
+    f"w.worths, w.events, {_COMES_BACK} AS comes_back FROM {BOOKS} "
     f"CROSS JOIN LATERAL ({_BROUGHT}) t "
     f"CROSS JOIN LATERAL ({_TOOK}) f "
-    "WHERE NOT EXISTS (SELECT FROM corporate_actions o WHERE o.account = t.account "
-    "AND o.event_group = t.event_group AND o.import_id = t.import_id AND o.event_key <> t.event_key "
-    f"AND NOT o.carried AND {linking('o')}) "
-    "AND NOT EXISTS (SELECT FROM corporate_actions x JOIN corporate_actions y ON y.account = x.account "
-    "AND y.event_group = x.event_group AND y.import_id = x.import_id AND y.conid = f.conid "
-    f"AND NOT y.carried AND {linking('y')} WHERE x.account = t.account AND x.conid = t.conid "
-    f"AND x.at = t.at AND x.carried AND {linking('x')}) "
+    f"CROSS JOIN LATERAL ({_WORTHS}) w WHERE w.is_told "
     "ORDER BY t.account, t.conid, t.event_key, f.conid, f.event_key"
 )
 _handed = text(
@@ -94,13 +116,18 @@ _handed = text(
 
 
 class Link(NamedTuple):
-    """That ``event`` of a book brought what ``source_event`` took from another: ``quantity``, signed."""
+    """That ``event`` of a book brought what ``source_event`` took from another: ``quantity``, signed.
+
+    Where it brought other things as well, ``worths`` are what each is worth, this one in its ``place``.
+    """
 
     book: BookKey
     event: str
     source: BookKey
     source_event: str
     quantity: Decimal
+    worths: tuple[Decimal, ...] = ()
+    place: int = 0
 
 
 async def takers_of(connection: Reader | Writer, keys: Iterable[BookKey]) -> set[BookKey]:
@@ -118,7 +145,10 @@ async def with_dependents(connection: Reader | Writer, keys: Iterable[BookKey]) 
 async def links_of(
     connection: Reader | Writer, keys: Iterable[BookKey], *, known_by: datetime | None = None
 ) -> list[Link]:
-    """From where these books go on with lots, by what the statements that stand say."""
+    """From where these books go on with lots, by what the statements that stand say.
+
+    What would come back to where it came from no later than it left is of unknown cost instead.
+    """
     rows = await connection.execute(_links, {**book_arrays(keys), "known_by": known_by})
     return [
         Link(
@@ -127,9 +157,18 @@ async def links_of(
             (row.account, row.source),
             row.source_key,
             row.quantity,
+            tuple(row.worths),
+            row.events.index(row.event_key),
         )
         for row in rows
+        if not row.comes_back
     ]
+
+
+async def circular_actions(connection: Reader | Writer, keys: Iterable[BookKey]) -> int:
+    """How many actions brought these books what would come from itself, and therefore no cost."""
+    rows = await connection.execute(_links, {**book_arrays(keys), "known_by": None})
+    return len({(row.account, row.conid, row.event_key) for row in rows if row.comes_back})
 
 
 async def handed_on_by(connection: Reader | Writer, keys: Iterable[BookKey]) -> Handed:
@@ -151,12 +190,22 @@ def hand_over(anchors: Mapping[BookKey, list[Anchor]], links: Iterable[Link], ha
         for number, one in enumerate(told):
             if one.key == event:
                 taken = [lot for link in sources for lot in _lots_of(link, handed, one.as_of)]
-                told[number] = one._replace(taken=tuple(sorted(taken, key=lambda lot: lot.opened_at)))
+                told[number] = one._replace(
+                    taken=tuple(sorted(taken, key=lambda lot: lot.opened_at)),
+                    inferred=any(len(link.worths) > 1 for link in sources),
+                )
 
 
 def _lots_of(link: Link, handed: Handed, at: datetime) -> Sequence[CarriedLot]:
-    lots = handed.get(link.source, {}).get(link.source_event, ())
+    lots: Sequence[CarriedLot] = handed.get(link.source, {}).get(link.source_event, ())
     lacking = ZERO - link.quantity
     for lot in lots:
         lacking = EXACT.subtract(lacking, lot.quantity)
-    return lots if not lacking else [*lots, CarriedLot(at, lacking, None, provisional=True)]
+    if lacking:
+        lots = [*lots, CarriedLot(at, lacking, None, provisional=True)]
+    return lots if len(link.worths) == 1 else [_part_of(lot, link) for lot in lots]
+
+
+def _part_of(lot: CarriedLot, link: Link) -> CarriedLot:
+    """A lot with the part of its cost that one of several things has that came for it."""
+    return lot._replace(cost=None if lot.cost is None else shares(lot.cost, link.worths)[link.place])

@@ -9,6 +9,7 @@ from sqlalchemy import select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
 from core.domain.performance import Contribution, DayFlow, DayValue, Quality, Resolution, Source
+from models.queries.anchors import DAY_BY_TIME
 from models.queries.narrowing import narrowed
 from models.session import Reader, Writer
 from models.standing import NEWEST_FIRST, STANDING, newest
@@ -117,6 +118,33 @@ FLOWS = (
 
 _flows = text(f"SELECT day, amount, estimated FROM ({FLOWS}) d ORDER BY day")  # noqa: S608 - as above
 
+# A closing counts to the day that a statement reports it on, else to that of its time. What was adjusted
+# stands at the time of what a statement tells.
+_CLOSED = (
+    "SELECT c.currency, c.realized, c.known, CASE WHEN c.exec_id IS NULL "  # noqa: S608 - as above
+    f"THEN CAST(c.at AT TIME ZONE '{BROKER_ZONE}' AS date) "
+    f"ELSE coalesce(t.day, {DAY_BY_TIME.format(at='c.at', sec_type='c.sec_type')}) END AS day FROM ("
+    "SELECT n.currency, n.sec_type, d.exec_id, d.closed_at AS at, sum(d.realized_pnl) AS realized, "
+    "count(*) = count(d.realized_pnl) AS known FROM positions p JOIN lot_disposals d ON d.position_id = p.id "
+    "JOIN instruments n ON n.conid = p.conid WHERE p.account = :account AND n.sec_type <> 'CASH' "
+    "GROUP BY 1, 2, 3, 4) c LEFT JOIN ("
+    f"SELECT t.exec_id, min(t.reported_on) AS day FROM stated_trades t {STANDING.format('t')} "
+    "WHERE t.account = :account AND t.outcome <> 'disputed' GROUP BY 1) t USING (exec_id)"
+)
+_realized = text(
+    "SELECT f.day, CASE WHEN bool_and(f.known AND coalesce(f.rate, r.rate) IS NOT NULL) "  # noqa: S608 - as above
+    "THEN sum(f.realized * coalesce(f.rate, r.rate)) END AS amount FROM ("
+    "SELECT c.day, c.currency, sum(c.realized) AS realized, bool_and(c.known) AS known, "
+    "CASE WHEN c.currency = CAST(:base AS text) THEN 1.0 END AS rate, "
+    "CAST(NULL AS numeric) AS fx_rate_to_base "
+    f"FROM ({_CLOSED}) c GROUP BY 1, 2) f {_RATE} GROUP BY f.day"
+)
+_periods_told = text(
+    f"SELECT DISTINCT CAST(p.starts_at AT TIME ZONE '{BROKER_ZONE}' AS date) AS first, "  # noqa: S608 - as above
+    f"CAST(p.ends_at AT TIME ZONE '{BROKER_ZONE}' AS date) - 1 AS last FROM stated_periods p "
+    f"{STANDING.format('p')} WHERE p.account = :account AND p.complete"
+)
+
 
 class PerformanceKey(NamedTuple):
     """Where a row stands in the list: newest first."""
@@ -172,6 +200,23 @@ async def stated_contributions_of(connection: Reader | Writer, account: str) -> 
     """What statements say of the owner's money as a whole; of one time the statement written last."""
     rows = await connection.execute(_contributions, {"account": account})
     return [Contribution(*row) for row in rows]
+
+
+async def realized_by_day(
+    connection: Reader | Writer, account: str, base: str | None
+) -> dict[date, Decimal | None]:
+    """What the ledger says that an account's closings of each day realized, in the currency ``base``.
+
+    ``None`` where that of one is not known, or a rate is missing; days without a closing are left out.
+    """
+    rows = await connection.execute(_realized, {"account": account, "base": base})
+    return {row.day: row.amount for row in rows}
+
+
+async def periods_told(connection: Reader | Writer, account: str) -> list[tuple[date, date]]:
+    """First and last days of the times of which statements tell all executions."""
+    rows = await connection.execute(_periods_told, {"account": account})
+    return [(row.first, row.last) for row in rows]
 
 
 async def performance_page(

@@ -39,7 +39,6 @@ from models.tables import (
 )
 
 _one_at_a_time = text("SELECT pg_advisory_xact_lock(:key)")
-_none_under_way = text("SELECT pg_try_advisory_xact_lock(:key)")
 _LOCK = 0x10C7_1390
 _insert_raw = text(
     "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
@@ -198,11 +197,6 @@ async def keep_file(connection: Writer, file: File, now: datetime) -> None:
 async def one_at_a_time(connection: Writer) -> None:
     """Wait for an import under way to end: two of one file would not see each other."""
     await connection.execute(_one_at_a_time, {"key": _LOCK})
-
-
-async def none_is_under_way(connection: Writer) -> bool:
-    """Whether no import is; if so none begins before the transaction ends."""
-    return bool((await connection.execute(_none_under_way, {"key": _LOCK})).scalar_one())
 
 
 async def standing_import(connection: Writer, sha256: str) -> tuple[int, datetime, Any] | None:

@@ -1,7 +1,8 @@
 """The performance of accounts, as it was reckoned: written where it differs from what is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
@@ -14,7 +15,15 @@ from models.tables import performance_metrics
 
 _COLUMNS = (
     *("account", "resolution", "ts", "source", "day", "currency", "net_liquidation", "total_cash"),
-    *("gross_position_value", "daily_pnl", "unrealized_pnl", "net_contribution", "twr", "drawdown"),
+    *(
+        "gross_position_value",
+        "daily_pnl",
+        "unrealized_pnl",
+        "realized_pnl",
+        "net_contribution",
+        "twr",
+        "drawdown",
+    ),
     *("data_quality", "import_id"),
 )
 _FIGURES = _COLUMNS[5:]
@@ -37,8 +46,13 @@ _ends = text(
 )
 
 
-async def store_stated_days(connection: Writer, account: str, rows: Sequence[DayPerformance]) -> None:
-    """Have these be all the days that an account's statements tell of."""
+async def store_stated_days(
+    connection: Writer,
+    account: str,
+    rows: Sequence[DayPerformance],
+    realized: Mapping[date, Decimal | None],
+) -> None:
+    """Have these be all the days that an account's statements tell of, with what was ``realized`` on each."""
     days = [row.value.day for row in rows]
     await connection.execute(_forget, {"account": account, "days": days})
     ends = await connection.execute(_ends, {"days": days, "zone": BROKER_ZONE.key})
@@ -49,7 +63,8 @@ async def store_stated_days(connection: Writer, account: str, rows: Sequence[Day
             (
                 *(account, "day", by_day[one.value.day], "statement", one.value.day, one.value.currency),
                 *(one.value.net_liquidation, one.value.cash, one.value.gross, one.daily_pnl),
-                *(one.value.unrealized, one.net_contribution, one.twr, one.drawdown, one.quality),
+                *(one.value.unrealized, realized.get(one.value.day), one.net_contribution, one.twr),
+                *(one.drawdown, one.quality),
                 one.value.import_id,
             )
             for one in rows

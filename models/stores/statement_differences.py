@@ -13,6 +13,9 @@ from models.tables.jobs import STATEMENTS
 _COLUMNS = (
     "id, account, day, kind, cause, conid, currency, reference, ours, stated, import_id, line, found_at"
 )
+_ONE = "(hashtext('lotkeeper compared'), hashtext(:account))"
+_hold = text(f"SELECT pg_advisory_xact_lock{_ONE}")
+_try_hold = text(f"SELECT pg_try_advisory_xact_lock{_ONE}")
 _begin = text(
     "CREATE TEMPORARY TABLE IF NOT EXISTS found_differences (LIKE statement_differences) ON COMMIT DROP"
 )
@@ -73,12 +76,31 @@ async def accounts_not_compared_since(connection: Writer, moment: datetime) -> l
     return [row.account for row in rows]
 
 
+async def hold_comparison(connection: Writer, account: str) -> None:
+    """Be the only one who compares an account with its statements, until the transaction ends.
+
+    An import takes it before it compares, and so before it ends: whoever compares sees all of it or nothing.
+    """
+    await connection.execute(_hold, {"account": account})
+
+
+async def can_hold_comparison(connection: Writer, account: str) -> bool:
+    """The same; false where another is at it."""
+    return bool((await connection.execute(_try_hold, {"account": account})).scalar_one())
+
+
+async def read_whole_tables(connection: Writer) -> None:
+    """Plan for reading all that is stored of an account, until the transaction ends."""
+    for setting in _PLANS:
+        await connection.execute(setting)
+
+
 async def renew_differences(
     connection: Writer, account: str, base: str | None, queries: Sequence[str], now: datetime
 ) -> Counter[str]:
     """Compare by ``queries`` and have what they find stand; returns how many figures were compared."""
-    for setting in (*_PLANS, _begin):
-        await connection.execute(setting)
+    await read_whole_tables(connection)
+    await connection.execute(_begin)
     await connection.execute(_clear)
     compared: Counter[str] = Counter()
     for query in queries:

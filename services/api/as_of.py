@@ -165,13 +165,16 @@ async def _concerned(
     if handing:
         instruments = await instruments_of(reader, {conid for _, conid in handing})
         known = await _known(reader, handing, instruments, known_by)
-        handed = await asyncio.to_thread(_hand_on, known, handed)
+        handed = await asyncio.to_thread(_hand_on, known, handed, len(links))
     return methods, handed
 
 
-def _hand_on(books: Sequence[_Book], handed: Handed) -> Handed:
-    """What these books hand on, as they go on with each other's lots: at each turn one more is right."""
-    for _ in books:
+def _hand_on(books: Sequence[_Book], handed: Handed, links: int) -> Handed:
+    """What these books hand on, as they go on with each other's lots: at each turn one more step is right.
+
+    Lots may come to a book more than once: there are no more steps than ``links``, and one that begins.
+    """
+    for _ in range(links + 1):
         fresh = handed | {book.key: _ledger(book, handed).handed for book in books}
         if fresh == handed:
             break

@@ -42,8 +42,9 @@ Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snap
 # A cursor is whatever somebody sends: it holds nothing that PostgreSQL could not take.
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
-_LAST_NUMBER: Final = 2**63 - 1
-_Number = Annotated[int, msgspec.Meta(ge=1, le=_LAST_NUMBER)]
+LAST_NUMBER: Final = 2**63 - 1
+"""No row has a higher number."""
+_Number = Annotated[int, msgspec.Meta(ge=1, le=LAST_NUMBER)]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
@@ -369,7 +370,7 @@ def number_cursor(of: Numbered, number: int) -> str:
 
 def is_row_number(number: int) -> bool:
     """Whether a row can have this number; PostgreSQL refuses to be asked for what none can have."""
-    return 1 <= number <= _LAST_NUMBER
+    return 1 <= number <= LAST_NUMBER
 
 
 def row_number(cursor: str | None, of: Numbered) -> int | None:

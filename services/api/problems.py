@@ -39,6 +39,7 @@ TITLES = {
     "file_empty": "There is no file",
     "too_many_files": "Other files are being handed in",
     "file_stalled": "The file does not come any more",
+    "file_too_slow": "The file comes too slowly",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
     "time_invalid": "The time is not one that can be asked about",

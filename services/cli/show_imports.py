@@ -26,6 +26,7 @@ _REASONS = {
     "currency_trade": "trades of currencies, which change balances",
     "combo": "combos, whose legs are the positions",
     "cancels_what_is_not_here": "cancels a trade that no statement here states",
+    "cancelled": "legs of one action that come to nothing",
     "repeated": "said before in the same file",
     "summary_of_other_rows": "sums of other rows",
     "not_used": "nothing that the ledger keeps",
@@ -76,6 +77,10 @@ def kept_report(told: Mapping[str, Any]) -> None:
         console.print(f"Not known here, kept in the file: {escape(listed)}")
     if told["gaps_closed"]:
         console.print(f"{told['gaps_closed']:,} gaps of observation closed.")
+    if told.get("circular"):
+        console.print(
+            f"{told['circular']:,} corporate actions bring what would come from itself: of unknown cost."
+        )
     _disputes(console, told["disputes"])
     _changes(console, told["changes"], told["changed_books"])
 

@@ -91,9 +91,17 @@ def held_to(book: Book, anchors: Sequence[Anchor]) -> Book:
 
 
 async def fold_books(
-    connection: Writer, works: Sequence[OpenBook], instruments: Mapping[int, Instrument], now: datetime
+    connection: Writer,
+    works: Sequence[OpenBook],
+    instruments: Mapping[int, Instrument],
+    now: datetime,
+    *,
+    rounds: int = 0,
 ) -> Folded:
-    """Carry on or fold anew each book, and store executions, episodes, statements and checkpoints."""
+    """Carry on or fold anew each book, and store executions, episodes, statements and checkpoints.
+
+    ``rounds`` is as for ``hand_on``.
+    """
     await ledger_store.insert_statements(connection, [one for work in works for one in work.statements])
     anew = [work for work in works if work.refold]
     onward = [work for work in works if not work.refold and work.goes_on]
@@ -110,18 +118,23 @@ async def fold_books(
     kept = {episode.id for episode, _ in episodes}
     folded = Folded([episode for episode, _ in episodes], [one for one in removed if one.id not in kept])
     handed = {work.key: result.ledger.handed for work, result in refolded if result.whole}
-    takers = await hand_on(connection, handed)
-    return await _fold_takers(connection, takers, folded, works, now) if takers else folded
+    takers = await hand_on(connection, handed, rounds=rounds)
+    return await _fold_takers(connection, takers, folded, works, now, rounds + 1) if takers else folded
 
 
 async def _fold_takers(
-    connection: Writer, takers: Iterable[BookKey], before: Folded, works: Iterable[OpenBook], now: datetime
+    connection: Writer,
+    takers: Iterable[BookKey],
+    before: Folded,
+    works: Iterable[OpenBook],
+    now: datetime,
+    rounds: int,
 ) -> Folded:
     """Fold the books again that go on with other lots than they did."""
     locked = await queries.lock_books(connection, takers)
     again = {key: OpenBook(book, refold=True) for key, book in locked.items()}
     instruments = await queries.instruments_of(connection, {key[1] for key in again})
-    after = await fold_books(connection, list(again.values()), instruments, now)
+    after = await fold_books(connection, list(again.values()), instruments, now, rounds=rounds)
     books = {key: work.book for key, work in again.items()} | dict(after.books)
     for work in works:
         work.book = books.get(work.key, work.book)

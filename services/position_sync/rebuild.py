@@ -202,9 +202,11 @@ async def _rebuild_batch(
         locked = await queries.lock_books(connection, keys)
         examined = await examine(connection, keys, locked)
         announcement, takers = await write_examined(connection, examined, clock)
+        rounds = 0
         while takers:
+            rounds += 1
             again = await examine(connection, sorted(takers), await queries.lock_books(connection, takers))
-            after, takers = await write_examined(connection, again, clock)
+            after, takers = await write_examined(connection, again, clock, rounds=rounds)
             announcement = together(announcement, after)
         if announcement is not None:
             await want_statements(connection, dict.fromkeys(account for account, _ in keys))
@@ -241,8 +243,8 @@ class Written(NamedTuple):
     takers: set[BookKey]
 
 
-async def write_examined(connection: Writer, examined: Examined, clock: Clock) -> Written:
-    """Write what differs of books that this transaction has locked.
+async def write_examined(connection: Writer, examined: Examined, clock: Clock, *, rounds: int = 0) -> Written:
+    """Write what differs of books that this transaction has locked; ``rounds`` is as for ``hand_on``.
 
     Executions that are still to be stored are left to who brings them.
     """
@@ -272,4 +274,4 @@ async def write_examined(connection: Writer, examined: Examined, clock: Clock) -
     folded = Folded(episodes, [one for one in removed if one.id not in kept])
     changes = list(position_changes(folded, books, examined.instruments))
     announcement = await Announcement.prepare(connection, changes)
-    return Written(announcement, await hand_on(connection, examined.handed))
+    return Written(announcement, await hand_on(connection, examined.handed, rounds=rounds))

@@ -34,7 +34,8 @@ cookie; public without either: `/livez`, `/readyz` and the static page. Errors a
 API_TAIL = """
 Two statements are taken in at a time: while that many are being handed in, `POST /api/v1/imports` answers 429
 (`too_many_files`) with `Retry-After`. One of which nothing comes for a minute is given up (408,
-`file_stalled`).
+`file_stalled`), and after a minute one that comes with less than 16 KiB a second on average (408,
+`file_too_slow`).
 
 ## Freshness
 

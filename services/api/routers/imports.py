@@ -51,6 +51,10 @@ RATIO_FROM_BYTES = 1 << 24
 STALLED_SECONDS = 60.0
 """Who sends nothing for so long is not waited for: others may have a file, too."""
 
+GRACE_SECONDS = 60.0
+LEAST_BYTES_PER_SECOND = 1 << 14
+"""Nor is who sends less than that on average, once the grace is over: an hour of it is 56 MiB."""
+
 COME_AGAIN_SECONDS = 10
 
 _AT_ONCE_BYTES = 1 << 20
@@ -199,19 +203,30 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes.
 
     Raises:
-        ProblemError: nothing of it came for a while.
+        ProblemError: nothing of it came for a while, or all in all too little.
     """
     chunks = aiter(request.stream())
+    clock = asyncio.get_running_loop().time
+    too_slow_at = clock() + GRACE_SECONDS
     while True:
+        stalled_at = clock() + STALLED_SECONDS
         try:
-            async with asyncio.timeout(STALLED_SECONDS):
+            async with asyncio.timeout_at(min(stalled_at, too_slow_at)):
                 chunk = await anext(chunks, None)
         except TimeoutError:
-            raise ProblemError(
-                HTTPStatus.REQUEST_TIMEOUT,
-                "file_stalled",
-                f"Nothing of the statement came for {STALLED_SECONDS:.0f} seconds. Send it again.",
-            ) from None
+            raise _not_waited_for(too_slow=too_slow_at < stalled_at) from None
         if chunk is None:
             return
+        too_slow_at += len(chunk) / LEAST_BYTES_PER_SECOND
         yield chunk
+
+
+def _not_waited_for(*, too_slow: bool) -> ProblemError:
+    if too_slow:
+        code = "file_too_slow"
+        rate = f"{LEAST_BYTES_PER_SECOND >> 10} KiB a second"
+        detail = f"The statement came with less than {rate}. Send it over a faster line, or in smaller parts."
+    else:
+        code = "file_stalled"
+        detail = f"Nothing of the statement came for {STALLED_SECONDS:.0f} seconds. Send it again."
+    return ProblemError(HTTPStatus.REQUEST_TIMEOUT, code, detail)

@@ -20,6 +20,7 @@ from services.api.context import Shared
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
+    LAST_NUMBER,
     Cursor,
     Limit,
     cut,
@@ -50,7 +51,7 @@ def _difference(row: StatedDifference) -> StatementDifference:
 async def list_statement_differences(
     context: Shared,
     account: str | None = None,
-    import_id: Annotated[int | None, Query(ge=1, lt=2**63, description="stated by this import")] = None,
+    import_id: Annotated[int | None, Query(ge=1, le=LAST_NUMBER, description="stated by this import")] = None,
     kind: DisputeKind | None = None,
     cause: DisputeCause | None = None,
     since: Annotated[date | None, Query(alias="from", description="the broker's day, or a later one")] = None,

@@ -44,14 +44,21 @@ async def fold_all(
     if bringing is not None:
         await store_placed(connection, *bringing[:3])
     # Who goes on with lots of others comes first: what it holds, and since when, follows from them.
+    rounds = 0
     while again or (again := await note_absences(connection, locked, since)):
-        after, again = await _fold_once(connection, await queries.lock_books(connection, again), clock, None)
+        rounds += 1
+        others = await queries.lock_books(connection, again)
+        after, again = await _fold_once(connection, others, clock, None, rounds)
         announcement = together(announcement, after)
     return announcement
 
 
 async def _fold_once(
-    connection: Writer, locked: dict[BookKey, Book], clock: Clock, bringing: Bringing | None
+    connection: Writer,
+    locked: dict[BookKey, Book],
+    clock: Clock,
+    bringing: Bringing | None,
+    rounds: int = 0,
 ) -> Written:
     announcement: Announcement | None = None
     takers: set[BookKey] = set()
@@ -59,7 +66,7 @@ async def _fold_once(
         async for examined in parts:
             if bringing is not None:
                 await place_staged(connection, examined.staged)
-            written = await write_examined(connection, examined, clock)
+            written = await write_examined(connection, examined, clock, rounds=rounds)
             announcement = together(announcement, written.announcement)
             takers |= written.takers
     return Written(announcement, takers)

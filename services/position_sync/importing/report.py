@@ -71,6 +71,8 @@ class Report(Struct):
     changed_books: int = 0
     disputes: list[Dispute] = field(default_factory=list)
     gaps_closed: int = 0
+    circular: int = 0
+    """How many corporate actions brought what would come from itself: it is of unknown cost."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Elements and attributes that nothing here knows, and how often; they stay in the file."""
 
@@ -132,6 +134,7 @@ class Report(Struct):
             "changes": [_spelled(one.__struct_fields__, one) for one in self.changes],
             "disputes": [_spelled(one._fields, one) for one in self.disputes],
             "gaps_closed": self.gaps_closed,
+            "circular": self.circular,
             "unknown": self.unknown,
         }
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from itertools import islice
 
+from core import logs
 from core.clock import Clock, utc_now
 from core.domain.books import Book, BookKey
 from core.domain.stated import Statement
@@ -17,7 +18,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
-from models.queries.carried import with_dependents
+from models.queries.carried import circular_actions, with_dependents
 from models.queries.performance import accounts_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
@@ -39,6 +40,8 @@ from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.reviving import books_of, note_standing, set_aside_because_of
 from services.position_sync.importing.source import Reading, Source, keep
 from services.position_sync.importing.taking import Taking
+
+log = logs.get_logger(__name__)
 
 RECORDS_AT_ONCE = 5_000
 
@@ -179,6 +182,9 @@ async def _import(
     await record_stated_rates(connection, keys, staged=True)
     since = await begins_at(connection, import_id)
     announcement = await fold_all(connection, locked, since, clock, bringing)
+    report.circular = await circular_actions(connection, keys)
+    if report.circular:
+        log.warning("corporate_actions_in_a_circle", import_id=import_id, actions=report.circular)
     report.disputes = await staged_trades.disputes(connection, MOST_LISTED)
     report.compare(before, await queries.figures_of(connection, keys))
     for period in taking.periods:

@@ -26,6 +26,7 @@ from services.statements.values import NOTHING, said
 _SPLITS: Final = frozenset({"FS", "RS", "CS", "CC"})
 _IN_SHARES: Final = frozenset({"SD", "HD", "HI", "CH", "FI"})
 _DELISTED: Final = "DW"
+_CANCELLED: Final = "Ca"
 _REPEATED: Final[IgnoredReason] = "summary_of_other_rows"
 _CAUSES: Final[dict[str, Cause]] = {
     "IC": "symbol_change",
@@ -43,9 +44,13 @@ _SOURCE: Final = re.compile(r"^[^()]*\(([^()]*)\)")
 
 
 class _Leg(NamedTuple):
-    """One row. ``leaves`` says whether it is of what is replaced; ``value`` is what was paid or received."""
+    """One row. ``leaves`` says whether it is of what is replaced; ``value`` is what it was worth.
+
+    ``source`` is the id of what the action was about.
+    """
 
     event: StatedEvent
+    source: str
     leaves: bool
     another: bool
     proceeds: Decimal
@@ -53,6 +58,7 @@ class _Leg(NamedTuple):
     stated_cost: Decimal | None
     stated_realized: Decimal | None
     is_summary: bool
+    cancels: bool
 
 
 class Actions:
@@ -85,8 +91,32 @@ class Actions:
             told = [leg for leg in legs if leg.is_summary and leg.event.instrument.conid in itemized]
             for event in (leg.event for leg in told):
                 yield passed_over(event, event.account, _REPEATED)
-            yield from _settled([leg for leg in legs if leg not in told])
+            left = [leg for leg in legs if leg not in told]
+            cancelled = _cancelled(left)
+            for event in (left[place].event for place in sorted(cancelled)):
+                yield passed_over(event, event.account, "cancelled")
+            left = [leg for place, leg in enumerate(left) if place not in cancelled]
+            yield from _settled(left)
+            yield from self._taken_from_parents(left)
         self._groups.clear()
+
+    def _taken_from_parents(self, legs: Sequence[_Leg]) -> Iterator[StatedEvent]:
+        """What was spun off takes its cost from what it was part of, which is told as a change of cost alone.
+
+        Without a cost: what the statement says later that it had cost.
+        """
+        parents: dict[int, tuple[Instrument, list[_Leg]]] = {}
+        for leg in legs:
+            own = leg.event.instrument
+            parent = self._instruments.called(leg.source) if leg.event.cause == "spin_off" else None
+            if parent is not None and parent.conid != own.conid and parent.currency == own.currency:
+                parents.setdefault(parent.conid, (parent, []))[1].append(leg)
+        for parent, spun_off in parents.values():
+            costs = [leg.stated_cost for leg in spun_off]
+            known = [cost for cost in costs if cost is not None]
+            taken = ZERO - sum(known, ZERO) if len(known) == len(costs) else None
+            event = spun_off[0].event
+            yield replace(event, instrument=parent, quantity=ZERO, cost=taken, cash=None)
 
 
 def _leg(row: CorporateAction, instrument: Instrument) -> _Leg | None:
@@ -117,6 +147,7 @@ def _leg(row: CorporateAction, instrument: Instrument) -> _Leg | None:
     )
     return _Leg(
         event,
+        source,
         leaves=not another if source and own else quantity < ZERO,
         another=another,
         proceeds=row.proceeds or ZERO,
@@ -124,6 +155,7 @@ def _leg(row: CorporateAction, instrument: Instrument) -> _Leg | None:
         stated_cost=None if row.cost is None else abs(row.cost).copy_sign(quantity),
         stated_realized=row.realized_pnl,
         is_summary=row.level == "SUMMARY",
+        cancels=_CANCELLED in row.codes,
     )
 
 
@@ -144,8 +176,32 @@ def _parts(description: str) -> tuple[str, str]:
     return common, found[1].rpartition(",")[2].strip()
 
 
+def _cancelled(legs: Sequence[_Leg]) -> set[int]:
+    """Which legs one other takes back, and which take one back: the same the other way round, money included.
+
+    An action that was booked wrongly is so, and booked again. So is told at one time what changed its name
+    but not its number in the broker's books. What came back later and is called no cancellation was away.
+    """
+    cancelled: set[int] = set()
+    waiting: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for place, leg in enumerate(legs):
+        event = leg.event
+        what = event.instrument.conid, event.kind
+        others = waiting[*what, ZERO - event.quantity, ZERO - leg.proceeds]
+        for other in reversed(others):
+            if leg.cancels or legs[other].cancels or event.at == legs[other].event.at:
+                others.remove(other)
+                cancelled |= {place, other}
+                break
+        else:
+            waiting[*what, event.quantity, leg.proceeds].append(place)
+    return cancelled
+
+
 def _settled(legs: Sequence[_Leg]) -> Iterator[StatedEvent]:
     """What the legs of one action did: a split restates one instrument, everything else moves."""
+    if not legs:
+        return
     conids = {leg.event.instrument.conid for leg in legs}
     kind = legs[0].event.kind
     if len(conids) == 1 and (kind in _SPLITS or (kind in _IN_SHARES and not legs[0].another)):
@@ -206,7 +262,8 @@ def _came(leg: _Leg, *, exchanged: bool, sold: bool) -> StatedEvent:
     price = None
     if cost is None and sold and leg.value:
         price = per_unit(leg.value, EXACT.multiply(event.quantity, event.instrument.point_value))
-    return replace(event, cost=cost, price=price)
+    worth = leg.value if leg.value * event.quantity > ZERO else None
+    return replace(event, cost=cost, price=price, market_value=worth if exchanged else None)
 
 
 def _named(leg: _Leg, *, exchanged: bool) -> StatedEvent:

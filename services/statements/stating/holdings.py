@@ -35,6 +35,7 @@ class Instruments:
         self._known: dict[tuple[object, ...], Instrument | None] = {}
         self._magnifiers: dict[int, int] = {}
         self._by_conid: dict[int, Instrument] = {}
+        self._called: dict[str, Instrument] = {}
 
     def of(self, row: Held) -> Instrument | None:
         """The instrument that ``row`` is about; ``None`` where it does not say which."""
@@ -57,14 +58,22 @@ class Instruments:
         if len(self._known) >= self.MOST:
             self._known.clear()
             self._by_conid.clear()
+            self._called.clear()
         self._known[key] = found
-        if found is not None:
+        if security is not None and found is not None:
             self._by_conid[conid] = found
+            # An American ISIN has the CUSIP in it.
+            names = {security.isin, security.isin[2:11], security.cusip} - {""}
+            self._called.update(dict.fromkeys(names, found))
         return found
 
     def known(self, conid: int) -> Instrument | None:
         """An instrument as a row was about it that trades or holds it, if there was one lately."""
         return self._by_conid.get(conid)
+
+    def called(self, number: str) -> Instrument | None:
+        """The same by its ISIN or CUSIP."""
+        return self._called.get(number)
 
     def _magnifier(self, conid: int, row: Held) -> int:
         known = self._magnifiers.get(conid)

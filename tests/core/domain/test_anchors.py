@@ -194,3 +194,12 @@ def test_a_changed_cost_of_what_nobody_holds_or_knows_changes_nothing() -> None:
     assert fold(anchors=(paid_back,)).touched == []
     (episode,) = fold(anchors=(anchor(0, "5"), paid_back)).touched
     assert (episode.cost, episode.lots[0].cost) == (None, None)
+
+
+def test_changes_that_move_cost_between_books_keep_their_order() -> None:
+    """What left before something came had no part of its cost, wherever the words would have both."""
+    left = change(2 * HOUR, "-10", "merger", carried=True)._replace(key="left")
+    came = change(3 * HOUR, "4", "merger")._replace(key="came")
+    anchors = [anchor(0, "10"), anchor(HOUR, "14"), left, came, anchor(4 * HOUR, "4")]
+    assert placed(anchors, []) == anchors
+    assert came._replace(as_of=at(HOUR)) in placed([one for one in anchors if one != left], [])

@@ -12,6 +12,7 @@ from core.domain.fills import Fill
 from core.domain.lifecycle import Ledger
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO
+from core.domain.openings import balance_before
 from tests.core.domain.facts import POINT_VALUE, Fact, Kept, facts
 from tests.core.domain.making import at
 
@@ -31,8 +32,9 @@ def test_an_episode_at_a_moment_is_what_a_fold_up_to_then_makes_of_it(
     fills: list[Fill] = kept._fills(kept.executed.values())
     held: list[Anchor] = sorted(kept.anchors.values())
     up_to = Ledger("DU1", 1, POINT_VALUE, method=method)
-    if held:
-        up_to.open_balance(held[0], fills)
+    opening = balance_before(held[0], fills, POINT_VALUE) if held else None
+    if opening is not None:
+        up_to.begin_with(opening)
     up_to.run(
         [one for one in fills if one.executed_at <= moment], [one for one in held if one.as_of <= moment]
     )

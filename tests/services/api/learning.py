@@ -18,6 +18,7 @@ from core.domain.instruments import Instrument
 from core.domain.lifecycle import Ledger
 from core.domain.lots import CostMethod
 from core.domain.money import ZERO, plain
+from core.domain.openings import balance_before
 from core.events.facts import Fact
 from core.settings import Settings
 from core.streams.redis import RedisStreams
@@ -210,8 +211,9 @@ def folded_up_to(
     for key, instrument in BOOKS.items():
         fills, held = effective_fills(reports.get(key, []), "USD"), anchors.get(key, [])
         ledger = Ledger(*key, instrument.point_value, method=method)
-        if held:
-            ledger.open_balance(held[0], fills)
+        opening = balance_before(held[0], fills, instrument.point_value) if held else None
+        if opening is not None:
+            ledger.begin_with(opening)
         ledger.run(
             [fill for fill in fills if fill.executed_at <= when], [one for one in held if one.as_of <= when]
         )

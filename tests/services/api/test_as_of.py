@@ -262,6 +262,36 @@ async def test_what_came_for_something_else_had_cost_what_was_known_of_that_then
     assert [row["symbol"] for row in await ask(as_of=at(3))] == ["ACME"], "it had not come yet"
 
 
+async def test_what_went_to_and_fro_had_cost_what_was_known_of_it_then(
+    told: Told,
+    ask: Ask,
+    database: Database,
+    streams: RedisStreams,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    """More steps than books: each hands on what it was handed before."""
+    await told.hear(execution("a.01", "10", "5", seconds=1), commission("a.01", "1", seconds=1))
+    legs = [
+        replace(
+            SPLIT,
+            instrument=instrument,
+            cause="merger",
+            quantity=Decimal(-10 if leaves else 10),
+            carried=leaves,
+            group=f"g{number}",
+            at=at(5 + number),
+        )
+        for number, pair in enumerate(((ACME, GOLD), (GOLD, ACME), (ACME, GOLD)))
+        for leaves, instrument in zip((True, False), pair, strict=True)
+    ]
+    await run_import(database, streams, settings, source(tmp_path, *legs), trigger="cli", clock=told.clock)
+    await told.hear()
+    await told.hear(execution("b.01", "1", "6", seconds=2), commission("b.01", "1", seconds=2))
+    known = [row for row in await ask(known_at=moment(1)) if row["quantity"] != "0"]
+    assert [(row["symbol"], row["quantity"], row["cost_basis"]) for row in known] == [("GC", "10", "51")]
+
+
 async def test_what_is_asked_of_the_past_is_marked_and_has_no_market(told: Told, ask: Ask) -> None:
     await told.hear(execution("a.01", "10", "5", seconds=1))
     await told.hear(execution("b.01", "10", "5", seconds=STEP, instrument=GOLD))

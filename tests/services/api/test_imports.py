@@ -294,6 +294,33 @@ async def test_who_sends_nothing_any_more_keeps_nobody_else_waiting(
     assert not api.context.receiving.locked()
 
 
+async def test_who_sends_byte_by_byte_keeps_nobody_else_waiting(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "GRACE_SECONDS", 0.2)
+    asked = (
+        f"POST /api/v1/imports HTTP/1.1\r\nHost: {api.address}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Content-Length: 1000\r\n\r\n<Flex"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.api_port)
+    writer.write(asked.encode())
+    answered = asyncio.create_task(reader.readuntil(b"}"))
+    for _ in range(994):
+        await asyncio.wait({answered}, timeout=0.01)
+        if answered.done():
+            break
+        writer.write(b" ")
+    else:
+        pytest.fail("all of it was waited for")
+    answer = await answered
+    assert b" 408 " in answer.partition(b"\r\n")[0]
+    assert b"file_too_slow" in answer
+    writer.close()
+    await writer.wait_closed()
+    assert not api.context.receiving.locked()
+    await hand_in(api)
+
+
 async def test_imports_are_listed_page_by_page(api: Api, database: Database) -> None:
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     ids = []

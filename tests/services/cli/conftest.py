@@ -1,5 +1,6 @@
 """The command line, run in this process, and an API that answers as it is told."""
 
+import asyncio
 import json
 import os
 import sys
@@ -13,8 +14,12 @@ from typing import Any
 import pytest
 
 from services.cli import main
+from services.stack import PostgresServer
 from services.stack.processes import started_at
 from services.stack.runtime import Runtime, process_entry, runtime_path, write_runtime
+from tests.databases import create_database, drop_database, run_sql
+
+Sql = Callable[..., list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,20 @@ def lotkeeper(
         return Said(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """A fresh migrated database, for tests that run a command, which has a loop of its own."""
+    url = asyncio.run(create_database(postgres_server, migrated_template))
+    yield url
+    asyncio.run(drop_database(postgres_server, url))
+
+
+@pytest.fixture
+def sql(url: str) -> Sql:
+    """Run statements on it; returns the rows of the last."""
+    return lambda *statements: asyncio.run(run_sql(url, *statements))
 
 
 @dataclass

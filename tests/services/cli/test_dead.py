@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-import asyncpg
 import pytest
 
 from core.events.facts import FrameUnreadable, ResyncFenced
@@ -16,39 +13,16 @@ from core.streams.port import Entry
 from models.queries.sync import DeadRow, dead_by_category, last_errors
 from models.session import Database
 from services.position_sync.relay import Relay
-from services.stack import PostgresServer
 from tests.services.broker.test_recorded_frames import fill
-from tests.services.cli.conftest import Said
+from tests.services.cli.conftest import Said, Sql
 from tests.services.position_sync.facts import ACCOUNT, Link, at, execution
 
 Run = Callable[..., Said]
-Sql = Callable[[str], list[dict[str, Any]]]
 Tell = Callable[..., None]
 
 EPOCH = 3
 TRAP = "ALTER TABLE executions ADD CONSTRAINT trap CHECK (exec_id NOT LIKE 'trap%')"
 FRAME = json.dumps(fill(when="20260415 19:38:31"))
-
-
-async def _on_server(url: str, statement: str) -> list[dict[str, Any]]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [dict(row) for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
-
-
-@pytest.fixture
-def url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    yield postgres_server.url_of(name)
-    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture
-def sql(url: str) -> Sql:
-    return lambda statement: asyncio.run(_on_server(url, statement))
 
 
 @pytest.fixture

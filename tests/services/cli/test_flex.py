@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -20,12 +19,10 @@ import pytest
 
 from models.stores.flex_fetches import LOCK_CLASS
 from services.simulator.flex import FlexService, http_status, refusal, serve_flex, web_page
-from services.stack import PostgresServer
-from tests.services.cli.conftest import Said
+from tests.services.cli.conftest import Said, Sql
 from tests.services.statements.flex_world import QUERY, STATEMENT
 
 Run = Callable[..., Said]
-Sql = Callable[[str], list[dict[str, Any]]]
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,25 +84,11 @@ def setup(token_file: Path | str, *queries: str) -> list[str]:
     ]
 
 
-async def _on_server(url: str, statement: str) -> list[dict[str, Any]]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [dict(row) for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
-
-
 @pytest.fixture
-def sql(
-    postgres_server: PostgresServer, migrated_template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sql]:
-    """A database, which the commands use."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    url = postgres_server.url_of(name)
+def sql(sql: Sql, url: str, monkeypatch: pytest.MonkeyPatch) -> Sql:
+    """On the database that the commands use."""
     monkeypatch.setenv("LOTKEEPER_DATABASE_URL", url)
-    yield lambda statement: asyncio.run(_on_server(url, statement))
-    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+    return sql
 
 
 def test_setup_tries_token_and_queries_and_stores_them_for_the_owner_only(

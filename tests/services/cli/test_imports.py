@@ -1,14 +1,10 @@
 """`lotkeeper import …` on a real database, as a person or a program uses it."""
 
-import asyncio
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from services.stack import PostgresServer
 from tests.services.cli.conftest import Said
 from tests.services.statements.statements import DATA
 
@@ -16,27 +12,11 @@ Run = Callable[..., Said]
 FLIP = DATA / "flex-ib-flex-reader" / "CL_flip_close_open.xml"
 
 
-async def _on_server(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @pytest.fixture
-def lk(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    lotkeeper: Run,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Run]:
+def lk(url: str, lotkeeper: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command on a database of its own, and without Redis."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    monkeypatch.setenv("LOTKEEPER_DATABASE_URL", postgres_server.url_of(name))
-    yield lotkeeper
-    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+    monkeypatch.setenv("LOTKEEPER_DATABASE_URL", url)
+    return lotkeeper
 
 
 def test_a_statement_is_rehearsed_imported_shown_and_taken_back(lk: Run) -> None:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
 
 from core.settings import load_settings
@@ -15,32 +13,17 @@ from models.queries.realized_differences import RealizedTotal
 from models.session import Database
 from services.position_sync.relay import Relay
 from services.position_sync.validate import BrokerFound
-from services.stack import PostgresServer
-from tests.services.cli.conftest import Said, write_demo_runtime
+from tests.services.cli.conftest import Said, Sql, write_demo_runtime
 from tests.services.position_sync.facts import ACCOUNT, ACME, GOLD, Link, commission, execution, position
 
 Run = Callable[..., Said]
-Sql = Callable[[str], None]
-
-
-async def _on_server(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture
-def ledger_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+def ledger_url(url: str) -> str:
     """A database with a small ledger, of which every figure of the broker's agrees."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    url = postgres_server.url_of(name)
     asyncio.run(_fill(url))
-    yield url
-    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
+    return url
 
 
 async def _fill(url: str) -> None:
@@ -67,14 +50,6 @@ async def _fill(url: str) -> None:
         ]
     )
     await database.close()
-
-
-@pytest.fixture
-def sql(ledger_url: str) -> Sql:
-    def run(statement: str) -> None:
-        asyncio.run(_on_server(ledger_url, statement))
-
-    return run
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """`lotkeeper snapshot` and what a worker does about snapshots, put together."""
 
 import asyncio
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 from arq import cron
 
@@ -17,22 +15,11 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.cli.snapshot_keeper import SNAPSHOTS
 from services.position_sync import jobs
-from services.stack import PostgresServer
-from tests.services.cli.conftest import Said
+from tests.services.cli.conftest import Said, Sql
 from tests.services.snapshot.world import FIRST, SECOND, run_sql, seed
 from tests.waiting import eventually
 
 Run = Callable[..., Said]
-Sql = Callable[[str], None]
-
-
-async def _on_server(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def _fill(url: str) -> None:
@@ -42,21 +29,10 @@ async def _fill(url: str) -> None:
 
 
 @pytest.fixture
-def url(
-    postgres_server: PostgresServer, migrated_template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    url = postgres_server.url_of(name)
+def url(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     asyncio.run(_fill(url))
     monkeypatch.setenv("LOTKEEPER_DATABASE_URL", url)
-    yield url
-    asyncio.run(_on_server(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture
-def sql(url: str) -> Sql:
-    return lambda statement: asyncio.run(_on_server(url, statement))
+    return url
 
 
 @pytest.mark.usefixtures("url")

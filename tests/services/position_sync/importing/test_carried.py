@@ -1,7 +1,6 @@
 """What a merger, a tender or another name took from one book, another goes on with: its cost and its age."""
 
 import random
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
-from core.domain.stated import StatedEvent, StatedPosition
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.answers import lock_changing
@@ -22,73 +20,23 @@ from services.position_sync.sweep import Sweep
 from services.position_sync.validate import validate_ledger
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, Link, at, commission, execution
-from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.conftest import Import, LotsOf, Undo
+from tests.services.position_sync.importing.legs import (
+    BOUGHT,
+    CHAIN,
+    FIRST,
+    LATER,
+    NEWCO,
+    OLD,
+    gone,
+    held,
+    leg,
+    sound,
+)
 from tests.services.position_sync.importing.statements import trade
 from tests.services.position_sync.ledger_rows import ledger_rows
 
-NEWCO = Instrument(conid=705, symbol="NEWCO", sec_type="STK", currency="USD", exchange="SMART")
-# Before ACME in the order of locking.
-FIRST = Instrument(conid=5, symbol="FIRST", sec_type="STK", currency="USD", exchange="SMART")
-LATER = 100_000.0
-
-
-def leg(
-    instrument: Instrument,
-    quantity: str,
-    cause: Any = "merger",
-    *,
-    seconds: float = LATER,
-    group: str = "g",
-    **more: Any,
-) -> StatedEvent:
-    return StatedEvent(
-        line=more.pop("line", 1),
-        section="CorporateAction",
-        account=ACCOUNT,
-        instrument=instrument,
-        at=at(seconds),
-        cause=cause,
-        quantity=Decimal(quantity),
-        group=group,
-        **{name: Decimal(value) if isinstance(value, str) else value for name, value in more.items()},
-    )
-
-
-def gone(instrument: Instrument, quantity: str, cause: Any = "merger", **more: Any) -> StatedEvent:
-    return leg(instrument, quantity, cause, carried=True, **more)
-
-
-def held(instrument: Instrument, quantity: str, cost: str | None, *, seconds: float) -> StatedPosition:
-    return StatedPosition(
-        line=9,
-        section="OpenPosition",
-        account=ACCOUNT,
-        instrument=instrument,
-        as_of=at(seconds),
-        quantity=Decimal(quantity),
-        cost=None if cost is None else Decimal(cost),
-    )
-
-
 COSTS = "SELECT day, conid, ours, stated FROM statement_differences WHERE kind = 'cost'"
-
-Lots = list[tuple[datetime, Decimal, Decimal | None, bool]]
-
-
-@pytest.fixture
-def lots_of(rows: Rows) -> Any:
-    async def read(instrument: Instrument) -> Lots:
-        found = await rows(
-            "SELECT l.opened_at, l.remaining, l.remaining_cost, l.provisional FROM lots l JOIN positions p "
-            "ON p.id = l.position_id WHERE p.conid = :conid AND l.remaining <> 0 ORDER BY p.ordinal, l.seq",
-            conid=instrument.conid,
-        )
-        return [
-            (one["opened_at"], *(one[name] for name in ("remaining", "remaining_cost", "provisional")))
-            for one in found
-        ]
-
-    return read
 
 
 async def events(rows: Rows, instrument: Instrument) -> list[tuple[str | None, Decimal, Decimal | None]]:
@@ -100,19 +48,8 @@ async def events(rows: Rows, instrument: Instrument) -> list[tuple[str | None, D
     return [(one["cause"], one["quantity"], one["realized_pnl"]) for one in found]
 
 
-async def sound(database: Database) -> bool:
-    return (await validate_ledger(database)).differences == {}
-
-
-BOUGHT = (
-    trade("a.01", "6", "10", "1", seconds=10, opens=True),
-    trade("b.01", "4", "20", "2", seconds=20, opens=True),
-)
-OLD = [(at(10), Decimal(6), Decimal(61), False), (at(20), Decimal(4), Decimal(82), False)]
-
-
 async def test_another_name_keeps_the_lots_their_cost_and_their_age(
-    bring: Import, database: Database, rows: Rows, lots_of: Any
+    bring: Import, database: Database, rows: Rows, lots_of: LotsOf
 ) -> None:
     await bring(*BOUGHT, gone(ACME, "-10", "symbol_change"), leg(NEWCO, "10", "symbol_change"))
     assert await lots_of(NEWCO) == OLD
@@ -141,7 +78,7 @@ async def test_a_sale_afterwards_realizes_by_the_old_cost_and_the_old_age(
     assert await sound(database)
 
 
-async def test_what_was_sold_short_goes_on_short(bring: Import, lots_of: Any, database: Database) -> None:
+async def test_what_was_sold_short_goes_on_short(bring: Import, lots_of: LotsOf, database: Database) -> None:
     await bring(
         trade("a.01", "-6", "10", "1", seconds=10, opens=True),
         gone(ACME, "6"),
@@ -169,7 +106,7 @@ async def test_a_merger_for_shares_and_money_divides_the_cost(
     bring: Import,
     database: Database,
     rows: Rows,
-    lots_of: Any,
+    lots_of: LotsOf,
 ) -> None:
     await bring(*BOUGHT, gone(ACME, "-10", **said), leg(NEWCO, "5"))
     assert (await events(rows, ACME))[-1] == ("merger", -10, realized)
@@ -184,7 +121,7 @@ async def test_a_merger_for_shares_and_money_divides_the_cost(
 
 
 async def test_a_cost_that_nobody_knows_stays_unknown(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(gone(ACME, "-10"), leg(NEWCO, "10"))
     assert [lot[1:] for lot in await lots_of(NEWCO)] == [(10, None, True)]
@@ -192,7 +129,7 @@ async def test_a_cost_that_nobody_knows_stays_unknown(
 
 
 async def test_what_the_old_book_did_not_hold_is_of_unknown_cost(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(
         held(ACME, "0", None, seconds=0),
@@ -206,7 +143,7 @@ async def test_what_the_old_book_did_not_hold_is_of_unknown_cost(
 
 
 async def test_a_holding_that_is_stated_at_the_end_of_the_day_goes_before_what_was_carried(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(*BOUGHT, gone(ACME, "-10"), leg(NEWCO, "10"), held(NEWCO, "10", "286", seconds=LATER + 900))
     assert await lots_of(NEWCO) == [(at(10), 6, 122, False), (at(20), 4, 164, False)]
@@ -214,7 +151,7 @@ async def test_a_holding_that_is_stated_at_the_end_of_the_day_goes_before_what_w
 
 
 async def test_a_spin_off_whose_part_of_the_cost_is_not_stated_leaves_it_all_where_it_was(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(*BOUGHT, leg(NEWCO, "5", "spin_off"))
     assert [lot[2] for lot in await lots_of(ACME)] == [60, 80]
@@ -222,16 +159,107 @@ async def test_a_spin_off_whose_part_of_the_cost_is_not_stated_leaves_it_all_whe
     assert await sound(database)
 
 
+SPUN_OFF = leg(ACME, "0", "spin_off"), leg(NEWCO, "5", "spin_off")
+STATED = held(NEWCO, "5", "40", seconds=LATER + 900)
+
+
+async def test_what_a_statement_says_was_spun_off_had_cost_the_rest_did_not(
+    bring: Import, undo: Undo, database: Database, lots_of: LotsOf
+) -> None:
+    async def costs() -> list[Decimal]:
+        return [sum(lot[2] or Decimal(0) for lot in await lots_of(one)) for one in (ACME, NEWCO)]
+
+    await bring(*BOUGHT, *SPUN_OFF)
+    assert await costs() == [140, 0]
+    said = await bring(STATED, name="said.xml")
+    assert await costs() == [100, 40]
+    assert [lot[3] for one in (ACME, NEWCO) for lot in await lots_of(one)] == [False] * 3
+    assert await sound(database)
+    await undo(said)
+    assert await costs() == [140, 0]
+    assert await sound(database)
+
+
+async def test_what_was_spun_off_and_traded_says_nothing_of_what_it_had_cost(
+    bring: Import, database: Database, lots_of: LotsOf
+) -> None:
+    more = trade("n.01", "2", "9", "0", seconds=LATER + 5, instrument=NEWCO, opens=True)
+    await bring(*BOUGHT, *SPUN_OFF, more, held(NEWCO, "7", "58", seconds=LATER + 900))
+    assert [lot[2] for lot in await lots_of(ACME)] == [60, 80]
+    assert await sound(database)
+
+
 async def test_of_two_things_that_came_nobody_says_what_each_had_cost(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(*BOUGHT, gone(ACME, "-10"), leg(NEWCO, "5"), leg(FIRST, "5"))
     assert [lot[1:3] for one in (NEWCO, FIRST) for lot in await lots_of(one)] == [(5, None), (5, None)]
     assert await sound(database)
 
 
+async def test_two_things_that_came_have_of_the_cost_what_they_are_worth_of_both(
+    bring: Import, undo: Undo, database: Database, rows: Rows, lots_of: LotsOf
+) -> None:
+    worth = leg(NEWCO, "5", market_value="300"), leg(FIRST, "2", market_value="100")
+    report = await bring(*BOUGHT, gone(ACME, "-10"), *worth)
+    assert report.circular == 0
+    assert await lots_of(NEWCO) == [(at(10), 3, Decimal("45.75"), True), (at(20), 2, Decimal("61.5"), True)]
+    assert [lot[2] for lot in await lots_of(FIRST)] == [Decimal("15.25"), Decimal("20.5")]
+    inferred = "SELECT DISTINCT e.inferred FROM position_events e JOIN positions p ON p.id = e.position_id "
+    assert await rows(inferred + "WHERE p.conid = :conid", conid=NEWCO.conid) == [{"inferred": True}]
+    assert await rows(inferred + "WHERE p.conid = :conid", conid=ACME.conid) == [{"inferred": False}]
+    assert await sound(database)
+    said = await bring(held(NEWCO, "5", "110", seconds=LATER + 900), name="said.xml")
+    lots = await lots_of(NEWCO)
+    assert (sum(lot[2] or 0 for lot in lots), {lot[3] for lot in lots}) == (110, {False})
+    assert await sound(database)
+    await undo(said)
+    assert [lot[2] for lot in await lots_of(NEWCO)] == [Decimal("45.75"), Decimal("61.5")]
+
+
+async def test_what_thirds_of_a_cost_come_to_is_all_of_it(
+    bring: Import, database: Database, lots_of: LotsOf
+) -> None:
+    worth = leg(NEWCO, "5", market_value="1"), leg(FIRST, "2", market_value="2")
+    await bring(BOUGHT[1], gone(ACME, "-4"), *worth)
+    lots = [lot for one in (NEWCO, FIRST) for lot in await lots_of(one)]
+    assert sum(lot[2] or 0 for lot in lots) == 82
+    assert lots[0][2] == Decimal("27.3333333333")
+    assert await sound(database)
+
+
+@pytest.mark.parametrize("other", [None, "-100"], ids=["not stated", "less than nothing"])
+async def test_where_not_each_of_several_is_worth_something_nobody_says_what_it_had_cost(
+    other: str | None, bring: Import, database: Database, lots_of: LotsOf
+) -> None:
+    await bring(
+        *BOUGHT, gone(ACME, "-10"), leg(NEWCO, "5", market_value="300"), leg(FIRST, "5", market_value=other)
+    )
+    assert [lot[1:3] for one in (NEWCO, FIRST) for lot in await lots_of(one)] == [(5, None), (5, None)]
+    assert await sound(database)
+
+
+@pytest.mark.parametrize(("paid", "cost", "provisional"), [("50", 1550, False), (None, 1500, True)])
+async def test_rights_that_are_subscribed_go_into_the_cost_of_the_shares(
+    paid: str | None, cost: int, provisional: bool, bring: Import, database: Database, lots_of: LotsOf
+) -> None:
+    """Rights that were given cost what nobody says; what was paid for the shares is known all the same."""
+    right = leg(FIRST, "100", "corporate_action", seconds=1000, group="rights", cost=paid)
+    subscribed: dict[str, Any] = {"cause": "corporate_action", "group": "subscribed"}
+    await bring(
+        *BOUGHT,
+        right,
+        gone(FIRST, "-100", **subscribed),
+        leg(NEWCO, "100", cost="1500", cash="-1500", **subscribed),
+    )
+    assert await lots_of(FIRST) == []
+    assert [lot[1:] for lot in await lots_of(NEWCO)] == [(100, cost, provisional)]
+    assert [lot[2] for lot in await lots_of(ACME)] == [60, 80]
+    assert await sound(database)
+
+
 async def test_what_is_tendered_and_given_back_keeps_its_cost(
-    bring: Import, database: Database, lots_of: Any
+    bring: Import, database: Database, lots_of: LotsOf
 ) -> None:
     await bring(
         *BOUGHT,
@@ -244,35 +272,13 @@ async def test_what_is_tendered_and_given_back_keeps_its_cost(
     assert await sound(database)
 
 
-async def test_what_goes_to_and_fro_at_one_moment_hands_no_cost_round(
-    bring: Import, database: Database, lots_of: Any
-) -> None:
-    await bring(
-        *BOUGHT,
-        gone(ACME, "-10", "tender"),
-        leg(FIRST, "10", "tender"),
-        gone(FIRST, "-10", "tender", group="back"),
-        leg(ACME, "10", "tender", group="back"),
-    )
-    assert [lot[1:3] for lot in await lots_of(ACME)] == [(10, None)]
-    assert await sound(database)
-
-
-CHAIN = (
-    gone(ACME, "-10", "tender"),
-    leg(NEWCO, "10", "tender"),
-    gone(NEWCO, "-10", seconds=2 * LATER, group="h"),
-    leg(FIRST, "5", seconds=2 * LATER, group="h"),
-)
-
-
 async def test_what_is_learnt_late_of_the_old_book_reaches_all_that_go_on_with_its_lots(
     bring: Import,
     relay: Relay,
     database: Database,
     streams: RedisStreams,
     settings: Settings,
-    lots_of: Any,
+    lots_of: LotsOf,
 ) -> None:
     await bring(BOUGHT[0], *CHAIN)
     assert [lot[1:] for lot in await lots_of(FIRST)] == [(2, None, True), (3, 61, False)]
@@ -292,7 +298,7 @@ async def test_what_is_learnt_late_of_the_old_book_reaches_all_that_go_on_with_i
 
 
 async def test_another_cost_method_hands_on_the_lots_that_it_leaves(
-    bring: Import, database: Database, streams: RedisStreams, settings: Settings, lots_of: Any
+    bring: Import, database: Database, streams: RedisStreams, settings: Settings, lots_of: LotsOf
 ) -> None:
     sold = trade("s.01", "-4", "40", "0", seconds=30, closes=True)
     await bring(*BOUGHT, sold, gone(ACME, "-6"), leg(FIRST, "6"))
@@ -311,7 +317,7 @@ async def test_an_import_that_is_taken_back_leaves_nothing_of_it(
     settings: Settings,
     clock: Hand,
     rows: Rows,
-    lots_of: Any,
+    lots_of: LotsOf,
 ) -> None:
     await bring(*BOUGHT, *CHAIN[2:])
     before = await ledger_rows(database)
@@ -411,7 +417,7 @@ async def test_an_answer_locks_with_a_book_those_that_go_on_with_its_lots(
         assert (await other.execute(free)).all() == []
 
 
-async def test_a_later_statement_may_tell_of_one_leg_only(bring: Import, lots_of: Any) -> None:
+async def test_a_later_statement_may_tell_of_one_leg_only(bring: Import, lots_of: LotsOf) -> None:
     await bring(trade("a.01", "10", "20", seconds=0, commission="0"), gone(ACME, "-10"), leg(NEWCO, "20"))
     carried = [(at(0), Decimal(20), Decimal(200), False)]
     assert await lots_of(NEWCO) == carried

@@ -1,5 +1,6 @@
 """Accounts are compared with their statements again where the ledger changed, and once a night."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +10,9 @@ from sqlalchemy import text
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
-from models.stores import imports as store
 from models.stores.cost_methods import set_cost_method
+from models.stores.imports import one_at_a_time
+from models.stores.statement_differences import hold_comparison
 from services.position_sync import jobs
 from services.position_sync import upkeep as upkeep_module
 from services.position_sync.importing.history import last_night
@@ -21,6 +23,8 @@ from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import ACCOUNT, Link, execution
 from tests.services.position_sync.importing.conftest import Import
 from tests.services.position_sync.importing.statements import period, trade
+from tests.services.position_sync.test_repetitions import waiting_for
+from tests.waiting import eventually
 
 WISHES = "SELECT account, done, wanted FROM coalesced_jobs WHERE kind = 'statements'"
 FOUND = "SELECT kind, ours, stated FROM statement_differences ORDER BY kind"
@@ -120,19 +124,47 @@ async def test_they_are_compared_once_a_night(
     assert told["is_new"]
 
 
-async def test_while_an_import_is_under_way_it_is_left_to_that(
+async def test_while_an_import_compares_an_account_it_is_left_to_that(
     bring: Import, upkeep: Upkeep, database: Database, rows: Rows
 ) -> None:
     await stated(bring, database)
     await change(database, "UPDATE statement_comparisons SET compared_at = now() - interval '2 days'")
     async with database.write() as connection:
-        await store.one_at_a_time(connection)
+        await hold_comparison(connection, ACCOUNT)
         await upkeep.compare_with_statements()
     waiting = "SELECT account FROM coalesced_jobs WHERE kind = 'statements' AND done < wanted"
     assert await rows(f"{waiting} AND due_at > now()")
     await be_compared_now(database)
     await make_due(database)
     await upkeep.compare_with_statements()
+    [wish] = await rows(WISHES)
+    assert wish["done"] == wish["wanted"]
+
+
+async def test_an_import_waits_for_the_comparison_of_its_own_accounts_and_of_no_other(
+    bring: Import, database: Database, rows: Rows
+) -> None:
+    await stated(bring, database)
+    async with database.write() as connection:
+        await hold_comparison(connection, ACCOUNT)
+        await bring(trade("x.01.01", "1", account="DU2"), name="other.xml")
+        own = asyncio.create_task(bring(trade("d.01.01", "1", seconds=4), name="own.xml"))
+        await eventually(waiting_for(database, "pg_advisory_xact_lock"))
+        assert not own.done()
+    await own
+    assert [one["name"] for one in await rows("SELECT name FROM imports ORDER BY id")] == [
+        *("a.xml", "other.xml", "own.xml")
+    ]
+
+
+async def test_an_account_is_compared_while_an_import_is_under_way_that_has_not_come_to_it(
+    bring: Import, upkeep: Upkeep, database: Database, rows: Rows
+) -> None:
+    await stated(bring, database)
+    await change(database, "UPDATE statement_comparisons SET compared_at = now() - interval '2 days'")
+    async with database.write() as connection:
+        await one_at_a_time(connection)
+        await upkeep.compare_with_statements()
     [wish] = await rows(WISHES)
     assert wish["done"] == wish["wanted"]
 

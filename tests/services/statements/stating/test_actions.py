@@ -188,6 +188,77 @@ def test_a_spin_off_brings_what_nobody_states_the_cost_of() -> None:
     assert event.cost == 400
 
 
+HELD = element(
+    "OpenPosition",
+    accountId="U1",
+    currency="USD",
+    assetCategory="STK",
+    symbol="OLD",
+    conid="1",
+    isin="US1",
+    multiplier="1",
+    position="100",
+    reportDate="20230104",
+)
+
+
+@pytest.mark.parametrize(("said", "taken"), [({"costBasis": "400"}, -400), ({}, None)])
+def test_a_spin_off_takes_its_cost_from_what_it_was_part_of(said: dict[str, str], taken: int | None) -> None:
+    text = "OLD(US1) SPINOFF  1 FOR 4 (NEW, NEW CORP, US2)"
+    came, parent = events(HELD, action("SO", "25", text, **NEW, **said))
+    assert (came.instrument.conid, came.quantity) == (2, 25)
+    assert (parent.instrument.conid, parent.quantity, parent.cost, parent.cause) == (1, 0, taken, "spin_off")
+    assert came.group == parent.group != ""
+
+
+def test_a_spin_off_in_another_currency_takes_nothing_that_could_be_told() -> None:
+    text = "OLD(US1) SPINOFF  1 FOR 4 (NEW, NEW CORP, US2)"
+    (event,) = events(HELD, action("SO", "25", text, **NEW, costBasis="400").replace("USD", "EUR"))
+    assert event.instrument.conid == 2
+
+
+def test_an_action_that_is_taken_back_and_booked_again_is_what_it_was_in_the_end() -> None:
+    text = "OLD(US1) MERGED(Acquisition) WITH US2 1 FOR 2"
+    old, new = f"{text} (OLD, OLD CORP, US1)", f"{text} (NEW, NEW CORP, US2)"
+    said = stated(
+        action("TC", "-100", old, proceeds="7"),
+        action("TC", "50", new, **NEW),
+        action("TC", "100", old, proceeds="-7", code="Ca"),
+        action("TC", "-50", new, **NEW, code="Ca"),
+        action("TC", "-100", old, proceeds="9"),
+        action("TC", "40", new, **NEW),
+    )
+    left, came = all_of(StatedEvent, said)
+    assert (left.quantity, left.cash, left.carried, came.quantity) == (-100, 9, True, 40)
+    assert reasons(said) == ["cancelled"] * 4
+
+
+@pytest.mark.parametrize(("code", "left"), [("", 4), ("Ca", 0)])
+def test_what_is_given_back_on_a_later_day_was_away_unless_it_is_called_a_cancellation(
+    code: str, left: int
+) -> None:
+    text = "OLD(US1) TENDERED TO US2 1 FOR 1"
+    old, new = f"{text} (OLD, OLD CORP, US1)", f"{text} (OLD.TEN, OLD - TENDER, US2)"
+    later = {"dateTime": "20230110;202500", "code": code, "actionID": "9"}
+    found = events(
+        action("TO", "-100", old, actionID="9"),
+        action("TO", "100", new, **NEW, actionID="9"),
+        action("TO", "100", old, **later),
+        action("TO", "-100", new, **(NEW | later)),
+    )
+    assert len(found) == left
+
+
+def test_several_things_that_came_say_what_they_are_worth() -> None:
+    text = "OLD(US1) MERGED(Acquisition) WITH US2 1 FOR 2, US3 1 FOR 4"
+    found = events(
+        action("TC", "-100", f"{text} (OLD, OLD CORP, US1)", value="-4000"),
+        action("TC", "50", f"{text} (NEW, NEW CORP, US2)", **NEW, value="3000"),
+        action("TC", "25", f"{text} (TOO, TOO CORP, US3)", conid="3", symbol="TOO", value="1000"),
+    )
+    assert [one.market_value for one in found] == [None, 3000, 1000]
+
+
 def test_rights_that_are_subscribed_bring_shares_for_what_was_paid() -> None:
     text = "OLD.RTS(USR) SUBSCRIBES TO US2 1 FOR 1"
     left, came = events(
