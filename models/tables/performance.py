@@ -31,6 +31,14 @@ performance_metrics = Table(
     Column("twr", Money, comment="time-weighted return since the first value, a fraction"),
     Column("drawdown", Money, comment="of that below its highest so far, a fraction, never above 0"),
     Column("data_quality", String, nullable=False),
+    Column("linked_index", Money, comment="1 + twr, with all digits that the next row goes on from"),
+    Column("peak_index", Money, comment="its highest so far"),
+    Column("since", Instant, comment="of an hour: the end of the one that net_contribution counts from"),
+    Column(
+        "trades_until",
+        Instant,
+        comment="of an hour: up to when executions are in its cash; null: it waits for its cash",
+    ),
     Column("import_id", BigInt, ForeignKey("imports.id"), comment="whose value it is; null: no statement's"),
     CheckConstraint(one_of("resolution", *get_args(Resolution)), name="resolution"),
     CheckConstraint(one_of("source", *get_args(Source)), name="source"),
@@ -40,6 +48,14 @@ performance_metrics = Table(
     Index("ix_performance_metrics_ts", "resolution", "ts", "account", "source"),
     Index("ix_performance_metrics_import_id", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     comment="what an account was worth, earned and was given, hour by hour and day by day",
+)
+
+performance_renewals = Table(
+    "performance_renewals",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("since", Instant, nullable=False, comment="hours that end after that are to be reckoned anew"),
+    comment="accounts whose performance is to be reckoned anew, as something else is known of a time",
 )
 
 statement_differences = Table(

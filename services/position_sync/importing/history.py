@@ -5,12 +5,11 @@ from datetime import datetime, time, timedelta
 from typing import Final
 
 from core.domain.days import day_of, moment_of
-from core.domain.performance import as_contributed, daily_performance
-from models.queries import performance as queries
 from models.queries.disputes.compare import COMPARED
+from models.queries.performance import base_currency_of
+from models.reckoned import reckon_days
 from models.session import Database, Writer
 from models.stores.imports import none_is_under_way
-from models.stores.performance import store_stated_days
 from models.stores.statement_differences import renew_differences
 
 NIGHT: Final = time(4)
@@ -44,10 +43,6 @@ async def derive_from_statements(connection: Writer, accounts: Iterable[str], no
     years, of which those are written that differ. The ledger is folded by now.
     """
     for account in sorted(accounts):
-        base = await queries.base_currency_of(connection, account)
-        values = await queries.stated_values_of(connection, account, base)
-        flows = await queries.stated_flows_of(connection, account, base)
-        stated = await queries.stated_contributions_of(connection, account)
-        days = daily_performance(values, as_contributed(values, flows, stated))
-        await store_stated_days(connection, account, list(days))
+        await reckon_days(connection, account, now)
+        base = await base_currency_of(connection, account)
         await renew_differences(connection, account, base, COMPARED, now)
