@@ -16,6 +16,7 @@ from models.queries import performance as stated_queries
 from models.session import Writer
 from models.stores.performance import (
     end_renewal,
+    note_extremes,
     one_at_a_time,
     store_days,
     store_hours,
@@ -66,6 +67,8 @@ async def reckon_hour(writer: Writer, account: str, hour: datetime) -> None:
             facts = await queries.facts_of_hours(writer, account, since, most=HOURS_AT_ONCE)
         rows = hourly_performance(facts.standing, facts.hours, facts.trades, facts.moved, Stated())
         await store_hours(writer, account, rows)
+    # Whether or not it was reckoned: what a long history is drawn by is complete at once.
+    await note_extremes(writer, account, {since + _MOMENT, hour})
     ends_a_day = day_of(hour) != day_of(hour - _MOMENT)
     is_next_day = standing is None or standing.hour.day != day_of(hour - _MOMENT)
     if not is_simple or ends_a_day or is_next_day:
@@ -86,6 +89,7 @@ async def renew(writer: Writer, account: str, now: datetime) -> bool:
     facts = await queries.facts_of_hours(writer, account, start, most=HOURS_AT_ONCE)
     rows = hourly_performance(facts.standing, facts.hours, facts.trades, facts.moved, told.stated)
     await store_hours(writer, account, rows)
+    await note_extremes(writer, account, {row.ts for row in rows})
     if len(rows) == HOURS_AT_ONCE:
         await end_renewal(writer, account, go_on=rows[-1].ts)
         return True

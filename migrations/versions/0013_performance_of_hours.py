@@ -28,6 +28,24 @@ def upgrade() -> None:
             "performance_metrics",
             sa.Column(name, postgresql.TIMESTAMP(timezone=True), nullable=True, comment=comment),
         )
+    op.add_column(
+        "performance_metrics",
+        sa.Column(
+            "extreme",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="of an hour: 1 if lowest or highest of its day (UTC), in value or return, 2 if of its week",
+        ),
+    )
+    for name, least in (("of_day", 0), ("of_week", 1)):
+        op.create_index(
+            f"ix_performance_metrics_{name}",
+            "performance_metrics",
+            ["account", "ts"],
+            unique=False,
+            postgresql_where=sa.text(f"extreme > {least}"),
+        )
     for name, comment in (
         ("accrued", "of a snapshot: interest and dividends due and not paid yet"),
         ("futures_pnl", "of a snapshot: what futures gained since they were settled last"),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from operator import eq, ge, lt
 from typing import NamedTuple
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import exists, or_, select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
 from core.domain.hours import StatedFlow
@@ -212,22 +212,35 @@ async def performance_page(
     *,
     resolution: Resolution,
     account: str | None = None,
+    source: Source | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: PerformanceKey | None = None,
     limit: int,
 ) -> list[PerformanceRow]:
-    """At most ``limit`` rows after ``after``, newest first."""
-    table = performance_metrics.c
+    """At most ``limit`` rows after ``after``, newest first.
+
+    A day that both a statement and snapshots tell of is the statement's, unless a source is asked for.
+    """
+    table, stated = performance_metrics.c, performance_metrics.alias("stated")
     query = (
         select(*(table[name] for name in PerformanceRow._fields))
         .where(table.resolution == resolution)
         .order_by(table.ts.desc(), table.account.desc(), table.source.desc())
         .limit(limit)
     )
+    if source is None and resolution == "day":
+        is_stated = exists().where(
+            stated.c.account == table.account,
+            stated.c.resolution == table.resolution,
+            stated.c.ts == table.ts,
+            stated.c.source == "statement",
+        )
+        query = query.where(or_(table.source == "statement", ~is_stated))
     query = narrowed(
         query,
         (table.account, eq, account),
+        (table.source, eq, source),
         (table.ts, ge, since),
         (table.ts, lt, until),
         (tuple_(table.ts, table.account, table.source), lt, after),

@@ -48,6 +48,29 @@ _reckon = BulkUpdate(
     _RECKONED,
     where=f"({', '.join(f't.{name}' for name in _RECKONED)}) IS DISTINCT FROM ({_read})",
 )
+# Of several that are equal the first. Weeks begin on Mondays.
+_WEEK = "date_bin('7 days', {0}, timestamptz '2001-01-01Z')"
+_DAY = "date_bin('1 day', {0}, timestamptz '2001-01-01Z')"
+
+
+def _is_extreme(stretch: str) -> str:
+    return " OR ".join(
+        f"(p.{name} IS NOT NULL AND p.ts = first_value(p.ts) OVER (PARTITION BY {stretch.format('p.ts')} "
+        f"ORDER BY p.{name} {order} NULLS LAST, p.ts))"
+        for name in ("net_liquidation", "twr")
+        for order in ("ASC", "DESC")
+    )
+
+
+_note_extremes = text(
+    f"UPDATE performance_metrics t SET extreme = f.extreme FROM (SELECT p.ts, CASE WHEN {_is_extreme(_WEEK)} "  # noqa: S608 - names of this program's own
+    f"THEN 2 WHEN {_is_extreme(_DAY)} THEN 1 ELSE 0 END AS extreme FROM performance_metrics p "
+    "WHERE p.account = :account AND p.resolution = 'hour' AND p.source = 'snapshot' "
+    f"AND p.ts >= {_WEEK.format('CAST(:first AS timestamptz)')} "
+    f"AND p.ts < {_WEEK.format('CAST(:last AS timestamptz)')} + interval '7 days') f "
+    "WHERE t.account = :account AND t.resolution = 'hour' AND t.source = 'snapshot' AND t.ts = f.ts "
+    "AND t.extreme <> f.extreme"
+)
 # Whoever reckons an account's performance waits for who does so already, and sees what that wrote.
 _one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext('lotkeeper performance'), hashtext(:account))")
 _want = text(
@@ -112,6 +135,14 @@ async def store_hours(connection: Writer, account: str, rows: Sequence[HourPerfo
             for one in rows
         ],
     )
+
+
+async def note_extremes(connection: Writer, account: str, hours: Collection[datetime]) -> None:
+    """Say of the days and weeks (UTC) of these hours which of their hours were the lowest and highest."""
+    if hours:
+        await connection.execute(
+            _note_extremes, {"account": account, "first": min(hours), "last": max(hours)}
+        )
 
 
 async def store_days(connection: Writer, account: str, rows: Collection[DayPerformance]) -> None:

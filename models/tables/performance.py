@@ -39,6 +39,13 @@ performance_metrics = Table(
         Instant,
         comment="of an hour: up to when executions are in its cash; null: it waits for its cash",
     ),
+    Column(
+        "extreme",
+        Int,
+        nullable=False,
+        server_default="0",
+        comment="of an hour: 1 if lowest or highest of its day (UTC), in value or return, 2 if of its week",
+    ),
     Column("import_id", BigInt, ForeignKey("imports.id"), comment="whose value it is; null: no statement's"),
     CheckConstraint(one_of("resolution", *get_args(Resolution)), name="resolution"),
     CheckConstraint(one_of("source", *get_args(Source)), name="source"),
@@ -46,6 +53,9 @@ performance_metrics = Table(
     CheckConstraint("(source = 'statement') = (import_id IS NOT NULL)", name="import_of_statement"),
     # The list's order, of all accounts; of one it is that of the key.
     Index("ix_performance_metrics_ts", "resolution", "ts", "account", "source"),
+    # A long history is drawn by the extremes of its days, or of its weeks.
+    Index("ix_performance_metrics_of_day", "account", "ts", postgresql_where=text("extreme > 0")),
+    Index("ix_performance_metrics_of_week", "account", "ts", postgresql_where=text("extreme > 1")),
     Index("ix_performance_metrics_import_id", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     comment="what an account was worth, earned and was given, hour by hour and day by day",
 )

@@ -41,6 +41,7 @@ TITLES = {
     "file_stalled": "The file does not come any more",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
+    "account_needed": "An account is needed",
     "time_invalid": "The time is not one that can be asked about",
     "validation_failed": "The request is not valid",
     "database_unavailable": "The database cannot be reached",
