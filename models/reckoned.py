@@ -86,11 +86,13 @@ async def renew(writer: Writer, account: str, now: datetime) -> bool:
         return False
     told = await _told(writer, account, now)
     start = max(since - _AROUND, datetime(1970, 1, 1, tzinfo=UTC))
-    facts = await queries.facts_of_hours(writer, account, start, most=HOURS_AT_ONCE)
+    # However many of them come before: each part goes on from where the last one ended.
+    most = HOURS_AT_ONCE + _AROUND // _AN_HOUR
+    facts = await queries.facts_of_hours(writer, account, start, most=most)
     rows = hourly_performance(facts.standing, facts.hours, facts.trades, facts.moved, told.stated)
     await store_hours(writer, account, rows)
     await note_extremes(writer, account, {row.ts for row in rows})
-    if len(rows) == HOURS_AT_ONCE:
+    if len(rows) == most:
         await end_renewal(writer, account, go_on=rows[-1].ts)
         return True
     await _store_days(writer, account, told._replace(rolled=await _rolled(writer, account, now)))

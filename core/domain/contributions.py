@@ -249,10 +249,10 @@ def _settlements(before: Moment, after: Moment, trades: Sequence[Traded]) -> dic
     for currency, gained in gains.items():
         owed = before.cash.get(currency, untold).futures
         still = after.cash.get(currency, untold).futures
-        amount = None
+        due: Decimal | None = None
         if gained is not None and owed is not None and still is not None:
-            amount = owed + gained - still
-        settled[currency] = Settlement(amount, _SETTLEMENT * sizes[currency])
+            due = owed + gained - still
+        settled[currency] = Settlement(due, _SETTLEMENT * sizes[currency])
     return settled
 
 

@@ -6,6 +6,7 @@ and the last. Of hours, stretches of whole days or weeks (UTC) are made of the e
 noted when hours are reckoned: indexes hold just those.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -105,7 +106,13 @@ async def history(
     last = await _end(reader, bounds, chosen, newest=True)
     if first is None or last is None:
         return History(chosen, None, [])
-    asked = {"account": account, "resolution": chosen, "source": source, "first": first, "last": last}
+    asked: dict[str, object] = {
+        "account": account,
+        "resolution": chosen,
+        "source": source,
+        "first": first,
+        "last": last,
+    }
     shortest = _AN_HOUR if chosen == "hour" else _NO_SHORTER
     if (last - first) // shortest + 1 <= points:
         return History(chosen, None, [PerformanceRow._make(row) for row in await reader.execute(_all, asked)])
@@ -127,7 +134,7 @@ async def history(
 
 
 async def _end(
-    reader: Reader, bounds: dict[str, object], resolution: Resolution, *, newest: bool
+    reader: Reader, bounds: Mapping[str, object], resolution: Resolution, *, newest: bool
 ) -> datetime | None:
     query = _last if newest else _first
     found: datetime | None = (

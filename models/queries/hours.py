@@ -273,7 +273,7 @@ def _traded(rows: Iterable[Any]) -> list[Traded]:
         known = trades.get(row.exec_id)
         one = _paid(row) if known is None else known
         if row.commission is not None:
-            one = one._replace(cash=(*one.cash, (row.charged_in, -row.commission)))
+            one = one._replace(cash=(*one.cash, (row.charged_in or row.currency, -row.commission)))
         trades[row.exec_id] = one
     return list(trades.values())
 
