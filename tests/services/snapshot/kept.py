@@ -81,7 +81,7 @@ async def trade(
     received_at: datetime | None = None,
     account: str = FIRST,
 ) -> None:
-    """An execution of ours, bought if the quantity is above zero; told a second later unless said otherwise."""
+    """An execution of ours, bought if the quantity is above zero; told a second later if nothing is said."""
     told_at = received_at or at + timedelta(seconds=1)
     size = Decimal(quantity)
     async with database.write() as writer:
