@@ -92,7 +92,8 @@ INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liqui
     import_id) SELECT account, 'day', at, 'statement', at::date, 1, 'complete', 1 FROM made;
 INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liquidation, twr, data_quality,
     extreme) SELECT 'U1', 'hour', h, 'snapshot', h::date, 1 + n % 97, n % 89, 'complete', n % 3 FROM
-    generate_series(1, 40000) n, LATERAL (SELECT timestamptz '2021-01-01 00:00Z' + n * interval '1 hour') k(h);
+    generate_series(1, 40000) n, LATERAL (SELECT timestamptz '2021-01-01 00:00Z' + n * interval '1 hour')
+    k(h);
 INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, stated, import_id,
     line, found_at) SELECT id, account, date '2000-01-01' + n, 'cash', 'unexplained', 'USD', '', 1, 1, n,
     at FROM made;
