@@ -29,6 +29,8 @@ _MOMENT: Final = timedelta(microseconds=1)
 _AN_HOUR: Final = timedelta(hours=1)
 _AROUND: Final = timedelta(days=3)
 """So far around an hour may lie what has a say in it: a flow that is stated counts where cash shows it."""
+_WAITING: Final = 50
+"""So many hours at most wait for their cash; after more of them it is left to the renewal."""
 _IN_PASSING: Final = timedelta(days=2)
 """What is to be reckoned anew from further back is not done while a snapshot is taken."""
 
@@ -50,14 +52,14 @@ async def reckon_hour(writer: Writer, account: str, hour: datetime) -> None:
     """
     await one_at_a_time(writer, account)
     since = hour - _MOMENT
-    facts = await queries.facts_of_hours(writer, account, since, most=2)
+    facts = await queries.facts_of_hours(writer, account, since, most=_WAITING)
     standing = facts.standing
     if standing is not None:
         late = await queries.late_since(writer, account, standing)
         if late is not None:
             since = min(since, late - _AN_HOUR)
     is_simple = (
-        len(facts.hours) == 1
+        facts.hours[-1].ts == hour
         and since > hour - _IN_PASSING
         and await take_up_renewal(writer, account) is None
         and not await queries.is_stated_since(writer, account, day_of(since))
