@@ -25,10 +25,13 @@ from models.stores.performance import (
 )
 
 HOURS_AT_ONCE: Final = 2_000
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT: Final = timedelta(microseconds=1)
 _AN_HOUR: Final = timedelta(hours=1)
-_AROUND: Final = timedelta(days=3)
-"""So far around an hour may lie what has a say in it: a flow that is stated counts where cash shows it."""
+_AROUND: Final = timedelta(days=2)
+"""A flow that is stated counts where cash shows it, up to a day off: so far back hours may change."""
+_BEFORE: Final = timedelta(days=5)
+"""So far back it is looked for what hours that may change have in their cash."""
 _WAITING: Final = 50
 """So many hours at most wait for their cash; after more of them it is left to the renewal."""
 _IN_PASSING: Final = timedelta(days=2)
@@ -87,17 +90,18 @@ async def renew(writer: Writer, account: str, now: datetime) -> bool:
     if since is None:
         return False
     told = await _told(writer, account, now)
-    start = max(since - _AROUND, datetime(1970, 1, 1, tzinfo=UTC))
+    since = max(since, _EARLIEST)
     # However many of them come before: each part goes on from where the last one ended.
-    most = HOURS_AT_ONCE + _AROUND // _AN_HOUR
-    facts = await queries.facts_of_hours(writer, account, start, most=most)
-    rows = hourly_performance(facts.standing, facts.hours, facts.trades, facts.moved, told.stated)
+    most = HOURS_AT_ONCE + _BEFORE // _AN_HOUR
+    facts = await queries.facts_of_hours(writer, account, since - _BEFORE, most=most)
+    linked = await queries.linked_at(writer, account, since - _AROUND)
+    rows = hourly_performance(facts.standing, facts.hours, facts.trades, facts.moved, told.stated, linked)
     await store_hours(writer, account, rows)
     await note_extremes(writer, account, {row.ts for row in rows})
-    if len(rows) == most:
+    if len(facts.hours) == most:
         await end_renewal(writer, account, go_on=rows[-1].ts)
         return True
-    await _store_days(writer, account, told._replace(rolled=await _rolled(writer, account, now)))
+    await _store_days(writer, account, await _told(writer, account, now))
     await end_renewal(writer, account)
     return True
 
@@ -112,17 +116,13 @@ async def _told(writer: Writer, account: str, now: datetime) -> _Told:
     base = await stated_queries.base_currency_of(writer, account)
     stated = await stated_queries.stated_values_of(writer, account, base)
     contributions = await stated_queries.stated_contributions_of(writer, account)
-    rolled = await _rolled(writer, account, now)
+    rolled = await queries.rolled_days_of(writer, account, day_of(now))
     values = one_value_a_day(stated, rolled)
     told = await stated_queries.stated_flows_of(writer, account, base)
     flows = as_contributed(values, told, contributions) if values else told
     items = await stated_queries.each_stated_flow_of(writer, account, base)
     days = stated_days(values, flows, contributions, items)
     return _Told(stated, rolled, flows, contributions, days)
-
-
-async def _rolled(writer: Writer, account: str, now: datetime) -> list[RolledDay]:
-    return await queries.rolled_days_of(writer, account, day_of(now))
 
 
 async def _store_days(writer: Writer, account: str, told: _Told) -> None:

@@ -88,6 +88,13 @@ class Standing(NamedTuple):
     is_first: bool
 
 
+class LinkedAt(NamedTuple):
+    """What the hours up to one had come to."""
+
+    ts: datetime
+    linked: Linked
+
+
 class StatedFlow(NamedTuple):
     """What a statement says that the owner brought on a day; ``worth`` is in the base currency."""
 
@@ -167,18 +174,24 @@ def hourly_performance(
     trades: Sequence[Traded],
     moved: Sequence[Moved],
     stated: Stated,
+    linked_at: LinkedAt | None = None,
 ) -> list[HourPerformance]:
     """A row for each hour, oldest first, that follow on the one that stands.
 
     ``trades`` and ``moved`` are in order of time, from what is not in the cash of the standing hour to some
-    time beyond the last one.
+    time beyond the last one. With ``linked_at`` there are rows only of the hours after that, which go on from
+    it; those before are there for what they tell of where flows belong.
     """
     steps = list(_steps(standing, hours, trades, moved, stated))
     placed = _placed(steps, stated)
     linked = Linked() if standing is None else standing.linked
-    rows = []
+    if linked_at is not None:
+        linked = linked_at.linked
+    rows: list[HourPerformance] = []
     for number, step in enumerate(steps):
         before, hour, came = step.before, step.hour, step.came
+        if linked_at is not None and hour.ts <= linked_at.ts:
+            continue
         if step.covered:
             came = placed.get(number, NOTHING)
         if before is None:

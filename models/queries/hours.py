@@ -11,7 +11,7 @@ from sqlalchemy import text
 from core.domain.contributions import UNCERTAIN, CashThen, FutureThen, Moment, Moved, Traded
 from core.domain.days import day_of
 from core.domain.episodes import Cause
-from core.domain.hours import Hour, Kept, Standing
+from core.domain.hours import Hour, Kept, LinkedAt, Standing
 from core.domain.money import ZERO
 from core.domain.performance import DayValue, Linked
 from core.domain.pnl import EXACT
@@ -140,6 +140,12 @@ async def facts_of_hours(connection: Reader | Writer, account: str, since: datet
     trades = _traded(await connection.execute(_trades, known))
     marks = [(moment, units) for moment, units in moments.values() if moment is not None]
     return Facts(standing, hours, trades, [_move(row, marks) for row in moves])
+
+
+async def linked_at(connection: Reader | Writer, account: str, until: datetime) -> LinkedAt:
+    """What the hours that ended by then had come to, as it is stored."""
+    row = (await connection.execute(_standing, {"account": account, "until": until})).one_or_none()
+    return LinkedAt(until, Linked() if row is None else _read(row).linked)
 
 
 async def late_since(connection: Reader | Writer, account: str, standing: Standing) -> datetime | None:

@@ -232,7 +232,12 @@ async def test_reckoned_as_it_came_or_all_at_once_it_is_the_same_to_the_last_dig
     assert len({row["came"] for row in as_it_came}) > 3
     await anew(database)
     assert await figures(database) == as_it_came
-    monkeypatch.setattr(reckoned, "HOURS_AT_ONCE", 20)
+    for name, value in (
+        ("HOURS_AT_ONCE", 9),
+        ("_BEFORE", timedelta(hours=4)),
+        ("_AROUND", timedelta(hours=2)),
+    ):
+        monkeypatch.setattr(reckoned, name, value)
     await anew(database)
     assert await figures(database) == as_it_came
 
