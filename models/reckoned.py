@@ -64,7 +64,6 @@ async def reckon_hour(writer: Writer, account: str, hour: datetime) -> None:
     is_simple = (
         facts.hours[-1].ts == hour
         and since > hour - _IN_PASSING
-        and await take_up_renewal(writer, account) is None
         and not await queries.is_stated_since(writer, account, day_of(since))
     )
     if is_simple:
@@ -75,7 +74,7 @@ async def reckon_hour(writer: Writer, account: str, hour: datetime) -> None:
     # Whether or not it was reckoned: what a long history is drawn by is complete at once.
     await note_extremes(writer, account, {since + _MOMENT, hour})
     ends_a_day = day_of(hour) != day_of(hour - _MOMENT)
-    is_next_day = standing is None or standing.hour.day != day_of(hour - _MOMENT)
+    is_next_day = standing is not None and standing.hour.day != day_of(hour - _MOMENT)
     if not is_simple or ends_a_day or is_next_day:
         await want_renewal(writer, {account: since})
 

@@ -28,11 +28,12 @@ _NO_SHORTER: Final = timedelta(hours=23)
 
 _COLUMNS: Final = ", ".join(PerformanceRow._fields)
 _OF: Final = "p.account = :account AND p.resolution = :resolution"
-# A day that both a statement and snapshots tell of is the statement's, unless one source is asked for.
+# A day that both a statement and snapshots tell of is the statement's, unless one source is asked for. It is
+# looked up day by day: of NOT EXISTS a hash of all there is would be made.
 _COUNTS: Final = (
     "(p.source = :source OR CAST(:source AS text) IS NULL AND (p.source = 'statement' OR "
-    "NOT EXISTS (SELECT FROM performance_metrics s WHERE s.account = p.account "
-    "AND s.resolution = p.resolution AND s.ts = p.ts AND s.source = 'statement')))"
+    "(SELECT s.ts FROM performance_metrics s WHERE s.account = p.account AND s.resolution = p.resolution "
+    "AND s.ts = p.ts AND s.source = 'statement') IS NULL))"
 )
 _first = text(
     f"SELECT p.ts FROM performance_metrics p WHERE {_OF} AND p.ts >= :since AND p.ts < :until "  # noqa: S608 - constants of ours, as below

@@ -5,7 +5,7 @@ from decimal import Decimal
 from operator import eq, ge, lt
 from typing import NamedTuple
 
-from sqlalchemy import exists, or_, select, text, tuple_
+from sqlalchemy import or_, select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
 from core.domain.hours import StatedFlow
@@ -230,13 +230,14 @@ async def performance_page(
         .limit(limit)
     )
     if source is None and resolution == "day":
-        is_stated = exists().where(
+        # Looked up row by row: of NOT EXISTS a hash of all there is would be made.
+        of_statement = select(stated.c.ts).where(
             stated.c.account == table.account,
             stated.c.resolution == table.resolution,
             stated.c.ts == table.ts,
             stated.c.source == "statement",
         )
-        query = query.where(or_(table.source == "statement", ~is_stated))
+        query = query.where(or_(table.source == "statement", of_statement.scalar_subquery().is_(None)))
     query = narrowed(
         query,
         (table.account, eq, account),
