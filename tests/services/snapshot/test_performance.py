@@ -121,13 +121,13 @@ async def test_another_base_currency_breaks_the_chain(database: Database) -> Non
 
 async def test_an_account_that_is_emptied_and_filled_again_goes_on(database: Database) -> None:
     await take(database, 0, "100000", {USD: "50000"})
-    await take(database, 1, "110000", {USD: "110000"})
     await trade(database, "a", hour(0.5), quantity="-375", price="160")
+    await take(database, 1, "110000", {USD: "110000"})
     await take(database, 2, "0", {USD: "0"})
     await take(database, 3, "0", {USD: "0"})
     await take(database, 4, "5000", {USD: "5000"})
-    await take(database, 5, "5500", {USD: "5500"})
     await trade(database, "b", hour(4.5), quantity="-5", price="100")
+    await take(database, 5, "5500", {USD: "5500"})
     await take(database, 6, "5500", {USD: "5500"})
     assert (await figures(database, "hour"))[-1]["twr"] == Decimal("0.21")
 
@@ -229,7 +229,8 @@ async def test_reckoned_as_it_came_or_all_at_once_it_is_the_same_to_the_last_dig
         await take(database, at, worth, None if cash is None else {USD: cash})
     await renew_all(database)
     as_it_came = await figures(database)
-    assert len({row["came"] for row in as_it_came}) > 3
+    assert len({row["came"] for row in as_it_came}) > 1
+    assert sum(row["twr"] is not None for row in as_it_came) > 5
     await anew(database)
     assert await figures(database) == as_it_came
     for name, value in (
@@ -258,7 +259,7 @@ async def test_days_are_rolled_up_once_they_are_over(database: Database) -> None
     async with database.write() as writer:
         await want_renewal(writer, {FIRST: hour(38)})
     await renew_all(database)
-    _, tuesday = await figures(database, "day")
+    _, tuesday, _ = await figures(database, "day")
     assert (tuesday["worth"], tuesday["came"], tuesday["daily_pnl"]) == (113800, 10000, 2400)
     assert tuesday["twr"] == (Decimal(2400) / Decimal(111400)).quantize(Decimal("1E-12"))
     assert tuesday["quality"] == "estimated"
@@ -288,7 +289,7 @@ async def test_a_day_has_the_hours_that_it_has_in_new_york(
     monkeypatch.setattr("tests.services.snapshot.kept.START", first)
     for at in range(sum(counts) + 1):
         # Each hour brings a thousand.
-        await take(database, at, str(50000 + 1000 * at), {USD: str(50000 + 1000 * at)})
+        await take(database, at, str(1000 * (at + 1)), {USD: str(1000 * (at + 1))})
     await renew_all(database)
     days = [row for row in await figures(database, "day") if row["came"] is not None]
     assert [row["came"] for row in days] == [1000 * count for count in counts]
