@@ -10,10 +10,11 @@ figures of a row and the value before it anybody can reckon the same.
 Returns are linked geometrically. Once one of them cannot be told, nor can what they come to from then on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from core.domain.disputes import MONEY_LEEWAY
@@ -34,6 +35,9 @@ _RATES_LEEWAY: Final = Decimal("0.0001")
 _DAY: Final = timedelta(days=1)
 _DIGITS: Final = Decimal("1E-12")
 _EXACT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_KEPT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_MOST: Final = Decimal("1E+20")
+"""What more than that became of one unit is no return but an amount too small to be measured against."""
 
 
 class DayValue(NamedTuple):
@@ -50,6 +54,7 @@ class DayValue(NamedTuple):
     currency: str | None = None
     import_id: int | None = None
     listed: bool = True
+    source: Source = "statement"
 
 
 class DayFlow(NamedTuple):
@@ -80,31 +85,38 @@ class DayPerformance(NamedTuple):
     twr: Decimal | None
     drawdown: Decimal | None
     quality: Quality
+    linked: "Linked"
 
 
-class _Chain:
-    """Returns, linked. ``index`` is what one unit of money at the start has come to."""
+class Linked(NamedTuple):
+    """Returns, linked: what one unit of money at the start has come to, and the most it had come to so far.
 
-    def __init__(self) -> None:
-        self.index: Decimal | None = Decimal(1)
-        self._peak = Decimal(1)
+    Both are kept to so many digits that going on from what was stored is the same as never having stopped.
+    ``value`` is ``None`` once a return could not be told.
+    """
 
-    def link(self, before: Decimal, after: Decimal, contribution: Decimal | None) -> None:
-        if self.index is None or contribution is None or self.index < ZERO:
-            self.index = None  # also after more than all was lost: nothing can be linked to that
-            return
-        gain = after - before - contribution
-        at_work = before + max(contribution, ZERO)
-        if at_work > ZERO:
-            self.index *= 1 + gain / at_work
-            self._peak = max(self._peak, self.index)
-        elif gain:
-            self.index = None  # earned on nothing, or on debts
+    value: Decimal | None = Decimal(1)
+    peak: Decimal = Decimal(1)
+
+    def link(self, before: Decimal, after: Decimal, contribution: Decimal | None) -> "Linked":
+        """The same with one more return: of what was worth ``before``, and after it ``after``."""
+        if self.value is None or contribution is None or self.value < ZERO:
+            return Linked(None, self.peak)  # also after more than all was lost: nothing can be linked to that
+        with localcontext(_EXACT):
+            gain = after - before - contribution
+            at_work = before + max(contribution, ZERO)
+            if at_work > ZERO:
+                value = _KEPT.plus(self.value * (1 + gain / at_work))
+                return Linked(value if value < _MOST else None, max(self.peak, value))
+        # Earned on nothing, or on debts.
+        return Linked(None, self.peak) if gain else self
 
     def figures(self) -> tuple[Decimal | None, Decimal | None]:
-        if self.index is None:
+        """The return since the start, and how far that is below its highest; ``None``: not to be told."""
+        if self.value is None:
             return None, None
-        return (self.index - 1).quantize(_DIGITS), (self.index / self._peak - 1).quantize(_DIGITS)
+        with localcontext(_EXACT):
+            return (self.value - 1).quantize(_DIGITS), (self.value / self.peak - 1).quantize(_DIGITS)
 
 
 def as_contributed(
@@ -139,48 +151,52 @@ def as_contributed(
     return [by_day[day] for day in sorted(by_day)]
 
 
-def daily_performance(values: Iterable[DayValue], flows: Sequence[DayFlow]) -> Iterator[DayPerformance]:
+def daily_performance(
+    values: Iterable[DayValue],
+    flows: Sequence[DayFlow],
+    beside: Mapping[date, DayValue] = MappingProxyType({}),
+) -> Iterator[DayPerformance]:
     """A row for each listed value; both are of one account, oldest first, one value and one flow a day.
 
     What flowed on a day without a value counts on the next one that has one. Where more than ``DAYS_APART``
-    are between two values, the change is no day's.
+    are between two values, the change is no day's. Where another value stands ``beside`` that of a day, there
+    is a row of it, too: what it would be if that value counted instead.
     """
-    chain = _Chain()
+    linked = Linked()
     before: DayValue | None = None
     upcoming = 0
     for value in values:
         since = upcoming
         while upcoming < len(flows) and flows[upcoming].day <= value.day:
             upcoming += 1
-        with localcontext(_EXACT):
-            if before is None:
-                row = _first(value)
-            else:
-                came = flows[since:upcoming]
-                if value.currency != before.currency and None not in {value.currency, before.currency}:
-                    came = [DayFlow(value.day, None)]  # another base currency: no change can be told
-                row = _day(chain, before, value, came)
-        before = value
+        came = flows[since:upcoming]
+        row = _day(linked, before, value, came)
         if value.listed:
             yield row
+        if value.day in beside:
+            yield _day(linked, before, beside[value.day], came)
+        before, linked = value, row.linked
 
 
-def _first(value: DayValue) -> DayPerformance:
-    return DayPerformance(value, None, None, ZERO, ZERO, "incomplete")
-
-
-def _day(chain: _Chain, before: DayValue, value: DayValue, flows: Sequence[DayFlow]) -> DayPerformance:
+def _day(
+    linked: Linked, before: DayValue | None, value: DayValue, flows: Sequence[DayFlow]
+) -> DayPerformance:
+    if before is None:
+        return DayPerformance(value, None, None, ZERO, ZERO, "incomplete", linked)
     amounts = [flow.amount for flow in flows]
+    if value.currency != before.currency and None not in {value.currency, before.currency}:
+        amounts = [None]  # another base currency: no change can be told
     known = [amount for amount in amounts if amount is not None]
-    contribution = sum(known, ZERO) if len(known) == len(amounts) else None
-    chain.link(before.net_liquidation, value.net_liquidation, contribution)
+    with localcontext(_EXACT):
+        contribution = sum(known, ZERO) if len(known) == len(amounts) else None
+    linked = linked.link(before.net_liquidation, value.net_liquidation, contribution)
     adjacent = value.day - before.day <= DAYS_APART
     pnl = None
     if contribution is not None and adjacent:
-        pnl = value.net_liquidation - before.net_liquidation - contribution
+        pnl = _EXACT.subtract(_EXACT.subtract(value.net_liquidation, before.net_liquidation), contribution)
     quality: Quality = "complete"
-    if contribution is None or chain.index is None:
+    if contribution is None or linked.value is None:
         quality = "incomplete"
     elif not adjacent or any(flow.estimated for flow in flows):
         quality = "estimated"
-    return DayPerformance(value, pnl, contribution, *chain.figures(), quality)
+    return DayPerformance(value, pnl, contribution, *linked.figures(), quality, linked)

@@ -27,6 +27,9 @@ NET_LIQUIDATION: Final = "NetLiquidation"
 TOTAL_CASH: Final = "TotalCashValue"
 GROSS_POSITION_VALUE: Final = "GrossPositionValue"
 CASH_BALANCE: Final = "CashBalance"
+ACCRUED_CASH: Final = "AccruedCash"
+NET_DIVIDEND: Final = "NetDividend"
+FUTURES_PNL: Final = "FuturesPNL"
 BASE: Final = "BASE"
 """Stands where a currency would, for all of them together in the base currency."""
 BASE_SUMMARY: Final = "BASE_SUMMARY"
@@ -129,11 +132,17 @@ class RateUsed(NamedTuple):
 
 
 class CashHeld(NamedTuple):
-    """Cash in one currency; ``BASE_SUMMARY``: all of it, in the base currency."""
+    """Cash in one currency; ``BASE_SUMMARY``: all of it, in the base currency.
+
+    ``accrued`` is what of interest and dividends is due and not paid yet, ``futures`` what futures gained
+    since they were settled last.
+    """
 
     currency: str
     cash: Decimal
     as_of: datetime
+    accrued: Decimal | None = None
+    futures: Decimal | None = None
 
 
 class Valued(NamedTuple):
@@ -281,7 +290,7 @@ def valuation(known: LastKnown, now: datetime) -> Valuation:
             for currency, rate in sorted(rates.items())
             if currency in used and currency != base
         ),
-        cash=tuple(_cash(known.values, link.epoch)),
+        cash=tuple(_cash(known.values, base, rates, link.epoch)),
     )
 
 
@@ -322,15 +331,53 @@ def _rates(values: Mapping[tuple[str, str], AccountValue], base: str, epoch: int
     return rates
 
 
-def _cash(values: Mapping[tuple[str, str], AccountValue], epoch: int) -> list[CashHeld]:
+def _cash(
+    values: Mapping[tuple[str, str], AccountValue], base: str, rates: Mapping[str, RateUsed], epoch: int
+) -> list[CashHeld]:
     held: list[CashHeld] = []
     for (key, currency), told in sorted(values.items()):
         if key != CASH_BALANCE or not currency or told.epoch < epoch:
             continue
         amount = _number(told.value)
         if amount is not None:
-            held.append(CashHeld(BASE_SUMMARY if currency == BASE else currency, amount, told.as_of))
+            is_all = currency == BASE
+            held.append(
+                CashHeld(
+                    BASE_SUMMARY if is_all else currency,
+                    amount,
+                    told.as_of,
+                    None if is_all else _accrued(values, currency, base, rates, epoch),
+                    None if is_all else _figure(values, FUTURES_PNL, currency, epoch),
+                )
+            )
     return held
+
+
+def _accrued(
+    values: Mapping[tuple[str, str], AccountValue],
+    currency: str,
+    base: str,
+    rates: Mapping[str, RateUsed],
+    epoch: int,
+) -> Decimal | None:
+    """Interest and dividends that are due in a currency; ``None`` unless both are told.
+
+    In the base currency interest is told twice under one name, its own and that of the whole account: its own
+    is the whole less that of the others.
+    """
+    dividends = _figure(values, NET_DIVIDEND, currency, epoch)
+    interest = _figure(values, ACCRUED_CASH, BASE if currency == base else currency, epoch)
+    if dividends is None or interest is None:
+        return None
+    if currency == base:
+        for key, other in values:
+            if key != ACCRUED_CASH or other in {"", BASE, base}:
+                continue
+            told, rate = _figure(values, key, other, epoch), rates.get(other)
+            if told is None or rate is None:
+                return None
+            interest -= told * rate.rate
+    return dividends + interest
 
 
 def _is_of_now(as_of: datetime | None, now: datetime) -> bool:

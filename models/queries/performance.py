@@ -5,9 +5,10 @@ from decimal import Decimal
 from operator import eq, ge, lt
 from typing import NamedTuple
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import or_, select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
+from core.domain.hours import StatedFlow
 from core.domain.performance import Contribution, DayFlow, DayValue, Quality, Resolution, Source
 from models.queries.anchors import DAY_BY_TIME
 from models.queries.narrowing import narrowed
@@ -37,6 +38,14 @@ _accounts_of = text(
     "SELECT account FROM concerned UNION SELECT a.account FROM concerned c JOIN broker_accounts a "
     "ON (a.account = left(c.account, -1) AND right(c.account, 1) ~ '[A-Z]') "
     "OR (left(a.account, -1) = c.account AND right(a.account, 1) ~ '[A-Z]')"
+)
+_begins = text(
+    "SELECT u.account, CAST(min(u.day) AS timestamp) AT TIME ZONE CAST(:zone AS text) AS at FROM ("  # noqa: S608 - as above
+    "SELECT account, starts_on AS day FROM stated_changes WHERE import_id = :id "
+    "UNION ALL SELECT account, as_of FROM stated_values WHERE import_id = :id "
+    f"UNION ALL SELECT account, {DAY.format('f')} FROM cash_flows f WHERE f.import_id = :id "
+    f"UNION ALL SELECT account, {DAY.format('e')} FROM corporate_actions e WHERE e.import_id = :id"
+    ") u GROUP BY u.account ORDER BY u.account"
 )
 _base = text(
     f"SELECT coalesce((SELECT v.currency FROM stated_values v {STANDING.format('v')} "  # noqa: S608 - as above
@@ -92,7 +101,7 @@ _MOVED = newest(
     "cash_flows c",
     ("flow_key",),
     columns=f"c.account, {DAY.format('c')} AS day, c.amount, c.currency, c.fx_rate_to_base, "
-    "false AS estimated",
+    "false AS estimated, c.at, c.amount AS cash",
     where="c.account = :account AND c.external",
 )
 _TRANSFERRED = newest(
@@ -101,21 +110,31 @@ _TRANSFERRED = newest(
     columns=f"c.*, {DAY.format('c')} AS day",
     where="c.account = :account AND c.cause = 'transfer'",
 )
-FLOWS = (
+_BROUGHT = (
     f"WITH moved AS ({_MOVED}), events AS ({_TRANSFERRED}), "  # noqa: S608 - as above
     "brought AS (SELECT e.account, e.day, CASE WHEN n.sec_type = 'FUT' THEN 0 ELSE coalesce(e.market_value, "
     "e.quantity * p.mark_price * n.multiplier / n.price_magnifier) END AS amount, n.currency, "
-    "e.fx_rate_to_base, e.market_value IS NULL AND n.sec_type <> 'FUT' AS estimated "
-    f"FROM events e JOIN instruments n USING (conid) {_MARK} WHERE e.cash IS NULL) "
-    "SELECT f.day, CASE WHEN bool_and(f.worth IS NOT NULL) THEN sum(f.worth) END AS amount, "
+    "e.fx_rate_to_base, e.market_value IS NULL AND n.sec_type <> 'FUT' AS estimated, e.at, "
+    "CAST(NULL AS numeric) AS cash "
+    f"FROM events e JOIN instruments n USING (conid) {_MARK} WHERE e.cash IS NULL)"
+)
+_EACH = (
+    "SELECT f.day, f.at, f.cash, f.amount, f.currency, f.estimated, f.amount * CASE "  # noqa: S608 - as above
+    "WHEN f.currency = CAST(:base AS text) THEN 1 ELSE coalesce(f.fx_rate_to_base, r.rate) END AS worth "
+    f"FROM (SELECT * FROM moved UNION ALL SELECT * FROM brought) f {_RATE}"
+)
+FLOWS = (
+    f"{_BROUGHT} SELECT f.day, CASE WHEN bool_and(f.worth IS NOT NULL) THEN sum(f.worth) END AS amount, "  # noqa: S608 - as above
     "bool_or(f.estimated) AS estimated, "
     "coalesce(sum(abs(f.amount)) FILTER (WHERE f.currency <> CAST(:base AS text)), 0) AS foreign_amount "
-    "FROM (SELECT f.day, f.estimated, f.amount, f.currency, f.amount * CASE "
-    "WHEN f.currency = CAST(:base AS text) THEN 1 ELSE coalesce(f.fx_rate_to_base, r.rate) END AS worth "
-    f"FROM (SELECT * FROM moved UNION ALL SELECT * FROM brought) f {_RATE}) f GROUP BY f.day"
+    f"FROM ({_EACH}) f GROUP BY f.day"
 )
 """What the owner brought less what he took, by day."""
 
+_each_flow = text(
+    f"{_BROUGHT} SELECT f.day, f.at, f.cash, f.currency, f.worth, f.estimated FROM ({_EACH}) f "  # noqa: S608 - as above
+    "ORDER BY f.at"
+)
 _flows = text(f"SELECT day, amount, estimated FROM ({FLOWS}) d ORDER BY day")  # noqa: S608 - as above
 
 # A closing counts to the day that a statement reports it on, else to that of its time. What was adjusted
@@ -181,6 +200,12 @@ async def accounts_of_import(connection: Reader | Writer, import_id: int) -> set
     return {row.account for row in await connection.execute(_accounts_of, {"id": import_id})}
 
 
+async def begins_of_import(connection: Reader | Writer, import_id: int) -> dict[str, datetime | None]:
+    """Of the accounts of which an import states values or flows, when the first day of that began."""
+    rows = await connection.execute(_begins, {"id": import_id, "zone": BROKER_ZONE.key})
+    return {row.account: row.at for row in rows}
+
+
 async def base_currency_of(connection: Reader | Writer, account: str) -> str | None:
     """The currency that an account's value is in, by its latest statement that says so."""
     return (await connection.execute(_base, {"account": account})).scalar_one_or_none()
@@ -194,6 +219,14 @@ async def stated_values_of(connection: Reader | Writer, account: str, base: str 
 async def stated_flows_of(connection: Reader | Writer, account: str, base: str | None) -> list[DayFlow]:
     """What the owner brought and took day by day, oldest first, in the currency ``base``."""
     return [DayFlow(*row) for row in await connection.execute(_flows, {"account": account, "base": base})]
+
+
+async def each_stated_flow_of(
+    connection: Reader | Writer, account: str, base: str | None
+) -> list[StatedFlow]:
+    """The same one by one: what of it is cash, and when it is said to have come."""
+    rows = await connection.execute(_each_flow, {"account": account, "base": base})
+    return [StatedFlow(*row) for row in rows]
 
 
 async def stated_contributions_of(connection: Reader | Writer, account: str) -> list[Contribution]:
@@ -224,22 +257,36 @@ async def performance_page(
     *,
     resolution: Resolution,
     account: str | None = None,
+    source: Source | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: PerformanceKey | None = None,
     limit: int,
 ) -> list[PerformanceRow]:
-    """At most ``limit`` rows after ``after``, newest first."""
-    table = performance_metrics.c
+    """At most ``limit`` rows after ``after``, newest first.
+
+    A day that both a statement and snapshots tell of is the statement's, unless a source is asked for.
+    """
+    table, stated = performance_metrics.c, performance_metrics.alias("stated")
     query = (
         select(*(table[name] for name in PerformanceRow._fields))
         .where(table.resolution == resolution)
         .order_by(table.ts.desc(), table.account.desc(), table.source.desc())
         .limit(limit)
     )
+    if source is None and resolution == "day":
+        # Looked up row by row: of NOT EXISTS a hash of all there is would be made.
+        of_statement = select(stated.c.ts).where(
+            stated.c.account == table.account,
+            stated.c.resolution == table.resolution,
+            stated.c.ts == table.ts,
+            stated.c.source == "statement",
+        )
+        query = query.where(or_(table.source == "statement", of_statement.scalar_subquery().is_(None)))
     query = narrowed(
         query,
         (table.account, eq, account),
+        (table.source, eq, source),
         (table.ts, ge, since),
         (table.ts, lt, until),
         (tuple_(table.ts, table.account, table.source), lt, after),

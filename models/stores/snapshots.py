@@ -36,7 +36,8 @@ _insert_rates = BulkInsert(
     fx_rates, ("currency", "into_currency", "rate", "as_of", "at", "source", "snapshot_id")
 )
 _insert_cash = BulkInsert(
-    cash_balances, ("account", "currency", "cash", "as_of", "at", "source", "snapshot_id")
+    cash_balances,
+    ("account", "currency", "cash", "as_of", "at", "source", "snapshot_id", "accrued", "futures_pnl"),
 )
 _insert_performance = BulkInsert(
     performance_metrics,
@@ -118,7 +119,10 @@ async def _store_parts(writer: Writer, valued: Valuation, snapshot_id: int) -> N
     await _insert_cash(
         writer,
         [
-            (valued.account, cash.currency, cash.cash, day, cash.as_of, "snapshot", snapshot_id)
+            (
+                *(valued.account, cash.currency, cash.cash, day, cash.as_of, "snapshot", snapshot_id),
+                *(cash.accrued, cash.futures),
+            )
             for cash in valued.cash
         ],
     )
@@ -138,7 +142,7 @@ async def _store_parts(writer: Writer, valued: Valuation, snapshot_id: int) -> N
 
 
 async def _store_performance(writer: Writer, valued: Valuation, hour: datetime) -> None:
-    """The hour's row. What the owner brought is not known yet, so nor is what was earned."""
+    """The hour's row, of which nothing is reckoned yet."""
     pnl = valued.pnl
     await _insert_performance(
         writer,

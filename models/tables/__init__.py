@@ -30,7 +30,12 @@ from models.tables.imports import (
     stated_values,
 )
 from models.tables.jobs import coalesced_jobs, jobs
-from models.tables.performance import performance_metrics, statement_comparisons, statement_differences
+from models.tables.performance import (
+    performance_metrics,
+    performance_renewals,
+    statement_comparisons,
+    statement_differences,
+)
 from models.tables.positions import (
     carried_lots,
     ledger_books,
@@ -83,6 +88,7 @@ __all__ = [
     "observation_gaps",
     "outbox",
     "performance_metrics",
+    "performance_renewals",
     "position_events",
     "position_statements",
     "positions",

@@ -241,6 +241,8 @@ cash_balances = _told(
     Column("commissions", Money),
     Column("futures", Money, comment="what futures settled day by day"),
     Column("flows", Money, comment="everything else that came or went since"),
+    Column("accrued", Money, comment="of a snapshot: interest and dividends due and not paid yet"),
+    Column("futures_pnl", Money, comment="of a snapshot: what futures gained since they were settled last"),
     keys=("account", "currency"),
     comment="cash at the end of a day, as statements state it, or as the broker told it for a snapshot",
 )

@@ -31,6 +31,21 @@ performance_metrics = Table(
     Column("twr", Money, comment="time-weighted return since the first value, a fraction"),
     Column("drawdown", Money, comment="of that below its highest so far, a fraction, never above 0"),
     Column("data_quality", String, nullable=False),
+    Column("linked_index", Money, comment="1 + twr, with all digits that the next row goes on from"),
+    Column("peak_index", Money, comment="its highest so far"),
+    Column("since", Instant, comment="of an hour: the end of the one that net_contribution counts from"),
+    Column(
+        "trades_until",
+        Instant,
+        comment="of an hour: up to when executions are in its cash; null: it waits for its cash",
+    ),
+    Column(
+        "extreme",
+        Int,
+        nullable=False,
+        server_default="0",
+        comment="of an hour: 1 if lowest or highest of its day (UTC), in value or return, 2 if of its week",
+    ),
     Column("import_id", BigInt, ForeignKey("imports.id"), comment="whose value it is; null: no statement's"),
     CheckConstraint(one_of("resolution", *get_args(Resolution)), name="resolution"),
     CheckConstraint(one_of("source", *get_args(Source)), name="source"),
@@ -38,8 +53,19 @@ performance_metrics = Table(
     CheckConstraint("(source = 'statement') = (import_id IS NOT NULL)", name="import_of_statement"),
     # The list's order, of all accounts; of one it is that of the key.
     Index("ix_performance_metrics_ts", "resolution", "ts", "account", "source"),
+    # A long history is drawn by the extremes of its days, or of its weeks.
+    Index("ix_performance_metrics_of_day", "account", "ts", postgresql_where=text("extreme > 0")),
+    Index("ix_performance_metrics_of_week", "account", "ts", postgresql_where=text("extreme > 1")),
     Index("ix_performance_metrics_import_id", "import_id", postgresql_where=text("import_id IS NOT NULL")),
     comment="what an account was worth, earned and was given, hour by hour and day by day",
+)
+
+performance_renewals = Table(
+    "performance_renewals",
+    metadata,
+    Column("account", String, ForeignKey("broker_accounts.account"), primary_key=True),
+    Column("since", Instant, nullable=False, comment="hours that end after that are to be reckoned anew"),
+    comment="accounts whose performance is to be reckoned anew, as something else is known of a time",
 )
 
 statement_differences = Table(

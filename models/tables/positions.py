@@ -189,6 +189,8 @@ position_events = Table(
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     CheckConstraint("(type = 'corrected') = (replaced_quantity IS NOT NULL)", name="corrected"),
     Index("ix_position_events_exec_id", "exec_id"),
+    # Holdings that changed without a trade.
+    Index("ix_position_events_untraded", "executed_at", postgresql_where=text("exec_id IS NULL")),
     Index(
         "ix_position_events_uncertain",
         "position_id",

@@ -150,11 +150,12 @@ def _read(cursor: str) -> _Place:
             if isinstance(part, datetime):
                 in_utc(part)
     except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, ValueError):
-        raise _foreign() from None
+        raise cursor_foreign() from None
     return place
 
 
-def _foreign() -> ProblemError:
+def cursor_foreign() -> ProblemError:
+    """The refusal of a cursor that is none of the list it is given to."""
     return ProblemError(
         HTTPStatus.BAD_REQUEST,
         "cursor_invalid",
@@ -173,7 +174,7 @@ def position_key(cursor: str | None) -> PositionKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _PositionPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return PositionKey(place.opened_at, place.id)
 
 
@@ -188,7 +189,7 @@ def past_key(cursor: str | None, as_of: datetime, known_by: datetime | None) -> 
         return None
     place = _read(cursor)
     if not isinstance(place, _PastPlace) or (place.as_of, place.known_by) != (as_of, known_by):
-        raise _foreign()
+        raise cursor_foreign()
     return PositionKey(place.opened_at, place.id)
 
 
@@ -203,7 +204,7 @@ def execution_key(cursor: str | None) -> ExecutionKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _ExecutionPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return ExecutionKey(place.executed_at, place.exec_id)
 
 
@@ -218,7 +219,7 @@ def event_seq(cursor: str | None) -> int | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _EventPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return place.seq
 
 
@@ -233,7 +234,7 @@ def lot_seq(cursor: str | None) -> int | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _LotPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return place.seq
 
 
@@ -248,12 +249,12 @@ def group_key(cursor: str | None, of: Literal["realized", "statistics"], groupin
         return None
     place = _read(cursor)
     if not isinstance(place, _GroupPlace) or (place.list, place.grouping) != (of, grouping):
-        raise _foreign()
+        raise cursor_foreign()
     if is_period(grouping):
         try:
             period_end(place.key)
         except ValueError:
-            raise _foreign() from None
+            raise cursor_foreign() from None
     return GroupKey(place.key, place.account, place.currency)
 
 
@@ -268,7 +269,7 @@ def fill_key(cursor: str | None) -> FillKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _FillPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return FillKey(place.executed_at, place.exec_id)
 
 
@@ -283,7 +284,7 @@ def performance_key(cursor: str | None, resolution: Resolution) -> PerformanceKe
         return None
     place = _read(cursor)
     if not isinstance(place, _PerformancePlace) or place.resolution != resolution:
-        raise _foreign()
+        raise cursor_foreign()
     return PerformanceKey(place.ts, place.account, place.source)
 
 
@@ -314,7 +315,7 @@ def _day_place(cursor: str | None, of: Literal["balances", "rates"]) -> _DayPlac
         return None
     place = _read(cursor)
     if not isinstance(place, _DayPlace) or place.list != of:
-        raise _foreign()
+        raise cursor_foreign()
     return place
 
 
@@ -329,7 +330,7 @@ def flow_key(cursor: str | None) -> FlowKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _FlowPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return FlowKey(place.at, place.flow_key)
 
 
@@ -344,7 +345,7 @@ def difference_key(cursor: str | None) -> DifferenceKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _DifferencePlace):
-        raise _foreign()
+        raise cursor_foreign()
     return DifferenceKey(place.day, place.id)
 
 
@@ -359,7 +360,7 @@ def snapshot_place(cursor: str | None) -> SnapshotKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _SnapshotPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return SnapshotKey(place.asof_ts, place.id)
 
 
@@ -379,7 +380,7 @@ def row_number(cursor: str | None, of: Numbered) -> int | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _NumberPlace) or place.list != of:
-        raise _foreign()
+        raise cursor_foreign()
     return place.id
 
 

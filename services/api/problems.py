@@ -42,6 +42,7 @@ TITLES = {
     "file_too_slow": "The file comes too slowly",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
+    "account_needed": "An account is needed",
     "time_invalid": "The time is not one that can be asked about",
     "validation_failed": "The request is not valid",
     "database_unavailable": "The database cannot be reached",

@@ -7,6 +7,7 @@ from core.events.facts import PositionsCompleted
 from core.settings import Settings
 from models.session import Writer
 from models.stores.jobs_coalesced import want
+from models.stores.performance import want_renewal
 from models.stores.statement_differences import accounts_concerned
 from models.tables.jobs import CHANGE, POSITIONS, RECONCILE, STATEMENTS
 from services.position_sync.booking import Booked
@@ -22,11 +23,14 @@ _SETTLE_SECONDS = 15.0
 async def want_statements(connection: Writer, restated: Mapping[str, datetime | None]) -> None:
     """Have accounts compared with their statements where something is another now of what those tell of.
 
+    Hours that were reckoned of it are reckoned anew, too.
+
     ``restated`` says from when on; ``None``: from the start. To be called last in a transaction.
     """
     if restated:
         accounts = await accounts_concerned(connection, restated)
         await want(connection, STATEMENTS, dict.fromkeys(accounts, CHANGE), _SETTLE_SECONDS)
+        await want_renewal(connection, restated)
 
 
 class Comparisons:

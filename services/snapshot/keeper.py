@@ -15,6 +15,7 @@ from core.process import again_and_again
 from core.settings import Settings
 from core.streams.port import StreamPort
 from models.queries.last_known import hours_of_holdings
+from models.reckoned import renew
 from models.session import Database, is_passing
 from models.stores.jobs_coalesced import claim_turn
 from models.stores.jobs_snapshots import (
@@ -24,6 +25,7 @@ from models.stores.jobs_snapshots import (
     hold_snapshot_job,
 )
 from models.stores.partitions import ensure_partitions
+from models.stores.performance import renewals_wanted
 from models.tables.jobs import TRADING_HOURS
 from services.snapshot.runs import RunReport, Snapshots
 
@@ -53,12 +55,14 @@ class Keeper:
         self._streams = streams
         self._clock = clock
         self._snapshots = Snapshots(database, settings, clock=clock)
+        self._failing: set[str] = set()
 
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_on(), name="snapshot-hour")
             tasks.create_task(_again(self.take_asked, ASKED_SECONDS), name="snapshot-asked")
+            tasks.create_task(_again(self.renew, LOOK_SECONDS), name="snapshot-performance")
             tasks.create_task(_again(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
             tasks.create_task(_again(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
 
@@ -76,6 +80,27 @@ class Keeper:
             made = await ensure_partitions(writer, self._clock())
         if made:
             log.info("partitions_made", partitions=made)
+
+    async def renew(self) -> None:
+        """Reckon the performance of accounts anew of which something else is known now."""
+        async with self._database.read() as reader:
+            accounts = await renewals_wanted(reader)
+        for account in accounts:
+            try:
+                while await self._renew_part(account):
+                    pass
+                self._failing.discard(account)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                # This account's alone, as far as anybody knows; it is tried again, and said once.
+                if account not in self._failing:
+                    log.exception("performance_not_reckoned")
+                self._failing.add(account)
+
+    async def _renew_part(self, account: str) -> bool:
+        async with self._database.write() as writer:
+            return await renew(writer, account, self._clock())
 
     async def renew_hours(self) -> None:
         """Ask the broker link for the trading hours of what is held, where those known will be over soon."""

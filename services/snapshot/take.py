@@ -11,6 +11,7 @@ from core.clock import Clock
 from core.domain.snapshots import Holding, LastKnown, Refusal, refusal, valuation
 from core.settings import Settings
 from models.queries.last_known import last_known
+from models.reckoned import reckon_hour
 from models.session import Database
 from models.stores.snapshot_runs import Run
 from models.stores.snapshots import Payload, store_snapshot
@@ -40,7 +41,9 @@ async def take_account(
     valued = valuation(known, now)
     payload = Payload.of(document(known, now))
     async with database.write() as writer:
-        await store_snapshot(writer, valued, payload, run_id=run.id, hour=run.hour, now=now)
+        kept = await store_snapshot(writer, valued, payload, run_id=run.id, hour=run.hour, now=now)
+        if kept is not None and run.hour is not None:
+            await reckon_hour(writer, account, run.hour)
     metrics.SECONDS.observe(perf_counter() - started)
     unvalued = sum(one.market_value_base is None for one in valued.positions)
     return Taken(len(valued.positions), unvalued)

@@ -16,6 +16,7 @@ from models.queries.disputes.compare import DifferenceKey
 from models.queries.disputes.compare import differences_page as statement_differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
+from models.queries.history import History, history
 from models.queries.lots import averages_of, disposals_of, lots_page
 from models.queries.performance import PerformanceKey, performance_page
 from models.queries.positions import book_of
@@ -89,6 +90,10 @@ INSERT INTO fx_rates (import_id, line, currency, into_currency, as_of, rate) SEL
     date '2000-01-01' + n, 1 FROM made;
 INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liquidation, data_quality,
     import_id) SELECT account, 'day', at, 'statement', at::date, 1, 'complete', 1 FROM made;
+INSERT INTO performance_metrics (account, resolution, ts, source, day, net_liquidation, twr, data_quality,
+    extreme) SELECT 'U1', 'hour', h, 'snapshot', h::date, 1 + n % 97, n % 89, 'complete', n % 3 FROM
+    generate_series(1, 40000) n, LATERAL (SELECT timestamptz '2021-01-01 00:00Z' + n * interval '1 hour')
+    k(h);
 INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, stated, import_id,
     line, found_at) SELECT id, account, date '2000-01-01' + n, 'cash', 'unexplained', 'USD', '', 1, 1, n,
     at FROM made;
@@ -163,7 +168,20 @@ async def _hours(reader: Reader, _: object) -> RunState | None:
     return await run_of_hour(reader, datetime(2022, 3, 3, tzinfo=UTC))
 
 
+async def _drawn(reader: Reader, **asked: Any) -> object:
+    found: History = await history(reader, "U1", points=200, **asked)
+    return found.rows
+
+
 ASKED: dict[str, Ask] = {
+    "hours of years as points": lambda reader, _: _drawn(reader, resolution="auto"),
+    "hours of months as points": lambda reader, _: _drawn(
+        reader, resolution="hour", since=datetime(2025, 1, 1, 9, tzinfo=UTC), until=UNTIL
+    ),
+    "hours of a week": lambda reader, _: _drawn(
+        reader, resolution="hour", since=datetime(2025, 2, 27, tzinfo=UTC), until=UNTIL
+    ),
+    "days as points": lambda reader, _: _drawn(reader, resolution="day"),
     "snapshots": lambda reader, _: snapshots_page(reader, limit=101),
     "snapshots of an account": lambda reader, _: snapshots_page(
         reader, account="U1", until=UNTIL, after=SnapshotKey(datetime(2022, 5, 1, tzinfo=UTC), 9), limit=101

@@ -19,7 +19,7 @@ from core.streams.port import StreamPort
 from models.queries import imports as queries
 from models.queries import ledger as ledger_queries
 from models.queries.carried import circular_actions, with_dependents
-from models.queries.performance import accounts_of_import
+from models.queries.performance import accounts_of_import, begins_of_import
 from models.session import Database, Writer
 from models.stores import imports as store
 from models.stores import ledger as ledger_store
@@ -30,6 +30,7 @@ from models.stores.gaps import cover, reopen
 from models.stores.imports import File
 from models.stores.imports_undone import books_of_import, complete_periods, named, take_back
 from models.stores.jobs_coalesced import want
+from models.stores.performance import want_renewal
 from models.stores.stated_names import lock_named
 from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
@@ -129,6 +130,7 @@ async def undo_import(
         locked = await _lock(connection, keys)
         before = await queries.figures_of(connection, keys)
         accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
+        begins = await begins_of_import(connection, import_id)
         live = [one.received for one in aside]
         await take_back(connection, import_id, keys, clock(), live=live)
         await note_standing(connection, aside, clock())
@@ -139,6 +141,7 @@ async def undo_import(
         report.compare(before, await queries.figures_of(connection, keys))
         await _reopen_gaps(connection, import_id, clock)
         await _ask_to_compare(connection, keys, settings.settle_seconds)
+        await want_renewal(connection, begins)
     if announcement is not None:
         await announcement.publish(database, streams, settings)
     return report
@@ -201,6 +204,7 @@ async def _import(
     await derive_from_statements(connection, accounts, now)
     await store.end_import(connection, import_id, report.as_json())
     await _ask_to_compare(connection, keys, 0)
+    await want_renewal(connection, await begins_of_import(connection, import_id))
     return announcement
 
 

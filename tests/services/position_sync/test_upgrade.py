@@ -69,6 +69,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_positions_closed",
     "ix_reconciliation_differences_account",
     "ix_executions_received_at",
+    "ix_position_events_untraded",
     "ix_commission_reports_received_at",
     "ix_jobs_unfinished",
 )  # and those that go with their columns
@@ -91,6 +92,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
             text(
                 "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
                 "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
+                "performance_renewals, "
                 "statement_differences, statement_comparisons, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )

@@ -100,7 +100,7 @@ async def test_an_hours_snapshot_is_kept_with_all_that_belongs_to_it(
     (hour,) = await run_sql(database, "SELECT * FROM performance_metrics")
     assert (hour["resolution"], hour["source"], hour["ts"], hour["day"]) == ("hour", "snapshot", HOUR, day)
     assert (hour["daily_pnl"], hour["unrealized_pnl"], hour["realized_pnl"]) == (Decimal("12.5"), -3, None)
-    assert (hour["twr"], hour["net_contribution"], hour["data_quality"]) == (None, None, "incomplete")
+    assert (hour["twr"], hour["net_contribution"], hour["data_quality"]) == (0, None, "incomplete")
 
 
 async def test_each_position_says_whether_its_market_was_open(

@@ -9,6 +9,8 @@ from services.api.schemas.performance import Performance, PerformancePage
 
 EXAMPLES: dict[type[Struct], Struct] = {
     PerformancePage: PerformancePage(
+        resolution="day",
+        stretch_seconds=None,
         items=(
             Performance(
                 account="U1234567",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import delete, insert
 
 from core.domain.days import held_at
 from core.domain.instruments import Instrument
@@ -24,10 +25,11 @@ from core.domain.stated import (
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
+from models.tables import performance_metrics, performance_renewals
 from services.position_sync.importing.run import undo_import
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, GOLD
-from tests.services.position_sync.importing.conftest import Import
+from tests.services.position_sync.importing.conftest import Import, Undo
 from tests.services.position_sync.importing.statements import period, trade
 
 FIRST = date(2026, 11, 16)
@@ -351,3 +353,39 @@ async def test_what_is_told_again_writes_nothing(bring: Import, rows: Rows) -> N
     before = await rows("SELECT xmin, ctid FROM performance_metrics ORDER BY ts")
     await bring(money(3, "5"), name="b.xml")
     assert await rows("SELECT xmin, ctid FROM performance_metrics ORDER BY ts") == before
+
+
+async def test_hours_that_a_statement_tells_of_are_to_be_reckoned_anew(
+    bring: Import, undo: Undo, rows: Rows, database: Database
+) -> None:
+    await bring(worth(0, "100"))
+    assert await rows("SELECT * FROM performance_renewals") == [], "there is no hour"
+    async with database.write() as writer:
+        await writer.execute(
+            insert(performance_metrics),
+            [
+                {
+                    "account": ACCOUNT,
+                    "resolution": "hour",
+                    "ts": noon(day),
+                    "source": "snapshot",
+                    "day": on(day),
+                    "net_liquidation": Decimal(100),
+                    "data_quality": "incomplete",
+                }
+                for day in range(4)
+            ],
+        )
+    report = await bring(money(2, "5"), name="b.xml")
+    wanted = [{"account": ACCOUNT, "since": datetime(2026, 11, 18, 5, tzinfo=UTC)}]
+    assert await rows("SELECT * FROM performance_renewals") == wanted
+    await bring(money(1, "5"), name="c.xml")
+    assert (await rows("SELECT since FROM performance_renewals"))[0]["since"] < wanted[0]["since"]
+    async with database.write() as writer:
+        await writer.execute(delete(performance_renewals))
+    await undo(report)
+    assert await rows("SELECT * FROM performance_renewals") == wanted
+    async with database.write() as writer:
+        await writer.execute(delete(performance_renewals))
+    await bring(worth(7, "100"), name="d.xml")
+    assert await rows("SELECT * FROM performance_renewals") == [], "it tells of no hour that there is"

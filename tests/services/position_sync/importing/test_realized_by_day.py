@@ -4,8 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from core.domain.instruments import Instrument
+from core.domain.rolled import realized_since
 from core.domain.stated import StatedRate
-from services.position_sync.importing.history import realized_since
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import at
 from tests.services.position_sync.importing.conftest import Import, Undo
