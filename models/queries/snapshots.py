@@ -142,7 +142,8 @@ _gaps = text(
     "WHERE CAST(:account AS text) IS NULL OR account = :account) a, "
     # The first full hour from then on: the session's zone is UTC.
     "generate_series(greatest(a.first, date_trunc('hour', CAST(:since AS timestamptz) + interval "
-    "'59 minutes 59.999999 seconds')), a.until - interval '1 microsecond', interval '1 hour') AS h(hour)), "
+    "'59 minutes 59.999999 seconds')), a.until - interval '1 microsecond', interval '1 hour') AS h(hour) "
+    "WHERE a.first IS NOT NULL), "
     "missing AS (SELECT e.account, e.hour, CASE WHEN r.id IS NULL THEN :not_running ELSE coalesce("
     "r.failures -> e.account ->> 'reason', nullif(r.summary, ''), r.status) END AS reason "
     # One index probe an hour, said so that no plan reads all runs there ever were for the hours of a day.
