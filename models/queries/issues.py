@@ -1,6 +1,6 @@
 """The inbox of issues, and when the rules were last looked at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import eq, lt
@@ -105,6 +105,14 @@ async def issue_by_id(reader: Reader, issue_id: int) -> IssueRow | None:
     """One issue, or ``None``."""
     row = (await reader.execute(select(*_COLUMNS).where(_table.id == issue_id))).one_or_none()
     return None if row is None else IssueRow._make(row)
+
+
+async def acknowledged_of(reader: Reader, rules: Sequence[str]) -> set[tuple[str, str | None, str]]:
+    """What somebody knows of, of these rules: rule, account and subject."""
+    query = select(_table.rule, _table.account, _table.subject).where(
+        _STATUS["acknowledged"], _table.rule.in_(rules)
+    )
+    return {(row.rule, row.account, row.subject) for row in await reader.execute(query)}
 
 
 async def open_counts(reader: Reader | Writer) -> list[OpenCount]:

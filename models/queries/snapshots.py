@@ -120,6 +120,13 @@ class RunRow(NamedTuple):
     finished_at: datetime | None
 
 
+class GapKey(NamedTuple):
+    """Where a gap stands in the list: newest first, and of one hour by account."""
+
+    first: datetime
+    account: str
+
+
 class SnapshotGap(NamedTuple):
     """Hours in a row of which an account has no snapshot, for one reason; ``last`` is the last of them."""
 
@@ -152,7 +159,9 @@ _gaps = text(
     "numbered AS (SELECT *, hour - row_number() OVER (PARTITION BY account, reason ORDER BY hour) "
     "* interval '1 hour' AS island FROM missing) "
     "SELECT account, min(hour) AS first, max(hour) AS last, count(*) AS hours, reason FROM numbered "
-    "GROUP BY account, reason, island ORDER BY first DESC, account LIMIT :most"
+    "GROUP BY account, reason, island HAVING CAST(:after_first AS timestamptz) IS NULL "
+    "OR min(hour) < :after_first OR (min(hour) = :after_first AND account > CAST(:after_account AS text)) "
+    "ORDER BY first DESC, account LIMIT :most"
 )
 _status_before = text("SELECT status FROM snapshot_runs WHERE hour < :hour ORDER BY hour DESC LIMIT 1")
 _run_of_hour = text("SELECT status, attempts, finished_at FROM snapshot_runs WHERE hour = :hour")
@@ -248,6 +257,7 @@ async def snapshot_gaps(
     until: datetime,
     since: datetime | None = None,
     account: str | None = None,
+    after: GapKey | None = None,
     limit: int,
 ) -> list[SnapshotGap]:
     """Hours before ``until`` (a full hour) without a snapshot, those in a row together, newest first."""
@@ -255,6 +265,8 @@ async def snapshot_gaps(
         "until": until,
         "since": since,
         "account": account,
+        "after_first": None if after is None else after.first,
+        "after_account": None if after is None else after.account,
         "most": limit,
         "not_running": NOT_RUNNING,
     }

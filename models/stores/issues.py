@@ -79,14 +79,19 @@ _done = text(
 )
 _turn = text("SELECT pg_advisory_xact_lock(hashtext('lotkeeper rules are asked for'))")
 # The night begins at an hour of UTC by PostgreSQL's clock. What was never done is done at once.
-_want_nightly = text(
-    "INSERT INTO coalesced_jobs AS j (kind, account, wanted, trigger, wanted_at, due_at) "
-    "VALUES (:kind, '', 1, 'time', clock_timestamp(), clock_timestamp()) "
-    "ON CONFLICT (kind, account) DO UPDATE SET wanted = j.wanted + 1, trigger = 'time', "
-    "wanted_at = excluded.wanted_at, due_at = excluded.due_at WHERE j.done >= j.wanted AND ("
-    "j.done_at > clock_timestamp() + interval '1 minute' OR coalesce(j.done_at, '-infinity') < "
+_NIGHT = (
     "date_trunc('day', clock_timestamp() - make_interval(hours => :hour), 'UTC') "
-    "+ make_interval(hours => :hour))"
+    "+ make_interval(hours => :hour)"
+)
+_DONE_TONIGHT = f"{{0}}.done_at BETWEEN {_NIGHT} AND clock_timestamp() + interval '1 minute'"
+_want_nightly = text(
+    "INSERT INTO coalesced_jobs AS j (kind, account, wanted, trigger, wanted_at, due_at) "  # noqa: S608 - as above
+    "SELECT :kind, '', 1, 'time', clock_timestamp(), clock_timestamp() WHERE NOT EXISTS (SELECT FROM "
+    "coalesced_jobs d WHERE d.kind = :kind AND d.account = '' AND (d.done < d.wanted OR "
+    f"{_DONE_TONIGHT.format('d')})) "
+    "ON CONFLICT (kind, account) DO UPDATE SET wanted = j.wanted + 1, trigger = 'time', "
+    "wanted_at = excluded.wanted_at, due_at = excluded.due_at "
+    f"WHERE j.done >= j.wanted AND (j.done_at IS NULL OR NOT {_DONE_TONIGHT.format('j')})"
 )
 
 
@@ -164,8 +169,8 @@ async def _record_findings(writer: Writer, look: Looked) -> dict[int, bool]:
             "severity": look.severity,
             "now": look.looked_at,
             "accounts": [one.account for one in findings],
-            "subjects": [_storable(one.subject) for one in findings],
-            "summaries": [_storable(one.summary) for one in findings],
+            "subjects": [one.subject for one in findings],
+            "summaries": [one.summary for one in findings],
             "details": [_as_json(one.details) for one in findings],
             "abouts": [one.about for one in findings],
         },
@@ -219,9 +224,4 @@ async def rules_done(writer: Writer) -> set[str]:
 
 
 def _as_json(value: dict[str, Any]) -> str:
-    return _storable(msgspec.json.encode(value).decode()).replace("\\u0000", "")
-
-
-def _storable(words: str) -> str:
-    """What PostgreSQL can keep: all but NUL, which the broker's own texts may hold."""
-    return words.replace("\x00", "")
+    return msgspec.json.encode(value).decode()

@@ -16,7 +16,7 @@ from core import logs
 from core.clock import utc_now
 from core.domain.rules import Finding, Severity
 from core.settings import Settings
-from models.queries.issues import open_counts, rule_checks_of
+from models.queries.issues import acknowledged_of, open_counts, rule_checks_of
 from models.queries.rules.catalogue import RULES
 from models.queries.rules.rule import LOOKED_BACK, Rule, Scope, begin_look
 from models.session import Database, Reader, Writer, is_passing
@@ -110,6 +110,18 @@ async def _check(
     return RuleReport(rule, findings, is_cut, seconds, error, changed.opened, changed.resolved)
 
 
+async def unacknowledged_errors(database: Database, reports: Sequence[RuleReport]) -> int:
+    """How many of the findings are wrong, not merely unusual or awaited, and nobody has acknowledged."""
+    async with database.read() as reader:
+        known = await acknowledged_of(reader, [one.rule.name for one in reports if one.findings])
+    return sum(
+        (one.rule.name, finding.account, finding.subject) not in known
+        for one in reports
+        if one.rule.severity == "error"
+        for finding in one.findings
+    )
+
+
 async def check_when_due(database: Database, settings: Settings) -> None:
     """The check of the night, and those that somebody asked for: done by one worker, by all in turn."""
     async with database.write() as writer:
@@ -127,16 +139,15 @@ async def _check_all(database: Database, trigger: str) -> float | None:
         asked = await store.begin_asked_checks(writer, utc_now())
         await store.forget_other_rules(writer, [rule.name for rule in RULES])
         done = await store.rules_done(writer)
+    waiting = [rule for rule in RULES if rule.name not in done]
     started = perf_counter()
     opened = resolved = 0
-    for rule in RULES:
-        if rule.name in done:
-            continue
-        if perf_counter() - started > BUDGET_SECONDS:
-            return AGAIN_SECONDS
+    for number, rule in enumerate(waiting, 1):
         for report in await check_rules(database, rules=[rule]):
             opened += report.opened
             resolved += report.resolved
+        if number < len(waiting) and perf_counter() - started > BUDGET_SECONDS:
+            return AGAIN_SECONDS
     seconds = perf_counter() - started
     async with database.write() as writer:
         result = await _result(writer)

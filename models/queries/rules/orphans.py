@@ -26,7 +26,8 @@ _TO_BE_FOLDED: Final = (
     "NOT EXISTS (SELECT FROM ledger_books b WHERE b.account = p.account AND b.conid = p.conid AND b.dirty)"
 )
 _wrong_side = text(
-    "SELECT p.account, p.id, i.symbol, p.side, p.quantity FROM positions p JOIN instruments i USING (conid) "  # noqa: S608 - constants of this program's own
+    "SELECT p.account, p.id, i.symbol, p.side, p.quantity "  # noqa: S608 - constants of this program's own
+    "FROM positions p JOIN instruments i USING (conid) "
     "WHERE p.status = 'open' AND (p.side = 'short') <> (p.quantity < 0) "
     f"AND {_TO_BE_FOLDED} AND {FOR_ACCOUNT.format('p')} "
     "UNION ALL SELECT p.account, p.id, i.symbol, p.side, l.remaining FROM positions p "
@@ -36,36 +37,38 @@ _wrong_side = text(
     "ORDER BY 1, 2"
 )
 _unequal_lots = text(
-    "SELECT p.account, p.id, i.symbol, p.quantity, coalesce(sum(l.remaining), 0) AS lots FROM positions p "  # noqa: S608 - as above
-    "JOIN instruments i USING (conid) LEFT JOIN lots l ON l.position_id = p.id AND l.remaining <> 0 "
+    "SELECT p.account, p.id, i.symbol, p.quantity, coalesce(sum(l.remaining), 0) AS lots "  # noqa: S608 - as above
+    "FROM positions p JOIN instruments i USING (conid) "
+    "LEFT JOIN lots l ON l.position_id = p.id AND l.remaining <> 0 "
     f"WHERE p.status = 'open' AND {_TO_BE_FOLDED} AND {FOR_ACCOUNT.format('p')} "
     "GROUP BY p.account, p.id, i.symbol, p.quantity HAVING p.quantity <> coalesce(sum(l.remaining), 0) "
     "ORDER BY 1, 2"
 )
+# OFFSET 0 says to look each one up: no plan reads all executions there ever were for those of some days.
+_NO_EXECUTION: Final = "NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = {}.exec_id OFFSET 0)"
 _without_execution = text(
     "SELECT * FROM ("  # noqa: S608 - as above
     "SELECT p.account, CAST(p.id AS text) AS position_id, NULL AS exec_id, 'has no event' AS what "
     "FROM positions p WHERE (p.opened_at >= :since OR p.status = 'open') "
-    "AND NOT EXISTS (SELECT FROM position_events e WHERE e.position_id = p.id) "
-    "UNION ALL SELECT p.account, CAST(p.id AS text), l.exec_id, 'has a lot of an execution that is not "
-    "there' "
-    "FROM positions p JOIN lots l ON l.position_id = p.id AND l.remaining <> 0 WHERE p.status = 'open' "
-    "AND l.exec_id IS NOT NULL AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = l.exec_id) "
+    "AND NOT EXISTS (SELECT FROM position_events e WHERE e.position_id = p.id OFFSET 0) "
+    "UNION ALL SELECT p.account, CAST(p.id AS text), l.exec_id, "
+    "'has a lot of an execution that is not there' FROM positions p "
+    "JOIN lots l ON l.position_id = p.id AND l.remaining <> 0 WHERE p.status = 'open' "
+    f"AND l.exec_id IS NOT NULL AND {_NO_EXECUTION.format('l')} "
     "UNION ALL SELECT p.account, CAST(p.id AS text), d.exec_id, "
-    "'was closed by an execution that is not there' FROM lot_disposals d JOIN positions p ON p.id = "
-    "d.position_id "
-    "WHERE d.closed_at >= :since AND d.exec_id IS NOT NULL "
-    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = d.exec_id) "
+    "'was closed by an execution that is not there' FROM lot_disposals d CROSS JOIN LATERAL "
+    "(SELECT * FROM positions p WHERE p.id = d.position_id OFFSET 0) p WHERE d.closed_at >= :since AND d.exec_id IS NOT NULL "
+    f"AND {_NO_EXECUTION.format('d')} "
     "UNION ALL SELECT e.account, CAST(e.position_id AS text), e.exec_id, "
     "'is not there, and an execution belongs to it' FROM executions e "
     "WHERE e.received_at >= :since AND e.position_id IS NOT NULL "
-    "AND NOT EXISTS (SELECT FROM positions p WHERE p.id = e.position_id)"
+    "AND NOT EXISTS (SELECT FROM positions p WHERE p.id = e.position_id OFFSET 0)"
     f") f WHERE {FOR_ACCOUNT.format('f')} ORDER BY account, position_id, exec_id, what"
 )
 _commission_alone = text(
-    "SELECT c.exec_id, c.received_at FROM commission_reports c "
+    "SELECT c.exec_id, c.received_at FROM commission_reports c "  # noqa: S608 - as above
     "WHERE c.received_at BETWEEN :since AND CAST(:now AS timestamptz) - CAST(:patience AS interval) "
-    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = c.exec_id) ORDER BY c.received_at, c.exec_id"
+    f"AND {_NO_EXECUTION.format('c')} ORDER BY c.received_at, c.exec_id"
 )
 _file_alone = text(
     "SELECT p.sha256, p.size_bytes, p.stored_at FROM raw_payloads p "
@@ -76,7 +79,8 @@ _file_alone = text(
     "AND s.asof_ts >= CAST(:since AS timestamptz) - interval '1 day') ORDER BY p.stored_at, p.sha256"
 )
 _mark_alone = text(
-    "SELECT m.account, m.conid, i.symbol, m.as_of FROM marks m LEFT JOIN instruments i USING (conid) "  # noqa: S608 - as above
+    "SELECT m.account, m.conid, i.symbol, m.as_of "  # noqa: S608 - as above
+    "FROM marks m LEFT JOIN instruments i USING (conid) "
     "WHERE m.as_of < CAST(:now AS timestamptz) - CAST(:patience AS interval) AND m.quantity <> 0 "
     "AND NOT EXISTS (SELECT FROM ledger_books b WHERE b.account = m.account AND b.conid = m.conid) "
     f"AND {FOR_ACCOUNT.format('m')} ORDER BY m.account, m.conid"
@@ -84,8 +88,7 @@ _mark_alone = text(
 _stated_alone = text(
     "SELECT t.account, t.exec_id, t.import_id, t.line, t.executed_at FROM imports i "  # noqa: S608 - as above
     "JOIN stated_trades t ON t.import_id = i.id WHERE i.status = 'done' AND i.imported_at >= :since "
-    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = t.exec_id) "
-    f"AND {FOR_ACCOUNT.format('t')} ORDER BY t.import_id, t.number"
+    f"AND {_NO_EXECUTION.format('t')} AND {FOR_ACCOUNT.format('t')} ORDER BY t.import_id, t.number"
 )
 
 

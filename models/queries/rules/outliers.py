@@ -30,31 +30,30 @@ _OPTIONS: Final = frozenset({"OPT", "FOP", "WAR", "IOPT"})
 _changes = text(
     "SELECT account, conid, i.symbol, i.sec_type, snapshot_id, since, at, before, price, held_before, held, "  # noqa: S608 - constants of this program's own
     "ln(price / before) AS change FROM ("
-    "SELECT s.account, p.conid, s.id AS snapshot_id, s.asof_ts AS at, p.mark_price AS price, p.quantity AS "
-    "held, "
-    "lag(s.asof_ts) OVER w AS since, lag(p.mark_price) OVER w AS before, lag(p.quantity) OVER w AS "
-    "held_before "
-    "FROM snapshots s JOIN snapshot_positions p ON p.snapshot_id = s.id AND p.asof_ts = s.asof_ts "
+    "SELECT s.account, p.conid, s.id AS snapshot_id, s.asof_ts AS at, p.mark_price AS price, "
+    "p.quantity AS held, lag(s.asof_ts) OVER w AS since, lag(p.mark_price) OVER w AS before, "
+    "lag(p.quantity) OVER w AS held_before FROM snapshots s JOIN snapshot_positions p "
+    "ON p.snapshot_id = s.id AND p.asof_ts = s.asof_ts "
     "WHERE s.asof_ts >= :since AND p.asof_ts >= :since AND p.fresh AND p.mark_price > 0 AND "
     + FOR_ACCOUNT.format("s")
     + " WINDOW w AS (PARTITION BY s.account, p.conid ORDER BY s.asof_ts, s.id)) m "
     "JOIN instruments i USING (conid) WHERE price <> before ORDER BY account, conid, at"
 )
 _split = text(
-    "SELECT EXISTS (SELECT FROM corporate_actions c JOIN imports i ON i.id = c.import_id AND i.status = "
-    "'done' "
-    "WHERE c.account = :account AND c.conid = :conid AND c.cause = 'split' "
+    "SELECT EXISTS (SELECT FROM corporate_actions c JOIN imports i ON i.id = c.import_id "
+    "WHERE i.status = 'done' AND c.account = :account AND c.conid = :conid AND c.cause = 'split' "
     "AND c.at BETWEEN :since AND :until)"
 )
 # IBKR's own daily figure starts anew in the night, so the day's last word is that of the evening.
 _results = text(
     "SELECT account, source, day, pnl, pnl / nullif(net - pnl - contribution, 0) AS share FROM ("  # noqa: S608 - as above
-    "SELECT account, source, day, daily_pnl AS pnl, net_liquidation AS net, coalesce(net_contribution, 0) AS "
-    "contribution FROM performance_metrics WHERE resolution = 'day' AND ts >= :history AND daily_pnl IS NOT "
-    "NULL "
+    "SELECT account, source, day, daily_pnl AS pnl, net_liquidation AS net, "
+    "coalesce(net_contribution, 0) AS contribution FROM performance_metrics "
+    "WHERE resolution = 'day' AND ts >= :history AND daily_pnl IS NOT NULL "
     "UNION ALL (SELECT DISTINCT ON (account, day) account, 'hours', day, daily_pnl, net_liquidation, 0 "
-    "FROM performance_metrics WHERE resolution = 'hour' AND ts >= :history AND daily_pnl IS NOT NULL "
-    f"AND CAST(ts AT TIME ZONE '{BROKER_ZONE}' AS time) <= '20:30' "
+    "FROM performance_metrics h WHERE resolution = 'hour' AND ts >= :history AND daily_pnl IS NOT NULL "
+    f"AND CAST(ts AT TIME ZONE '{BROKER_ZONE}' AS time) <= '20:30' AND NOT EXISTS (SELECT FROM "
+    "performance_metrics p WHERE p.account = h.account AND p.resolution = 'day' AND p.source = 'snapshot') "
     "ORDER BY account, day, ts DESC)) d WHERE net - pnl - contribution > 0 AND day < :today AND "
     + FOR_ACCOUNT.format("d")
     + " ORDER BY account, source, day"

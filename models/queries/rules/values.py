@@ -11,16 +11,22 @@ from sqlalchemy import Row, text
 from core.domain.days import BROKER_ZONE
 from core.domain.money import ZERO, decimal_from_text, is_usable, plain
 from core.domain.rules import Finding, Tolerance
+from core.domain.snapshots import BASE
 from models.queries.rules.rule import FOR_ACCOUNT, Findings, Rule, Scope, rows_of
 from models.session import Reader
 
 VALUE_SHARE: Final = Tolerance(
     "account_value_share",
     Decimal("0.01"),
-    "of the gross position value: marks are up to three minutes older than the account's value",
+    "of the market value of all positions: marks are up to three minutes older than the account's value",
 )
 VALUE_LEAST: Final = Tolerance(
     "account_value_least", Decimal(1), "in the base currency, however little is held"
+)
+VALUE_FUTURES: Final = Tolerance(
+    "account_value_futures",
+    Decimal("0.002"),
+    "the same of what futures stand for, of which only the gain is counted",
 )
 RATE_AWAITED: Final = Tolerance(
     "rate_awaited", timedelta(days=1), "a commission may wait for its rate so long"
@@ -32,19 +38,21 @@ STALE_MARK: Final = Tolerance(
 )
 NO_MARK: Final = Tolerance("no_mark", timedelta(hours=1), "what was bought may be without a mark so long")
 
+_VALUE_BOUNDS: Final = {"least": VALUE_LEAST, "share": VALUE_SHARE, "futures": VALUE_FUTURES}
 _ACCRUALS: Final = ("AccruedCash", "AccruedDividend")
 
 # A future's gain may be in the cash already (IBKR settles it there day by day), or not: both are known. A
 # contract for difference is worth what it gained. Currency pairs are cash, a combo is its legs.
 _values = text(
-    "SELECT s.id, s.account, s.asof_ts, s.base_currency, s.net_liquidation, s.total_cash, h.held, h.gains, "
-    "h.gross, CASE WHEN abs(s.net_liquidation - s.total_cash - h.held) > "
-    "greatest(CAST(:least AS numeric), CAST(:share AS numeric) * h.gross) THEN p.content END AS content "
-    "FROM snapshots s JOIN raw_payloads p ON p.sha256 = s.payload_sha256 CROSS JOIN LATERAL ("
+    "SELECT s.id, s.account, s.asof_ts, s.base_currency, s.net_liquidation, s.total_cash, h.held, h.gains, "  # noqa: S608 - constants of this program's own
+    "h.allowed, CASE WHEN abs(s.net_liquidation - s.total_cash - h.held) > h.allowed THEN p.content END "
+    "AS content FROM snapshots s JOIN raw_payloads p ON p.sha256 = s.payload_sha256 CROSS JOIN LATERAL ("
     "SELECT coalesce(sum(CASE WHEN i.sec_type IN ('FUT', 'CASH', 'BAG') THEN 0 "
     "WHEN i.sec_type = 'CFD' THEN h.unrealized_pnl * h.fx_rate ELSE h.market_value_base END), 0) AS held, "
     "coalesce(sum(h.unrealized_pnl * h.fx_rate) FILTER (WHERE i.sec_type = 'FUT'), 0) AS gains, "
-    "coalesce(sum(abs(h.market_value_base)) FILTER (WHERE i.sec_type NOT IN ('CASH', 'BAG')), 0) AS gross "
+    "greatest(CAST(:least AS numeric), coalesce(sum(abs(h.market_value_base) * CASE "
+    "WHEN i.sec_type = 'FUT' THEN CAST(:futures AS numeric) WHEN i.sec_type IN ('CASH', 'BAG') THEN 0 "
+    "ELSE CAST(:share AS numeric) END), 0)) AS allowed "
     "FROM snapshot_positions h JOIN instruments i USING (conid) "
     "WHERE h.snapshot_id = s.id AND h.asof_ts = s.asof_ts) h "
     "WHERE s.asof_ts >= :since AND s.total_cash IS NOT NULL AND s.coverage = 1 AND "
@@ -53,7 +61,7 @@ _values = text(
 )
 _DAY = f"CAST({{}} AT TIME ZONE '{BROKER_ZONE}' AS date)"
 _missing_rates = text(
-    "SELECT account, currency, place, to_char(day, 'YYYY-MM') AS month, count(DISTINCT day) AS days, "  # noqa: S608 - constants of this program's own
+    "SELECT account, currency, place, to_char(day, 'YYYY-MM') AS month, count(DISTINCT day) AS days, "  # noqa: S608 - as above
     "min(day) AS first, max(day) AS last, max(at) AS at FROM ("
     "SELECT s.account, h.currency, 'held' AS place, "
     + _DAY.format("s.asof_ts")
@@ -106,12 +114,12 @@ async def _account_value(reader: Reader, scope: Scope) -> Findings:
     of: tuple[str, str] | None = None
     told: list[_Told] = []
     worst: _Told | None = None
-    bounds = {"least": VALUE_LEAST.number, "share": VALUE_SHARE.number}
+    bounds = {one: tolerance.number for one, tolerance in _VALUE_BOUNDS.items()}
     async for row in rows_of(reader, _values, scope, **bounds):
         if row.content is None:
             continue
         difference = _unexplained(row)
-        if abs(difference) <= max(VALUE_LEAST.number, VALUE_SHARE.number * row.gross):
+        if abs(difference) <= row.allowed:
             continue
         month = (row.account, f"{row.asof_ts:%Y-%m}")
         if month != of and worst is not None and of is not None:
@@ -163,11 +171,10 @@ def _accruals(row: Row[Any]) -> Decimal:
         told = [dict(zip(columns, one, strict=False)) for one in table["rows"]]
     except (zlib.error, msgspec.DecodeError, KeyError, TypeError):
         return ZERO  # what a snapshot was made of by another version
-    amounts = [
-        decimal_from_text(str(one.get("value")))
-        for one in told
-        if one.get("key") in _ACCRUALS and one.get("currency") == row.base_currency
-    ]
+    values = {(one.get("key"), one.get("currency")): str(one.get("value")) for one in told}
+    # In the base currency itself it may be that currency's part only; of all it is told apart, if at all.
+    spelled = [values.get((key, BASE), values.get((key, row.base_currency), "")) for key in _ACCRUALS]
+    amounts = map(decimal_from_text, spelled)
     return sum((amount for amount in amounts if amount is not None and is_usable(amount)), ZERO)
 
 
@@ -206,7 +213,7 @@ ACCOUNT_VALUE: Final = Rule(
     "in the base currency + accrued interest and dividends. Futures count by what they gained at most, "
     "contracts for difference by what they gained, currency pairs not at all. One finding an account and "
     "month.",
-    tolerances=(VALUE_SHARE, VALUE_LEAST),
+    tolerances=(VALUE_SHARE, VALUE_FUTURES, VALUE_LEAST),
     remedy="Open the snapshot (`GET /api/v1/snapshots/{id}`) and look for a position that is missing, "
     "counted twice or marked in the wrong unit; compare it with TWS. `lotkeeper resync` asks the broker for "
     "everything again. Where the account holds something that IBKR counts elsewhere, acknowledge it with a "
