@@ -155,7 +155,7 @@ _gaps = text(
     "r.failures -> e.account ->> 'reason', nullif(r.summary, ''), r.status) END AS reason "
     # One index probe an hour, said so that no plan reads all runs there ever were for the hours of a day.
     "FROM expected e LEFT JOIN LATERAL (SELECT * FROM snapshot_runs WHERE hour = e.hour OFFSET 0) r ON true "
-    "WHERE NOT EXISTS (SELECT FROM snapshots s WHERE s.account = e.account AND s.hour = e.hour)), "
+    "WHERE NOT EXISTS (SELECT FROM snapshots s WHERE s.account = e.account AND s.hour = e.hour OFFSET 0)), "
     "numbered AS (SELECT *, hour - row_number() OVER (PARTITION BY account, reason ORDER BY hour) "
     "* interval '1 hour' AS island FROM missing) "
     "SELECT account, min(hour) AS first, max(hour) AS last, count(*) AS hours, reason FROM numbered "

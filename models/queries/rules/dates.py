@@ -44,7 +44,8 @@ _out_of_order = text(
     "SELECT p.account, 'disposal' AS kind, CAST(d.position_id AS text) || '/' || d.seq AS key, "
     "d.opened_at AS at, d.closed_at AS then, 'closed before its lot was opened' AS what FROM lot_disposals d "
     # Looked up one by one, so that no plan reads all positions there ever were for those of some days.
-    "CROSS JOIN LATERAL (SELECT * FROM positions p WHERE p.id = d.position_id OFFSET 0) p WHERE d.closed_at >= :since AND d.closed_at < d.opened_at "
+    "CROSS JOIN LATERAL (SELECT * FROM positions p WHERE p.id = d.position_id OFFSET 0) p "
+    "WHERE d.closed_at >= :since AND d.closed_at < d.opened_at "
     "UNION ALL SELECT account, 'execution', exec_id, executed_at, received_at, "
     "'told before it was made' FROM executions "
     "WHERE received_at >= :since AND executed_at > received_at + CAST(:skew AS interval) "

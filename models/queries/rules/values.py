@@ -28,6 +28,11 @@ VALUE_FUTURES: Final = Tolerance(
     Decimal("0.002"),
     "the same of what futures stand for, of which only the gain is counted",
 )
+TRADE_SETTLES: Final = Tolerance(
+    "trade_settles",
+    timedelta(minutes=5),
+    "cash follows a trade in up to three minutes, holdings at once: no snapshot is judged so soon after one",
+)
 RATE_AWAITED: Final = Tolerance(
     "rate_awaited", timedelta(days=1), "a commission may wait for its rate so long"
 )
@@ -55,7 +60,9 @@ _values = text(
     "ELSE CAST(:share AS numeric) END), 0)) AS allowed "
     "FROM snapshot_positions h JOIN instruments i USING (conid) "
     "WHERE h.snapshot_id = s.id AND h.asof_ts = s.asof_ts) h "
-    "WHERE s.asof_ts >= :since AND s.total_cash IS NOT NULL AND s.coverage = 1 AND "
+    "WHERE s.asof_ts >= :since AND s.total_cash IS NOT NULL AND s.coverage = 1 AND NOT EXISTS (SELECT FROM "
+    "executions e WHERE e.account = s.account AND e.executed_at BETWEEN "
+    "s.asof_ts - CAST(:settle AS interval) AND s.taken_at OFFSET 0) AND "
     + FOR_ACCOUNT.format("s")
     + " ORDER BY s.account, s.asof_ts, s.id"
 )
@@ -115,7 +122,7 @@ async def _account_value(reader: Reader, scope: Scope) -> Findings:
     told: list[_Told] = []
     worst: _Told | None = None
     bounds = {one: tolerance.number for one, tolerance in _VALUE_BOUNDS.items()}
-    async for row in rows_of(reader, _values, scope, **bounds):
+    async for row in rows_of(reader, _values, scope, settle=TRADE_SETTLES.time, **bounds):
         if row.content is None:
             continue
         difference = _unexplained(row)
@@ -213,7 +220,7 @@ ACCOUNT_VALUE: Final = Rule(
     "in the base currency + accrued interest and dividends. Futures count by what they gained at most, "
     "contracts for difference by what they gained, currency pairs not at all. One finding an account and "
     "month.",
-    tolerances=(VALUE_SHARE, VALUE_FUTURES, VALUE_LEAST),
+    tolerances=(VALUE_SHARE, VALUE_FUTURES, VALUE_LEAST, TRADE_SETTLES),
     remedy="Open the snapshot (`GET /api/v1/snapshots/{id}`) and look for a position that is missing, "
     "counted twice or marked in the wrong unit; compare it with TWS. `lotkeeper resync` asks the broker for "
     "everything again. Where the account holds something that IBKR counts elsewhere, acknowledge it with a "

@@ -22,6 +22,8 @@ from models.stores.issues import Looked, Recorded, acknowledge, ask_check, recor
 from services.position_sync import rule_check
 from services.position_sync.rule_check import check_rules, check_when_due
 from tests.services.position_sync.conftest import Rows
+from tests.services.position_sync.test_app import running
+from tests.waiting import eventually
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ISSUES = "SELECT * FROM issues ORDER BY id"
@@ -223,6 +225,15 @@ async def test_it_is_done_once_a_night_from_the_owners_hour_on(
         await writer.execute(text("UPDATE coalesced_jobs SET done_at = clock_timestamp() - interval '10 h'"))
     await check_when_due(database, later)
     assert await rows(count) == [{"done": 2}]
+
+
+async def test_a_worker_looks_at_all_rules_though_nobody_asks(settings: Settings, rows: Rows) -> None:
+    async with running(settings):
+        done = "SELECT done FROM coalesced_jobs WHERE kind = 'rules' AND done = wanted"
+        assert await eventually(lambda: rows(done)) == [{"done": 1}]
+    checks = await rows("SELECT rule, error FROM rule_checks")
+    assert {row["rule"] for row in checks} == {rule.name for rule in RULES}
+    assert {row["error"] for row in checks} == {None}
 
 
 async def test_who_asks_is_told_what_it_came_to(

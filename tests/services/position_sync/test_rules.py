@@ -162,6 +162,11 @@ VALUES ('f', 'parsing', '', '', 'gateway', now(), now())
 """
 
 NO_FAULTS = """
+a trade of which the cash has not followed yet
+X; C; UPDATE executions SET executed_at = '2026-11-21 19:58Z', received_at = '2026-11-21 19:58Z',
+commission_folded = true WHERE exec_id = 'x.01';
+UPDATE snapshots SET net_liquidation = net_liquidation + 500 WHERE id = 30
+
 a split moves price and units
 UPDATE snapshot_positions SET mark_price = 60, quantity = 20 WHERE conid = 265598 AND snapshot_id = 70
 
