@@ -126,6 +126,13 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="marks and values reach the database"
     )
 
+    rules_hour: int = Field(
+        6,
+        ge=0,
+        le=23,
+        description="UTC: from then on what is kept is held to the rules, once a day",
+    )
+
     flex_token: SecretStr | None = Field(
         None, description="of IBKR's Flex Web Service, instead of what `lotkeeper flex setup` stored"
     )

@@ -120,6 +120,13 @@ class RunRow(NamedTuple):
     finished_at: datetime | None
 
 
+class GapKey(NamedTuple):
+    """Where a gap stands in the list: newest first, and of one hour by account."""
+
+    first: datetime
+    account: str
+
+
 class SnapshotGap(NamedTuple):
     """Hours in a row of which an account has no snapshot, for one reason; ``last`` is the last of them."""
 
@@ -142,16 +149,19 @@ _gaps = text(
     "WHERE CAST(:account AS text) IS NULL OR account = :account) a, "
     # The first full hour from then on: the session's zone is UTC.
     "generate_series(greatest(a.first, date_trunc('hour', CAST(:since AS timestamptz) + interval "
-    "'59 minutes 59.999999 seconds')), a.until - interval '1 microsecond', interval '1 hour') AS h(hour)), "
+    "'59 minutes 59.999999 seconds')), a.until - interval '1 microsecond', interval '1 hour') AS h(hour) "
+    "WHERE a.first IS NOT NULL), "
     "missing AS (SELECT e.account, e.hour, CASE WHEN r.id IS NULL THEN :not_running ELSE coalesce("
     "r.failures -> e.account ->> 'reason', nullif(r.summary, ''), r.status) END AS reason "
     # One index probe an hour, said so that no plan reads all runs there ever were for the hours of a day.
     "FROM expected e LEFT JOIN LATERAL (SELECT * FROM snapshot_runs WHERE hour = e.hour OFFSET 0) r ON true "
-    "WHERE NOT EXISTS (SELECT FROM snapshots s WHERE s.account = e.account AND s.hour = e.hour)), "
+    "WHERE NOT EXISTS (SELECT FROM snapshots s WHERE s.account = e.account AND s.hour = e.hour OFFSET 0)), "
     "numbered AS (SELECT *, hour - row_number() OVER (PARTITION BY account, reason ORDER BY hour) "
     "* interval '1 hour' AS island FROM missing) "
     "SELECT account, min(hour) AS first, max(hour) AS last, count(*) AS hours, reason FROM numbered "
-    "GROUP BY account, reason, island ORDER BY first DESC, account LIMIT :most"
+    "GROUP BY account, reason, island HAVING CAST(:after_first AS timestamptz) IS NULL "
+    "OR min(hour) < :after_first OR (min(hour) = :after_first AND account > CAST(:after_account AS text)) "
+    "ORDER BY first DESC, account LIMIT :most"
 )
 _status_before = text("SELECT status FROM snapshot_runs WHERE hour < :hour ORDER BY hour DESC LIMIT 1")
 _run_of_hour = text("SELECT status, attempts, finished_at FROM snapshot_runs WHERE hour = :hour")
@@ -247,6 +257,7 @@ async def snapshot_gaps(
     until: datetime,
     since: datetime | None = None,
     account: str | None = None,
+    after: GapKey | None = None,
     limit: int,
 ) -> list[SnapshotGap]:
     """Hours before ``until`` (a full hour) without a snapshot, those in a row together, newest first."""
@@ -254,6 +265,8 @@ async def snapshot_gaps(
         "until": until,
         "since": since,
         "account": account,
+        "after_first": None if after is None else after.first,
+        "after_account": None if after is None else after.account,
         "most": limit,
         "not_running": NOT_RUNNING,
     }

@@ -29,6 +29,7 @@ from models.tables.imports import (
     stated_trades,
     stated_values,
 )
+from models.tables.issues import issues, rule_checks
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.performance import (
     performance_metrics,
@@ -79,6 +80,7 @@ __all__ = [
     "inbox_trials",
     "installation",
     "instruments",
+    "issues",
     "jobs",
     "ledger_books",
     "lot_disposals",
@@ -95,6 +97,7 @@ __all__ = [
     "raw_payloads",
     "reconciliation_differences",
     "reconciliations",
+    "rule_checks",
     "snapshot_positions",
     "snapshot_runs",
     "snapshots",

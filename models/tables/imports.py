@@ -20,6 +20,7 @@ raw_payloads = Table(
     Column("size_bytes", BigInt, nullable=False, comment="of the content itself"),
     Column("content", Bytes, nullable=False, comment="the file or JSON document, deflated (zlib)"),
     Column("stored_at", Instant, nullable=False),
+    Index("ix_raw_payloads_stored_at", "stored_at"),
     comment="imported files as they came, and what snapshots were made of; each once",
 )
 

@@ -31,6 +31,9 @@ SAY_AGAIN = "say_again"
 TIDY = "tidy"
 """Forgetting what has expired."""
 
+RULES = "rules"
+"""Holding what is kept to the rules: every night, and for someone who waits for it."""
+
 POSITIONS = "positions"
 """What makes it so: an answer about all that the account holds has ended."""
 

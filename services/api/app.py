@@ -30,6 +30,7 @@ from services.api.routers import (
     executions,
     health,
     imports,
+    issues,
     lots,
     performance,
     positions,
@@ -118,6 +119,7 @@ def create_app(
         imports,
         snapshots,
         statements,
+        issues,
         sync,
         stream,
     ):

@@ -14,13 +14,19 @@ from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.imports import ImportDetail, ImportPage, StatementDifferencePage
+from services.api.schemas.issues import Acknowledgement, IssueDetail, IssuePage, RulePage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.performance import PerformancePage
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.reconciliations import DifferencePage, ReconciliationPage
 from services.api.schemas.session import Credentials, SessionInfo
-from services.api.schemas.snapshots import SnapshotDetail, SnapshotPage, SnapshotRunPage
+from services.api.schemas.snapshots import (
+    SnapshotDetail,
+    SnapshotGapPage,
+    SnapshotPage,
+    SnapshotRunPage,
+)
 from services.api.schemas.statistics import StatisticsPage
 from services.api.schemas.sync import JobAnswer, SyncReport
 
@@ -28,6 +34,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 ROOTS = (
     AccountPage,
+    Acknowledgement,
     CashBalancePage,
     CashFlowPage,
     Credentials,
@@ -36,6 +43,8 @@ ROOTS = (
     ImportDetail,
     ImportPage,
     ExecutionPage,
+    IssueDetail,
+    IssuePage,
     JobAnswer,
     LotPage,
     MethodComparison,
@@ -48,8 +57,10 @@ ROOTS = (
     RealizedDifferencePage,
     RealizedPage,
     ReconciliationPage,
+    RulePage,
     SessionInfo,
     SnapshotDetail,
+    SnapshotGapPage,
     SnapshotPage,
     SnapshotRunPage,
     StatementDifferencePage,
@@ -98,9 +109,9 @@ def answers(schema: type[msgspec.Struct] | None, *problems: int, status: int = 2
     return listed
 
 
-def takes(schema: type[msgspec.Struct]) -> dict[str, Any]:
+def takes(schema: type[msgspec.Struct], *, required: bool = True) -> dict[str, Any]:
     """The body that a route reads by itself."""
-    return {"requestBody": {"required": True, "content": _content(schema)}}
+    return {"requestBody": {"required": required, "content": _content(schema)}}
 
 
 def document(app: FastAPI, version: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from models.queries.grouping import GroupKey, is_period, period_end
 from models.queries.performance import PerformanceKey
 from models.queries.positions import PositionKey
 from models.queries.realized_differences import FillKey
-from models.queries.snapshots import SnapshotKey
+from models.queries.snapshots import GapKey, SnapshotKey
 from services.api.parameters import in_utc
 from services.api.problems import ProblemError
 from services.api.schemas.common import encode
@@ -36,7 +36,7 @@ Cursor = Annotated[
 
 Item = TypeVar("Item")
 
-Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snapshot_runs"]
+Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snapshot_runs", "issues"]
 """Lists whose rows are numbered."""
 
 # A cursor is whatever somebody sends: it holds nothing that PostgreSQL could not take.
@@ -115,6 +115,11 @@ class _SnapshotPlace(msgspec.Struct, tag="t", array_like=True):
     id: _Number
 
 
+class _GapPlace(msgspec.Struct, tag="g", array_like=True):
+    first: _Instant
+    account: _Text
+
+
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     list: Numbered
     id: _Number
@@ -133,6 +138,7 @@ _Place = (
     | _FlowPlace
     | _DifferencePlace
     | _SnapshotPlace
+    | _GapPlace
     | _NumberPlace
 )
 _decode = msgspec.json.Decoder(_Place).decode
@@ -362,6 +368,21 @@ def snapshot_place(cursor: str | None) -> SnapshotKey | None:
     if not isinstance(place, _SnapshotPlace):
         raise cursor_foreign()
     return SnapshotKey(place.asof_ts, place.id)
+
+
+def gap_cursor(key: GapKey) -> str:
+    """Where a page of gaps between snapshots ended."""
+    return _write(_GapPlace(*key))
+
+
+def gap_key(cursor: str | None) -> GapKey | None:
+    """The place a cursor of the list of gaps stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _GapPlace):
+        raise _foreign()
+    return GapKey(place.first, place.account)
 
 
 def number_cursor(of: Numbered, number: int) -> str:

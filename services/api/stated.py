@@ -25,6 +25,11 @@ def kept_freshness(as_of: datetime | None, judged: Judged) -> Freshness:
     return _past(as_of, judged, "snapshot")
 
 
+def checked_freshness(as_of: datetime | None, judged: Judged) -> Freshness:
+    """Of what the rules found when they were last looked at."""
+    return _past(as_of, judged, "check")
+
+
 def _past(as_of: datetime | None, judged: Judged, reason: str) -> Freshness:
     return Freshness(
         source="last_known",

@@ -1,5 +1,6 @@
 """``ledger …`` and ``validate …``. What they need is imported when they run, as in ``commands``."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
@@ -9,7 +10,8 @@ from services.cli.options import AsJson, OneAccount, WhichProfile
 ledger = typer.Typer(no_args_is_help=True, help="Fold the ledger anew, or set an account's cost method.")
 validate = typer.Typer(
     invoke_without_command=True,
-    help="Prove the ledger, and compare it with the broker's own figures. Exit code 5 if something differs.",
+    help="Prove the ledger, compare it with the broker, hold it to the rules. Exit code 5 if something is "
+    "wrong.",
 )
 
 
@@ -49,17 +51,32 @@ def everything(
     context: typer.Context,
     account: OneAccount = None,
     days: Annotated[bool, typer.Option("--days", help="Also compare realized figures day by day.")] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="From when on the rules look at what happened (UTC). [default: 35 days ago]",
+        ),
+    ] = None,
     profile: WhichProfile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove the ledger, and compare it with the broker's own figures. Exit code 5 if something differs."""
+    """Prove the ledger, compare it with the broker, hold it to the rules. Exit code 5 if that fails."""
     if context.invoked_subcommand is not None:
-        if account or days or profile or as_json:
+        if account or days or since or profile or as_json:
             raise typer.BadParameter(f"Put the options after `{context.invoked_subcommand}`.")
         return
     from services.cli.validating import run  # noqa: PLC0415 - takes a while, not needed for help
 
-    run(profile, account, days=days, as_json=as_json)
+    run(profile, account, since and since.replace(tzinfo=UTC), days=days, as_json=as_json)
+
+
+@validate.command()
+def rules(as_json: AsJson = False) -> None:
+    """List the rules: what each checks, how grave it is, what is tolerated, and what to do about it."""
+    from services.cli.validating import run_rules  # noqa: PLC0415 - takes a while, not needed for help
+
+    run_rules(as_json=as_json)
 
 
 @validate.command("ledger")

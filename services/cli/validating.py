@@ -1,7 +1,8 @@
 """``validate``: whether the ledger is right, and whether the broker agrees."""
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 import typer
@@ -9,8 +10,9 @@ import typer
 from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.session import Database
-from services.cli import show_ledger
+from services.cli import show_ledger, show_rules
 from services.cli.on_database import Differences, on_database, progress_line
+from services.position_sync.rule_check import RuleReport, check_rules, unacknowledged_errors
 from services.position_sync.validate import (
     BrokerFound,
     LedgerFound,
@@ -46,27 +48,61 @@ def run_ledger(profile: Profile | None, account: str | None, *, as_json: bool) -
     _conclude(found, None)
 
 
-def run(profile: Profile | None, account: str | None, *, days: bool, as_json: bool) -> None:
-    """Prove the stored ledger, and compare it with the broker's own figures.
+class _Found(NamedTuple):
+    """What was found, and the findings of rules that are wrong and that nobody knows of."""
+
+    ledger: LedgerFound
+    broker: BrokerFound
+    rules: list[RuleReport]
+    unknown_errors: int
+
+
+def run(
+    profile: Profile | None, account: str | None, since: datetime | None, *, days: bool, as_json: bool
+) -> None:
+    """Prove the stored ledger, compare it with the broker's own figures, and hold it all to the rules.
+
+    What the rules find is kept as issues. ``since`` is from when on they look.
 
     Raises:
-        DiffersError: a stored row, a realized figure or a quantity is not what it should be.
+        DiffersError: a stored row, a realized figure or a quantity is not what it should be, or a rule of
+            severity ``error`` found something that nobody acknowledged.
         LotkeeperError: as ``on_database``.
     """
     differences = Differences()
 
-    async def work(database: Database, _settings: Settings) -> tuple[LedgerFound, BrokerFound]:
-        found = await validate_ledger(database, differences, account=account, progress=progress_line())
-        return found, await compare_with_broker(database, account=account, by_day=days)
+    async def work(database: Database, _settings: Settings) -> _Found:
+        ledger = await validate_ledger(database, differences, account=account, progress=progress_line())
+        broker = await compare_with_broker(database, account=account, by_day=days)
+        reports = await check_rules(database, account=account, since=since)
+        return _Found(ledger, broker, reports, await unacknowledged_errors(database, reports))
 
-    found, told = on_database(profile, account, work)
+    found = on_database(profile, account, work)
     if as_json:
-        both = {"ledger": _ledger_as_json(found, differences), "broker": _broker_as_json(told)}
-        typer.echo(msgspec.json.encode(both).decode())
+        everything = {
+            "ledger": _ledger_as_json(found.ledger, differences),
+            "broker": _broker_as_json(found.broker),
+            "rules": show_rules.found_as_json(found.rules),
+        }
+        typer.echo(msgspec.json.encode(everything).decode())
     else:
-        show_ledger.ledger(found, differences)
-        show_ledger.broker(told)
-    _conclude(found, told)
+        show_ledger.ledger(found.ledger, differences)
+        show_ledger.broker(found.broker)
+        show_rules.found(found.rules)
+    _conclude(found.ledger, found.broker)
+    if found.unknown_errors:
+        raise DiffersError(
+            f"Rules found {found.unknown_errors:,} things that are wrong. Their remedies stand above, and in "
+            "docs/reference/rules.md; what is known can be acknowledged on the page or over the API."
+        )
+
+
+def run_rules(*, as_json: bool) -> None:
+    """Print every rule. Nothing is asked of any database."""
+    if as_json:
+        typer.echo(json.dumps(show_rules.rules_as_json()))
+    else:
+        show_rules.rules()
 
 
 def _conclude(found: LedgerFound, told: BrokerFound | None) -> None:

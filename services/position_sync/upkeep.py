@@ -24,6 +24,7 @@ from services.position_sync.announce import publish_left_over
 from services.position_sync.horizon import put_at
 from services.position_sync.importing.history import compare_again, last_night
 from services.position_sync.jobs import ComparisonQueue
+from services.position_sync.rule_check import check_when_due
 from services.position_sync.sweep import Sweep
 from services.position_sync.tidy import count_differences, tidy
 from services.position_sync.work import work_off
@@ -65,6 +66,7 @@ class Upkeep:
             steps: tuple[Callable[[], Awaitable[None]], ...] = (
                 self.compare_overdue,
                 self.compare_with_statements,
+                self.check_rules,
                 self.publish,
                 self.say_again,
                 self.sweep_when_due,
@@ -97,6 +99,10 @@ class Upkeep:
                 return await compare_again(self._database, account, now)
 
             await work_off(self._database, STATEMENTS, account, compare, settle_seconds=0)
+
+    async def check_rules(self) -> None:
+        """Whether what is kept obeys the rules: once a night, and when somebody asks."""
+        await check_when_due(self._database, self._settings)
 
     async def publish(self) -> None:
         """Changes that were committed by a worker that could not publish them."""

@@ -29,7 +29,8 @@ EXIT_CODES = {
     3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process, "
     "IBKR's Flex service",
     4: "not yet: the Flex service still makes the statement, or was asked too often; try again later",
-    5: "`validate`: something stored, or something the broker says, differs",
+    5: "`validate`: something stored, or something the broker says, differs, or a rule of severity `error` "
+    "found something that nobody acknowledged",
     6: "a setting, a file, a port or the Flex token is wrong, or the database belongs to the other profile",
     130: "stopped by Ctrl-C",
 }

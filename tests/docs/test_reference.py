@@ -51,7 +51,7 @@ cadence allows. `reason` says why it is not: `not_yet_synced`, `broker_link_down
 `gateway_not_answering`, `gateway_silent`, `ib_1100`, `data_stale`, `needs_login`, `client_id_in_use`,
 `fenced`, `no_room`, `stream_down`, `worker_down`, `incomplete` or `old`; or `as_of`, of an answer about a
 moment that has passed, or `statement`, of what only statements tell, or
-`snapshot`, of what was kept hour by hour.
+`snapshot`, of what was kept hour by hour, or `check`, of what the rules found when they were last looked at.
 
 The broker link itself is in one `state`, told in `links.state` of `GET /api/v1/sync` and in the WebSocket's
 `status`: `disconnected`, `connecting`, `syncing` (comparing everything with the broker), `live`, `degraded`

@@ -17,6 +17,7 @@ from models.queries.disputes.compare import differences_page as statement_differ
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
 from models.queries.history import History, history
+from models.queries.issues import issue_by_id, issues_page, open_counts
 from models.queries.lots import averages_of, disposals_of, lots_page
 from models.queries.performance import PerformanceKey, performance_page
 from models.queries.positions import book_of
@@ -110,6 +111,9 @@ INSERT INTO fx_rates (source, snapshot_id, currency, into_currency, as_of, at, r
     id, 'EUR', 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
 INSERT INTO cash_balances (source, snapshot_id, account, currency, as_of, at, cash) SELECT 'snapshot',
     id, account, 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
+INSERT INTO issues (rule, severity, account, subject, summary, details, first_seen, opened_at, last_seen,
+    resolved_at) SELECT 'snapshot-gap', 'warning', account, n, '', '{}', at, at, at,
+    CASE WHEN n % 4000 <> 0 THEN at END FROM made;
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
     'quantity_mismatch', 1, 0, now());
 ANALYZE;
@@ -117,7 +121,7 @@ ANALYZE;
 GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
     "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
-    "statement_differences|snapshot_runs|snapshots|kept"
+    "statement_differences|snapshot_runs|snapshots|kept|issues"
 )
 
 
@@ -182,6 +186,13 @@ ASKED: dict[str, Ask] = {
         reader, resolution="hour", since=datetime(2025, 2, 27, tzinfo=UTC), until=UNTIL
     ),
     "days as points": lambda reader, _: _drawn(reader, resolution="day"),
+    "open issues": lambda reader, _: issues_page(reader, status="open", limit=101),
+    "open issues of a rule": lambda reader, _: issues_page(
+        reader, status="open", rule="snapshot-gap", account="U1", severity="warning", limit=101
+    ),
+    "resolved issues": lambda reader, _: issues_page(reader, status="resolved", after=15000, limit=101),
+    "an issue": lambda reader, _: issue_by_id(reader, 15000),
+    "how many issues are open": lambda reader, _: open_counts(reader),
     "snapshots": lambda reader, _: snapshots_page(reader, limit=101),
     "snapshots of an account": lambda reader, _: snapshots_page(
         reader, account="U1", until=UNTIL, after=SnapshotKey(datetime(2022, 5, 1, tzinfo=UTC), 9), limit=101

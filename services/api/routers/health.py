@@ -16,8 +16,10 @@ from core.domain.disputes import DisputeCause, DisputeKind
 from core.domain.snapshots import RunStatus
 from models.migrate import current_revision, head_revision
 from models.queries.disputes.compare import difference_counts
+from models.queries.issues import CheckRow, OpenCount, last_checked, open_counts, rule_checks_of
 from models.queries.jobs import DueCounts, due_counts
 from models.queries.realized_differences import RealizedTotal
+from models.queries.rules.catalogue import BY_NAME, RULES
 from models.queries.snapshots import hours_by_status, oldest_of_newest
 from models.queries.sync import DeadRow, Tally, dead_by_category, tally
 from services.api import metrics
@@ -70,6 +72,8 @@ class _Counted(NamedTuple):
     disputes: list[tuple[DisputeKind, DisputeCause, int]]
     snapshot_as_of: datetime | None
     snapshot_hours: dict[RunStatus, int]
+    issues: list[OpenCount]
+    checks: dict[str, CheckRow]
 
 
 async def _counted(context: Context) -> _Counted | None:
@@ -83,6 +87,8 @@ async def _counted(context: Context) -> _Counted | None:
                     await difference_counts(reader),
                     await oldest_of_newest(reader),
                     await hours_by_status(reader, context.clock() - _COUNTED),
+                    await open_counts(reader),
+                    await rule_checks_of(reader),
                 )
     except DATABASE_AWAY:
         return None
@@ -182,6 +188,38 @@ def _from_snapshots(context: Context, counted: _Counted | None) -> Iterable[Gaug
     )
 
 
+def _from_rules(counted: _Counted | None) -> Iterable[GaugeMetricFamily]:
+    if counted is None:
+        return
+    # A rule of which nothing is open is told as well: what is not there cannot be watched.
+    waiting = {(rule.name, str(rule.severity)): 0 for rule in RULES}
+    waiting |= {(row.rule, row.severity): row.issues for row in counted.issues}
+    yield metrics.gauge(
+        "issues_open",
+        "What rules found and nobody has acknowledged.",
+        list(waiting.items()),
+        "rule",
+        "severity",
+    )
+    checks = counted.checks
+    checked_at = last_checked(checks, BY_NAME)
+    yield metrics.gauge(
+        "validation_timestamp_seconds",
+        "When the rule whose turn is longest ago was last looked at.",
+        [((), None if checked_at is None else checked_at.timestamp())],
+    )
+    yield metrics.gauge(
+        "validation_seconds",
+        "How long looking at all rules took the last time.",
+        [((), sum((one.seconds or Decimal(0) for one in checks.values()), Decimal(0)) if checks else None)],
+    )
+    yield metrics.gauge(
+        "validation_failed_rules",
+        "Rules of which the last look came to no end.",
+        [((), sum(one.error is not None for one in checks.values()))],
+    )
+
+
 def _from_streams(reports: tuple[StreamReport, ...] | None) -> Iterable[GaugeMetricFamily]:
     yield metrics.gauge("redis_up", "Whether Redis answers.", [((), int(reports is not None))])
     listed = reports or ()
@@ -237,6 +275,7 @@ async def prometheus(context: Shared) -> Response:
         *_from_picture(context),
         *_from_database(counted),
         *_from_snapshots(context, counted),
+        *_from_rules(counted),
         *_from_ledger(context.realized.latest()),
         *_from_streams(await stream_reports(context)),
     ]

@@ -1,6 +1,7 @@
 """Snapshots: what accounts were worth hour by hour, the runs that took that down, and asking for one now."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -9,13 +10,17 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from core import logs
+from core.domain.snapshots import hour_of
 from models.queries.snapshots import (
+    GapKey,
     RunRow,
     SnapshotKey,
     SnapshotRow,
+    oldest_of_newest,
     parts_of,
     runs_page,
     snapshot_by_id,
+    snapshot_gaps,
     snapshots_page,
 )
 from models.stores.jobs_snapshots import ask_snapshot
@@ -26,6 +31,8 @@ from services.api.paging import (
     Cursor,
     Limit,
     cut,
+    gap_cursor,
+    gap_key,
     is_row_number,
     json_response,
     number_cursor,
@@ -34,13 +41,15 @@ from services.api.paging import (
     snapshot_place,
 )
 from services.api.parameters import Moment
-from services.api.problems import not_found
+from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
 from services.api.schemas.snapshots import (
     Snapshot,
     SnapshotCash,
     SnapshotDetail,
     SnapshotFailure,
+    SnapshotGap,
+    SnapshotGapPage,
     SnapshotPage,
     SnapshotPosition,
     SnapshotRate,
@@ -55,6 +64,9 @@ log = logs.get_logger(__name__)
 
 router = APIRouter(prefix="/api/v1/snapshots", tags=["snapshots"])
 
+_GAPS_OF: Final = timedelta(days=31)
+_MOST_GAPS_OF: Final = timedelta(days=366)
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _KEYS: Final = uuid.UUID("5e0f5b52-3f0a-5c38-9a1e-0d3a6e0f5f11")
 """Where the ids of jobs that were asked for under a key of the client's are made."""
 
@@ -109,6 +121,49 @@ async def list_runs(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Curso
     page = SnapshotRunPage(
         items=tuple(_run(row) for row in rows),
         next_cursor=None if last is None else number_cursor("snapshot_runs", last.id),
+    )
+    return json_response(encode(page))
+
+
+@router.get(
+    "/gaps", summary="Hours without a snapshot, newest first", responses=answers(SnapshotGapPage, 400, 404)
+)
+async def list_gaps(
+    context: Shared,
+    account: str | None = None,
+    since: Annotated[
+        Moment | None, Query(alias="from", description="default: 31 days before; at most 366")
+    ] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="default: this hour")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Of each account since its first snapshot. What began before is shown from then on."""
+    after = gap_key(cursor)
+    if account is not None:
+        context.known_account(account)
+    # Only hours that are over can be missing.
+    newest = hour_of(context.clock())
+    until = newest if until is None else min(until, newest)
+    since = since or max(until, _FIRST + _GAPS_OF) - _GAPS_OF
+    if until - since > _MOST_GAPS_OF:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "time_invalid",
+            f"Ask for at most {_MOST_GAPS_OF.days} days at once: set from and to.",
+        )
+    async with context.database.read() as reader:
+        found = await snapshot_gaps(
+            reader, until=until, since=since, account=account, after=after, limit=limit + 1
+        )
+        newest_snapshot = await oldest_of_newest(reader)
+    rows, last = cut(found, limit)
+    page = SnapshotGapPage(
+        items=tuple(SnapshotGap(**row._asdict()) for row in rows),
+        next_cursor=None if last is None else gap_cursor(GapKey(last.first, last.account)),
+        since=since,
+        until=until,
+        freshness=kept_freshness(newest_snapshot, context.hub.judge()),
     )
     return json_response(encode(page))
 

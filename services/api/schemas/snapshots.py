@@ -122,6 +122,29 @@ class SnapshotRun(Struct, frozen=True, kw_only=True):
     finished_at: Moment | None
 
 
+class SnapshotGap(Struct, frozen=True, kw_only=True):
+    """Hours in a row of which an account has no snapshot, for one ``reason``: ``first`` to ``last``.
+
+    ``reason`` is why the broker's word could not be taken then, ``not_running``: nothing ran at all.
+    """
+
+    account: str
+    first: Moment
+    last: Moment
+    hours: int
+    reason: str
+
+
+class SnapshotGapPage(Struct, frozen=True, kw_only=True):
+    """Gaps of the time from ``since`` until ``until``, newest first."""
+
+    items: tuple[SnapshotGap, ...]
+    next_cursor: str | None
+    since: Moment
+    until: Moment
+    freshness: Freshness
+
+
 class SnapshotRunPage(Struct, frozen=True, kw_only=True):
     """Runs, newest first."""
 

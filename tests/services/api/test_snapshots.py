@@ -135,3 +135,50 @@ async def test_the_metrics_tell_how_old_the_last_snapshot_is_and_how_hours_went(
     assert float(lines['lotkeeper_snapshot_age_seconds{profile="main"}']) <= 0.0
     assert float(lines['lotkeeper_snapshot_hours{profile="main",status="success"}']) == 2
     assert float(lines['lotkeeper_snapshot_hours{profile="main",status="partial"}']) == 1
+
+
+async def test_hours_without_a_snapshot_are_listed_page_by_page(
+    kept: Api, three: Hand, database: Database
+) -> None:
+    for _ in range(3):
+        three.forward(hours=1)
+    await tell(database, three.now, FIRST, SECOND)
+    await Snapshots(database, kept.settings, clock=three).take_hour()
+    three.forward(hours=1)
+    found = await kept.get(f"{PATH}/gaps")
+    assert [(gap["account"], gap["first"], gap["last"], gap["hours"]) for gap in found["items"]] == [
+        (FIRST, "2026-11-20T18:00:00Z", "2026-11-20T19:00:00Z", 2),
+        (SECOND, "2026-11-20T18:00:00Z", "2026-11-20T19:00:00Z", 2),
+        (SECOND, "2026-11-20T16:00:00Z", "2026-11-20T16:00:00Z", 1),
+    ]
+    assert found["items"][0]["reason"] == "not_running"
+    assert (found["until"], found["freshness"]["reason"]) == ("2026-11-20T21:00:00Z", "snapshot")
+    pages, cursor = [], None
+    while True:
+        page = await kept.get(f"{PATH}/gaps", limit=1, **({"cursor": cursor} if cursor else {}))
+        pages += page["items"]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert pages == found["items"]
+    narrow = await kept.get(f"{PATH}/gaps", account=SECOND, to="2026-11-20T18:00:00Z")
+    assert [gap["first"] for gap in narrow["items"]] == ["2026-11-20T16:00:00Z"]
+
+
+async def test_gaps_are_asked_for_a_year_at_most(kept: Api) -> None:
+    for asked, code in (
+        ("?from=2020-01-01T00:00:00Z", "time_invalid"),
+        ("?account=U0", "account_not_found"),
+        ("?cursor=x", "cursor_invalid"),
+        ("?from=2026-11-20", "validation_failed"),
+    ):
+        assert (await kept.http.get(f"{PATH}/gaps{asked}")).json()["code"] == code, asked
+    past = await kept.get(f"{PATH}/gaps", to="0001-01-02T00:00:00Z")
+    assert past["items"] == []
+
+
+async def test_an_account_that_never_had_a_snapshot_misses_none(
+    start: Start, settings: Settings, database: Database
+) -> None:
+    await seed(database, FIRST)
+    api = await start(settings, clock=Hand())
+    assert (await api.get(f"{PATH}/gaps"))["items"] == []

@@ -270,3 +270,44 @@ def test_an_estimate_that_is_off_is_told_and_is_no_failure() -> None:
     told = BrokerFound([total], [], [], [], [], [])
     assert not told.differs
     assert told._replace(totals=[total._replace(differing=2)]).differs
+
+
+OF_TOMORROW = """
+    INSERT INTO raw_payloads VALUES ('x', 1, '', now());
+    INSERT INTO imports (kind, name, sha256, status, trigger, stated_at, imported_at, report)
+    VALUES ('flex', 'a.xml', 'x', 'done', 'cli', now() + interval '3 days', now(), '{}')
+"""
+
+
+def test_what_the_rules_find_is_told_kept_as_an_issue_and_exit_code_5_until_it_is_known(
+    lk: Run, sql: Sql
+) -> None:
+    assert lk("validate").code == 0
+    sql(OF_TOMORROW)
+    said = lk("validate")
+    assert said.code == 5
+    assert "docs/reference/rules.md" in said.err
+    assert "future-date: Check the clocks" in said.out
+    told = {one["rule"]: one for one in lk("validate", "--json").data["rules"]}
+    (finding,) = told["future-date"]["findings"]
+    assert (told["future-date"]["severity"], finding["account"]) == ("error", None)
+    sql("UPDATE issues SET acknowledged_at = now(), acknowledged_by = 'me' WHERE rule = 'future-date'")
+    said = lk("validate")
+    assert (said.code, "import" in said.out) == (0, True)
+    sql("UPDATE imports SET stated_at = now()")
+    assert "future-date" not in lk("validate").out
+
+
+def test_warnings_are_told_and_are_no_failure(lk: Run) -> None:
+    said = lk("validate", "--account", ACCOUNT, "--since", "2026-11-01")
+    assert (said.code, "missing-commission" in said.out) == (0, True)
+    assert lk("validate", "--since", "yesterday").code == 2
+
+
+def test_the_rules_are_listed_without_a_database(lotkeeper: Run) -> None:
+    said = lotkeeper("validate", "rules")
+    assert said.code == 0
+    assert "account-value (error) Cash and positions" in said.out
+    assert "account_value_least = 1: in the base currency" in said.out
+    told = lotkeeper("validate", "rules", "--json").data
+    assert {"name", "title", "severity", "checks", "tolerances", "remedy"} == set(told[0])

@@ -11,6 +11,8 @@ from services.api.schemas.snapshots import (
     SnapshotCash,
     SnapshotDetail,
     SnapshotFailure,
+    SnapshotGap,
+    SnapshotGapPage,
     SnapshotPage,
     SnapshotPosition,
     SnapshotRate,
@@ -73,6 +75,21 @@ EXAMPLES: dict[type[Struct], Struct] = {
             ),
         ),
         cash=(SnapshotCash(currency="USD", cash="20482.11", at=_HOUR - timedelta(seconds=2)),),
+        freshness=_KEPT,
+    ),
+    SnapshotGapPage: SnapshotGapPage(
+        items=(
+            SnapshotGap(
+                account="U1234567",
+                first=_HOUR - timedelta(hours=9),
+                last=_HOUR - timedelta(hours=8),
+                hours=2,
+                reason="gateway_unreachable",
+            ),
+        ),
+        next_cursor=None,
+        since=_HOUR - timedelta(days=31),
+        until=_HOUR,
         freshness=_KEPT,
     ),
     SnapshotRunPage: SnapshotRunPage(
