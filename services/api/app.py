@@ -25,11 +25,13 @@ from services.api.paging import json_response
 from services.api.realized_totals import RealizedTotals
 from services.api.routers import (
     accounts,
+    allocation,
     cash,
     comparison,
     executions,
     health,
     imports,
+    instruments,
     lots,
     performance,
     positions,
@@ -117,6 +119,8 @@ def create_app(
         reconciliations,
         imports,
         snapshots,
+        instruments,
+        allocation,
         statements,
         sync,
         stream,

@@ -44,6 +44,7 @@ _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
 _LAST_NUMBER: Final = 2**63 - 1
 _Number = Annotated[int, msgspec.Meta(ge=1, le=_LAST_NUMBER)]
+_Conid = Annotated[int, msgspec.Meta(ge=-(2**63), le=_LAST_NUMBER)]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
@@ -114,6 +115,10 @@ class _SnapshotPlace(msgspec.Struct, tag="t", array_like=True):
     id: _Number
 
 
+class _ConidPlace(msgspec.Struct, tag="i", array_like=True):
+    conid: _Conid
+
+
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     list: Numbered
     id: _Number
@@ -132,6 +137,7 @@ _Place = (
     | _FlowPlace
     | _DifferencePlace
     | _SnapshotPlace
+    | _ConidPlace
     | _NumberPlace
 )
 _decode = msgspec.json.Decoder(_Place).decode
@@ -360,6 +366,26 @@ def snapshot_place(cursor: str | None) -> SnapshotKey | None:
     if not isinstance(place, _SnapshotPlace):
         raise _foreign()
     return SnapshotKey(place.asof_ts, place.id)
+
+
+def conid_cursor(conid: int) -> str:
+    """Where a page of instruments ended."""
+    return _write(_ConidPlace(conid))
+
+
+def conid_place(cursor: str | None) -> int | None:
+    """The conid a cursor of the list of instruments stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _ConidPlace):
+        raise _foreign()
+    return place.conid
+
+
+def is_conid(number: int) -> bool:
+    """Whether an instrument can have this number; ours are negative."""
+    return -_LAST_NUMBER <= number <= _LAST_NUMBER
 
 
 def number_cursor(of: Numbered, number: int) -> str:

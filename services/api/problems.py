@@ -35,6 +35,7 @@ TITLES = {
     "position_not_found": "Unknown position",
     "job_not_found": "Unknown job",
     "import_not_found": "Unknown import",
+    "instrument_not_found": "Unknown instrument",
     "file_too_large": "The file is too large",
     "file_empty": "There is no file",
     "too_many_files": "Other files are being handed in",

@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from services.api.schemas.examples import (
     accounts,
+    allocation,
     cash,
     imports,
+    instruments,
     performance,
     positions,
     realized,
@@ -18,8 +20,10 @@ from services.api.schemas.examples import (
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
+    | allocation.EXAMPLES
     | cash.EXAMPLES
     | imports.EXAMPLES
+    | instruments.EXAMPLES
     | performance.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
