@@ -11,6 +11,7 @@ from models.tables.accounts import (
 )
 from models.tables.delivery import dead_facts, inbox, inbox_trials, outbox
 from models.tables.executions import commission_reports, executions
+from models.tables.identity import global_instruments, instrument_mapping
 from models.tables.imports import (
     cash_balances,
     cash_flows,
@@ -75,10 +76,12 @@ __all__ = [
     "executions",
     "flex_fetches",
     "fx_rates",
+    "global_instruments",
     "imports",
     "inbox",
     "inbox_trials",
     "installation",
+    "instrument_mapping",
     "instruments",
     "issues",
     "jobs",

@@ -1,6 +1,6 @@
 from typing import get_args
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, func
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, func, text
 
 from core.domain.lots import CostMethod
 from models.types import BigInt, Bool, Instant, Int, Money, String, metadata, one_of
@@ -68,6 +68,8 @@ instruments = Table(
     Column("updated_at", Instant, nullable=False),
     CheckConstraint("multiplier > 0", name="multiplier_positive"),
     CheckConstraint("price_magnifier > 0", name="price_magnifier_positive"),
+    Index("ix_instruments_symbol", "symbol", "conid"),
+    Index("ix_instruments_isin", "isin", "conid", postgresql_where=text("isin <> ''")),
 )
 
 account_values = Table(

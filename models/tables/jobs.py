@@ -25,6 +25,9 @@ STATEMENTS = "statements"
 SWEEP = "sweep"
 """Going through everything; this and what follows is no account's: theirs is empty."""
 
+INSTRUMENTS = "instruments"
+"""Finding out what instruments are across brokers, where one has become known, or known better."""
+
 SAY_AGAIN = "say_again"
 """Asking the broker link again for what it has not answered."""
 

@@ -25,11 +25,13 @@ from services.api.paging import json_response
 from services.api.realized_totals import RealizedTotals
 from services.api.routers import (
     accounts,
+    allocation,
     cash,
     comparison,
     executions,
     health,
     imports,
+    instruments,
     issues,
     lots,
     performance,
@@ -118,6 +120,8 @@ def create_app(
         reconciliations,
         imports,
         snapshots,
+        instruments,
+        allocation,
         statements,
         issues,
         sync,

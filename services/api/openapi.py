@@ -8,12 +8,14 @@ from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from services.api.schemas.accounts import AccountPage, Summary
+from services.api.schemas.allocation import Allocation
 from services.api.schemas.cash import CashBalancePage, CashFlowPage, CurrencyRatePage
 from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
 from services.api.schemas.imports import ImportDetail, ImportPage, StatementDifferencePage
+from services.api.schemas.instruments import InstrumentDetail, InstrumentPage
 from services.api.schemas.issues import Acknowledgement, IssueDetail, IssuePage, RulePage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.performance import PerformancePage
@@ -35,6 +37,7 @@ Responses = dict[int | str, dict[str, Any]]
 ROOTS = (
     AccountPage,
     Acknowledgement,
+    Allocation,
     CashBalancePage,
     CashFlowPage,
     Credentials,
@@ -42,6 +45,8 @@ ROOTS = (
     DifferencePage,
     ImportDetail,
     ImportPage,
+    InstrumentDetail,
+    InstrumentPage,
     ExecutionPage,
     IssueDetail,
     IssuePage,

@@ -45,6 +45,7 @@ _Seq = Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
 LAST_NUMBER: Final = 2**63 - 1
 """No row has a higher number."""
 _Number = Annotated[int, msgspec.Meta(ge=1, le=LAST_NUMBER)]
+_Conid = Annotated[int, msgspec.Meta(ge=-(2**63), le=LAST_NUMBER)]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
@@ -120,6 +121,10 @@ class _GapPlace(msgspec.Struct, tag="g", array_like=True):
     account: _Text
 
 
+class _ConidPlace(msgspec.Struct, tag="i", array_like=True):
+    conid: _Conid
+
+
 class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     list: Numbered
     id: _Number
@@ -139,6 +144,7 @@ _Place = (
     | _DifferencePlace
     | _SnapshotPlace
     | _GapPlace
+    | _ConidPlace
     | _NumberPlace
 )
 _decode = msgspec.json.Decoder(_Place).decode
@@ -381,8 +387,28 @@ def gap_key(cursor: str | None) -> GapKey | None:
         return None
     place = _read(cursor)
     if not isinstance(place, _GapPlace):
-        raise _foreign()
+        raise cursor_foreign()
     return GapKey(place.first, place.account)
+
+
+def conid_cursor(conid: int) -> str:
+    """Where a page of instruments ended."""
+    return _write(_ConidPlace(conid))
+
+
+def conid_place(cursor: str | None) -> int | None:
+    """The conid a cursor of the list of instruments stands for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, _ConidPlace):
+        raise cursor_foreign()
+    return place.conid
+
+
+def is_conid(number: int) -> bool:
+    """Whether an instrument can have this number; ours are negative."""
+    return -LAST_NUMBER <= number <= LAST_NUMBER
 
 
 def number_cursor(of: Numbered, number: int) -> str:

@@ -36,6 +36,7 @@ TITLES = {
     "job_not_found": "Unknown job",
     "import_not_found": "Unknown import",
     "issue_not_found": "Unknown issue",
+    "instrument_not_found": "Unknown instrument",
     "file_too_large": "The file is too large",
     "file_empty": "There is no file",
     "too_many_files": "Other files are being handed in",

@@ -10,6 +10,7 @@ from core.errors import LotkeeperError
 from services.cli.dead_commands import dead
 from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
+from services.cli.instrument_commands import instruments
 from services.cli.ledger_commands import ledger, validate
 from services.cli.options import AsJson, OneAccount, WhichProfile
 
@@ -38,6 +39,7 @@ app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
 app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
+app.add_typer(instruments, name="instruments", rich_help_panel=HISTORY)
 
 
 def _print_version(wanted: bool) -> None:

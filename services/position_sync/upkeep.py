@@ -14,11 +14,13 @@ from core.events.requests import REQUESTS_KEPT, RequestEnvelope, ResyncRequested
 from core.process import again_and_again
 from core.settings import Settings
 from core.streams.port import StreamPort
-from models.queries.jobs import overdue, unanswered_resyncs
+from models.queries.identity import is_stale
+from models.queries.jobs import overdue, unanswered_resyncs, waiting
 from models.session import Database, is_passing
+from models.stores.identity import refresh_mapping
 from models.stores.jobs_coalesced import claim_turn, want
 from models.stores.statement_differences import accounts_not_compared_since
-from models.tables.jobs import RECONCILE, SAY_AGAIN, STATEMENTS, SWEEP
+from models.tables.jobs import CHANGE, INSTRUMENTS, RECONCILE, SAY_AGAIN, STATEMENTS, SWEEP
 from services.position_sync import metrics
 from services.position_sync.announce import publish_left_over
 from services.position_sync.horizon import put_at
@@ -67,6 +69,7 @@ class Upkeep:
                 self.compare_overdue,
                 self.compare_with_statements,
                 self.check_rules,
+                self.map_instruments,
                 self.publish,
                 self.say_again,
                 self.sweep_when_due,
@@ -104,6 +107,23 @@ class Upkeep:
         """Whether what is kept obeys the rules: once a night, and when somebody asks."""
         await check_when_due(self._database, self._settings)
 
+    async def map_instruments(self) -> None:
+        """What instruments are across brokers, when one became known or known better, whoever stored it."""
+        async with self._database.read() as reader:
+            if not await is_stale(reader):
+                return
+            # What failed is not asked for again: it is due later.
+            is_wanted = bool(await waiting(reader, INSTRUMENTS, [""]))
+        if not is_wanted:
+            async with self._database.write() as writer:
+                await want(writer, INSTRUMENTS, {"": CHANGE}, 0)
+
+        async def map_all(_: str) -> None:
+            async with self._database.write() as writer:
+                await refresh_mapping(writer, utc_now())
+
+        await work_off(self._database, INSTRUMENTS, "", map_all, settle_seconds=0)
+
     async def publish(self) -> None:
         """Changes that were committed by a worker that could not publish them."""
         metrics.OUTBOX_LEFT.inc(await publish_left_over(self._database, self._streams, self._settings))
@@ -111,13 +131,15 @@ class Upkeep:
     async def say_again(self) -> None:
         """Resyncs that were asked for while the broker link did not listen, or that went with Redis."""
         async with self._database.read() as reader:
-            waiting = await unanswered_resyncs(reader, age_seconds=_UNANSWERED_SECONDS, most=_MOST_AT_ONCE)
-        if not waiting or await self._is_behind():
+            unanswered = await unanswered_resyncs(reader, age_seconds=_UNANSWERED_SECONDS, most=_MOST_AT_ONCE)
+        if not unanswered or await self._is_behind():
             return
         async with self._database.write() as writer:
             if not await claim_turn(writer, SAY_AGAIN, every_seconds=_SAY_AGAIN_SECONDS):
                 return
-            requests = [ResyncRequested(job_id=str(one.id), requested_by=one.requested_by) for one in waiting]
+            requests = [
+                ResyncRequested(job_id=str(one.id), requested_by=one.requested_by) for one in unanswered
+            ]
             await self._streams.append(
                 self._settings.requests_stream,
                 [encode(RequestEnvelope(request=request)) for request in requests],

@@ -25,7 +25,7 @@ and only where a person looks on.
 EXIT_CODES = {
     0: "done; nothing is wrong",
     1: "failed; the sentence on standard error says why and what to do",
-    2: "asked wrongly: an unknown command, option, account, cost method, query or id",
+    2: "asked wrongly: an unknown command, option, account, cost method, query, instrument or id",
     3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process, "
     "IBKR's Flex service",
     4: "not yet: the Flex service still makes the statement, or was asked too often; try again later",

@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from models.queries.allocation import Grouping, allocation, latest_snapshots
 from models.queries.cash import BalanceKey, FlowKey, RateKey, balances_page, flows_page, rates_page
 from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
 from models.queries.differences import comparisons_page, differences_page
@@ -162,6 +163,13 @@ async def _snapshot(reader: Reader, _: object) -> object:
     return one is not None and all(await parts_of(reader, one))
 
 
+async def _held(reader: Reader, _: object) -> object:
+    groupings: tuple[Grouping, ...] = ("global_instrument", "asset_class", "currency", "country")
+    for by in groupings:
+        assert await allocation(reader, by, "U1", top=9), by
+    return await latest_snapshots(reader, None)
+
+
 async def _hours(reader: Reader, _: object) -> RunState | None:
     # Of whole months of a history that has them all; the figures for the metrics look at the last day.
     gaps = await snapshot_gaps(reader, account="U1", since=SINCE, until=UNTIL, limit=9)
@@ -200,6 +208,7 @@ ASKED: dict[str, Ask] = {
     "a snapshot": _snapshot,
     "runs of snapshots": lambda reader, _: runs_page(reader, after=15000, limit=101),
     "hours of snapshots": _hours,
+    "allocation": _held,
     "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
     "disposals": _disposals,
     "averages": averages_of,

@@ -14,9 +14,10 @@ import pytest
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
+from models.stores.identity import refresh_mapping
 from tests.services.api.conftest import QUICK, Api, Start
 from tests.services.api.kept import seed_snapshots
-from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, seed_comparisons, tick
+from tests.services.api.portfolio import AAPL, NOW, USD, beat, mark, position_id, seed_comparisons, tick
 from tests.services.api.stated import seed_statements
 
 FILES = Path(__file__).parents[2] / "data" / "contract"
@@ -45,6 +46,10 @@ REPLIES = {
     "snapshots": "/api/v1/snapshots",
     "snapshot": "/api/v1/snapshots/3",
     "snapshot-runs": "/api/v1/snapshots/runs",
+    "instruments": "/api/v1/instruments",
+    "instrument": f"/api/v1/instruments/{AAPL}",
+    "allocation": "/api/v1/allocation",
+    "allocation-by-currency": "/api/v1/allocation?by=currency",
     "cash-balances": "/api/v1/cash/balances",
     "cash-flows": "/api/v1/cash/flows",
     "cash-rates": "/api/v1/cash/rates",
@@ -66,6 +71,8 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     await seed_comparisons(seeded)
     await seed_statements(seeded)
     await seed_snapshots(seeded)
+    async with seeded.write() as writer:
+        await refresh_mapping(writer, NOW)
 
     def clock() -> datetime:
         return AT

@@ -72,6 +72,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_position_events_untraded",
     "ix_commission_reports_received_at",
     "ix_jobs_unfinished",
+    "ix_instruments_symbol",
 )  # and those that go with their columns
 
 
@@ -85,12 +86,19 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
     async with database.write() as connection:
         # The first version told nothing of corrections.
         await connection.execute(text("DELETE FROM position_events WHERE type = 'corrected'"))
+        await connection.execute(
+            text(
+                "DROP VIEW asset_allocation_by_global_instrument, positions_history, "
+                "daily_portfolio_value, latest_snapshot_per_broker_account"
+            )
+        )
         for table, columns in ADDED_SINCE_THE_FIRST.items():
             for column in columns:
                 await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         await connection.execute(
             text(
-                "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
+                "DROP TABLE instrument_mapping, global_instruments, "
+                "lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
                 "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
                 "performance_renewals, "
                 "statement_differences, statement_comparisons, issues, rule_checks, "

@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from services.api.schemas.examples import (
     accounts,
+    allocation,
     cash,
     imports,
+    instruments,
     issues,
     performance,
     positions,
@@ -19,9 +21,11 @@ from services.api.schemas.examples import (
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
+    | allocation.EXAMPLES
     | cash.EXAMPLES
     | imports.EXAMPLES
     | issues.EXAMPLES
+    | instruments.EXAMPLES
     | performance.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
