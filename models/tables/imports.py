@@ -254,6 +254,13 @@ fx_rates = _told(
     comment="rates at the end of a day, as statements state them, or as the broker told them for a snapshot",
 )
 
+# Those told nearest to a moment.
+Index(
+    "ix_fx_rates_at",
+    *(fx_rates.c.currency, fx_rates.c.into_currency, fx_rates.c.at),
+    postgresql_where=text("source = 'snapshot'"),
+)
+
 stated_values = _brought(
     "stated_values",
     Column("account", String, primary_key=True),
@@ -266,6 +273,7 @@ stated_values = _brought(
     Column("bonds", Money),
     Column("funds", Money),
     Column("accruals", Money),
+    Column("dividend_accruals", Money, comment="of accruals those of dividends; null: not stated"),
     Column("other", Money, comment="what is none of the parts before"),
     Column("gross", Money, comment="of all holdings, shorts taken as positive; null: not stated"),
     comment="what an account was worth at the end of a day, as statements state it",

@@ -1,0 +1,32 @@
+"""attribution
+
+Revision ID: 0015
+Revises: 0012
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "stated_values",
+        sa.Column(
+            "dividend_accruals",
+            sa.Numeric(),
+            nullable=True,
+            comment="of accruals those of dividends; null: not stated",
+        ),
+    )
+    op.create_index(
+        "ix_fx_rates_at",
+        "fx_rates",
+        ["currency", "into_currency", "at"],
+        unique=False,
+        postgresql_where=sa.text("source = 'snapshot'"),
+    )
