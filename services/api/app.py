@@ -25,6 +25,7 @@ from services.api.paging import json_response
 from services.api.realized_totals import RealizedTotals
 from services.api.routers import (
     accounts,
+    attribution,
     cash,
     comparison,
     executions,
@@ -112,6 +113,7 @@ def create_app(
         executions,
         realized,
         statistics,
+        attribution,
         performance,
         cash,
         reconciliations,

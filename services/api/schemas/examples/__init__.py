@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from services.api.schemas.examples import (
     accounts,
+    attribution,
     cash,
     imports,
     performance,
@@ -18,6 +19,7 @@ from services.api.schemas.examples import (
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
+    | attribution.EXAMPLES
     | cash.EXAMPLES
     | imports.EXAMPLES
     | performance.EXAMPLES
