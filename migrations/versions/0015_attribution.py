@@ -30,3 +30,17 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("source = 'snapshot'"),
     )
+    op.create_index(
+        "ix_position_events_adjusted",
+        "position_events",
+        ["executed_at", "position_id"],
+        unique=False,
+        postgresql_where=sa.text("type = 'adjusted'"),
+    )
+    op.create_index(
+        "ix_cash_balances_starts_on",
+        "cash_balances",
+        ["account", "starts_on"],
+        unique=False,
+        postgresql_where=sa.text("starting_cash IS NOT NULL"),
+    )

@@ -245,6 +245,13 @@ cash_balances = _told(
     comment="cash at the end of a day, as statements state it, or as the broker told it for a snapshot",
 )
 
+# What there was before a statement's first day is what there was at the end of the day before.
+Index(
+    "ix_cash_balances_starts_on",
+    *(cash_balances.c.account, cash_balances.c.starts_on),
+    postgresql_where=text("starting_cash IS NOT NULL"),
+)
+
 fx_rates = _told(
     "fx_rates",
     Column("currency", String, nullable=False),

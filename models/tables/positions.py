@@ -189,6 +189,12 @@ position_events = Table(
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     CheckConstraint("(type = 'corrected') = (replaced_quantity IS NOT NULL)", name="corrected"),
     Index("ix_position_events_exec_id", "exec_id"),
+    # Few of many: what changed holdings without a trade.
+    Index(
+        "ix_position_events_adjusted",
+        *("executed_at", "position_id"),
+        postgresql_where=text("type = 'adjusted'"),
+    ),
     Index(
         "ix_position_events_uncertain",
         "position_id",

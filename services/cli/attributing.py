@@ -8,6 +8,7 @@ import typer
 
 from core.clock import utc_now
 from core.domain.measures.itemized import Grouping
+from core.domain.snapshots import AHEAD
 from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.queries.attribution.account import Refusal, gain_between
@@ -51,7 +52,7 @@ def run(
         LotkeeperError: as ``on_database``.
     """
     start = None if since is None else _time(since, "--from", first=True)
-    end = utc_now() if until is None else _time(until, "--to", first=False)
+    end = utc_now() + AHEAD if until is None else _time(until, "--to", first=False)
     if start is not None and start >= end:
         raise WrongTimeError("--from must be before --to.")
 

@@ -37,17 +37,19 @@ _stated = text(
     f"ORDER BY c.starts_on DESC, {NEWEST_FIRST} LIMIT 1) c) u ORDER BY day DESC, rank LIMIT 1"
 )
 _first = text(
-    "SELECT (SELECT min(s.asof_ts) FROM snapshots s WHERE s.account = :account) AS snapshot, "  # noqa: S608 - as above
-    "least((SELECT min(m.day) FROM performance_metrics m WHERE m.account = :account "
-    "AND m.resolution = 'day' AND m.source = 'statement'), (SELECT min(c.starts_on) - 1 "
-    f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account)) AS day"
+    "SELECT (SELECT s.asof_ts FROM snapshots s WHERE s.account = :account ORDER BY s.account, s.asof_ts "  # noqa: S608 - as above
+    "LIMIT 1) AS snapshot, least((SELECT m.day FROM performance_metrics m WHERE m.account = :account "
+    "AND m.resolution = 'day' AND m.source = 'statement' ORDER BY m.ts LIMIT 1), (SELECT c.starts_on - 1 "
+    f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account ORDER BY c.starts_on LIMIT 1)) "
+    "AS day"
 )
 # A segment of an account (futures at another of the broker's companies) is named by a letter behind its id,
 # and what it holds and has in cash is told with the account's, unless its cash is told apart.
 _accounts = text(
     "SELECT o.account FROM broker_accounts o WHERE o.account = :account OR (left(o.account, -1) = :account "
-    "AND right(o.account, 1) ~ '[A-Z]' AND NOT EXISTS (SELECT FROM cash_balances k "
-    "WHERE k.account = o.account AND k.import_id IS NOT NULL)) ORDER BY 1"
+    "AND right(o.account, 1) ~ '[A-Z]' AND (SELECT k.currency FROM cash_balances k "
+    "WHERE k.account = o.account AND k.import_id IS NOT NULL ORDER BY k.account, k.currency LIMIT 1) "
+    "IS NULL) ORDER BY 1"
 )
 _snapshot_holdings = text(
     "SELECT p.conid, p.quantity, p.market_value FROM snapshot_positions p JOIN instruments n USING (conid) "  # noqa: S608 - as above

@@ -30,14 +30,15 @@ _WITHIN = (
 )
 _BY_TIME = DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")
 _ADJUSTED_ON = DAY_BY_TIME.format(at="v.executed_at", sec_type="n.sec_type")
-_COVERED = (
-    f"EXISTS (SELECT FROM stated_periods p {STANDING.format('p')} WHERE p.account = {{0}}.account "
-    "AND p.complete AND p.starts_at <= {0}.executed_at AND p.ends_at > {0}.executed_at)"
-)
 # What a statement says of a day matters near the ends alone. A currency trade is in no book: a statement
 # tells of it as two flows, and until one does it is known from the broker's word alone.
 _DONE = f"""
-    WITH done AS MATERIALIZED (
+    WITH covered AS (
+        SELECT range_agg(tstzrange(p.starts_at, p.ends_at)) AS times
+        FROM stated_periods p {STANDING.format("p")}
+        WHERE p.account = ANY(:accounts) AND p.complete AND p.starts_at <= :last AND p.ends_at >= :first
+    ),
+    done AS MATERIALIZED (
         SELECT e.exec_id, e.conid, n.currency, n.symbol, n.sec_type, e.executed_at AS at,
             CASE e.side WHEN 'BOT' THEN e.quantity ELSE -e.quantity END AS quantity, e.price,
             n.multiplier / n.price_magnifier AS points, e.corrected_by IS NULL AND e.quantity <> 0 AS counts,
@@ -52,10 +53,14 @@ _DONE = f"""
             ORDER BY {NEWEST_FIRST} LIMIT 1
         ) t ON true
         WHERE e.account = ANY(:accounts) AND {_NEAR.format("e.executed_at")} AND n.sec_type <> 'BAG'
-            AND (n.sec_type <> 'CASH' OR NOT {_COVERED.format("e")})
+            AND (n.sec_type <> 'CASH' OR NOT coalesce((SELECT times FROM covered) @> e.executed_at, false))
     )
 """  # noqa: S608 - constants of this program's own
-_HOUR = "CASE WHEN {0} = :base THEN NULL ELSE date_trunc('hour', d.at) + interval '30 minutes' END"
+# Both currencies of a pair need a rate, but for the base one.
+_HOUR = (
+    "CASE WHEN {0} = :base AND d.sec_type <> 'CASH' THEN NULL "
+    "ELSE date_trunc('hour', d.at) + interval '30 minutes' END"
+)
 _trades = text(
     f"{_DONE} "  # noqa: S608 - as above
     f"SELECT d.conid, d.currency, d.symbol, d.sec_type, {_HOUR.format('d.currency')} AS at, "

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from core.domain.measures.itemized import Grouping
+from core.domain.snapshots import AHEAD
 from models.queries.attribution.account import Refusal, gain_between
 from services.api.attribution import sentence_of, told_of
 from services.api.context import Shared
@@ -38,7 +39,7 @@ async def attribution(
 ) -> Response:
     """By price, dividends, interest, fees and FX, which with what is unexplained sum to the gain exactly."""
     context.known_account(account)
-    end = until or context.clock()
+    end = until or context.clock() + AHEAD
     if since is not None and since >= end:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "time_invalid", "from must be before to.")
     async with context.database.read_one_moment() as reader:

@@ -71,6 +71,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_executions_received_at",
     "ix_commission_reports_received_at",
     "ix_jobs_unfinished",
+    "ix_position_events_adjusted",
 )  # and those that go with their columns
 
 

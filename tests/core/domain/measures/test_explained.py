@@ -259,3 +259,35 @@ def test_items_stand_by_the_size_of_their_total() -> None:
     assert [item.key for item in itemized(found, "kind")] == ["fees", "dividends", "interest"]
     assert [item.key for item in itemized(found, "instrument")] == ["CASH.USD", "1"]
     assert [item.key for item in itemized(found, "asset_class")] == ["CASH", "STK"]
+
+
+def test_what_closed_futures_gained_is_in_cash() -> None:
+    rate = Decimal(2)
+    moves = [Move(Decimal(1), Decimal(1000), ZERO, rate), Move(Decimal(-1), Decimal(-1100), ZERO, rate)]
+    nothing = Worth(ZERO, ZERO)
+    holding = Holding(DAX.conid, "FUT", "EUR", nothing, nothing, moves)
+    before = End(ZERO, {"EUR": rate}, {"EUR": ZERO})
+    after = End(Decimal(200), {"EUR": rate}, {"EUR": Decimal(100)})
+    found = explain(BASE, before, after, [holding], [])
+    assert (found.attribution.unexplained, found.unclassified) == (0, ())
+    # A snapshot's cash has it once the broker settles.
+    late = explain(BASE, before, after._replace(cash={"EUR": ZERO}, settled=False), [holding], [])
+    assert (late.attribution.unexplained, late.unclassified) == (0, ())
+
+
+def test_what_came_for_a_merged_share_goes_on_with_what_was_put_into_that() -> None:
+    """Bought for 100, worth 80 when it left for the new one and 5 in cash, which came to 90."""
+    nothing, rate = Worth(ZERO, ZERO), Decimal(2)
+    left = [
+        Move(Decimal(10), Decimal(100), Decimal(-100), rate),
+        Move(Decimal(-10), Decimal(-5), Decimal(5), rate),
+    ]
+    came = [Move(Decimal(20), ZERO, ZERO, rate)]
+    held = {
+        RHEIN.conid: Holding(RHEIN.conid, "STK", "EUR", nothing, nothing, left),
+        MERGED.conid: Holding(MERGED.conid, "STK", "EUR", nothing, Worth(Decimal(20), Decimal(90)), came),
+    }
+    ends = End(ZERO, {"EUR": rate}), End(ZERO, {"EUR": rate})
+    found = explain(BASE, *ends, handed_on(held, [Replaced(RHEIN.conid, MERGED.conid, rate)]).values(), [])
+    prices = {part.conid: part.amount for part in found.attribution.parts if part.kind == "price"}
+    assert prices == {RHEIN.conid: 0, MERGED.conid: (90 - 95) * 2}

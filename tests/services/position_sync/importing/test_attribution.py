@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.attribution.account import Refusal, Stored, gain_between
 from models.queries.attribution.ends import end_of
+from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
@@ -222,9 +224,77 @@ async def test_three_years_of_the_simulated_broker_are_explained_to_the_cent(
 async def _charged_for_open_futures(database: Database, account: str, stored: Stored) -> Decimal:
     query = text(
         "SELECT n.currency, l.remaining_commission AS amount FROM positions p "
-        "JOIN instruments n USING (conid) JOIN lots l ON l.position_id = p.id WHERE p.account = :account AND n.sec_type = 'FUT'"
+        "JOIN instruments n USING (conid) JOIN lots l ON l.position_id = p.id "
+        "WHERE p.account = :account AND n.sec_type = 'FUT'"
     )
     end = stored._end(stored.until, stored.stocks[1])
     async with database.read() as reader:
         rows = (await reader.execute(query, {"account": account})).all()
     return sum((row.amount * end.rates.get(row.currency, Decimal(1)) for row in rows), Decimal(0))
+
+
+async def test_an_option_that_delivers_a_future_leaves_its_worth_there(
+    bring: Import, database: Database
+) -> None:
+    """Worth 400, exercised at 90 while the future stood at 94, which rose to 97; 2 were charged for it."""
+    option = Instrument(
+        conid=21,
+        symbol="CL",
+        sec_type="FOP",
+        currency="USD",
+        multiplier=Decimal(100),
+        strike=Decimal(90),
+        right="C",
+    )
+    future = Instrument(conid=22, symbol="CL", sec_type="FUT", currency="USD", multiplier=Decimal(100))
+    about = {"at": moment_of(on(1), time(16)), "cause": "exercise_or_assignment", "group": "22 then"}
+
+    def held(day: int, instrument: Instrument, mark: str) -> StatedPosition:
+        at = held_at(on(day), instrument.sec_type)
+        price = {"mark_price": Decimal(mark), "cost": Decimal(300)}
+        return StatedPosition(**said(), instrument=instrument, as_of=at, quantity=Decimal(1), **price)
+
+    await bring(
+        StatedAccount(**said(), base_currency=BASE),
+        *(StatedInventory(**said(), as_of=on(day)) for day in (0, 1)),
+        *(
+            StatedValue(**said(), as_of=on(day), net_liquidation=Decimal(value), currency=BASE)
+            for day, value in ((0, 1400), (1, 1698))
+        ),
+        *(
+            StatedBalance(**said(), as_of=on(day), currency=BASE, cash=Decimal(cash))
+            for day, cash in ((0, 1000), (1, 1698))
+        ),
+        held(0, option, "4"),
+        held(1, future, "97"),
+        StatedEvent(**said(), instrument=option, quantity=Decimal(-1), carried=True, event_id="1", **about),
+        StatedEvent(
+            **said(),
+            instrument=future,
+            quantity=Decimal(1),
+            price=Decimal(93),
+            cash=Decimal(-2),
+            event_id="2",
+            **about,
+        ),
+    )
+    found = (await gain(database, end_of(on(0)), end_of(on(1)))).explained()
+    parts = {(part.kind, part.conid): part.amount for part in found.attribution.parts}
+    assert parts == {("price", 21): -400, ("price", 22): 700, ("fees", 22): -2}
+    assert (found.attribution.unexplained, found.unknown) == (0, ())
+
+
+RECORDED = Path(__file__).parents[3] / "data" / "flex-ib-flex-reader"
+
+
+@pytest.mark.parametrize("name", ["CL_flip_close_open.xml", "StatementOfFunds.xml", "TestForCoding.xml"])
+async def test_a_statement_without_a_value_of_the_account_explains_nothing(
+    database: Database, streams: RedisStreams, settings: Settings, name: str
+) -> None:
+    file = Source(RECORDED / name, "flex", FlexFile, name)
+    await run_import(database, streams, settings, file, trigger="cli", dry_run=False)
+    async with database.read() as reader:
+        accounts = sorted(await cost_methods(reader))
+        found = [await gain_between(reader, one, None, end_of(date(2026, 1, 1))) for one in accounts]
+    assert accounts
+    assert found == [Refusal("value_not_known")] * len(accounts)
