@@ -236,17 +236,17 @@ async def _charged_for_open_futures(database: Database, account: str, stored: St
 async def test_an_option_that_delivers_a_future_leaves_its_worth_there(
     bring: Import, database: Database
 ) -> None:
-    """Worth 400, exercised at 90 while the future stood at 94, which rose to 97; 2 were charged for it."""
+    """Worth 400, exercised at 90, the future rose to 97; 2 were charged. The rate was 1, then 2, and is 3."""
     option = Instrument(
         conid=21,
         symbol="CL",
         sec_type="FOP",
-        currency="USD",
+        currency="EUR",
         multiplier=Decimal(100),
         strike=Decimal(90),
         right="C",
     )
-    future = Instrument(conid=22, symbol="CL", sec_type="FUT", currency="USD", multiplier=Decimal(100))
+    future = Instrument(conid=22, symbol="CL", sec_type="FUT", currency="EUR", multiplier=Decimal(100))
     about = {"at": moment_of(on(1), time(16)), "cause": "exercise_or_assignment", "group": "22 then"}
 
     def held(day: int, instrument: Instrument, mark: str) -> StatedPosition:
@@ -256,17 +256,23 @@ async def test_an_option_that_delivers_a_future_leaves_its_worth_there(
 
     await bring(
         StatedAccount(**said(), base_currency=BASE),
-        *(StatedInventory(**said(), as_of=on(day)) for day in (0, 1)),
+        *(StatedInventory(**said(), as_of=on(day)) for day in (0, 2)),
+        *(
+            StatedRate(
+                line=1, section="Rate", as_of=on(day), currency="EUR", into=BASE, rate=Decimal(day + 1)
+            )
+            for day in range(3)
+        ),
         *(
             StatedValue(**said(), as_of=on(day), net_liquidation=Decimal(value), currency=BASE)
-            for day, value in ((0, 1400), (1, 1698))
+            for day, value in ((0, 1400), (2, 5094))
         ),
         *(
-            StatedBalance(**said(), as_of=on(day), currency=BASE, cash=Decimal(cash))
-            for day, cash in ((0, 1000), (1, 1698))
+            StatedBalance(**said(), as_of=on(day), currency="EUR", cash=Decimal(cash))
+            for day, cash in ((0, 1000), (2, 1698))
         ),
         held(0, option, "4"),
-        held(1, future, "97"),
+        held(2, future, "97"),
         StatedEvent(**said(), instrument=option, quantity=Decimal(-1), carried=True, event_id="1", **about),
         StatedEvent(
             **said(),
@@ -278,10 +284,36 @@ async def test_an_option_that_delivers_a_future_leaves_its_worth_there(
             **about,
         ),
     )
-    found = (await gain(database, end_of(on(0)), end_of(on(1)))).explained()
+    found = (await gain(database, end_of(on(0)), end_of(on(2)))).explained()
     parts = {(part.kind, part.conid): part.amount for part in found.attribution.parts}
-    assert parts == {("price", 21): -400, ("price", 22): 700, ("fees", 22): -2}
+    assert parts == {
+        ("price", 21): -1200,
+        ("fx", 21): 800,
+        ("price", 22): 2100,
+        ("fees", 22): -4,
+        ("fx", None): 2000 - 2,
+    }
     assert (found.attribution.unexplained, found.unknown) == (0, ())
+
+
+async def test_what_statements_tell_as_accrued_is_earned_before_it_is_paid(
+    bring: Import, database: Database
+) -> None:
+    def worth(day: int, value: str, accruals: str, dividends: str | None) -> StatedValue:
+        told = {"net_liquidation": Decimal(value), "accruals": Decimal(accruals), "currency": BASE}
+        of_them = None if dividends is None else Decimal(dividends)
+        return StatedValue(**said(), as_of=on(day), dividend_accruals=of_them, **told)
+
+    await bring(
+        worth(0, "110", "10", "7"), worth(1, "112", "5", "0"), flow(1, 1, "dividend", Decimal(7), BASE)
+    )
+    found = (await gain(database, end_of(on(0)), end_of(on(1)))).explained().attribution
+    assert {item.key: item.total for item in itemized(found, "kind")} == {"interest": 2, "dividends": 0}
+    assert found.unexplained == 0
+    # Of what is told as a sum nobody knows what it is of.
+    await bring(worth(2, "120", "13", None), name="b.xml")
+    found = (await gain(database, end_of(on(1)), end_of(on(2)))).explained().attribution
+    assert (found.parts, found.unexplained) == ((), 8)
 
 
 RECORDED = Path(__file__).parents[3] / "data" / "flex-ib-flex-reader"
