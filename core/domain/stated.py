@@ -260,6 +260,7 @@ class StatedBalance(Stated, frozen=True, kw_only=True):
 class StatedValue(Stated, frozen=True, kw_only=True):
     """What an account was worth at the end of a day, in its base currency.
 
+    ``accruals`` are what was earned or owed and not paid yet, interest and, of it, ``dividend_accruals``.
     ``other`` is what is neither cash nor any of the parts beside it. ``gross`` is the value of all holdings,
     what is sold short taken as positive.
     """
@@ -274,6 +275,7 @@ class StatedValue(Stated, frozen=True, kw_only=True):
     bonds: Decimal | None = None
     funds: Decimal | None = None
     accruals: Decimal | None = None
+    dividend_accruals: Decimal | None = None
     other: Decimal | None = None
     gross: Decimal | None = None
 

@@ -139,7 +139,7 @@ BROUGHT: Mapping[str, _Brought] = {
             ("account", "as_of"),
             (
                 *("currency", "net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
-                *("other", "gross"),
+                *("dividend_accruals", "other", "gross"),
             ),
         ),
         _Brought(
@@ -336,7 +336,7 @@ def _row_of_account(
             return "stated_values", (
                 *(record.line, record.account, record.as_of, record.currency, record.net_liquidation),
                 *(record.cash, record.stock, record.options, record.bonds, record.funds, record.accruals),
-                *(record.other, record.gross),
+                *(record.dividend_accruals, record.other, record.gross),
             )
         case StatedChange():
             return "stated_changes", (

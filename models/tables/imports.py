@@ -248,6 +248,13 @@ cash_balances = _told(
     comment="cash at the end of a day, as statements state it, or as the broker told it for a snapshot",
 )
 
+# What there was before a statement's first day is what there was at the end of the day before.
+Index(
+    "ix_cash_balances_starts_on",
+    *(cash_balances.c.account, cash_balances.c.starts_on),
+    postgresql_where=text("starting_cash IS NOT NULL"),
+)
+
 fx_rates = _told(
     "fx_rates",
     Column("currency", String, nullable=False),
@@ -255,6 +262,13 @@ fx_rates = _told(
     Column("rate", Money, nullable=False, comment="what one unit of currency was worth in into_currency"),
     keys=("currency", "into_currency"),
     comment="rates at the end of a day, as statements state them, or as the broker told them for a snapshot",
+)
+
+# Those told nearest to a moment.
+Index(
+    "ix_fx_rates_at",
+    *(fx_rates.c.currency, fx_rates.c.into_currency, fx_rates.c.at),
+    postgresql_where=text("source = 'snapshot'"),
 )
 
 stated_values = _brought(
@@ -269,6 +283,7 @@ stated_values = _brought(
     Column("bonds", Money),
     Column("funds", Money),
     Column("accruals", Money),
+    Column("dividend_accruals", Money, comment="of accruals those of dividends; null: not stated"),
     Column("other", Money, comment="what is none of the parts before"),
     Column("gross", Money, comment="of all holdings, shorts taken as positive; null: not stated"),
     comment="what an account was worth at the end of a day, as statements state it",

@@ -191,6 +191,12 @@ position_events = Table(
     Index("ix_position_events_exec_id", "exec_id"),
     # Holdings that changed without a trade.
     Index("ix_position_events_untraded", "executed_at", postgresql_where=text("exec_id IS NULL")),
+    # Few of many: what changed holdings without a trade.
+    Index(
+        "ix_position_events_adjusted",
+        *("executed_at", "position_id"),
+        postgresql_where=text("type = 'adjusted'"),
+    ),
     Index(
         "ix_position_events_uncertain",
         "position_id",

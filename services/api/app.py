@@ -26,6 +26,7 @@ from services.api.realized_totals import RealizedTotals
 from services.api.routers import (
     accounts,
     allocation,
+    attribution,
     cash,
     comparison,
     executions,
@@ -115,6 +116,7 @@ def create_app(
         executions,
         realized,
         statistics,
+        attribution,
         performance,
         cash,
         reconciliations,

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from services.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from services.api.schemas.accounts import AccountPage, Summary
 from services.api.schemas.allocation import Allocation
+from services.api.schemas.attribution import Attribution
 from services.api.schemas.cash import CashBalancePage, CashFlowPage, CurrencyRatePage
 from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
@@ -38,6 +39,7 @@ ROOTS = (
     AccountPage,
     Acknowledgement,
     Allocation,
+    Attribution,
     CashBalancePage,
     CashFlowPage,
     Credentials,
@@ -81,6 +83,7 @@ _CODES = {
     403: "cross_site",
     404: "not_found",
     408: "file_stalled",
+    409: "nothing_between",
     413: "file_too_large",
     421: "host_not_allowed",
     422: "validation_failed",

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -166,6 +166,32 @@ def resync(
     from services.cli.asking import ask_for_resync  # noqa: PLC0415 - takes a while, not needed for help
 
     ask_for_resync(profile, wait_seconds=timeout if wait else None, as_json=as_json)
+
+
+@app.command(rich_help_panel=HISTORY)
+def attribution(
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Which one. [default: the only one]")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="From the value told last by then. [default: the first]"),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="To the value told last by then. [default: the last]"),
+    ] = None,
+    by: Annotated[
+        Literal["instrument", "asset_class", "currency", "kind"],
+        typer.Option("--by", help="What is told apart: instrument, asset_class, currency or kind."),
+    ] = "instrument",
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where an account's gain came from. A TIME is a day, or a time with its zone."""
+    from services.cli.attributing import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account, since, until, by, as_json=as_json)
 
 
 @app.command(rich_help_panel=HISTORY)

@@ -247,7 +247,7 @@ _FIGURES: Final[dict[type, tuple[str, ...]]] = {
     ),
     StatedValue: (
         *("net_liquidation", "cash", "stock", "options", "bonds", "funds", "accruals"),
-        *("other", "gross"),
+        *("dividend_accruals", "other", "gross"),
     ),
     StatedChange: ("starting", "ending", "contribution", "gain", "twr"),
     StatedRate: ("rate",),

@@ -72,6 +72,7 @@ class Values:
             bonds=row.bonds,
             funds=row.funds,
             accruals=_sum(row.interest_accruals, row.dividend_accruals),
+            dividend_accruals=row.dividend_accruals,
             other=parts.other_assets(row),
             gross=parts.gross_value(row),
         )

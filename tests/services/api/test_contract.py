@@ -43,6 +43,7 @@ REPLIES = {
     "reconciliations": "/api/v1/reconciliations",
     "differences": "/api/v1/reconciliations/differences?status=all",
     "performance": "/api/v1/performance",
+    "attribution": f"/api/v1/performance/attribution?account={USD}",
     "snapshots": "/api/v1/snapshots",
     "snapshot": "/api/v1/snapshots/3",
     "snapshot-runs": "/api/v1/snapshots/runs",

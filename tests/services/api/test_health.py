@@ -89,6 +89,7 @@ async def test_the_openapi_document_describes_every_route_with_examples(api: Api
         "/api/v1/reconciliations",
         "/api/v1/reconciliations/differences",
         "/api/v1/performance",
+        "/api/v1/performance/attribution",
         "/api/v1/cash/balances",
         "/api/v1/cash/flows",
         "/api/v1/cash/rates",

@@ -73,6 +73,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_commission_reports_received_at",
     "ix_jobs_unfinished",
     "ix_instruments_symbol",
+    "ix_position_events_adjusted",
 )  # and those that go with their columns
 
 

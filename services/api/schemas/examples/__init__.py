@@ -7,6 +7,7 @@ from msgspec import Struct
 from services.api.schemas.examples import (
     accounts,
     allocation,
+    attribution,
     cash,
     imports,
     instruments,
@@ -22,6 +23,7 @@ from services.api.schemas.examples import (
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
     | allocation.EXAMPLES
+    | attribution.EXAMPLES
     | cash.EXAMPLES
     | imports.EXAMPLES
     | issues.EXAMPLES

@@ -278,14 +278,14 @@ def equity(**changed: str) -> str:
 def test_a_value_is_in_the_base_currency_if_that_is_known() -> None:
     (value,) = all_of(StatedValue, stated(equity()))
     assert (value.net_liquidation, value.cash, value.stock, value.accruals) == (92, 50, 40, 2)
-    assert (value.currency, value.options) == (None, None)
+    assert (value.currency, value.options, value.dividend_accruals) == (None, None, 3)
     (value,) = all_of(
         StatedValue,
         stated(element("AccountInformation", accountId="U1", currency="EUR"), equity(interestAccruals="")),
     )
     assert (value.currency, value.accruals) == ("EUR", 3)
     (value,) = all_of(StatedValue, stated(equity(currency="CHF", interestAccruals="", dividendAccruals="")))
-    assert (value.currency, value.accruals) == ("CHF", None)
+    assert (value.currency, value.accruals, value.dividend_accruals) == ("CHF", None, None)
 
 
 @pytest.mark.parametrize(
