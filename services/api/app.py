@@ -41,6 +41,7 @@ from services.api.routers import (
     statistics,
     stream,
     sync,
+    valuation,
 )
 from services.api.schemas.common import encode
 from services.api.security.auth import Authenticator
@@ -117,6 +118,7 @@ def create_app(
         reconciliations,
         imports,
         snapshots,
+        valuation,
         statements,
         sync,
         stream,

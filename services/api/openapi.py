@@ -23,6 +23,7 @@ from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.snapshots import SnapshotDetail, SnapshotPage, SnapshotRunPage
 from services.api.schemas.statistics import StatisticsPage
 from services.api.schemas.sync import JobAnswer, SyncReport
+from services.api.schemas.valuation import ValuationReport
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -56,6 +57,7 @@ ROOTS = (
     StatisticsPage,
     Summary,
     SyncReport,
+    ValuationReport,
 )
 REF = "#/components/schemas/{name}"
 

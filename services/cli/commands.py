@@ -177,6 +177,25 @@ def snapshot(account: OneAccount = None, profile: WhichProfile = None, as_json: 
     run(profile, account, as_json=as_json)
 
 
+@app.command(rich_help_panel=HISTORY)
+def valuation(
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACCOUNT", help="Only this account; several times for several. [default: all]"),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As 2026-11-20 (its end) or 2026-11-20T15:30:00Z. [default: now]"),
+    ] = None,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what accounts were worth at any moment: what was held then, at the nearest marks and their age."""
+    from services.cli.valuing import run  # noqa: PLC0415 - takes a while, not needed for help
+
+    run(profile, account or [], as_of, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; an expected failure is one sentence on stderr and its exit code."""
     try:

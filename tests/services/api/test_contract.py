@@ -45,6 +45,7 @@ REPLIES = {
     "snapshots": "/api/v1/snapshots",
     "snapshot": "/api/v1/snapshots/3",
     "snapshot-runs": "/api/v1/snapshots/runs",
+    "valuation": "/api/v1/valuation?as_of=2026-11-20T13:30:00Z",
     "cash-balances": "/api/v1/cash/balances",
     "cash-flows": "/api/v1/cash/flows",
     "cash-rates": "/api/v1/cash/rates",

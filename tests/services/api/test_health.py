@@ -98,6 +98,7 @@ async def test_the_openapi_document_describes_every_route_with_examples(api: Api
         "/api/v1/snapshots",
         "/api/v1/snapshots/runs",
         "/api/v1/snapshots/{snapshot_id}",
+        "/api/v1/valuation",
         "/api/v1/statistics",
         "/api/v1/sync",
         "/api/v1/sync/resync",

@@ -14,6 +14,7 @@ from services.api.schemas.examples import (
     reconciliations,
     snapshots,
     sync,
+    valuation,
 )
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
@@ -26,4 +27,5 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | reconciliations.EXAMPLES
     | snapshots.EXAMPLES
     | sync.EXAMPLES
+    | valuation.EXAMPLES
 )
