@@ -126,6 +126,18 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="marks and values reach the database"
     )
 
+    snapshot_hourly_years: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="what is older may be thinned to one snapshot a day; 0: nothing ever. See SNAPSHOT_THIN",
+    )
+    snapshot_thin: bool = Field(
+        False,
+        description="have the worker do so by itself; otherwise only `lotkeeper snapshot thin` does. What is "
+        "dropped cannot be had again",
+    )
+
     flex_token: SecretStr | None = Field(
         None, description="of IBKR's Flex Web Service, instead of what `lotkeeper flex setup` stored"
     )

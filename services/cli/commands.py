@@ -11,7 +11,8 @@ from services.cli.dead_commands import dead
 from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
 from services.cli.ledger_commands import ledger, validate
-from services.cli.options import AsJson, OneAccount, WhichProfile
+from services.cli.options import AsJson, WhichProfile
+from services.cli.snapshot_commands import snapshot
 
 INTERRUPTED = 130
 DEFAULT_SCENARIO = "default"
@@ -38,6 +39,7 @@ app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
 app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
+app.add_typer(snapshot, name="snapshot", rich_help_panel=HISTORY)
 
 
 def _print_version(wanted: bool) -> None:
@@ -164,17 +166,6 @@ def resync(
     from services.cli.asking import ask_for_resync  # noqa: PLC0415 - takes a while, not needed for help
 
     ask_for_resync(profile, wait_seconds=timeout if wait else None, as_json=as_json)
-
-
-@app.command(rich_help_panel=HISTORY)
-def snapshot(account: OneAccount = None, profile: WhichProfile = None, as_json: AsJson = False) -> None:
-    """Save what accounts are worth now, from what the broker told last. A worker does so every hour.
-
-    Exit code 3 if what is known is not fresh enough of any account, 5 if it is of some only.
-    """
-    from services.cli.snapshotting import run  # noqa: PLC0415 - takes a while, not needed for help
-
-    run(profile, account, as_json=as_json)
 
 
 @app.command(rich_help_panel=HISTORY)
