@@ -172,7 +172,8 @@ class CoverageThen(NamedTuple):
 class AccountThen(NamedTuple):
     """What an account was worth. ``total`` is its cash and its positions; ``None``: a part is not known.
 
-    ``positions_value`` is of those that have one. ``net_liquidation`` is the broker's own, the nearest.
+    ``positions_value`` is of those that have one. ``trades_apart`` executions lie between the moment and when
+    the cash was told, which they did not move on. ``net_liquidation`` is the broker's own, the nearest.
     """
 
     account: str
@@ -181,6 +182,7 @@ class AccountThen(NamedTuple):
     cash: tuple[CashThen, ...]
     positions_value: Decimal | None
     cash_value: Decimal | None
+    trades_apart: int | None
     total: Decimal | None
     coverage: CoverageThen
     net_liquidation: Amount | None
@@ -192,6 +194,7 @@ class ToldThen(NamedTuple):
     base_currency: str | None
     net_liquidation: Amount | None
     cash: Sequence[CashThen]
+    trades_apart: int | None
     rates: Mapping[str, Sequence[DatedRate]]
 
 
@@ -333,7 +336,9 @@ def account_then(
     parts = [one.counted for one in positions]
     known = [part for part in parts if part is not None]
     with localcontext(EXACT):
-        positions_value = sum(known, ZERO) if known or not parts else None
+        positions_value = sum(known, ZERO) if known else None
+        if not parts and (told.cash or told.net_liquidation is not None):
+            positions_value = ZERO  # something was told of it then, and it held nothing
         total = None
         if cash_value is not None and positions_value is not None and len(known) == len(parts):
             total = cash_value + positions_value
@@ -345,6 +350,7 @@ def account_then(
         cash=tuple(told.cash),
         positions_value=positions_value,
         cash_value=cash_value,
+        trades_apart=told.trades_apart,
         total=total,
         coverage=coverage,
         net_liquidation=told.net_liquidation,

@@ -9,10 +9,13 @@ from sqlalchemy import ARRAY, TextClause, bindparam, text
 from core.domain.days import day_of, moment_of
 from core.domain.valuation import AFTER, NEAR
 from models.standing import NEWEST_FIRST, STANDING
-from models.types import BigInt, String
+from models.types import BigInt, Instant, String
 
 _SLACK: Final = timedelta(hours=1)
 """Between when a mark was told and when the snapshot is that took it down: two clocks, and a few minutes."""
+
+
+_KINDS: Final[dict[str, Any]] = {"conids": BigInt, "firsts": Instant, "lasts": Instant}
 
 
 def around(of: str, where: str, at: str, columns: str, *, order: str = "") -> str:
@@ -36,7 +39,7 @@ def days_around(table: str, alias: str, where: str, columns: str) -> str:
 
 
 def asked(statement: str, at: datetime, **arrays: Sequence[Any]) -> TextClause:
-    """A question about a moment, with its arrays: of text, and of numbers if they are ``conids``."""
+    """A question about a moment, with its arrays: of ``conids``, moments (``firsts``, ``lasts``) or text."""
     day = day_of(at)
     moments = {
         "at": at,
@@ -49,10 +52,7 @@ def asked(statement: str, at: datetime, **arrays: Sequence[Any]) -> TextClause:
     }
     return text(statement).bindparams(
         *(bindparam(name, value) for name, value in moments.items() if f":{name}" in statement),
-        *(
-            bindparam(name, list(told), ARRAY(BigInt if name == "conids" else String))
-            for name, told in arrays.items()
-        ),
+        *(bindparam(name, list(told), ARRAY(_KINDS.get(name, String))) for name, told in arrays.items()),
     )
 
 

@@ -68,6 +68,12 @@ _rates = (
     )
     + ") r"
 )
+# A combo's execution stands for those of its legs.
+_apart = (
+    "SELECT k.account, count(*) AS trades FROM unnest(:accounts, :firsts, :lasts) AS k(account, first, last) "
+    "JOIN executions e ON e.account = k.account AND e.executed_at > k.first AND e.executed_at <= k.last "
+    "JOIN instruments i ON i.conid = e.conid AND i.sec_type <> 'BAG' GROUP BY k.account"
+)
 _last_known = (
     "SELECT account, key, currency, value, as_of FROM account_values WHERE account = ANY(:accounts) "  # noqa: S608 - as above
     f"AND key IN ('{NET_LIQUIDATION}', '{CASH_BALANCE}', '{EXCHANGE_RATE}') ORDER BY account, key, currency"
@@ -105,13 +111,15 @@ async def told_then(
     last = await _told_last(reader, at, accounts)
     values, bases = await _values_then(reader, at, accounts, last)
     cash = await _cash_then(reader, at, accounts, last)
-    held = {row.currency for rows in cash.values() for row in rows} - {BASE_SUMMARY}
+    apart = await _trades_apart(reader, at, {name: told.as_of for name, told in cash.items()})
+    held = {row.currency for told in cash.values() for row in told.rows} - {BASE_SUMMARY}
     rates = await _rates_then(reader, at, bases, currencies | held, last)
     return {
         name: ToldThen(
             bases[name],
             None if (one := values[name]) is None else Amount(one.amount, one.as_of, one.source),
-            cash[name],
+            cash[name].rows if name in cash else (),
+            apart.get(name, 0) if name in cash else None,
             {currency: of for (currency, base), of in rates.items() if base == bases[name]},
         )
         for name in accounts
@@ -155,8 +163,8 @@ async def _values_then(
 
 async def _cash_then(
     reader: Reader, at: datetime, accounts: Sequence[str], last: Sequence[_Last]
-) -> dict[str, list[CashThen]]:
-    """By account, its cash in every currency, as it was told together; none: it never was."""
+) -> dict[str, _CashSet]:
+    """By account, its cash in every currency, as it was told together; without those that have none."""
     sets: dict[tuple[str, datetime, WhoTold], list[CashThen]] = defaultdict(list)
     for row in await reader.execute(asked(_cash, at, accounts=accounts)):
         moment, source = _dated(row)
@@ -179,7 +187,14 @@ async def _cash_then(
     for (account, moment, _), rows in sets.items():
         candidates[account].append(_CashSet(moment, rows))
     chosen = {name: nearest(of, at) for name, of in candidates.items()}
-    return {name: [] if one is None else one.rows for name, one in chosen.items()}
+    return {name: one for name, one in chosen.items() if one is not None}
+
+
+async def _trades_apart(reader: Reader, at: datetime, told: dict[str, datetime]) -> dict[str, int]:
+    """By account, how many executions lie between when its cash was told and the moment."""
+    firsts, lasts = [min(one, at) for one in told.values()], [max(one, at) for one in told.values()]
+    rows = await reader.execute(asked(_apart, at, accounts=list(told), firsts=firsts, lasts=lasts))
+    return {row.account: row.trades for row in rows}
 
 
 async def _rates_then(

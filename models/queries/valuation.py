@@ -125,8 +125,8 @@ async def _marks_of(
                     marks[one.account][one.conid].append(Mark(row.price, row.as_of, row.source))
 
     if held:
-        books = {"accounts": [one.account for one in held], "conids": [one.conid for one in held]}
-        take(await reader.execute(asked(_marks, at, **books)))
+        accounts, conids = [one.account for one in held], [one.conid for one in held]
+        take(await reader.execute(asked(_marks, at, accounts=accounts, conids=conids)))
     lacking = {one.conid for one in held if not _is_near(nearest(marks[one.account][one.conid], at), at)}
     if lacking:
         take(await reader.execute(asked(_old_marks, at, conids=sorted(lacking))))

@@ -59,6 +59,11 @@ def _account(console: Console, one: AccountThen, at: datetime) -> None:
         f"{_amount(one.positions_value)}; {coverage.valued} of {coverage.positions} positions have a value, "
         f"{coverage.share * 100:.1f} % of it from marks of the week before)."
     )
+    if one.trades_apart:
+        console.print(
+            f"[yellow]{escape(one.account)}: {one.trades_apart:,} executions lie between the moment and the "
+            "time of the cash, which they did not move on.[/]"
+        )
     if net is not None:
         console.print(
             f"{escape(one.account)}: the broker's own net liquidation nearest to it was "

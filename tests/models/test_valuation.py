@@ -228,12 +228,36 @@ async def test_statements_tell_marks_rates_cash_and_values_of_their_days(
     assert early.net_liquidation == (Decimal(1910), midnight, "statement")
 
 
+async def test_executions_that_the_cash_does_not_know_of_are_counted(
+    database: Database, take: Taking
+) -> None:
+    await take(HOUR)
+    await forget_the_last_word(database)
+    for minutes in (-10, 10, 20, 50):
+        await run_sql(
+            database,
+            "INSERT INTO executions (exec_id, exec_base_id, revision, account, conid, executed_at, side, "
+            "quantity, price, order_id, perm_id, client_id, order_ref, exchange, liquidity, model_code, "
+            "zone_assumed, source, received_at, epoch) VALUES (:id, :id, 0, :account, :acme, :at, 'BOT', 1, "
+            "1, 0, 0, 0, '', '', 0, '', false, 'live', :at, 1)",
+            id=f"e{minutes}",
+            account=FIRST,
+            acme=ACME,
+            at=HOUR + timedelta(minutes=minutes),
+        )
+    found = [await value(database, HOUR + timedelta(minutes=one), FIRST) for one in (0, 30, -20)]
+    assert [one.trades_apart for (one,) in found] == [0, 2, 1]
+    (before,) = await value(database, LONG_AGO, FIRST)
+    assert before.trades_apart is None
+
+
 async def test_before_anything_was_told_nothing_is_known_and_nothing_is_zero(
     database: Database, take: Taking
 ) -> None:
     await take(HOUR)
     (found,) = await value(database, LONG_AGO - DAY, FIRST)
     assert (found.positions, found.cash, found.total, found.net_liquidation) == ((), (), None, None)
+    assert (found.positions_value, found.cash_value) == (None, None)
 
 
 async def _state(

@@ -71,7 +71,8 @@ class AccountValuation(Struct, frozen=True, kw_only=True):
     """What an account was worth. Amounts are in ``base_currency``.
 
     ``total`` is cash and positions; null where a part of it is not known. ``positions_value`` is of those
-    positions that have one.
+    positions that have one. ``trades_apart`` executions lie between the moment and the time of the cash,
+    which is not moved on by them; null: no cash was told.
     """
 
     account: str
@@ -80,6 +81,7 @@ class AccountValuation(Struct, frozen=True, kw_only=True):
     cash: tuple[ValuationCash, ...]
     positions_value: Amount | None
     cash_value: Amount | None
+    trades_apart: int | None
     total: Amount | None
     coverage: ValuationCoverage
     net_liquidation: NearestValue | None

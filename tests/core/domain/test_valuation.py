@@ -54,8 +54,8 @@ def held(conid: int = 1, **changes: Any) -> HeldThen:
 
 def told(**changes: Any) -> ToldThen:
     cash = CashThen("USD", Decimal(5000), AT - HOUR, "snapshot")
-    known: dict[str, Any] = {"base_currency": "USD", "net_liquidation": None, "cash": [cash], "rates": {}}
-    return ToldThen(**known | changes)
+    known: dict[str, Any] = {"base_currency": "USD", "net_liquidation": None, "cash": [cash]}
+    return ToldThen(**known | {"trades_apart": 0, "rates": {}} | changes)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_cash_is_the_brokers_own_sum_or_ours_if_every_rate_is_known() -> None:
 
 
 def test_an_account_of_which_nothing_was_told_is_worth_nobody_knows_what() -> None:
-    nothing = ToldThen(None, None, (), {})
+    nothing = ToldThen(None, None, (), None, {})
     found = account_then("U1", nothing, [], {}, {}, AT)
     assert (found.total, found.cash_value, found.net_liquidation) == (None, None, None)
     net = Amount(Decimal(9), AT, "statement")

@@ -63,6 +63,7 @@ async def test_each_value_tells_from_when_its_mark_and_its_rate_are(kept: Api) -
         "16948.802",
         "37430.912",
     )
+    assert one["trades_apart"] == 0
     assert one["coverage"] == {"positions": 2, "valued": 2, "share": "1"}
     assert one["net_liquidation"]["amount"] == "118902.44"
 

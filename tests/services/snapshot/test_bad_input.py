@@ -54,7 +54,7 @@ async def test_a_mark_that_no_share_can_have_is_none_and_its_value_is_unknown_an
         acme=ACME,
     )
     # It weighs what it had cost: 15,001 of 16,249.802 in all.
-    assert await take(database, taker) == Decimal("0.076851")
+    assert await take(database, taker) == Decimal("0.076850")
     assert await position(database, ACME) == {
         "mark_price": None,
         "market_value": None,

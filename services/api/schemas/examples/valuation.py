@@ -57,6 +57,7 @@ EXAMPLES: dict[type[Struct], Struct] = {
                 ),
                 positions_value="948.802",
                 cash_value="20482.11",
+                trades_apart=0,
                 total="21430.912",
                 coverage=ValuationCoverage(positions=1, valued=1, share="1"),
                 net_liquidation=NearestValue(
