@@ -70,9 +70,10 @@ _rates = (
 )
 # A combo's execution stands for those of its legs.
 _apart = (
-    "SELECT k.account, count(*) AS trades FROM unnest(:accounts, :firsts, :lasts) AS k(account, first, last) "
-    "JOIN executions e ON e.account = k.account AND e.executed_at > k.first AND e.executed_at <= k.last "
-    "JOIN instruments i ON i.conid = e.conid AND i.sec_type <> 'BAG' GROUP BY k.account"
+    "SELECT k.account, e.trades FROM unnest(:accounts, :firsts, :lasts) AS k(account, first, last) "
+    "CROSS JOIN LATERAL (SELECT count(*) AS trades FROM executions e "
+    "JOIN instruments i ON i.conid = e.conid AND i.sec_type <> 'BAG' "
+    "WHERE e.account = k.account AND e.executed_at > k.first AND e.executed_at <= k.last) e"
 )
 _last_known = (
     "SELECT account, key, currency, value, as_of FROM account_values WHERE account = ANY(:accounts) "  # noqa: S608 - as above
