@@ -132,6 +132,17 @@ class Settings(BaseSettings):
         le=23,
         description="UTC: from then on what is kept is held to the rules, once a day",
     )
+    snapshot_hourly_years: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="what is older may be thinned to one snapshot a day; 0: nothing ever. See SNAPSHOT_THIN",
+    )
+    snapshot_thin: bool = Field(
+        False,
+        description="have the worker do so by itself; otherwise only `lotkeeper snapshot thin` does. What is "
+        "dropped cannot be had again",
+    )
 
     flex_token: SecretStr | None = Field(
         None, description="of IBKR's Flex Web Service, instead of what `lotkeeper flex setup` stored"

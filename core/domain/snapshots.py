@@ -403,24 +403,29 @@ def _valued(holding: Holding, rate: RateUsed | None, now: datetime) -> Valued:
 
 
 def _coverage(positions: Sequence[Valued], rates: Mapping[str, RateUsed]) -> Decimal:
-    """The share of what is held whose value in the base currency is known from a fresh mark.
-
-    What has no value weighs what it had cost, and where that is not known either as much as the others on
-    average: what is not known is never taken for nothing.
-    """
+    """The share of what is held whose value in the base currency is known from a fresh mark."""
     counted = [one for one in positions if one.holding.sec_type not in CASH_LIKE]
-    weights = [_weight(one, rates.get(one.holding.currency)) for one in counted]
-    known = [weight for weight in weights if weight is not None]
+    return covered_share(
+        [
+            (_weight(one, rates.get(one.holding.currency)), one.fresh and one.market_value_base is not None)
+            for one in counted
+        ]
+    )
+
+
+def covered_share(parts: Sequence[tuple[Decimal | None, bool]]) -> Decimal:
+    """The share of ``parts``, each its weight and whether it is covered, that is covered: 0 to 1.
+
+    What has no weight counts as much as the others on average: what is not known is never taken for nothing.
+    Of no parts at all none is uncovered.
+    """
+    known = [weight for weight, _ in parts if weight is not None]
     average = sum(known, ZERO) / len(known) if known else ZERO
-    filled = [average or Decimal(1) if weight is None else weight for weight in weights]
+    filled = [average or Decimal(1) if weight is None else weight for weight, _ in parts]
     if not any(filled):
-        filled = [Decimal(1)] * len(counted)
-    covered = [
-        weight
-        for one, weight in zip(counted, filled, strict=True)
-        if one.fresh and one.market_value_base is not None
-    ]
-    return (sum(covered, ZERO) / sum(filled, ZERO)).quantize(_COVERAGE) if counted else Decimal(1)
+        filled = [Decimal(1)] * len(parts)
+    covered = [weight for weight, (_, is_covered) in zip(filled, parts, strict=True) if is_covered]
+    return (sum(covered, ZERO) / sum(filled, ZERO)).quantize(_COVERAGE) if parts else Decimal(1)
 
 
 def _weight(one: Valued, rate: RateUsed | None) -> Decimal | None:

@@ -44,7 +44,8 @@ class SnapshotRow(NamedTuple):
     base_currency: str
     coverage: Decimal
     source: SnapshotSource
-    payload_sha256: str
+    payload_sha256: str | None
+    thinned_at: datetime | None
 
 
 class PositionThen(NamedTuple):

@@ -44,6 +44,19 @@ def partition_of(table: str, moment: datetime) -> str:
     return f"{table}_{moment.astimezone(UTC):%Y_%m}"
 
 
+def next_month(month: datetime) -> datetime:
+    """The first moment of the month after that of a moment."""
+    return _month(month, 1)
+
+
+def months_between(first: datetime, last: datetime) -> list[datetime]:
+    """The months from that of one moment to that of another, each by its first moment."""
+    months = [_month(first, 0)]
+    while (month := next_month(months[-1])) <= last:
+        months.append(month)
+    return months
+
+
 def _month(moment: datetime, ahead: int) -> datetime:
     """The first moment of the month so many after that of ``moment``."""
     moment = moment.astimezone(UTC)

@@ -10,6 +10,9 @@ RESYNC = "resync"
 SNAPSHOT = "snapshot"
 """Saving a snapshot now, for someone who asked for it."""
 
+THINNING = "thinning"
+"""Keeping of long ago one snapshot a day in full, where that is wanted."""
+
 TRADING_HOURS = "trading_hours"
 """Asking for the trading hours of what is held, before those that were told are over."""
 

@@ -202,6 +202,12 @@ position_events = Table(
         "position_id",
         postgresql_where=text("cause IN ('unexplained', 'missed_executions')"),
     ),
+    Index(
+        "ix_position_events_splits",
+        "position_id",
+        "executed_at",
+        postgresql_where=text("cause = 'split'"),
+    ),
 )
 
 lots = Table(

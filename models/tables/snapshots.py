@@ -56,9 +56,15 @@ snapshots = Table(
     Column("base_currency", String, nullable=False, comment="of all amounts"),
     Column("coverage", Money, nullable=False, comment="which share of what is held had a fresh mark"),
     Column("source", String, nullable=False),
-    Column("payload_sha256", String, ForeignKey("raw_payloads.sha256"), nullable=False),
+    Column("payload_sha256", String, ForeignKey("raw_payloads.sha256")),
+    Column(
+        "thinned_at",
+        Instant,
+        comment="when its positions, rates, cash and payload were dropped; null: they are kept",
+    ),
     CheckConstraint(one_of("source", *get_args(SnapshotSource)), name="source"),
     CheckConstraint("coverage BETWEEN 0 AND 1", name="coverage"),
+    CheckConstraint("(thinned_at IS NULL) = (payload_sha256 IS NOT NULL)", name="thinned"),
     Index("uq_snapshots_snapshot_key", "snapshot_key", unique=True),
     Index(
         "uq_snapshots_account_hour", "account", "hour", unique=True, postgresql_where=text("hour IS NOT NULL")
@@ -66,6 +72,10 @@ snapshots = Table(
     Index("ix_snapshots_asof_ts", "asof_ts", "id"),
     Index("ix_snapshots_account", "account", "asof_ts", "id"),
     Index("ix_snapshots_run_id", "run_id"),
+    # Whether a payload is still used, when it is to be dropped.
+    Index(
+        "ix_snapshots_payload_sha256", "payload_sha256", postgresql_where=text("payload_sha256 IS NOT NULL")
+    ),
     comment="what an account was worth at a moment",
 )
 
@@ -92,6 +102,13 @@ snapshot_positions = Table(
     Column("daily_pnl", Money),
     Column("market_open", Bool, comment="in regular trading hours; null: not known"),
     PrimaryKeyConstraint("snapshot_id", "asof_ts", "conid"),
+    # The nearest mark of an instrument, by its own time.
+    Index(
+        "ix_snapshot_positions_mark",
+        "conid",
+        "mark_as_of",
+        postgresql_where=text("mark_price IS NOT NULL"),
+    ),
     postgresql_partition_by="RANGE (asof_ts)",
     comment="what was held at a snapshot, a partition a month (UTC)",
 )

@@ -45,6 +45,7 @@ from services.api.routers import (
     statistics,
     stream,
     sync,
+    valuation,
 )
 from services.api.schemas.common import encode
 from services.api.security.auth import Authenticator
@@ -124,6 +125,7 @@ def create_app(
         snapshots,
         instruments,
         allocation,
+        valuation,
         statements,
         issues,
         sync,

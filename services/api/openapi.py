@@ -32,6 +32,7 @@ from services.api.schemas.snapshots import (
 )
 from services.api.schemas.statistics import StatisticsPage
 from services.api.schemas.sync import JobAnswer, SyncReport
+from services.api.schemas.valuation import ValuationReport
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -74,6 +75,7 @@ ROOTS = (
     StatisticsPage,
     Summary,
     SyncReport,
+    ValuationReport,
 )
 REF = "#/components/schemas/{name}"
 

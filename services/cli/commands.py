@@ -12,7 +12,8 @@ from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
 from services.cli.instrument_commands import instruments
 from services.cli.ledger_commands import ledger, validate
-from services.cli.options import AsJson, OneAccount, WhichProfile
+from services.cli.options import AsJson, WhichProfile
+from services.cli.snapshot_commands import snapshot
 
 INTERRUPTED = 130
 DEFAULT_SCENARIO = "default"
@@ -40,6 +41,7 @@ app.add_typer(dead, name="dead", rich_help_panel=TRUST)
 app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
 app.add_typer(instruments, name="instruments", rich_help_panel=HISTORY)
+app.add_typer(snapshot, name="snapshot", rich_help_panel=HISTORY)
 
 
 def _print_version(wanted: bool) -> None:
@@ -195,14 +197,22 @@ def attribution(
 
 
 @app.command(rich_help_panel=HISTORY)
-def snapshot(account: OneAccount = None, profile: WhichProfile = None, as_json: AsJson = False) -> None:
-    """Save what accounts are worth now, from what the broker told last. A worker does so every hour.
+def valuation(
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACCOUNT", help="Only this account; several times for several. [default: all]"),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As 2026-11-20 (its end) or 2026-11-20T15:30:00Z. [default: now]"),
+    ] = None,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what accounts were worth at any moment: what was held then, at the nearest marks and their age."""
+    from services.cli.valuing import run  # noqa: PLC0415 - takes a while, not needed for help
 
-    Exit code 3 if what is known is not fresh enough of any account, 5 if it is of some only.
-    """
-    from services.cli.snapshotting import run  # noqa: PLC0415 - takes a while, not needed for help
-
-    run(profile, account, as_json=as_json)
+    run(profile, account or [], as_of, as_json=as_json)
 
 
 def main() -> None:

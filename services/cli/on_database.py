@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -56,10 +56,10 @@ def settings_with_servers(profile: Profile | None) -> Settings:
 
 def on_database(
     profile: Profile | None,
-    account: str | None,
+    account: str | Sequence[str] | None,
     work: Callable[[Database, Settings], Awaitable[Answer]],
 ) -> Answer:
-    """Do ``work`` on the database, which must be of this version and profile and know ``account``.
+    """Do ``work`` on the database, which must be of this version and profile and know each ``account``.
 
     Raises:
         DatabaseUnavailableError: it cannot be reached, or is not of this version.
@@ -89,14 +89,16 @@ def on_database(
     return asyncio.run(main())
 
 
-async def _require_account(database: Database, account: str | None) -> None:
-    if account is None:
+async def _require_account(database: Database, account: str | Sequence[str] | None) -> None:
+    wanted = [account] if isinstance(account, str) else list(account or ())
+    if not wanted:
         return
     async with database.read() as reader:
         known = await cost_methods(reader)
-    if account not in known:
-        names = ", ".join(sorted(known)) or "none yet"
-        raise UnknownAccountError(f"There is no account {account} here. Known accounts: {names}.")
+    for one in wanted:
+        if one not in known:
+            names = ", ".join(sorted(known)) or "none yet"
+            raise UnknownAccountError(f"There is no account {one} here. Known accounts: {names}.")
 
 
 def progress_line() -> Progress | None:

@@ -45,8 +45,8 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
         table = new_table("Data of the broker", "account", "what", "as of", "age", "complete")
         for row in sync["datasets"]:
             complete = "yes" if row.get("complete") else f"[yellow]no[/] {escape(row.get('error') or '')}"
-            age = _age(row.get("age_seconds"))
-            table.add_row(row["account"], row["dataset"], str(row.get("as_of") or "–"), age, complete)
+            as_of = str(row.get("as_of") or "–")
+            table.add_row(row["account"], row["dataset"], as_of, age(row.get("age_seconds")), complete)
         console.print(table)
     _gaps(console, sync.get("gaps") or [])
     if sync.get("streams"):
@@ -92,7 +92,7 @@ def _jobs(console: Console, sync: dict[str, Any]) -> None:
     due = sync.get("jobs_due") or {}
     if due.get("due") or due.get("failing"):
         console.print(
-            f"Work due: {_number(due['due'])}, for {_age(due['overdue_seconds'])} at most; "
+            f"Work due: {_number(due['due'])}, for {age(due['overdue_seconds'])} at most; "
             f"failing: {_number(due['failing'])}."
         )
 
@@ -134,7 +134,8 @@ def _number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def _age(seconds: int | None) -> str:
+def age(seconds: int | None) -> str:
+    """How old something is, in words."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(seconds, 60)

@@ -26,8 +26,9 @@ from models.stores.jobs_snapshots import (
 )
 from models.stores.partitions import ensure_partitions
 from models.stores.performance import renewals_wanted
-from models.tables.jobs import TRADING_HOURS
+from models.tables.jobs import THINNING, TRADING_HOURS
 from services.snapshot.runs import RunReport, Snapshots
+from services.snapshot.thin import Thinner
 
 log = logs.get_logger(__name__)
 
@@ -65,6 +66,8 @@ class Keeper:
             tasks.create_task(_again(self.renew, LOOK_SECONDS), name="snapshot-performance")
             tasks.create_task(_again(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
             tasks.create_task(_again(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
+            if self._settings.snapshot_thin:
+                tasks.create_task(_again(self.thin, LOOK_AHEAD_SECONDS), name="snapshot-thinning")
 
     async def _look_on(self) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
@@ -124,6 +127,13 @@ class Keeper:
                 await self._streams.append(
                     self._settings.requests_stream, [encode(request)], keep_entries=REQUESTS_KEPT
                 )
+
+    async def thin(self) -> None:
+        """Keep of long ago one snapshot a day; one worker does it each time."""
+        async with self._database.write() as writer:
+            if not await claim_turn(writer, THINNING, every_seconds=LOOK_AHEAD_SECONDS * 0.9):
+                return
+        await Thinner(self._database, self._settings, clock=self._clock).run()
 
     async def take_asked(self) -> None:
         """Take a snapshot that somebody asked for over the API."""

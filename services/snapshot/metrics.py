@@ -15,3 +15,8 @@ SECONDS = Histogram(
     "One account's snapshot, from reading what is known to the commit",
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+THINNED = Counter(
+    "lotkeeper_snapshot_thinned_total",
+    "What was dropped of long ago because a day's last snapshot is enough, by what it was",
+    ["what"],
+)

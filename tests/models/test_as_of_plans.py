@@ -11,6 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from core.domain.books import BookKey
 from models.queries.as_of import positions_as_of
 from models.queries.known_at import books_told_of_since, reports_known_by, words_known_by
+from models.queries.valuation import valuations
 from models.session import Database, Reader
 from tests.models.test_query_plans import GROWN
 
@@ -24,6 +25,7 @@ INSERT INTO position_statements (account, conid, quantity, as_of, received_at, e
 ANALYZE;
 """
 TABLES = "positions|position_events|lots|lot_disposals|executions|commission_reports|position_statements"
+OF_VALUES = f"{TABLES}|kept|snapshots|fx_rates|cash_balances|stated_positions|stated_values"
 AT = datetime(2025, 3, 3, 12, tzinfo=UTC)
 LATELY = datetime(2025, 12, 20, tzinfo=UTC)
 KEY: BookKey = ("U1", 1)
@@ -64,13 +66,13 @@ class Explaining:
         return await self.reader.execute(query)
 
 
-async def _plans(database: Database, ask: Any) -> tuple[Any, list[str]]:
+async def _plans(database: Database, ask: Any, tables: str = TABLES) -> tuple[Any, list[str]]:
     async with database.read() as reader:
         explaining = Explaining(reader)
         found = await ask(cast("Reader", explaining))
     assert explaining.plans
     for plan in explaining.plans:
-        assert not re.search(rf"Seq Scan on ({TABLES})\b", plan), plan
+        assert not re.search(rf"Seq Scan on ({tables})\b", plan), plan
     return found, explaining.plans
 
 
@@ -110,3 +112,42 @@ async def test_what_was_known_of_a_book_is_read_in_portions_by_its_key(grown: Da
     assert len(plans) == len(times) // 50 + 1
     words, _ = await _plans(grown, lambda reader: words_known_by(reader, [KEY], LATELY))
     assert len(words[KEY]) == len(times)
+
+
+# Two days of marks of each book, rates, splits; and what was held then is of what snapshots tell of.
+TOLD = """
+UPDATE instruments SET currency = 'EUR';
+INSERT INTO stated_positions (import_id, line, account, conid, as_of, quantity, mark_price) SELECT 1, n,
+    account, conid, at, 3, 10 FROM made WHERE conid <> 1;
+INSERT INTO stated_values (import_id, line, account, as_of, currency, net_liquidation) SELECT DISTINCT ON
+    (account, at::date) 1, n, account, at::date, 'USD', 1 FROM made;
+UPDATE position_events SET cause = 'split' WHERE type = 'increased' AND position_id IN (SELECT id FROM made
+    WHERE n % 100 = 0);
+UPDATE position_events SET executed_at = executed_at + interval '3 hours' WHERE type = 'closed';
+UPDATE positions SET conid = 1, account = 'U2', ordinal = extract(epoch FROM opened_at) / 60
+    WHERE tstzrange(opened_at, closed_at) @> timestamptz '2022-03-03 12:00Z'
+    OR tstzrange(opened_at, closed_at) @> timestamptz '2025-03-03 12:00Z';
+ANALYZE;
+"""
+
+
+async def test_what_accounts_were_worth_is_found_by_the_moment_however_many_hours_there_are(
+    grown: Database,
+) -> None:
+    async with grown.write() as writer:
+        for statement in TOLD.strip().rstrip(";").split(";\n"):
+            await writer.execute(text(statement))
+    # In the midst of the snapshots, and long after the last of them.
+    for at, age in ((datetime(2022, 3, 3, 12, tzinfo=UTC), timedelta(0)), (AT, timedelta(days=600))):
+        for accounts in ([], ["U2"]):
+
+            async def ask(reader: Reader, at: datetime = at, accounts: Any = accounts) -> Any:
+                return await valuations(reader, at, accounts)
+
+            found, plans = await _plans(grown, ask, OF_VALUES)
+            marks = [each.mark for one in found for each in one.positions]
+            assert marks
+            assert all(one is not None and at - one.as_of >= age for one in marks)
+            assert all(one.cash for one in found)
+            assert len(plans) <= 9 + (not accounts), "one question for all, however much is held"
+            assert any("kept_conid_mark_as_of_idx" in plan for plan in plans)

@@ -106,8 +106,9 @@ INSERT INTO snapshot_runs (trigger, hour, status, attempts, schema_version, app_
 INSERT INTO snapshots (snapshot_key, run_id, account, hour, asof_ts, taken_at, net_liquidation,
     base_currency, coverage, source, payload_sha256) SELECT m.account || n, r.id, m.account, r.hour, r.hour,
     r.hour, 1, 'USD', 1, 'ibkr', 'x' FROM made m JOIN snapshot_runs r ON r.id = n;
-INSERT INTO snapshot_positions (snapshot_id, asof_ts, conid, quantity, currency, fresh) SELECT s.id,
-    s.asof_ts, c, 1, 'USD', true FROM snapshots s, generate_series(1, 3) c;
+INSERT INTO snapshot_positions (snapshot_id, asof_ts, conid, quantity, currency, fresh, mark_price,
+    mark_as_of) SELECT s.id, s.asof_ts, c, 1, 'USD', true, 10, s.asof_ts FROM snapshots s,
+    generate_series(1, 3) c;
 INSERT INTO fx_rates (source, snapshot_id, currency, into_currency, as_of, at, rate) SELECT 'snapshot',
     id, 'EUR', 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
 INSERT INTO cash_balances (source, snapshot_id, account, currency, as_of, at, cash) SELECT 'snapshot',

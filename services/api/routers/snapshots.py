@@ -178,11 +178,12 @@ async def one_snapshot(context: Shared, snapshot_id: int) -> Response:
         if row is None:
             raise not_found("snapshot_not_found", "There is no snapshot with this number.")
         parts = await parts_of(reader, row)
+    kept = row.thinned_at is None
     detail = SnapshotDetail(
         **spelled(row),
-        positions=tuple(SnapshotPosition(**spelled(one)) for one in parts.positions),
-        rates=tuple(SnapshotRate(**spelled(one)) for one in parts.rates),
-        cash=tuple(SnapshotCash(**spelled(one)) for one in parts.cash),
+        positions=tuple(SnapshotPosition(**spelled(one)) for one in parts.positions) if kept else None,
+        rates=tuple(SnapshotRate(**spelled(one)) for one in parts.rates) if kept else None,
+        cash=tuple(SnapshotCash(**spelled(one)) for one in parts.cash) if kept else None,
         freshness=kept_freshness(row.asof_ts, context.hub.judge()),
     )
     return json_response(encode(detail))

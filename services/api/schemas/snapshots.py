@@ -11,7 +11,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     Amounts are in ``base_currency`` and the broker's own; what it did not tell is null. ``hour`` is which
     hour it was taken for; null: somebody asked for it. ``coverage`` (0 to 1) is the share of what was held,
     by value in the base currency, that had a mark of that time and a rate. ``payload_sha256`` names what it
-    was made of.
+    was made of. ``thinned_at`` is when its positions, rates, cash and payload were dropped, as the owner
+    wished of what is long ago; null: they are kept.
     """
 
     id: int
@@ -26,7 +27,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     base_currency: str
     coverage: Amount
     source: SnapshotSource
-    payload_sha256: str
+    payload_sha256: str | None
+    thinned_at: Moment | None = None
 
 
 class SnapshotPage(Struct, frozen=True, kw_only=True):
@@ -81,11 +83,11 @@ class SnapshotCash(Struct, frozen=True, kw_only=True):
 
 
 class SnapshotDetail(Snapshot, frozen=True, kw_only=True):
-    """A snapshot with all that belongs to it."""
+    """A snapshot with all that belongs to it; null: that is not kept any more, see ``thinned_at``."""
 
-    positions: tuple[SnapshotPosition, ...]
-    rates: tuple[SnapshotRate, ...]
-    cash: tuple[SnapshotCash, ...]
+    positions: tuple[SnapshotPosition, ...] | None
+    rates: tuple[SnapshotRate, ...] | None
+    cash: tuple[SnapshotCash, ...] | None
     freshness: Freshness
 
 

@@ -51,6 +51,7 @@ REPLIES = {
     "instrument": f"/api/v1/instruments/{AAPL}",
     "allocation": "/api/v1/allocation",
     "allocation-by-currency": "/api/v1/allocation?by=currency",
+    "valuation": "/api/v1/valuation?as_of=2026-11-20T13:30:00Z",
     "cash-balances": "/api/v1/cash/balances",
     "cash-flows": "/api/v1/cash/flows",
     "cash-rates": "/api/v1/cash/rates",

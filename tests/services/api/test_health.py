@@ -108,6 +108,7 @@ async def test_the_openapi_document_describes_every_route_with_examples(api: Api
         "/api/v1/instruments",
         "/api/v1/instruments/{conid}",
         "/api/v1/allocation",
+        "/api/v1/valuation",
         "/api/v1/statistics",
         "/api/v1/sync",
         "/api/v1/sync/resync",

@@ -1,5 +1,6 @@
 """Snapshots over HTTP: listed, looked into, asked for."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from core.settings import Settings
 from models.session import Database
 from services.snapshot.keeper import Keeper
 from services.snapshot.runs import Snapshots
+from services.snapshot.thin import Thinner
 from tests.services.api.conftest import Api, Start
 from tests.services.snapshot.world import FIRST, SECOND, Hand, run_sql, seed, tell
 
@@ -75,6 +77,19 @@ async def test_a_snapshot_shows_what_was_held_at_which_rates(kept: Api) -> None:
     for unknown in ("999999", "0", str(2**63)):
         answer = await kept.http.get(f"{PATH}/{unknown}")
         assert (answer.status_code, answer.json()["code"]) == (404, "snapshot_not_found")
+
+
+async def test_of_a_snapshot_that_was_thinned_it_says_so_and_shows_no_empty_account(
+    kept: Api, database: Database, settings: Settings
+) -> None:
+    oldest = (await kept.get(PATH))["items"][-1]
+    assert oldest["thinned_at"] is None
+    in_two_years = Hand(datetime(2029, 1, 1, tzinfo=UTC))
+    await Thinner(database, settings, clock=in_two_years).run()
+    found = await kept.get(f"{PATH}/{oldest['id']}")
+    assert (found["thinned_at"], found["payload_sha256"]) == ("2029-01-01T00:00:00Z", None)
+    assert (found["positions"], found["rates"], found["cash"]) == (None, None, None)
+    assert found["net_liquidation"] == oldest["net_liquidation"]
 
 
 async def test_runs_tell_why_an_account_has_no_snapshot(kept: Api) -> None:

@@ -70,6 +70,39 @@ def test_an_unknown_account_is_a_sentence(lotkeeper: Run) -> None:
     assert "There is no account U0 here" in said.err
 
 
+def test_of_long_ago_one_snapshot_a_day_is_kept_once_somebody_says_yes(lotkeeper: Run, sql: Sql) -> None:
+    for number in range(2):
+        lotkeeper("snapshot")
+        hour = f"timestamptz '2020-03-03 12:00Z' + {number} * interval '1 hour'"
+        sql(f"UPDATE snapshot_runs SET hour = {hour}, trigger = 'hourly' WHERE hour IS NULL")  # noqa: S608 - of ours
+        sql(f"UPDATE snapshots SET hour = {hour} WHERE hour IS NULL")  # noqa: S608 - the same
+    sql(
+        "CREATE TABLE snapshot_positions_2020_03 PARTITION OF snapshot_positions "
+        "FOR VALUES FROM ('2020-03-01Z') TO ('2020-04-01Z')"
+    )
+    sql("UPDATE snapshot_positions p SET asof_ts = s.hour FROM snapshots s WHERE s.id = p.snapshot_id")
+    sql("UPDATE snapshots SET asof_ts = hour")
+    refused = lotkeeper("snapshot", "thin")
+    assert (refused.code, "2 snapshots would be dropped for good" in refused.err) == (2, True)
+    shown = lotkeeper("snapshot", "thin", "--dry-run")
+    assert (shown.code, "2020-03" in shown.out, "2 snapshots would lose" in shown.out) == (0, True, True)
+    told = lotkeeper("snapshot", "thin", "--yes", "--json").data
+    assert (told["dry_run"], told["total"]["snapshots"], told["total"]["positions"]) == (False, 2, 6)
+    assert [month["month"] for month in told["months"]] == ["2020-03"]
+    assert "nothing to thin before" in lotkeeper("snapshot", "thin", "--yes").out
+    assert lotkeeper("snapshot", "--json", "thin").code == 2
+
+
+@pytest.mark.usefixtures("url")
+def test_where_everything_is_to_be_kept_nothing_is_thinned(
+    lotkeeper: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOTKEEPER_SNAPSHOT_HOURLY_YEARS", "0")
+    said = lotkeeper("snapshot", "thin", "--yes")
+    assert (said.code, said.out) == (0, "Everything is kept: LOTKEEPER_SNAPSHOT_HOURLY_YEARS is 0.\n")
+    assert lotkeeper("snapshot", "thin", "--json").data["before"] is None
+
+
 def test_the_snapshot_is_due_at_each_full_hour_of_utc(
     settings: Settings, database: Database, streams: RedisStreams
 ) -> None:

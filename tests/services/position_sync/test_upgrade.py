@@ -64,6 +64,7 @@ ADDED_SINCE_THE_FIRST = {
     "reconciliations": ["counts"],
 }
 INDEXED_SINCE_THE_FIRST = (
+    "ix_position_events_splits",
     "ix_positions_opened",
     "ix_positions_held",
     "ix_positions_closed",

@@ -18,6 +18,7 @@ from services.api.schemas.examples import (
     reconciliations,
     snapshots,
     sync,
+    valuation,
 )
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
@@ -34,4 +35,5 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | reconciliations.EXAMPLES
     | snapshots.EXAMPLES
     | sync.EXAMPLES
+    | valuation.EXAMPLES
 )

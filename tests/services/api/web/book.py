@@ -90,6 +90,50 @@ def summary(account: str, **figures: Any) -> Row:
     return row | figures
 
 
+def snapshot(number: int, run: int, account: str, *, age: float = 0, coverage: str = "1") -> Row:
+    """What an account was worth so many seconds ago."""
+    at = stamp(now() - timedelta(seconds=age))
+    return {
+        "id": number,
+        "run_id": run,
+        "account": account,
+        "hour": None,
+        "asof_ts": at,
+        "taken_at": at,
+        "net_liquidation": "812400.12",
+        "total_cash": "214903.11",
+        "gross_position_value": "597497.01",
+        "base_currency": "USD",
+        "coverage": coverage,
+        "source": "ibkr",
+        "payload_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "thinned_at": None,
+    }
+
+
+def run(number: int, job: str | None, taken: int, *failures: tuple[str, str]) -> Row:
+    """A run of snapshots; ``failures`` are accounts and why they have none."""
+    return {
+        "id": number,
+        "trigger": "api",
+        "hour": None,
+        "account": None,
+        "job_id": job,
+        "status": ("partial" if taken else "fail") if failures else "success",
+        "attempts": 1,
+        "taken": taken,
+        "failures": [
+            {"account": account, "category": "network", "reason": reason} for account, reason in failures
+        ],
+        "error_category": "network" if failures else None,
+        "summary": "",
+        "schema_version": "0012",
+        "app_version": "0.1.0",
+        "started_at": stamp(now()),
+        "finished_at": stamp(now()),
+    }
+
+
 def fill(replay: Replay, count: int = 45) -> Replay:
     """Put the portfolio into a server."""
     dice = random.Random(7)  # noqa: S311 - a portfolio, not a secret
@@ -127,6 +171,8 @@ def fill(replay: Replay, count: int = 45) -> Replay:
     replay.rows["summary"]["ALL"] = summary(
         "ALL", open_positions=count, coverage={"fresh": count - 1, "total": count}
     )
+    replay.snapshots.append(snapshot(1, 1, names[0], age=2400))
+    replay.runs.append(run(1, None, 1))
     opened = {"id": "e-1", "position_id": "p-0", "type": "opened", "quantity": "100", "price": "231.1"}
     added = {"id": "e-2", "position_id": "p-0", "type": "increased", "quantity": "50", "price": "239.85"}
     common: Row = {"realized_pnl": None, "commission": "1.02", "cause": None, "inferred": False}

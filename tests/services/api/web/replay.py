@@ -51,6 +51,10 @@ class Replay:
         self.rows: dict[str, dict[str, Row]] = {"positions": {}, "summary": {}}
         self.accounts: list[Row] = []
         self.events: dict[str, list[Row]] = {}
+        self.snapshots: list[Row] = []
+        self.runs: list[Row] = []
+        self.jobs: dict[str, Row] = {}
+        self.asked: dict[str, str] = {}
         self.block = freshness()
         self.seqs = {"positions": 0, "summary": 0}
         self.epoch = 0
@@ -197,6 +201,8 @@ class Replay:
                 return self._problem(404, "not_found", "There is no such position.")
             return self._page(self.events[position_id])
 
+        self._snapshot_routes(app)
+
         @app.websocket("/api/v1/stream")
         async def stream(websocket: WebSocket) -> None:
             await self._stream(websocket)
@@ -209,6 +215,32 @@ class Replay:
                 return page.answer(request.method, f"/{path}", request.headers)
             except ProblemError as problem:
                 return self._problem(problem.status, problem.code, problem.detail)
+
+    def _snapshot_routes(self, app: FastAPI) -> None:
+        @app.get("/api/v1/snapshots")
+        async def snapshots(limit: int) -> Response:
+            return self._page(self.snapshots[:limit])
+
+        @app.get("/api/v1/snapshots/runs")
+        async def runs(limit: int) -> Response:
+            return self._page(self.runs[:limit])
+
+        @app.post("/api/v1/snapshots", status_code=202)
+        async def save(request: Request) -> Response:
+            job = self.asked.setdefault(request.headers["idempotency-key"], f"job-{len(self.asked) + 1}")
+            self.jobs.setdefault(job, self.job(job, "queued"))
+            return JSONResponse({"job": self.jobs[job]}, 202)
+
+        @app.get("/api/v1/jobs/{job}")
+        async def one_job(job: str) -> Response:
+            return JSONResponse({"job": self.jobs[job]})
+
+    @staticmethod
+    def job(job: str, status: str, error: str | None = None) -> Row:
+        """A job as the API tells of it."""
+        return {"id": job, "kind": "snapshot", "status": status, "progress": None, "error": error} | {
+            "result": None
+        }
 
     async def _stream(self, websocket: WebSocket) -> None:
         if self.refuse_streams or websocket.cookies.get(COOKIE) not in self._sessions:

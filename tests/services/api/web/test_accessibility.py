@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.services.api.web.book import run
 from tests.services.api.web.conftest import Open, Watched
 from tests.services.api.web.replay import STATIC, Replay, freshness
 
@@ -39,6 +40,13 @@ async def test_no_violation_in_any_state(
 ) -> None:
     watched = await opened("/", theme=theme, width=width)
     await expect(watched.testid("net-liquidation")).to_be_visible()
+    assert await violations(watched, axe) == []
+    await watched.testid("save-snapshot").click()
+    filled.runs.insert(
+        0, run(2, "job-1", 0, ("DU1000001", "needs_login"), ("DU1000002", "old: NetLiquidation"))
+    )
+    filled.jobs["job-1"] = filled.job("job-1", "failed", "No snapshot could be taken.")
+    await expect(watched.testid("not-saved")).to_have_count(2)
     assert await violations(watched, axe) == []
     await filled.status("gateway_unreachable", gateway="down", ibkr="unknown")
     await watched.testid("freshness-pill").click()

@@ -9,13 +9,21 @@ import pytest
 from services.api.schemas.accounts import Account, Summary
 from services.api.schemas.common import Freshness
 from services.api.schemas.positions import Position, PositionEvent
+from services.api.schemas.snapshots import Snapshot, SnapshotFailure, SnapshotRun
+from services.api.schemas.sync import Job
 from tests.services.api.web.book import fill
 from tests.services.api.web.replay import STATIC, Replay
 
 CONTRACT = STATIC.parent / "web" / "src" / "lib" / "contract.ts"
 
 
-@pytest.mark.parametrize("kind", [Account, Summary, Position, PositionEvent, Freshness])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(Account, Summary, Position, PositionEvent, Freshness),
+        *(Job, Snapshot, SnapshotRun, SnapshotFailure),
+    ],
+)
 def test_the_pages_types_name_the_fields_of_the_api(kind: type[msgspec.Struct]) -> None:
     declared = re.search(rf"export interface {kind.__name__} {{(.*?)\n}}", CONTRACT.read_text(), re.DOTALL)
     assert declared is not None
@@ -31,6 +39,9 @@ async def test_the_replayed_rows_are_rows_of_the_api() -> None:
             (Summary, list(replay.rows["summary"].values())),
             (Account, replay.accounts),
             (PositionEvent, [event for events in replay.events.values() for event in events]),
+            (Snapshot, replay.snapshots),
+            (SnapshotRun, replay.runs),
+            (Job, [replay.job("job-1", "queued")]),
         ]
     for kind, values in rows:
         for value in values:

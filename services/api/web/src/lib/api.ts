@@ -1,5 +1,5 @@
 /** REST calls. Every answer also tells the server's time; every failure says what happened. */
-import type { Account, Page, PositionEvent, Problem, Session } from '#lib/contract.ts';
+import type { Account, Job, Page, PositionEvent, Problem, Session, Snapshot, SnapshotRun } from '#lib/contract.ts';
 
 export class ApiError extends Error {
 	constructor(
@@ -51,21 +51,39 @@ export class Api {
 		return found;
 	}
 
-	private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
-		const response = await this.reach(method, path, body);
+	/** Newest first. */
+	async snapshots(limit: number): Promise<Snapshot[]> {
+		return (await this.call<Page<Snapshot>>('GET', `snapshots?limit=${limit}`)).items;
+	}
+
+	async snapshotRuns(limit: number): Promise<SnapshotRun[]> {
+		return (await this.call<Page<SnapshotRun>>('GET', `snapshots/runs?limit=${limit}`)).items;
+	}
+
+	/** Asked again under the same key it is the same job, so that a lost answer may be asked for again. */
+	async saveSnapshot(key: string): Promise<Job> {
+		return (await this.call<{ job: Job }>('POST', 'snapshots', undefined, { 'idempotency-key': key })).job;
+	}
+
+	async job(id: string): Promise<Job> {
+		return (await this.call<{ job: Job }>('GET', `jobs/${encodeURIComponent(id)}`)).job;
+	}
+
+	private async call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+		const response = await this.reach(method, path, body, headers);
 		this.onDate(response.headers.get('date'));
 		if (!response.ok) throw await problemOf(response);
 		return (response.status === 204 ? undefined : await response.json()) as T;
 	}
 
-	private async reach(method: string, path: string, body?: unknown): Promise<Response> {
+	private async reach(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Response> {
 		try {
 			return await this.fetcher(`/api/v1/${path}`, {
 				method,
 				credentials: 'same-origin',
 				cache: 'no-store',
 				signal: AbortSignal.timeout(TIMEOUT_MS),
-				headers: body === undefined ? {} : { 'content-type': 'application/json' },
+				headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
 				body: body === undefined ? null : JSON.stringify(body)
 			});
 		} catch (error) {

@@ -114,6 +114,60 @@ export interface PositionEvent {
 	replaced_quantity: Decimal | null;
 }
 
+/** Long work that was asked for, and what came of it. */
+export interface Job {
+	id: string;
+	kind: string;
+	status: 'queued' | 'running' | 'succeeded' | 'failed';
+	progress: Decimal | null;
+	error: string | null;
+	result: Record<string, unknown> | null;
+}
+
+/** What an account was worth at `asof_ts`. */
+export interface Snapshot {
+	id: number;
+	run_id: number;
+	account: string;
+	hour: Timestamp | null;
+	asof_ts: Timestamp;
+	taken_at: Timestamp;
+	net_liquidation: Decimal;
+	total_cash: Decimal | null;
+	gross_position_value: Decimal | null;
+	base_currency: string;
+	/** The share of the value that had a fresh mark, 0 to 1. */
+	coverage: Decimal;
+	source: string;
+	payload_sha256: string | null;
+	thinned_at: Timestamp | null;
+}
+
+/** Why an account has no snapshot of a run. */
+export interface SnapshotFailure {
+	account: string;
+	category: string;
+	reason: string;
+}
+
+export interface SnapshotRun {
+	id: number;
+	trigger: string;
+	hour: Timestamp | null;
+	account: string | null;
+	job_id: string | null;
+	status: 'running' | 'success' | 'partial' | 'fail';
+	attempts: number;
+	taken: number;
+	failures: SnapshotFailure[];
+	error_category: string | null;
+	summary: string;
+	schema_version: string;
+	app_version: string;
+	started_at: Timestamp;
+	finished_at: Timestamp | null;
+}
+
 export interface Page<T> {
 	items: T[];
 	next_cursor: string | null;
