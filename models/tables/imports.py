@@ -253,6 +253,13 @@ fx_rates = _told(
     keys=("currency", "into_currency"),
     comment="rates at the end of a day, as statements state them, or as the broker told them for a snapshot",
 )
+Index(
+    "ix_fx_rates_at",
+    fx_rates.c.currency,
+    fx_rates.c.into_currency,
+    fx_rates.c.at,
+    postgresql_where=text("snapshot_id IS NOT NULL"),
+)
 
 stated_values = _brought(
     "stated_values",

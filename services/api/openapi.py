@@ -13,8 +13,10 @@ from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
+from services.api.schemas.groups import AccountGroupList, BenchmarkList
 from services.api.schemas.imports import ImportDetail, ImportPage, StatementDifferencePage
 from services.api.schemas.lots import LotPage
+from services.api.schemas.measures import Measures
 from services.api.schemas.performance import PerformancePage
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
@@ -27,7 +29,9 @@ from services.api.schemas.sync import JobAnswer, SyncReport
 Responses = dict[int | str, dict[str, Any]]
 
 ROOTS = (
+    AccountGroupList,
     AccountPage,
+    BenchmarkList,
     CashBalancePage,
     CashFlowPage,
     Credentials,
@@ -38,6 +42,7 @@ ROOTS = (
     ExecutionPage,
     JobAnswer,
     LotPage,
+    Measures,
     MethodComparison,
     PerformancePage,
     Position,

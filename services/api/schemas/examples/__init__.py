@@ -8,6 +8,7 @@ from services.api.schemas.examples import (
     accounts,
     cash,
     imports,
+    measures,
     performance,
     positions,
     realized,
@@ -20,6 +21,7 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     accounts.EXAMPLES
     | cash.EXAMPLES
     | imports.EXAMPLES
+    | measures.EXAMPLES
     | performance.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
