@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple, cast
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.days import BROKER_ZONE
 from core.domain.measures.recorded import Recorded
@@ -17,6 +18,7 @@ from core.domain.performance import Quality, Resolution, Source
 from core.domain.rate_history import HOLDS_FOR, ToldRate
 from models.session import Reader
 from models.standing import newest
+from models.types import String
 
 FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
 LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -53,7 +55,7 @@ _rates_of: Final = {
     resolution: text(
         f"SELECT {_END_OF_DAY} AS at, currency, into_currency, rate FROM ({_STATED}) s "  # noqa: S608 - as above
         f"UNION ALL SELECT * FROM ({_KEPT.format(distinct=distinct, order=order)}) k"
-    )
+    ).bindparams(bindparam("currencies", type_=ARRAY(String)))
     for resolution, distinct, order in (
         ("hour", "", ""),
         (

@@ -5,17 +5,19 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.days import BROKER_ZONE
 from models.session import Reader
+from models.types import String
 
 _newest = text(
     "SELECT s.account, s.id, s.asof_ts, s.net_liquidation, s.base_currency "
     "FROM unnest(CAST(:accounts AS text[])) AS a(account) CROSS JOIN LATERAL ("
     "SELECT * FROM snapshots s WHERE s.account = a.account AND s.asof_ts <= :until "
     "ORDER BY s.asof_ts DESC, s.id DESC LIMIT 1) s ORDER BY s.account"
-)
+).bindparams(bindparam("accounts", type_=ARRAY(String)))
 # The time names the month that its rows are in.
 _held = text(
     "SELECT p.conid, i.symbol, p.market_value_base FROM snapshot_positions p "

@@ -150,11 +150,13 @@ async def _rest(
     reader: Reader, question: Question, found: Found, rates: list[ToldRate], base: str | None
 ) -> Found:
     """What has to be known besides the series, of the time that the series has."""
-    series, currency = found.series, found.currency
+    series = found.series
     first = ends_of(series.valued[0].at) if series.valued else question.since or FIRST
     last = ends_of(series.valued[-1].at) if series.valued else question.until or LAST
     traded = await traded_between(reader, found.accounts, first, last) if series.valued else []
     placed = await placed_at(reader, found.accounts, question.until or LAST)
+    held_in = {one.currency for one in placed}
+    currency = found.currency or (held_in.pop() if len(held_in) == 1 else None)
     closed = [
         Closed(row.currency, row.outcomes)
         for account in found.accounts
@@ -172,7 +174,14 @@ async def _rest(
     against = None
     if question.benchmark is not None:
         against = _against(question.benchmark, base or None, levels, history)
-    return found._replace(rates=history, benchmark=against, placed=placed, traded=traded, closed=closed)
+    return found._replace(
+        currency=currency,
+        rates=history,
+        benchmark=against,
+        placed=placed,
+        traded=traded,
+        closed=closed,
+    )
 
 
 async def _rates(

@@ -4,11 +4,13 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from core.domain.performance import Resolution
+from models.queries.benchmarks import currency_of_benchmark, levels_between
 from models.queries.cash import BalanceKey, FlowKey, RateKey, balances_page, flows_page, rates_page
 from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
 from models.queries.differences import comparisons_page, differences_page
@@ -16,8 +18,11 @@ from models.queries.disputes.compare import DifferenceKey
 from models.queries.disputes.compare import differences_page as statement_differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
+from models.queries.groups import accounts_of_group
 from models.queries.lots import averages_of, disposals_of, lots_page
+from models.queries.measured_series import rates_between, rows_of
 from models.queries.performance import PerformanceKey, performance_page
+from models.queries.placed import placed_at, traded_between
 from models.queries.positions import book_of
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
@@ -105,6 +110,11 @@ INSERT INTO fx_rates (source, snapshot_id, currency, into_currency, as_of, at, r
     id, 'EUR', 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
 INSERT INTO cash_balances (source, snapshot_id, account, currency, as_of, at, cash) SELECT 'snapshot',
     id, account, 'USD', date '2000-01-01' + id::int, asof_ts, 1 FROM snapshots;
+INSERT INTO account_groups (name, changed_at) SELECT 'G' || n, now() FROM generate_series(1, 5000) n;
+INSERT INTO account_group_members (name, account) SELECT name, a.account FROM account_groups,
+    broker_accounts a;
+INSERT INTO benchmark_levels (benchmark, day, level, currency, source_sha256, imported_at) SELECT 'B' ||
+    n % 5, date '2000-01-01' + n, 1, '', '', now() FROM generate_series(1, 20000) n;
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
     'quantity_mismatch', 1, 0, now());
 ANALYZE;
@@ -112,7 +122,7 @@ ANALYZE;
 GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
     "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
-    "statement_differences|snapshot_runs|snapshots|kept"
+    "statement_differences|snapshot_runs|snapshots|kept|account_group_members|benchmark_levels"
 )
 
 
@@ -163,7 +173,21 @@ async def _hours(reader: Reader, _: object) -> RunState | None:
     return await run_of_hour(reader, datetime(2022, 3, 3, tzinfo=UTC))
 
 
+async def _measures(reader: Reader, _: object) -> object:
+    # Of two days; the figures of years read most of what there is of an account.
+    assert await placed_at(reader, ["U1", "U2"], UNTIL)
+    assert await traded_between(reader, ["U1", "U2"], SINCE, UNTIL)
+    assert await accounts_of_group(reader, "G7")
+    assert await currency_of_benchmark(reader, "B3") is not None
+    assert await levels_between(reader, "B3", SINCE.date(), UNTIL.date())
+    for resolution in get_args(Resolution):
+        assert await rates_between(reader, ["EUR", "USD"], resolution, since=SINCE, until=UNTIL)
+    [told] = await rows_of(reader, ["U1"], "day", since=SINCE, until=UNTIL)
+    return told.lines
+
+
 ASKED: dict[str, Ask] = {
+    "measures": _measures,
     "snapshots": lambda reader, _: snapshots_page(reader, limit=101),
     "snapshots of an account": lambda reader, _: snapshots_page(
         reader, account="U1", until=UNTIL, after=SnapshotKey(datetime(2022, 5, 1, tzinfo=UTC), 9), limit=101

@@ -11,6 +11,8 @@ from sqlalchemy import insert, select
 
 from models import tables as t
 from models.session import Database
+from models.stores.groups import set_group
+from tests.services.api.portfolio import NOW, PAPER, USD
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST = date(2024, 1, 1)
@@ -43,7 +45,9 @@ def random_days(seed: int, count: int, first: date = FIRST, flow_every: int = 17
         if number % flow_every == flow_every - 1:
             came = Decimal(int(chance.integers(-900, 1_500)))
         moved = Decimal(repr(round(float(chance.normal(0.0004, 0.011)), 6)))
-        worth = ((worth + max(came, Decimal(0))) * (1 + moved)).quantize(Decimal("0.01")) + min(came, Decimal(0))
+        worth = ((worth + max(came, Decimal(0))) * (1 + moved)).quantize(Decimal("0.01")) + min(
+            came, Decimal(0)
+        )
         told.append(Day(day, worth, came if number else None, worth / 8))
     return told
 
@@ -143,6 +147,14 @@ async def write_rates(
                     rate=Decimal(rate),
                 )
             )
+
+
+async def seed_groups(database: Database) -> None:
+    """A group of both accounts of the portfolio, and a benchmark."""
+    async with database.write() as writer:
+        await set_group(writer, "both", [USD, PAPER], NOW)
+    days = weekdays(3, date(2026, 11, 16))
+    await write_levels(database, "S&P 500", zip(days, map(Decimal, (5900, 5950, 5925)), strict=True), "USD")
 
 
 async def new_account(database: Database, account: str, base: str) -> None:

@@ -16,6 +16,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from tests.services.api.conftest import QUICK, Api, Start
 from tests.services.api.kept import seed_snapshots
+from tests.services.api.measured import seed_groups
 from tests.services.api.portfolio import NOW, USD, beat, mark, position_id, seed_comparisons, tick
 from tests.services.api.stated import seed_statements
 
@@ -42,6 +43,9 @@ REPLIES = {
     "reconciliations": "/api/v1/reconciliations",
     "differences": "/api/v1/reconciliations/differences?status=all",
     "performance": "/api/v1/performance",
+    "measures": f"/api/v1/performance/measures?account={USD}",
+    "account-groups": "/api/v1/account-groups",
+    "benchmarks": "/api/v1/benchmarks",
     "snapshots": "/api/v1/snapshots",
     "snapshot": "/api/v1/snapshots/3",
     "snapshot-runs": "/api/v1/snapshots/runs",
@@ -53,6 +57,7 @@ REPLIES = {
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",
     "session": "/api/v1/session",
+    "problem-group-not-found": "/api/v1/performance/measures?group=nobody",
     "problem-account-not-found": "/api/v1/accounts/U0/summary",
     "problem-validation-failed": "/api/v1/positions?limit=501",
     "problem-cursor-invalid": "/api/v1/positions?cursor=x",
@@ -66,6 +71,7 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     await seed_comparisons(seeded)
     await seed_statements(seeded)
     await seed_snapshots(seeded)
+    await seed_groups(seeded)
 
     def clock() -> datetime:
         return AT

@@ -91,7 +91,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
             text(
                 "DROP TABLE lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
                 "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
-                "statement_differences, statement_comparisons, "
+                "statement_differences, statement_comparisons, account_group_members, account_groups, "
+                "benchmark_levels, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )
