@@ -61,15 +61,13 @@ def points_of(rows: Sequence[Recorded]) -> list[Point]:
     Rows are of one account, oldest first, a statement's before a snapshot's. Those of another currency than
     the last one's are left out: an account with a new base currency has a series since then only.
     """
-    currency = currency_of(rows)
-    first = max(
-        (number for number, row in enumerate(rows, 1) if row.currency not in {None, currency}), default=0
+    own = (None, currency_of(rows))
+    first = max((number for number, row in enumerate(rows, 1) if row.currency not in own), default=0)
+    told = rows[first:] if first else rows
+    sources = {row.source for row in told}
+    counting: Iterable[tuple[Recorded, Decimal | None]] = (
+        _taking_turns(told) if len(sources) > 1 else ((row, row.contribution) for row in told)
     )
-    told = rows[first:]
-    if len({row.source for row in told}) > 1:
-        counting = _taking_turns(told)
-    else:
-        counting = [_Chosen(row, row.contribution) for row in told]
     return [
         Point(row.at, row.net_liquidation, came, row.cash, row.gross, row.quality == "estimated")
         for row, came in counting

@@ -134,12 +134,8 @@ def test_what_accounts_returned_is_a_table_for_people_and_json_for_programs(
     lines = [line.split() for line in said.out.splitlines()]
     assert ["time", "weighted", "-0.06", "%"] in lines
     assert ["volatility", "–", "too", "few", "values", "or", "days"] in lines
-    assert [part for part in next(line for line in lines if "-2.00" in line and "yet" in line)[2:6]] == [
-        "2026-11-18",
-        "05:00Z",
-        "2026-11-19",
-        "05:00Z",
-    ]
+    [spell] = [line for line in lines if "-2.00" in line and "yet" in line]
+    assert spell[2:6] == ["2026-11-18", "05:00Z", "2026-11-19", "05:00Z"]
     assert any(line[:1] == ["2026"] for line in lines)
     assert lotkeeper("performance", "--json").data == found()
 
