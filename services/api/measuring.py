@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from core.domain.benchmarks import Level
 from core.domain.days import day_of
 from core.domain.measures.conversion import converted, ends_of
-from core.domain.measures.recorded import currency_of, points_of, without_untold_end
+from core.domain.measures.recorded import Recorded, currency_of, points_of, without_untold_end
 from core.domain.measures.returns import index_returns
 from core.domain.measures.series import AccountSeries, Point, account_series, group_series
 from core.domain.performance import Quality, Resolution, Source
@@ -56,7 +56,7 @@ class Question(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What the rows of an account say, in the account's own currency; ``source`` is the last one's."""
+    """What the rows of an account say, in the account's own currency; ``source`` told the last of them."""
 
     account: str
     currency: str | None
@@ -224,8 +224,13 @@ def _read(rows: Sequence[AccountRows]) -> list[Told]:
     for one in rows:
         told = recorded(one)
         points = without_untold_end(points_of(told))
-        found.append(Told(one.account, currency_of(told), points, told[-1].source if told else None))
+        found.append(Told(one.account, currency_of(told), points, _last_source(told, points)))
     return found
+
+
+def _last_source(told: Sequence[Recorded], points: Sequence[Point]) -> Source | None:
+    """Who told the last of the points."""
+    return next((row.source for row in told if row.at == points[-1].at), None) if points else None
 
 
 def _series(told: Sequence[Told], currency: str | None, rates: Sequence[ToldRate]) -> AccountSeries:

@@ -183,6 +183,9 @@ async def test_a_statements_day_counts_before_a_snapshots(api: Api, seeded: Data
     await write_days(seeded, USD, [Day(second, Decimal(112), None), Day(third, Decimal(121), Decimal(5))])
     found = await api.get(PATH, account=USD)
     assert (found["money"]["gain"]["value"], found["span"]["points"]) == ("16", 3)
+    assert found["freshness"]["reason"] == "snapshot"
+    stated = await api.get(PATH, account=USD, to=end_of(second).isoformat())
+    assert (stated["freshness"]["reason"], stated["money"]["gain"]["value"]) == ("statement", "10")
     assert told(found["returns"]["time_weighted"]) == is_about(1.1 * (1 + 6 / 115) - 1)
 
 
@@ -296,12 +299,18 @@ async def test_a_benchmark_in_another_currency_is_converted_where_both_are_known
     bare = (await abroad.get(PATH, account=USD, benchmark="bare"))["benchmark"]
     assert (bare["currency"], bare["time_weighted"]["value"]) == (None, "0")
     assert bare["beta"] == {"value": None, "reason": "no_variation"}
+    # What it did before the first value is no part of it.
+    early = [(FIRST - timedelta(days=3), Decimal(5)), *((day, Decimal(7)) for day in days)]
+    await write_levels(seeded, "early", early)
+    found = (await abroad.get(PATH, account=USD, benchmark="early"))["benchmark"]
+    assert found["time_weighted"]["value"] == "0"
     short = (await abroad.get(PATH, account=USD, benchmark="short"))["benchmark"]
     assert short["time_weighted"]["reason"] == "incomplete_data"
     assert short["beta"]["reason"] == "too_few_points"
     listed = (await abroad.get("/api/v1/benchmarks"))["items"]
     assert [(one["name"], one["currency"], one["levels"]) for one in listed] == [
         ("bare", None, 40),
+        ("early", None, 41),
         ("flat", "EUR", 40),
         ("short", "USD", 9),
     ]
