@@ -28,7 +28,7 @@ def upgrade() -> None:
         "fx_rates",
         ["currency", "into_currency", "at"],
         unique=False,
-        postgresql_where=sa.text("source = 'snapshot'"),
+        postgresql_where=sa.text("snapshot_id IS NOT NULL"),
     )
     op.create_index(
         "ix_position_events_adjusted",

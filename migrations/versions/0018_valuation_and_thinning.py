@@ -28,13 +28,6 @@ def _find_what_is_nearest() -> None:
         postgresql_where=sa.text("mark_price IS NOT NULL"),
     )
     op.create_index(
-        "ix_fx_rates_at",
-        "fx_rates",
-        ["currency", "into_currency", "at"],
-        unique=False,
-        postgresql_where=sa.text("snapshot_id IS NOT NULL"),
-    )
-    op.create_index(
         "ix_position_events_splits",
         "position_events",
         ["position_id", "executed_at"],

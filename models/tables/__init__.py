@@ -9,8 +9,10 @@ from models.tables.accounts import (
     marks,
     user_sessions,
 )
+from models.tables.benchmarks import benchmark_levels
 from models.tables.delivery import dead_facts, inbox, inbox_trials, outbox
 from models.tables.executions import commission_reports, executions
+from models.tables.groups import account_group_members, account_groups
 from models.tables.identity import global_instruments, instrument_mapping
 from models.tables.imports import (
     cash_balances,
@@ -61,8 +63,11 @@ from models.tables.sync import (
 from models.types import metadata
 
 __all__ = [
+    "account_group_members",
+    "account_groups",
     "account_pnl",
     "account_values",
+    "benchmark_levels",
     "broker_accounts",
     "broker_links",
     "broker_sessions",

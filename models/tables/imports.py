@@ -263,20 +263,11 @@ fx_rates = _told(
     keys=("currency", "into_currency"),
     comment="rates at the end of a day, as statements state them, or as the broker told them for a snapshot",
 )
-# The nearest of those that snapshots took down.
-Index(
-    "ix_fx_rates_at",
-    fx_rates.c.currency,
-    fx_rates.c.into_currency,
-    fx_rates.c.at,
-    postgresql_where=fx_rates.c.snapshot_id.is_not(None),
-)
-
-# Those told nearest to a moment.
+# The nearest to a moment of those that snapshots took down.
 Index(
     "ix_fx_rates_at",
     *(fx_rates.c.currency, fx_rates.c.into_currency, fx_rates.c.at),
-    postgresql_where=text("source = 'snapshot'"),
+    postgresql_where=text("snapshot_id IS NOT NULL"),
 )
 
 stated_values = _brought(

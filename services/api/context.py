@@ -27,6 +27,7 @@ class Context:
     """The process's parts. ``sockets`` are the WebSocket clients that are signed in, and who they are.
 
     ``folding`` is held by whoever folds the past: one at a time, so that the present is never kept waiting.
+    ``measuring`` by whoever measures long series, for the same reason.
     ``receiving`` by whoever takes in a statement: each may take a quarter of a GiB of memory.
     """
 
@@ -43,6 +44,7 @@ class Context:
     queue_frames: int = 256
     sockets: dict[Client, Identity] = field(default_factory=dict)
     folding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    measuring: asyncio.Lock = field(default_factory=asyncio.Lock)
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_RECEIVED_AT_ONCE))
 
     def picture_ready(self) -> None:

@@ -15,10 +15,12 @@ from services.api.schemas.common import Problem, example_of
 from services.api.schemas.comparison import MethodComparison
 from services.api.schemas.examples import EXAMPLES
 from services.api.schemas.executions import ExecutionPage
+from services.api.schemas.groups import AccountGroupList, BenchmarkList
 from services.api.schemas.imports import ImportDetail, ImportPage, StatementDifferencePage
 from services.api.schemas.instruments import InstrumentDetail, InstrumentPage
 from services.api.schemas.issues import Acknowledgement, IssueDetail, IssuePage, RulePage
 from services.api.schemas.lots import LotPage
+from services.api.schemas.measures import Measures
 from services.api.schemas.performance import PerformancePage
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
@@ -37,10 +39,12 @@ from services.api.schemas.valuation import ValuationReport
 Responses = dict[int | str, dict[str, Any]]
 
 ROOTS = (
+    AccountGroupList,
     AccountPage,
     Acknowledgement,
     Allocation,
     Attribution,
+    BenchmarkList,
     CashBalancePage,
     CashFlowPage,
     Credentials,
@@ -55,6 +59,7 @@ ROOTS = (
     IssuePage,
     JobAnswer,
     LotPage,
+    Measures,
     MethodComparison,
     PerformancePage,
     Position,

@@ -25,7 +25,7 @@ def in_utc(moment: datetime) -> datetime:
 
 def _printable(value: str) -> str:
     if "\0" in value:
-        msg = "holds a NUL character, which none has: leave it out"
+        msg = "holds a NUL character, which no name has: leave it out"
         raise ValueError(msg)
     return value
 
@@ -33,8 +33,7 @@ def _printable(value: str) -> str:
 Moment = Annotated[datetime, AfterValidator(in_utc)]
 Since = Annotated[Moment | None, Query(alias="from", description="closed at or after")]
 Until = Annotated[Moment | None, Query(alias="to", description="closed before")]
-Symbol = Annotated[Annotated[str, AfterValidator(_printable)] | None, Query(description="the exact symbol")]
-RuleName = Annotated[Annotated[str, AfterValidator(_printable)] | None, Query(description="the rule's name")]
-Currency = Annotated[
-    Annotated[str, AfterValidator(_printable)] | None, Query(description="its three letters, as USD")
-]
+Text = Annotated[str, AfterValidator(_printable)]
+Symbol = Annotated[Text | None, Query(description="the exact symbol")]
+RuleName = Annotated[Text | None, Query(description="the rule's name")]
+Currency = Annotated[Text | None, Query(description="its three letters, as USD")]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.errors import LotkeeperError
+from services.cli.account_commands import accounts, benchmark
 from services.cli.dead_commands import dead
 from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
@@ -42,6 +43,8 @@ app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
 app.add_typer(instruments, name="instruments", rich_help_panel=HISTORY)
 app.add_typer(snapshot, name="snapshot", rich_help_panel=HISTORY)
+app.add_typer(accounts, name="accounts", rich_help_panel=HISTORY)
+app.add_typer(benchmark, name="benchmark", rich_help_panel=HISTORY)
 
 
 def _print_version(wanted: bool) -> None:
@@ -213,6 +216,35 @@ def valuation(
     from services.cli.valuing import run  # noqa: PLC0415 - takes a while, not needed for help
 
     run(profile, account or [], as_of, as_json=as_json)
+
+
+@app.command(rich_help_panel=HISTORY)
+def performance(
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="ACCOUNT", help="This one; may be given again. [default: all]"),
+    ] = None,
+    group: Annotated[str | None, typer.Option(metavar="NAME", help="The accounts of this group.")] = None,
+    currency: Annotated[str | None, typer.Option(help="In this currency, as USD. [default: theirs]")] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="DAY", help="From its start.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="To its end.")] = None,
+    resolution: Annotated[
+        Literal["day", "hour"], typer.Option(help="Of the values that it is made of.")
+    ] = "day",
+    benchmark_name: Annotated[
+        str | None, typer.Option("--benchmark", metavar="NAME", help="Hold it against this.")
+    ] = None,
+    risk_free: Annotated[
+        float, typer.Option(help="Annual rate without risk, as a fraction: 0.03 is 3 %.")
+    ] = 0.0,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what accounts together returned, risked and lost at most. Times may stand for days."""
+    from services.cli.performing import Wanted, run  # noqa: PLC0415 - takes a while, not needed for help
+
+    wanted = Wanted(account or [], group, currency, since, until, resolution, benchmark_name, risk_free)
+    run(profile, wanted, as_json=as_json)
 
 
 def main() -> None:

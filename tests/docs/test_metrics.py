@@ -13,17 +13,22 @@ from core.domain.measures.measured import Reason
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 NOT_MEASURES = {
     "by_the_year",
+    "converted",
+    "currency_of",
     "days_of",
     "downside",
+    "ends_of",
     "excess",
     "instant_of",
     "per_year",
+    "points_of",
     "ratio",
     "spread",
     "trading_periods",
     "unavailable",
     "why_broken",
     "why_too_little",
+    "without_untold_end",
 }
 """What measures are made with."""
 

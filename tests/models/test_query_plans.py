@@ -4,12 +4,14 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
+from core.domain.performance import Resolution
 from models.queries.allocation import Grouping, allocation, latest_snapshots
+from models.queries.benchmarks import currency_of_benchmark, levels_between
 from models.queries.cash import BalanceKey, FlowKey, RateKey, balances_page, flows_page, rates_page
 from models.queries.comparison import closed_position, closed_positions, closing_keys, stored_of
 from models.queries.differences import comparisons_page, differences_page
@@ -17,10 +19,13 @@ from models.queries.disputes.compare import DifferenceKey
 from models.queries.disputes.compare import differences_page as statement_differences_page
 from models.queries.executions import ExecutionKey, executions_page
 from models.queries.grouping import GroupKey
+from models.queries.groups import accounts_of_group
 from models.queries.history import History, history
 from models.queries.issues import issue_by_id, issues_page, open_counts
 from models.queries.lots import averages_of, disposals_of, lots_page
+from models.queries.measured_series import rates_between, rows_of
 from models.queries.performance import PerformanceKey, performance_page
+from models.queries.placed import placed_at, traded_between
 from models.queries.positions import book_of
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
@@ -116,6 +121,11 @@ INSERT INTO cash_balances (source, snapshot_id, account, currency, as_of, at, ca
 INSERT INTO issues (rule, severity, account, subject, summary, details, first_seen, opened_at, last_seen,
     resolved_at) SELECT 'snapshot-gap', 'warning', account, n, '', '{}', at, at, at,
     CASE WHEN n % 4000 <> 0 THEN at END FROM made;
+INSERT INTO account_groups (name, changed_at) SELECT 'G' || n, now() FROM generate_series(1, 5000) n;
+INSERT INTO account_group_members (name, account) SELECT name, a.account FROM account_groups,
+    broker_accounts a;
+INSERT INTO benchmark_levels (benchmark, day, level, currency, source_sha256, imported_at) SELECT 'B' ||
+    n % 5, date '2000-01-01' + n, 1, '', '', now() FROM generate_series(1, 20000) n;
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since) VALUES ('U1', 3,
     'quantity_mismatch', 1, 0, now());
 ANALYZE;
@@ -123,7 +133,7 @@ ANALYZE;
 GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
     "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
-    "statement_differences|snapshot_runs|snapshots|kept|issues"
+    "statement_differences|snapshot_runs|snapshots|kept|issues|account_group_members|benchmark_levels"
 )
 
 
@@ -186,6 +196,19 @@ async def _drawn(reader: Reader, **asked: Any) -> object:
     return found.rows
 
 
+async def _measures(reader: Reader, _: object) -> object:
+    # Of two days; the figures of years read most of what there is of an account.
+    assert await placed_at(reader, ["U1", "U2"], UNTIL)
+    assert await traded_between(reader, ["U1", "U2"], SINCE, UNTIL)
+    assert await accounts_of_group(reader, "G7")
+    assert await currency_of_benchmark(reader, "B3") is not None
+    assert await levels_between(reader, "B3", SINCE.date(), UNTIL.date())
+    for resolution in get_args(Resolution):
+        assert await rates_between(reader, ["EUR", "USD"], resolution, since=SINCE, until=UNTIL)
+    [told] = await rows_of(reader, ["U1"], "day", since=SINCE, until=UNTIL)
+    return told.lines
+
+
 ASKED: dict[str, Ask] = {
     "hours of years as points": lambda reader, _: _drawn(reader, resolution="auto"),
     "hours of months as points": lambda reader, _: _drawn(
@@ -202,6 +225,7 @@ ASKED: dict[str, Ask] = {
     "resolved issues": lambda reader, _: issues_page(reader, status="resolved", after=15000, limit=101),
     "an issue": lambda reader, _: issue_by_id(reader, 15000),
     "how many issues are open": lambda reader, _: open_counts(reader),
+    "measures": _measures,
     "snapshots": lambda reader, _: snapshots_page(reader, limit=101),
     "snapshots of an account": lambda reader, _: snapshots_page(
         reader, account="U1", until=UNTIL, after=SnapshotKey(datetime(2022, 5, 1, tzinfo=UTC), 9), limit=101

@@ -17,6 +17,10 @@ Reason: TypeAlias = Literal[
     "no_root",
     "several_roots",
     "out_of_range",
+    "no_snapshot",
+    "no_benchmark",
+    "nothing_closed",
+    "several_currencies",
 ]
 """Why a measure is unavailable; docs/reference/metrics.md says what each means."""
 

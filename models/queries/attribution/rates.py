@@ -28,7 +28,7 @@ _stated = text(
 )
 _PROBE = (
     "(SELECT f.rate, f.at FROM fx_rates f WHERE f.currency = k.currency AND f.into_currency = :base "
-    "AND f.source = 'snapshot' AND f.at BETWEEN {bounds} ORDER BY f.at {order} LIMIT 1)"
+    "AND f.snapshot_id IS NOT NULL AND f.at BETWEEN {bounds} ORDER BY f.at {order} LIMIT 1)"
 )
 _told = text(
     "SELECT k.currency, k.at, r.rate, r.at AS told_at "

@@ -17,6 +17,7 @@ from models.session import Database
 from models.stores.identity import refresh_mapping
 from tests.services.api.conftest import QUICK, Api, Start
 from tests.services.api.kept import seed_snapshots
+from tests.services.api.measured import seed_groups
 from tests.services.api.portfolio import AAPL, NOW, USD, beat, mark, position_id, seed_comparisons, tick
 from tests.services.api.stated import seed_statements
 
@@ -44,6 +45,9 @@ REPLIES = {
     "differences": "/api/v1/reconciliations/differences?status=all",
     "performance": "/api/v1/performance",
     "attribution": f"/api/v1/performance/attribution?account={USD}",
+    "measures": f"/api/v1/performance/measures?account={USD}",
+    "account-groups": "/api/v1/account-groups",
+    "benchmarks": "/api/v1/benchmarks",
     "snapshots": "/api/v1/snapshots",
     "snapshot": "/api/v1/snapshots/3",
     "snapshot-runs": "/api/v1/snapshots/runs",
@@ -60,6 +64,7 @@ REPLIES = {
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",
     "session": "/api/v1/session",
+    "problem-group-not-found": "/api/v1/performance/measures?group=nobody",
     "problem-account-not-found": "/api/v1/accounts/U0/summary",
     "problem-validation-failed": "/api/v1/positions?limit=501",
     "problem-cursor-invalid": "/api/v1/positions?cursor=x",
@@ -75,6 +80,7 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     await seed_snapshots(seeded)
     async with seeded.write() as writer:
         await refresh_mapping(writer, NOW)
+    await seed_groups(seeded)
 
     def clock() -> datetime:
         return AT

@@ -104,6 +104,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
                 "performance_renewals, "
                 "statement_differences, statement_comparisons, issues, rule_checks, "
+                "account_group_members, account_groups, benchmark_levels, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )

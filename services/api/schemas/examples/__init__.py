@@ -12,6 +12,7 @@ from services.api.schemas.examples import (
     imports,
     instruments,
     issues,
+    measures,
     performance,
     positions,
     realized,
@@ -29,6 +30,7 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | imports.EXAMPLES
     | issues.EXAMPLES
     | instruments.EXAMPLES
+    | measures.EXAMPLES
     | performance.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
