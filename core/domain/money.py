@@ -63,6 +63,9 @@ def is_usable(number: Decimal | None) -> bool:
         return True
     if not number.is_finite():
         return False
+    spelled = str(number)
+    if len(spelled) <= _MOST_BEFORE_THE_POINT and "E" not in spelled:
+        return True  # nearly all: neither side of the point can have too many digits
     _, digits, exponent = number.as_tuple()
     return (
         len(digits) <= _MOST_DIGITS

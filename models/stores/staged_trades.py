@@ -43,7 +43,13 @@ _create = text(
     "reported_on date, made_id text, outcome text, fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
 )
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
+# A small sample: what matters is how many there are.
+_sample = text("SELECT set_config('default_statistics_target', '10', true)")
 _analyze = text("ANALYZE staged_trades")
+_kinds = text(
+    "SELECT bool_or(cancels) AS cancels, bool_or(NOT has_id) AS unnamed, "  # noqa: S608 - as below
+    f"bool_or(trade_id LIKE '{OWN}%') AS own FROM staged_trades"
+)
 
 _CONTENT = "({0}.account, {0}.conid, {0}.side, {0}.size, {0}.price)"
 # Booked, cancelled, and booked anew under the same id: the last counts, and the first with its end is void.
@@ -262,21 +268,27 @@ def _line(one: StagedTrade) -> str:
 
 async def books(connection: Writer) -> set[BookKey]:
     """The books that the trades are of. To be locked before they are matched."""
-    for step in (_index, _analyze):
+    for step in (_index, _sample, _analyze):
         await connection.execute(step)
     return {(row.account, row.conid) for row in await connection.execute(_books)}
 
 
 async def match(connection: Writer) -> None:
     """Decide what becomes of each trade, by what is stored of their books, which are locked."""
-    for step in (_void, _repeat, _name_own):
-        await connection.execute(step)
-    for like in (_unnamed, _new_own):
-        if same := await find_same(connection, like):
+    # Most files hold but one kind, and each step goes through all of it.
+    kinds = (await connection.execute(_kinds)).one()
+    for step, applies in ((_void, kinds.cancels), (_repeat, True), (_name_own, kinds.own)):
+        if applies:
+            await connection.execute(step)
+    for like, applies in ((_unnamed, kinds.unnamed), (_new_own, kinds.own)):
+        if applies and (same := await find_same(connection, like)):
             names = {"numbers": [int(one.told) for one in same], "exec_ids": [one.exec_id for one in same]}
             await connection.execute(_take_names, names)
     await rename(connection, [Renamed(one.exec_id, one.told) for one in await find_same(connection, _named)])
-    for step in (_find_cancelled, _lose_cancels, _empty_cancels, _compare, _dispute_spellings, _name_new):
+    if kinds.cancels:
+        for step in (_find_cancelled, _lose_cancels, _empty_cancels):
+            await connection.execute(step)
+    for step in (_compare, _dispute_spellings, _name_new):
         await connection.execute(step)
 
 

@@ -1,7 +1,8 @@
 """Read a Flex statement row by row: memory stays the same however long the file is.
 
-The parser is expat, of Python's standard library: fast enough, and no dependency. A document type declaration
-is refused, and with it every entity of the file's own making; so are depths and lengths of no statement.
+The parser is expat, of Python's standard library: fast enough, and no dependency. What repeats a row that it
+has read is spared it, see ``spelled``. A document type declaration is refused, and with it every entity of
+the file's own making; so are depths and lengths of no statement.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,8 +25,9 @@ from services.statements.errors import (
     UnusableRowError,
 )
 from services.statements.rows import Other, Row, Statement
-from services.statements.shapes import RowBuilder
+from services.statements.shapes import RowBuilder, Shape
 from services.statements.slashes import days_come_first
+from services.statements.spelled import Spellings, is_plain
 from services.statements.values import Calendar, read_whole
 
 Source: TypeAlias = Path | bytes | BinaryIO
@@ -35,6 +37,8 @@ MOST_DEPTH: Final = 64
 """How deep elements may be nested; a statement has half a dozen levels."""
 MOST_PIECE: Final = 1 << 20
 """How many bytes one tag, comment or text may have; the largest tags of statements have 20,000."""
+_MOST_APART: Final = 64
+"""How many elements of a chunk are handed to the parser one by one, for others to be known by them."""
 _TRADES: Final = frozenset({"Trade", "TradeConfirm"})
 _ENVELOPES: Final = frozenset({"FlexQueryResponse", "FlexStatements", "FlexStatement"})
 _SERVICE_ANSWER: Final = "FlexStatementResponse"
@@ -81,6 +85,12 @@ class StatementReader:
         self._listening = False
         self._answer: dict[str, str] = {}
         self._began = 0
+        self._spellings = Spellings()
+        self._held = b""
+        self._fed_bytes = 0
+        self._spared_lines = 0
+        self._is_behind_row = False
+        self._parsed: list[tuple[Shape, list[str]]] = []
 
     def __iter__(self) -> Iterator[Row]:
         """The rows, one after the other."""
@@ -101,7 +111,7 @@ class StatementReader:
                 chunk = file.read(CHUNK_BYTES)
                 ended = not chunk
                 self.bytes_read += len(chunk)
-                self._parse(chunk, last=ended)
+                self._take(chunk, last=ended)
                 rows, self._rows = self._rows, []
                 yield from rows
         if not self._enveloped and not self.census.rows:
@@ -124,18 +134,64 @@ class StatementReader:
         source.seek(here)
         return told
 
+    def _take(self, chunk: bytes, *, last: bool) -> None:
+        """Read on: what repeats a row without the parser, as long as it stands right behind one."""
+        content, self._held = self._held + chunk, b""
+        text, plain = content.decode("latin-1"), is_plain(content)
+        place = 0
+        for _ in range(_MOST_APART):
+            if self._is_behind_row:
+                place = self._repeat(text, place, plain=plain)
+            end = text.find("/>", place) + 2
+            if end < len("/>"):
+                break
+            self._is_behind_row = self._parse_one(content[place:end], text[place:end])
+            place = end
+        rest = content[place:]
+        if last or not self._is_behind_row or b"/>" in rest or len(rest) > MOST_PIECE:
+            self._is_behind_row = False
+            self._parse(rest, last=last)
+            self._parsed.clear()
+        else:
+            self._held = rest
+
+    def _repeat(self, text: str, place: int, *, plain: bool) -> int:
+        """Read the rows that repeat others; returns the place behind the last one."""
+        read = self._spellings.read
+        while (tag := read(text, place, plain=plain)) is not None:
+            self._spared_lines += tag.lines
+            self._row(tag.shape, tag.values)
+            place = tag.end
+        return place
+
+    def _parse_one(self, content: bytes, text: str) -> bool:
+        """Parse what ends like an empty element; whether it was just that, and is spelled like others."""
+        depth = self._depth
+        self._parsed.clear()
+        self._parse(content, last=False)
+        if self._depth != depth or len(self._parsed) != 1:
+            return False
+        shape, values = self._parsed[0]
+        return self._spellings.knows(text, shape, values[: len(shape.names)])
+
+    @property
+    def _line(self) -> int:
+        return self._parser.CurrentLineNumber + self._spared_lines
+
     def _parse(self, chunk: bytes, *, last: bool) -> None:
+        self._fed_bytes += len(chunk)
         try:
             self._parser.Parse(chunk, last)
         except ExpatError as error:
+            line = self._spared_lines + error.lineno
             if not self.bytes_read:
                 raise NotXmlError(self.name, None, "the file is empty") from error
             reason = ErrorString(error.code) or "unknown"
             if last and reason in _ENDS_EARLY and (self._root or reason != errors.XML_ERROR_NO_ELEMENTS):
                 raise TruncatedError(
-                    self.name, error.lineno, "the file ends before the statement does; download it again"
+                    self.name, line, "the file ends before the statement does; download it again"
                 ) from error
-            raise NotXmlError(self.name, error.lineno, f"this is not XML ({reason})") from error
+            raise NotXmlError(self.name, line, f"this is not XML ({reason})") from error
         except (LookupError, ValueError) as error:
             if self._root is not None:
                 raise  # encodings are looked up before the first element
@@ -144,7 +200,7 @@ class StatementReader:
 
     def _bound(self) -> None:
         """Refuse a piece without end: expat keeps what is not complete, and scans it again and again."""
-        pending = self.bytes_read - self._parser.CurrentByteIndex
+        pending = self._fed_bytes - self._parser.CurrentByteIndex
         if pending > MOST_PIECE + CHUNK_BYTES or sum(map(len, self._text)) > MOST_PIECE:
             self._fail(
                 ExcessiveError, f"a piece of it is longer than {MOST_PIECE:,} bytes, as none of a statement"
@@ -173,22 +229,33 @@ class StatementReader:
             announced = dict(zip(flat[::2], flat[1::2], strict=True))
             self.census.statements_announced = read_whole(announced.get("count", ""))
         elif element != _SERVICE_ANSWER:
-            self._row(element, tuple(flat[::2]), flat[1::2])
+            self._parsed_row(element, tuple(flat[::2]), flat[1::2])
 
     def _section(self, element: str) -> None:
         if self._statement is not None:
             self.sections[-1].add(element)
 
-    def _row(self, element: str, names: tuple[str, ...], values: list[str]) -> None:
+    def _parsed_row(self, element: str, names: tuple[str, ...], values: list[str]) -> None:
         census = self.census
-        shape = census.shapes.get((element, names)) or census.shape(element, names)
+        shape = census.shapes.get((element, names))
+        if shape is None:
+            shape = census.shape(element, names)
+            if len(census.shapes) == 1:
+                self._spellings.forget()  # of shapes that count no more
+        if element not in _ENVELOPES:
+            self._parsed.append((shape, values))
+        self._row(shape, values)
+
+    def _row(self, shape: Shape, values: list[str]) -> None:
         shape.count += 1
-        line = self._parser.CurrentLineNumber
+        line = self._line
         row = self._builder.build(shape, line, self._statement, values)
         unreadable = self._builder.unreadable
         if unreadable:
             said = row.attributes
-            census.unreadable.update((element, name) for name in shape.read if said[name] in unreadable)
+            self.census.unreadable.update(
+                (shape.element, name) for name in shape.read if said[name] in unreadable
+            )
             unreadable.clear()
         flaw = row.flaw
         if flaw is not None:
@@ -222,7 +289,7 @@ class StatementReader:
             self._answer[element.lower()] = text
             return
         self.census.texts[element] += 1
-        self._rows.append(Other(element, self._parser.CurrentLineNumber, self._statement, (), [], text=text))
+        self._rows.append(Other(element, self._line, self._statement, (), [], text=text))
 
     def _refuse(self) -> NoReturn:
         """The service answers in XML, too, when it has no statement to give, or not yet."""
@@ -231,7 +298,7 @@ class StatementReader:
             self._fail(NotAStatementError, "this is only the service's promise of a statement, by its number")
         raise FlexServiceError(
             self.name,
-            self._parser.CurrentLineNumber,
+            self._line,
             read_whole(answer.get("errorcode", "")),
             answer.get("errormessage", ""),
         )
@@ -244,7 +311,7 @@ class StatementReader:
         )
 
     def _fail(self, kind: type[StatementError], reason: str, line: int | None = -1) -> NoReturn:
-        raise kind(self.name, self._parser.CurrentLineNumber if line == -1 else line, reason)
+        raise kind(self.name, self._line if line == -1 else line, reason)
 
 
 def _name_of(source: Source) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase, UnsupportedOperation
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -117,11 +118,12 @@ def keep(source: Source) -> File:
     deflater = zlib.compressobj(_LEVEL)
     parts: list[bytes] = []
     size_bytes = 0
-    with source.path.open("rb") as file:
+    with source.path.open("rb") as file, ThreadPoolExecutor(1) as beside:
         while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+            hashed = beside.submit(digest.update, chunk)
             parts.append(deflater.compress(chunk))
             size_bytes += len(chunk)
+            hashed.result()
     parts.append(deflater.flush())
     name = source.name or source.path.name
     return File(name, source.kind, digest.hexdigest(), size_bytes, b"".join(parts))

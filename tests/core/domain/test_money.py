@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.money import UNSET_DOUBLE, decimal_from_float, decimal_from_text, plain
+from core.domain.money import UNSET_DOUBLE, decimal_from_float, decimal_from_text, is_usable, plain
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, UNSET_DOUBLE, -UNSET_DOUBLE])
@@ -56,3 +56,34 @@ def test_the_decimal_of_a_float_is_the_float(value: float) -> None:
     decimal = decimal_from_float(value)
     assert decimal is not None
     assert float(decimal) == value
+
+
+@pytest.mark.parametrize(
+    ("spelled", "usable"),
+    [
+        ("0", True),
+        ("-123456789012345678", True),
+        ("1234567890123456789", False),
+        ("999999999999999999.9999999", True),
+        ("999999999999999999.99999999", False),
+        ("1E+17", True),
+        ("1E+18", False),
+        ("1E-30", True),
+        ("1E-31", False),
+        ("0.000000000000000000000000000001", True),
+        ("0.0000000000000000000000000000001", False),
+        ("NaN", False),
+        ("-Infinity", False),
+    ],
+)
+def test_a_figure_is_usable_up_to_what_can_be_reckoned_with_exactly(spelled: str, usable: bool) -> None:
+    assert is_usable(Decimal(spelled)) is usable
+
+
+@given(st.integers(0, 10**20), st.integers(-32, 20), st.sampled_from((-1, 1)))
+def test_however_a_figure_is_spelled_its_digits_tell_whether_it_is_usable(
+    digits: int, exponent: int, sign: int
+) -> None:
+    number = (Decimal(digits) * sign).scaleb(exponent)
+    fits = number.adjusted() < 18 and exponent >= -30
+    assert is_usable(number) is fits
