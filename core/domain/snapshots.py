@@ -10,6 +10,17 @@ from decimal import Decimal, localcontext
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from core.domain.account_values import (
+    ACCRUED_CASH,
+    BASE,
+    BASE_SUMMARY,
+    CASH_BALANCE,
+    FUTURES_PNL,
+    GROSS_POSITION_VALUE,
+    NET_DIVIDEND,
+    NET_LIQUIDATION,
+    TOTAL_CASH,
+)
 from core.domain.freshness import BEAT_LIMIT, VALUE_CADENCE, Download, is_complete, link_reason, value_reason
 from core.domain.link import LinkState, UpDown
 from core.domain.market_hours import open_at
@@ -18,31 +29,11 @@ from core.domain.pnl import EXACT
 from core.domain.rates import EXCHANGE_RATE
 from core.errors import ErrorCategory
 
-RunStatus: TypeAlias = Literal["running", "success", "partial", "fail"]
-SnapshotTrigger: TypeAlias = Literal["hourly", "cli", "api"]
 SnapshotSource: TypeAlias = Literal["ibkr"]
 """Whose word a snapshot is."""
 
-NET_LIQUIDATION: Final = "NetLiquidation"
-TOTAL_CASH: Final = "TotalCashValue"
-GROSS_POSITION_VALUE: Final = "GrossPositionValue"
-CASH_BALANCE: Final = "CashBalance"
-ACCRUED_CASH: Final = "AccruedCash"
-NET_DIVIDEND: Final = "NetDividend"
-FUTURES_PNL: Final = "FuturesPNL"
-BASE: Final = "BASE"
-"""Stands where a currency would, for all of them together in the base currency."""
-BASE_SUMMARY: Final = "BASE_SUMMARY"
-"""The same in statements, and in what is kept."""
-
 AHEAD: Final = timedelta(seconds=60)
 """What is of this moment is never so far ahead of it: where it seems to be, the clock was set back."""
-
-BACKOFF_MINUTES: Final = (1, 2, 5, 10)
-"""After a failed attempt; the last again and again, until the hour is over."""
-
-MOST_ATTEMPTS: Final = 12
-"""More than an hour has room for; so often a run that ends whoever is at it is begun at most."""
 
 CASH_LIKE: Final = frozenset({"CASH", "BAG"})
 """Currency pairs are cash, and told as such; of a combo only the legs are held."""
@@ -51,7 +42,6 @@ WORTH_NOTHING_SOMETIMES: Final = frozenset({"OPT", "FOP", "WAR", "IOPT", "FUT"})
 """What can be worth zero: an option far out of the money, a future at zero. A share is
 not: a gateway that has no market data says so of it."""
 
-_HOUR: Final = timedelta(hours=1)
 _COVERAGE: Final = Decimal("0.000001")
 
 
@@ -173,40 +163,9 @@ class Valuation(NamedTuple):
     cash: tuple[CashHeld, ...]
 
 
-def hour_of(moment: datetime) -> datetime:
-    """The hour that a moment is in, in UTC: the same wherever clocks are put forward or back.
-
-    >>> hour_of(datetime(2026, 11, 1, 5, 59, tzinfo=UTC)).isoformat()
-    '2026-11-01T05:00:00+00:00'
-    """
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
 def snapshot_key(account: str, hour: datetime | None, run_id: int) -> str:
     """What names a snapshot: there is one of an account in an hour, and one in each run asked for."""
     return f"{account}/{hour:%Y-%m-%dT%HZ}" if hour is not None else f"{account}/run-{run_id}"
-
-
-def is_due(status: RunStatus, attempts: int, finished_at: datetime | None, now: datetime) -> bool:
-    """Whether a run of the hour that ``now`` is in is to be tried (again). Nobody is at it.
-
-    One that never finished was begun by somebody who is gone, and perhaps for just that reason.
-    """
-    if status == "success":
-        return False
-    if finished_at is None:
-        return attempts < MOST_ATTEMPTS
-    if now < finished_at:
-        return True  # a clock that was set back says nothing of when it is time
-    wait = BACKOFF_MINUTES[min(max(attempts, 1), len(BACKOFF_MINUTES)) - 1]
-    return now >= finished_at + timedelta(minutes=wait)
-
-
-def outcome(taken: int, failed: int) -> RunStatus:
-    """How a run ended. One that found no account at all has failed."""
-    if not taken:
-        return "fail"
-    return "partial" if failed else "success"
 
 
 def refusal(known: LastKnown, now: datetime, *, flush: timedelta) -> Refusal | None:

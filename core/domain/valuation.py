@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from core.domain.account_values import BASE_SUMMARY
 from core.domain.money import ZERO, is_usable
 from core.domain.pnl import EXACT, QUANTUM
-from core.domain.snapshots import BASE_SUMMARY, CASH_LIKE, WORTH_NOTHING_SOMETIMES, covered_share
+from core.domain.snapshots import CASH_LIKE, WORTH_NOTHING_SOMETIMES, covered_share
 
 NEAR: Final = timedelta(days=7)
 """Over a weekend and the longest holidays a mark is as old as this, and still the last there was."""

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import text
 
-from core.domain.snapshots import BASE_SUMMARY
+from core.domain.account_values import BASE_SUMMARY
 from models.session import Reader
 
 Grouping: TypeAlias = Literal["global_instrument", "asset_class", "currency", "country"]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
+from core.domain.account_values import BASE_SUMMARY
 from core.domain.contributions import UNCERTAIN, CashThen, FutureThen, Moment, Moved, Traded
 from core.domain.days import day_of
 from core.domain.episodes import Cause
@@ -16,7 +17,6 @@ from core.domain.money import ZERO
 from core.domain.performance import DayValue, Linked
 from core.domain.pnl import EXACT
 from core.domain.rolled import RolledDay
-from core.domain.snapshots import BASE_SUMMARY
 from models.session import Reader, Writer
 
 _OF_HOURS: Final = "p.account = :account AND p.resolution = 'hour' AND p.source = 'snapshot'"

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import select, text, tuple_
 
-from core.domain.snapshots import RunStatus, SnapshotSource, SnapshotTrigger
+from core.domain.snapshot_runs import RunStatus, SnapshotTrigger
+from core.domain.snapshots import SnapshotSource
 from core.errors import ErrorCategory
 from models.queries.narrowing import narrowed
 from models.session import Reader

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from core.domain.account_values import NET_LIQUIDATION
 from core.domain.instruments import Instrument
-from core.domain.snapshots import NET_LIQUIDATION
 from core.domain.stated import StatedInstrument
 from core.events.facts import AccountValueReported, MarkReported, PnlReported
 from models.session import Writer

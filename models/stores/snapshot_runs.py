@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from core.domain.snapshots import Refusal, RunStatus, SnapshotTrigger
+from core.domain.snapshot_runs import RunStatus, SnapshotTrigger
+from core.domain.snapshots import Refusal
 from core.errors import ErrorCategory
 from models.session import Reader, Writer
 

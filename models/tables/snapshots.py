@@ -4,7 +4,8 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, PrimaryKeyConstraint, Table, text
 
-from core.domain.snapshots import RunStatus, SnapshotSource, SnapshotTrigger
+from core.domain.snapshot_runs import RunStatus, SnapshotTrigger
+from core.domain.snapshots import SnapshotSource
 from core.errors import ErrorCategory
 from models.types import BigInt, Bool, Id, Instant, Int, Json, Money, String, metadata, one_of
 

@@ -35,6 +35,7 @@ Cursor = Annotated[
 ]
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
 
 Numbered: TypeAlias = Literal["reconciliations", "differences", "imports", "snapshot_runs", "issues"]
 """Lists whose rows are numbered."""
@@ -130,7 +131,7 @@ class _NumberPlace(msgspec.Struct, tag="n", array_like=True):
     id: _Number
 
 
-_Place = (
+_AnyPlace = (
     _PositionPlace
     | _PastPlace
     | _ExecutionPlace
@@ -147,22 +148,32 @@ _Place = (
     | _ConidPlace
     | _NumberPlace
 )
-_decode = msgspec.json.Decoder(_Place).decode
+_decode = msgspec.json.Decoder(_AnyPlace).decode
 
 
-def _write(place: _Place) -> str:
+def _write(place: _AnyPlace) -> str:
     return base64.urlsafe_b64encode(encode(place)).rstrip(b"=").decode()
 
 
-def _read(cursor: str) -> _Place:
+def _read(cursor: str) -> _AnyPlace:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        place: _Place = _decode(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        place: _AnyPlace = _decode(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         for part in astuple(place):
             if isinstance(part, datetime):
                 in_utc(part)
     except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, ValueError):
         raise cursor_foreign() from None
+    return place
+
+
+def _place(cursor: str | None, kind: type[Place], **asked: object) -> Place | None:
+    """The place of that kind a cursor stands for, if it is of the list that is ``asked`` for."""
+    if cursor is None:
+        return None
+    place = _read(cursor)
+    if not isinstance(place, kind) or any(getattr(place, name) != value for name, value in asked.items()):
+        raise cursor_foreign()
     return place
 
 
@@ -182,12 +193,8 @@ def position_cursor(key: PositionKey) -> str:
 
 def position_key(cursor: str | None) -> PositionKey | None:
     """The place a cursor of the positions list stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _PositionPlace):
-        raise cursor_foreign()
-    return PositionKey(place.opened_at, place.id)
+    place = _place(cursor, _PositionPlace)
+    return None if place is None else PositionKey(place.opened_at, place.id)
 
 
 def past_cursor(key: PositionKey, as_of: datetime, known_by: datetime | None) -> str:
@@ -197,12 +204,8 @@ def past_cursor(key: PositionKey, as_of: datetime, known_by: datetime | None) ->
 
 def past_key(cursor: str | None, as_of: datetime, known_by: datetime | None) -> PositionKey | None:
     """The place a cursor of the positions list, asked for the same moments, stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _PastPlace) or (place.as_of, place.known_by) != (as_of, known_by):
-        raise cursor_foreign()
-    return PositionKey(place.opened_at, place.id)
+    place = _place(cursor, _PastPlace, as_of=as_of, known_by=known_by)
+    return None if place is None else PositionKey(place.opened_at, place.id)
 
 
 def execution_cursor(key: ExecutionKey) -> str:
@@ -212,12 +215,8 @@ def execution_cursor(key: ExecutionKey) -> str:
 
 def execution_key(cursor: str | None) -> ExecutionKey | None:
     """The place a cursor of the executions list stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _ExecutionPlace):
-        raise cursor_foreign()
-    return ExecutionKey(place.executed_at, place.exec_id)
+    place = _place(cursor, _ExecutionPlace)
+    return None if place is None else ExecutionKey(place.executed_at, place.exec_id)
 
 
 def event_cursor(seq: int) -> str:
@@ -227,12 +226,8 @@ def event_cursor(seq: int) -> str:
 
 def event_seq(cursor: str | None) -> int | None:
     """The place a cursor of an events list stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _EventPlace):
-        raise cursor_foreign()
-    return place.seq
+    place = _place(cursor, _EventPlace)
+    return None if place is None else place.seq
 
 
 def lot_cursor(seq: int) -> str:
@@ -242,12 +237,8 @@ def lot_cursor(seq: int) -> str:
 
 def lot_seq(cursor: str | None) -> int | None:
     """The place a cursor of a lots list stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _LotPlace):
-        raise cursor_foreign()
-    return place.seq
+    place = _place(cursor, _LotPlace)
+    return None if place is None else place.seq
 
 
 def group_cursor(of: Literal["realized", "statistics"], grouping: str, key: GroupKey) -> str:
@@ -257,11 +248,9 @@ def group_cursor(of: Literal["realized", "statistics"], grouping: str, key: Grou
 
 def group_key(cursor: str | None, of: Literal["realized", "statistics"], grouping: str) -> GroupKey | None:
     """The place a cursor of that list, grouped in the same way, stands for."""
-    if cursor is None:
+    place = _place(cursor, _GroupPlace, list=of, grouping=grouping)
+    if place is None:
         return None
-    place = _read(cursor)
-    if not isinstance(place, _GroupPlace) or (place.list, place.grouping) != (of, grouping):
-        raise cursor_foreign()
     if is_period(grouping):
         try:
             period_end(place.key)
@@ -277,12 +266,8 @@ def fill_cursor(key: FillKey) -> str:
 
 def fill_key(cursor: str | None) -> FillKey | None:
     """The place a cursor of a list of closing fills stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _FillPlace):
-        raise cursor_foreign()
-    return FillKey(place.executed_at, place.exec_id)
+    place = _place(cursor, _FillPlace)
+    return None if place is None else FillKey(place.executed_at, place.exec_id)
 
 
 def performance_cursor(resolution: Resolution, key: PerformanceKey) -> str:
@@ -292,12 +277,8 @@ def performance_cursor(resolution: Resolution, key: PerformanceKey) -> str:
 
 def performance_key(cursor: str | None, resolution: Resolution) -> PerformanceKey | None:
     """The place a cursor of the performance list, at the same resolution, stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _PerformancePlace) or place.resolution != resolution:
-        raise cursor_foreign()
-    return PerformanceKey(place.ts, place.account, place.source)
+    place = _place(cursor, _PerformancePlace, resolution=resolution)
+    return None if place is None else PerformanceKey(place.ts, place.account, place.source)
 
 
 def balance_cursor(key: BalanceKey) -> str:
@@ -307,7 +288,7 @@ def balance_cursor(key: BalanceKey) -> str:
 
 def balance_key(cursor: str | None) -> BalanceKey | None:
     """The place a cursor of the list of cash balances stands for."""
-    place = _day_place(cursor, "balances")
+    place = _place(cursor, _DayPlace, list="balances")
     return None if place is None else BalanceKey(place.as_of, place.first, place.second)
 
 
@@ -318,17 +299,8 @@ def rate_cursor(key: RateKey) -> str:
 
 def rate_key(cursor: str | None) -> RateKey | None:
     """The place a cursor of the list of rates stands for."""
-    place = _day_place(cursor, "rates")
+    place = _place(cursor, _DayPlace, list="rates")
     return None if place is None else RateKey(place.as_of, place.first, place.second)
-
-
-def _day_place(cursor: str | None, of: Literal["balances", "rates"]) -> _DayPlace | None:
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _DayPlace) or place.list != of:
-        raise cursor_foreign()
-    return place
 
 
 def flow_cursor(key: FlowKey) -> str:
@@ -338,12 +310,8 @@ def flow_cursor(key: FlowKey) -> str:
 
 def flow_key(cursor: str | None) -> FlowKey | None:
     """The place a cursor of the list of flows of cash stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _FlowPlace):
-        raise cursor_foreign()
-    return FlowKey(place.at, place.flow_key)
+    place = _place(cursor, _FlowPlace)
+    return None if place is None else FlowKey(place.at, place.flow_key)
 
 
 def difference_cursor(key: DifferenceKey) -> str:
@@ -353,12 +321,8 @@ def difference_cursor(key: DifferenceKey) -> str:
 
 def difference_key(cursor: str | None) -> DifferenceKey | None:
     """The place a cursor of the list of differences from statements stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _DifferencePlace):
-        raise cursor_foreign()
-    return DifferenceKey(place.day, place.id)
+    place = _place(cursor, _DifferencePlace)
+    return None if place is None else DifferenceKey(place.day, place.id)
 
 
 def snapshot_cursor(key: SnapshotKey) -> str:
@@ -368,12 +332,8 @@ def snapshot_cursor(key: SnapshotKey) -> str:
 
 def snapshot_place(cursor: str | None) -> SnapshotKey | None:
     """The place a cursor of the list of snapshots stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _SnapshotPlace):
-        raise cursor_foreign()
-    return SnapshotKey(place.asof_ts, place.id)
+    place = _place(cursor, _SnapshotPlace)
+    return None if place is None else SnapshotKey(place.asof_ts, place.id)
 
 
 def gap_cursor(key: GapKey) -> str:
@@ -383,12 +343,8 @@ def gap_cursor(key: GapKey) -> str:
 
 def gap_key(cursor: str | None) -> GapKey | None:
     """The place a cursor of the list of gaps stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _GapPlace):
-        raise cursor_foreign()
-    return GapKey(place.first, place.account)
+    place = _place(cursor, _GapPlace)
+    return None if place is None else GapKey(place.first, place.account)
 
 
 def conid_cursor(conid: int) -> str:
@@ -398,12 +354,8 @@ def conid_cursor(conid: int) -> str:
 
 def conid_place(cursor: str | None) -> int | None:
     """The conid a cursor of the list of instruments stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _ConidPlace):
-        raise cursor_foreign()
-    return place.conid
+    place = _place(cursor, _ConidPlace)
+    return None if place is None else place.conid
 
 
 def is_conid(number: int) -> bool:
@@ -423,12 +375,8 @@ def is_row_number(number: int) -> bool:
 
 def row_number(cursor: str | None, of: Numbered) -> int | None:
     """The place a cursor of that list stands for."""
-    if cursor is None:
-        return None
-    place = _read(cursor)
-    if not isinstance(place, _NumberPlace) or place.list != of:
-        raise cursor_foreign()
-    return place.id
+    place = _place(cursor, _NumberPlace, list=of)
+    return None if place is None else place.id
 
 
 def cut(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], Item | None]:

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from core import logs
 from core.clock import Clock, utc_now
-from core.domain.snapshots import Refusal, RunStatus, SnapshotTrigger, hour_of, is_due, outcome
+from core.domain.snapshot_runs import RunStatus, SnapshotTrigger, hour_of, is_due, outcome
+from core.domain.snapshots import Refusal
 from core.errors import ErrorCategory
 from core.settings import Settings
 from core.version import installed_version

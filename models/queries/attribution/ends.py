@@ -10,12 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
+from core.domain.account_values import BASE_SUMMARY
 from core.domain.days import day_of, held_at, moment_of
 from core.domain.measures.attribution import PartKind
 from core.domain.measures.explained import Worth
 from core.domain.performance import Source
 from core.domain.pnl import EXACT
-from core.domain.snapshots import BASE_SUMMARY, CASH_LIKE
+from core.domain.snapshots import CASH_LIKE
 from models.session import Reader
 from models.standing import NEWEST_FIRST, STANDING, newest
 

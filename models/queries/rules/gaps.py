@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 
 from core.domain.rules import Finding
-from core.domain.snapshots import hour_of
+from core.domain.snapshot_runs import hour_of
 from models.queries.gaps import open_gaps
 from models.queries.rules.rule import Findings, Rule, Scope
 from models.queries.snapshots import snapshot_gaps

@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Row, text
 
+from core.domain.account_values import BASE
 from core.domain.days import BROKER_ZONE
 from core.domain.money import ZERO, decimal_from_text, is_usable, plain
 from core.domain.rules import Finding, Tolerance
-from core.domain.snapshots import BASE
 from models.queries.rules.rule import FOR_ACCOUNT, Findings, Rule, Scope, rows_of
 from models.session import Reader
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from core.domain import statistics
+from core.domain.account_values import GROSS_POSITION_VALUE, NET_LIQUIDATION, TOTAL_CASH
 from core.domain.lots import CostMethod
 from core.domain.money import plain
-from core.domain.snapshots import GROSS_POSITION_VALUE, NET_LIQUIDATION, TOTAL_CASH
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported, PnlReported
 from models.queries.accounts import TradeFigures

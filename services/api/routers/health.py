@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.responses import Response
 
 from core.domain.disputes import DisputeCause, DisputeKind
-from core.domain.snapshots import RunStatus
+from core.domain.snapshot_runs import RunStatus
 from models.migrate import current_revision, head_revision
 from models.queries.disputes.compare import difference_counts
 from models.queries.issues import CheckRow, OpenCount, last_checked, open_counts, rule_checks_of

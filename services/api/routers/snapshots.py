@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from core import logs
-from core.domain.snapshots import hour_of
+from core.domain.snapshot_runs import hour_of
 from models.queries.snapshots import (
     GapKey,
     RunRow,

@@ -1,6 +1,7 @@
 from msgspec import Struct
 
-from core.domain.snapshots import RunStatus, SnapshotSource, SnapshotTrigger
+from core.domain.snapshot_runs import RunStatus, SnapshotTrigger
+from core.domain.snapshots import SnapshotSource
 from core.errors import ErrorCategory
 from services.api.schemas.common import Amount, Freshness, Moment
 

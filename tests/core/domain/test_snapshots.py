@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.freshness import is_complete, value_reason
+from core.domain.snapshot_runs import hour_of, is_due, outcome
 from core.domain.snapshots import (
     AccountValue,
     Figures,
     Holding,
     LastKnown,
     LinkWord,
-    hour_of,
-    is_due,
-    outcome,
     refusal,
     snapshot_key,
     valuation,

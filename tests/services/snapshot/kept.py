@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from core.domain.account_values import BASE_SUMMARY
 from core.domain.days import day_of
-from core.domain.snapshots import BASE_SUMMARY, CashHeld, RateUsed, Valuation
+from core.domain.snapshots import CashHeld, RateUsed, Valuation
 from models import tables as t
 from models.reckoned import reckon_hour, renew
 from models.session import Database, Writer
