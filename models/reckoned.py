@@ -137,7 +137,7 @@ async def _store_days(writer: Writer, account: str, told: _Told) -> None:
     if stated:
         await read_whole_tables(writer)
         realized = realized_since(
-            [value.day for value in values if value.source == "statement"],
+            [value.day for value in values],
             await stated_queries.realized_by_day(writer, account, told.base),
             await stated_queries.periods_told(writer, account),
         )

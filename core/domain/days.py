@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 BROKER_ZONE: Final = ZoneInfo("America/New_York")
 """The zone of IBKR's days, and of times that name none (IBKR, "Flex Queries": times are Eastern Time)."""
 
+EARLIEST: Final = datetime(1, 2, 1, tzinfo=UTC)
+"""Some weeks before it are dates still. There is nothing to be known of such times."""
+
 TRADED: Final = time(20)
 """From then on what is traded is the next day's: overnight trading in shares begins (IBKR, "Overnight Trading
 Hours")."""

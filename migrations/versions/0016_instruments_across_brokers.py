@@ -90,7 +90,7 @@ FROM (
         g.isin, g.country, false AS is_cash, p.market_value_base AS worth, p.fresh
     FROM latest_snapshot_per_broker_account s
     JOIN snapshot_positions p ON p.snapshot_id = s.snapshot_id AND p.asof_ts = s.asof_ts
-    JOIN instruments i ON i.conid = p.conid
+    JOIN instruments i ON i.conid = p.conid AND i.sec_type NOT IN ('CASH', 'BAG')
     LEFT JOIN instrument_mapping m ON m.conid = p.conid
     LEFT JOIN global_instruments g ON g.id = m.global_instrument_id
     UNION ALL

@@ -3,25 +3,31 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.days import BROKER_ZONE
+from core.domain.snapshots import CASH_LIKE
 from models.session import Reader
 from models.types import String
+
+_NO_HOLDINGS: Final = ", ".join(f"'{name}'" for name in sorted(CASH_LIKE))
 
 _newest = text(
     "SELECT s.account, s.id, s.asof_ts, s.net_liquidation, s.base_currency "
     "FROM unnest(CAST(:accounts AS text[])) AS a(account) CROSS JOIN LATERAL ("
     "SELECT * FROM snapshots s WHERE s.account = a.account AND s.asof_ts <= :until "
+    # What was thinned says nothing of what was held.
+    "AND s.thinned_at IS NULL "
     "ORDER BY s.asof_ts DESC, s.id DESC LIMIT 1) s ORDER BY s.account"
 ).bindparams(bindparam("accounts", type_=ARRAY(String)))
 # The time names the month that its rows are in.
 _held = text(
-    "SELECT p.conid, i.symbol, p.market_value_base FROM snapshot_positions p "
-    "JOIN instruments i USING (conid) WHERE p.snapshot_id = :id AND p.asof_ts = :asof_ts AND p.quantity <> 0"
+    "SELECT p.conid, i.symbol, p.market_value_base FROM snapshot_positions p "  # noqa: S608 - constants of this program's own
+    "JOIN instruments i USING (conid) WHERE p.snapshot_id = :id AND p.asof_ts = :asof_ts AND p.quantity <> 0 "
+    f"AND i.sec_type NOT IN ({_NO_HOLDINGS})"
 )
 # Only what is paid for when it is traded: neither currencies, nor futures, nor combos, whose legs are traded.
 _traded = text(

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, bindparam, text
 
+from core.domain.days import EARLIEST
 from core.domain.valuation import (
     NEAR,
     AccountThen,
@@ -77,6 +78,7 @@ _accounts = text("SELECT account FROM broker_accounts ORDER BY account")
 
 async def valuations(reader: Reader, at: datetime, accounts: Sequence[str] = ()) -> list[AccountThen]:
     """What accounts (none given: all) were worth at a moment that has passed. To be read as of one moment."""
+    at = max(at, EARLIEST)
     named = list(accounts) or [row.account for row in await reader.execute(_accounts)]
     held = await _held(reader, at, named)
     marks, splits = await _marks_of(reader, at, held), await _splits_of(reader, held)

@@ -54,7 +54,7 @@ _leave_unfinished = text(
     "UPDATE inbox SET unfinished = CAST(:ends AS jsonb) WHERE epoch = :epoch AND first_seq = :seq"
 )
 _unfinished = text(
-    "SELECT epoch, first_seq, applied_at FROM inbox WHERE unfinished IS NOT NULL "
+    "SELECT epoch, first_seq FROM inbox WHERE unfinished IS NOT NULL "
     "ORDER BY applied_at, epoch, first_seq LIMIT :most"
 )
 _hold_unfinished = text(
@@ -137,10 +137,9 @@ async def leave_unfinished(connection: Writer, name: EntryName, ends: str) -> No
     await connection.execute(_leave_unfinished, {**_row(name), "ends": ends})
 
 
-async def unfinished(reader: Reader, most: int) -> list[tuple[EntryName, datetime]]:
-    """Entries that were left so and when, the oldest first."""
-    rows = await reader.execute(_unfinished, {"most": most})
-    return [((row.epoch, row.first_seq), row.applied_at) for row in rows]
+async def unfinished(reader: Reader, most: int) -> list[EntryName]:
+    """Entries that were left so, the oldest first."""
+    return [(row.epoch, row.first_seq) for row in await reader.execute(_unfinished, {"most": most})]
 
 
 async def hold_unfinished(connection: Writer, name: EntryName) -> Any | None:

@@ -168,8 +168,17 @@ async def store_days(
             (
                 *(account, "day", by_day[one.value.day], one.value.source, one.value.day),
                 *(one.value.currency, one.value.net_liquidation, one.value.cash, one.value.gross),
-                *(one.daily_pnl, one.value.unrealized, realized.get(one.value.day), one.net_contribution),
-                *(one.twr, one.drawdown, one.quality, one.linked.value, one.linked.peak),
+                *(one.daily_pnl, one.value.unrealized),
+                # What snapshots tell of a day stands beside it, and says nothing of what was realized.
+                realized.get(one.value.day) if one.value.source == "statement" else None,
+                *(
+                    one.net_contribution,
+                    one.twr,
+                    one.drawdown,
+                    one.quality,
+                    one.linked.value,
+                    one.linked.peak,
+                ),
                 one.value.import_id,
             )
             for one in rows

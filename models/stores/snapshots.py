@@ -11,7 +11,6 @@ from core.domain.days import day_of
 from core.domain.snapshots import Valuation, snapshot_key
 from models.session import Writer
 from models.stores.bulk import BulkInsert
-from models.stores.partitions import ensure_partitions
 from models.tables import cash_balances, fx_rates, performance_metrics, snapshot_positions
 
 _keep_payload = text(
@@ -99,7 +98,6 @@ async def store_snapshot(
     snapshot_id: int | None = (await writer.execute(_insert_snapshot, told)).scalar_one_or_none()
     if snapshot_id is None:
         return None
-    await ensure_partitions(writer, valued.asof_ts, months_ahead=0)
     await _store_parts(writer, valued, snapshot_id)
     if hour is not None:
         await _store_performance(writer, valued, hour)

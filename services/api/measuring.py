@@ -1,7 +1,7 @@
 """From a question about measures to its answer: what is read, in which order, and what takes a thread."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import localcontext
 from http import HTTPStatus
@@ -25,6 +25,7 @@ from models.queries.measured_series import (
     recorded,
     rows_of,
 )
+from models.queries.performance import base_currency_of
 from models.queries.placed import Placed, TradedValue, placed_at, traded_between
 from models.queries.statistics import statistics_page
 from models.session import Reader
@@ -110,7 +111,9 @@ async def find(reader: Reader, question: Question) -> Found:
     rows = await rows_of(
         reader, question.accounts, question.resolution, since=question.since, until=question.until
     )
-    told = await asyncio.to_thread(_read, rows)
+    # Where its rows do not tell, it is what its statements and the broker say.
+    bases = {one.account: await base_currency_of(reader, one.account) for one in rows}
+    told = await asyncio.to_thread(_read, rows, bases)
     if question.of_all:
         told = [one for one in told if one.points] or told
     currency = _currency(question, told)
@@ -219,12 +222,13 @@ def _currency(question: Question, told: Sequence[Told]) -> str | None:
     return own[0] if own else None
 
 
-def _read(rows: Sequence[AccountRows]) -> list[Told]:
+def _read(rows: Sequence[AccountRows], bases: Mapping[str, str | None]) -> list[Told]:
     found = []
     for one in rows:
         told = recorded(one)
         points = without_untold_end(points_of(told))
-        found.append(Told(one.account, currency_of(told), points, _last_source(told, points)))
+        currency = currency_of(told) or bases[one.account]
+        found.append(Told(one.account, currency, points, _last_source(told, points)))
     return found
 
 
@@ -238,7 +242,7 @@ def _series(told: Sequence[Told], currency: str | None, rates: Sequence[ToldRate
     each = []
     for one in told:
         points = one.points
-        if history is not None and one.currency not in {None, currency}:
+        if history is not None and one.currency != currency:
             points = converted(points, one.currency, history)
         each.append(account_series(points, currency=currency))
     return each[0] if len(each) == 1 else group_series(each)

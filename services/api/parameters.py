@@ -36,4 +36,6 @@ Until = Annotated[Moment | None, Query(alias="to", description="closed before")]
 Text = Annotated[str, AfterValidator(_printable)]
 Symbol = Annotated[Text | None, Query(description="the exact symbol")]
 RuleName = Annotated[Text | None, Query(description="the rule's name")]
-Currency = Annotated[Text | None, Query(description="its three letters, as USD")]
+Currency = Annotated[
+    Annotated[Text, AfterValidator(str.upper)] | None, Query(description="its three letters, as USD")
+]

@@ -5,7 +5,7 @@ that whichever worker looks next goes on with it.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -67,17 +67,18 @@ class Answers:
         self._settings = settings
         self._comparisons = comparisons
         self._clock = clock
+        self._seen: dict[EntryName, datetime] = {}
+        """Since when each is waited for here: whenever, and by whatever clock, it was left."""
 
     async def finish(self) -> bool:
         """Conclude what can be, and give up what has been waited for long enough; whether any is left."""
         async with self._database.read() as reader:
             left = await inbox.unfinished(reader, _MOST_AT_ONCE)
-        if not left:
-            return False
-        too_old = self._clock() - ANSWER_PATIENCE
-        for name, left_at in left:
-            await self._finish(name, is_over=left_at <= too_old)
-        return True
+        now = self._clock()
+        self._seen = {name: self._seen.get(name, now) for name in left}
+        for name, since in self._seen.items():
+            await self._finish(name, is_over=now - since >= ANSWER_PATIENCE)
+        return bool(left)
 
     async def _finish(self, name: EntryName, *, is_over: bool) -> None:
         try:

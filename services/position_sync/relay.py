@@ -5,19 +5,22 @@ An entry's name goes into the inbox in the transaction of its effect: delivered 
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from time import perf_counter
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.contributions import UNCERTAIN
 from core.domain.rates import EXCHANGE_RATE
-from core.events.facts import PositionsCompleted
+from core.events.facts import ExecutionReported, PositionsCompleted
 from core.settings import Settings
 from core.streams.port import Entry, StreamPort
 from models.queries.ledger import unfolded_commissions
 from models.session import Database, Writer, is_passing
 from models.stores import inbox
 from models.stores.dead_facts import DeadFact, bury
+from models.stores.performance import want_renewal
 from services.position_sync import metrics
 from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
@@ -213,6 +216,18 @@ class Relay:
         """Record what is worth comparing now; last in each transaction."""
         ends = [item.fact for item in effect.items if isinstance(item.fact, PositionsCompleted)]
         effect.wanted = await self._comparisons.want(connection, [one.booked for one in effect.applied], ends)
+        await want_renewal(connection, self._reckoned_without(effect))
+
+    def _reckoned_without(self, effect: Effect) -> dict[str, datetime | None]:
+        """Since when the performance of accounts may have been reckoned without what came late."""
+        since: dict[str, datetime | None] = {}
+        too_late = self._clock() - UNCERTAIN
+        for one in effect.items:
+            fact = one.fact
+            if isinstance(fact, ExecutionReported) and fact.executed_at < too_late:
+                known = since.get(fact.account)
+                since[fact.account] = fact.executed_at if known is None else min(known, fact.executed_at)
+        return since
 
     async def _apply_together(self, connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
         items = [item for one in fresh for item in one.items]

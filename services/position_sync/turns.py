@@ -60,7 +60,8 @@ class Turns:
             )
         except Exception as error:
             if sqlstate(error) == _WAITED_IN_VAIN:
-                await held.aclose()
+                with suppress(Exception):
+                    await held.aclose()
                 return False
             raise unavailable(error) if is_passing(error) else error from error
         await held.enter_async_context(self._spoken_for(writer))

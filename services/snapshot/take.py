@@ -13,6 +13,7 @@ from core.settings import Settings
 from models.queries.last_known import last_known
 from models.reckoned import reckon_hour
 from models.session import Database
+from models.stores.partitions import ensure_partitions
 from models.stores.snapshot_runs import Run
 from models.stores.snapshots import Payload, store_snapshot
 from services.snapshot import metrics
@@ -40,6 +41,9 @@ async def take_account(
         return refused
     valued = valuation(known, now)
     payload = Payload.of(document(known, now))
+    async with database.write() as writer:
+        # Before anything is written: to make one, all who write snapshots are waited for.
+        await ensure_partitions(writer, valued.asof_ts, months_ahead=0)
     async with database.write() as writer:
         kept = await store_snapshot(writer, valued, payload, run_id=run.id, hour=run.hour, now=now)
         if kept is not None and run.hour is not None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
-from core.domain.days import held_at
+from core.domain.days import EARLIEST, held_at
 from core.domain.disputes import MONEY_LEEWAY
 from core.domain.measures.explained import (
     SETTLED_BY_DIFFERENCE,
@@ -222,6 +222,7 @@ async def gain_between(
 
     Without ``since`` from the first value that is known.
     """
+    since, until = None if since is None else max(since, EARLIEST), max(until, EARLIEST)
     start = since or await first_known(reader, account)
     before = None if start is None else await moment_by(reader, account, start)
     after = await moment_by(reader, account, until)

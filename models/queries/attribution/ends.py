@@ -26,7 +26,8 @@ _NO_HOLDINGS: Final = ", ".join(f"'{name}'" for name in sorted(CASH_LIKE))
 
 _snapshot = text(
     "SELECT id, asof_ts, net_liquidation, base_currency FROM snapshots "
-    "WHERE account = :account AND asof_ts <= :at ORDER BY asof_ts DESC, id DESC LIMIT 1"
+    "WHERE account = :account AND asof_ts <= :at AND thinned_at IS NULL "
+    "ORDER BY asof_ts DESC, id DESC LIMIT 1"
 )
 # A day's value counts before the start of a change, which is what came before it.
 _stated = text(
@@ -38,7 +39,8 @@ _stated = text(
     f"ORDER BY c.starts_on DESC, {NEWEST_FIRST} LIMIT 1) c) u ORDER BY day DESC, rank LIMIT 1"
 )
 _first = text(
-    "SELECT (SELECT s.asof_ts FROM snapshots s WHERE s.account = :account ORDER BY s.account, s.asof_ts "  # noqa: S608 - as above
+    "SELECT (SELECT s.asof_ts FROM snapshots s WHERE s.account = :account "  # noqa: S608 - as above
+    "AND s.thinned_at IS NULL ORDER BY s.account, s.asof_ts "
     "LIMIT 1) AS snapshot, least((SELECT m.day FROM performance_metrics m WHERE m.account = :account "
     "AND m.resolution = 'day' AND m.source = 'statement' ORDER BY m.ts LIMIT 1), (SELECT c.starts_on - 1 "
     f"FROM stated_changes c {STANDING.format('c')} WHERE c.account = :account ORDER BY c.starts_on LIMIT 1)) "

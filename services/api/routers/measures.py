@@ -49,7 +49,7 @@ async def measures(
     risk_free: RiskFree = 0.0,
 ) -> Response:
     """Each figure with its value, or with the reason why it cannot be told; in one currency."""
-    async with context.measuring, context.database.read() as reader:
+    async with context.measuring, context.database.read_one_moment() as reader:
         question = Question(
             accounts=await _accounts(context, reader, account or [], group),
             of_all=not account and group is None,

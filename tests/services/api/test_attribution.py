@@ -318,3 +318,9 @@ async def test_a_split_of_which_only_the_broker_told_is_no_gain(seeded: Database
     found = await api.get(PATH, account=PAPER)
     assert (found["unknown"], found["unexplained"], found["data_quality"]) == ([], "0", "complete")
     assert amounts(found["items"][0]) == ("31.68", "0", "0", "0", "0", "31.68")
+
+
+@pytest.mark.parametrize("bounds", [{"to": "0001-01-01T00:00:00Z"}, {"from": "0001-01-01T00:00:00Z"}])
+async def test_the_first_day_there_is_can_be_asked_for(api: Api, bounds: dict[str, str]) -> None:
+    answer = await api.http.get("/api/v1/performance/attribution", params={"account": USD, **bounds})
+    assert (answer.status_code, answer.json()["code"]) == (404, "value_not_known")

@@ -259,6 +259,22 @@ async def test_accounts_in_several_currencies_are_added_in_the_one_that_is_asked
     assert (own["currency"], own["money"]["gain"]["value"]) == ("EUR", "0")
 
 
+async def test_an_account_whose_rows_do_not_name_their_currency_is_in_that_of_the_account(
+    abroad: Api, seeded: Database
+) -> None:
+    async with seeded.write() as writer:
+        await writer.execute(
+            update(t.performance_metrics)
+            .values(currency=None)
+            .where(t.performance_metrics.c.account == EUROS)
+        )
+        await writer.execute(
+            update(t.broker_accounts).values(base_currency="EUR").where(t.broker_accounts.c.account == EUROS)
+        )
+    answer = await abroad.http.get(PATH)
+    assert (answer.status_code, answer.json()["code"]) == (422, "currency_needed")
+
+
 async def test_a_rate_that_nobody_told_is_not_guessed(abroad: Api, seeded: Database) -> None:
     nothing = await abroad.get(PATH, account=EUROS, currency="USD")
     assert nothing["returns"]["time_weighted"] == {"value": None, "reason": "too_few_points"}
@@ -324,6 +340,16 @@ async def test_hours_whose_contribution_is_not_known_yet_are_left_out(api: Api, 
     assert told(found["returns"]["time_weighted"]) == is_about(0.21)
     assert (found["span"]["last_at"], found["span"]["days"]) == ("2026-11-20T11:00:00Z", "0.0833")
     assert found["freshness"]["as_of"] == "2026-11-20T11:00:00Z"
+
+
+async def test_of_a_snapshot_that_was_thinned_nobody_says_that_nothing_was_held(
+    api: Api, seeded: Database
+) -> None:
+    await seed_snapshots(seeded)
+    async with seeded.write() as writer:
+        await writer.execute(update(t.snapshots).values(thinned_at=NOW, payload_sha256=None))
+    placed = (await api.get(PATH, account=PAPER))["placement"]
+    assert placed["gross_exposure"] == {"value": None, "reason": "no_snapshot"}
 
 
 async def test_how_money_is_placed_is_told_by_the_last_snapshot(api: Api, seeded: Database) -> None:

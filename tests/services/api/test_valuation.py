@@ -92,3 +92,9 @@ async def test_what_cannot_be_answered_is_refused(
 ) -> None:
     answer = await kept.http.get(PATH, params=query)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_the_ends_of_time_can_be_asked_for(api: Api) -> None:
+    told = await api.http.get("/api/v1/valuation", params={"as_of": "0001-01-01T00:00:00Z"})
+    assert told.status_code == 200
+    assert not any(one["positions"] for one in told.json()["items"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.cli.show import _age
+from services.cli.show import age
 from tests.services.cli.conftest import FakeApi, Said, write_demo_runtime
 
 Run = Callable[..., Said]
@@ -207,4 +207,4 @@ def test_a_resync_that_does_not_end_is_left_after_the_timeout(lotkeeper: Run, fa
     ("seconds", "shown"), [(None, "–"), (5, "5 s"), (65, "1 min 5 s"), (7260, "2 h 1 min")]
 )
 def test_ages_are_readable(seconds: int | None, shown: str) -> None:
-    assert _age(seconds) == shown
+    assert age(seconds) == shown

@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from tests.services.cli.conftest import Said
-from tests.services.cli.test_snapshotting import Sql, sql, url
+from tests.services.cli.conftest import Said, Sql
+from tests.services.cli.test_snapshotting import url
 from tests.services.snapshot.world import FIRST
 
+__all__ = ["url"]
+
 Run = Callable[..., Said]
-__all__ = ["sql", "url"]
 
 
 @pytest.fixture

@@ -272,18 +272,18 @@ def test_an_estimate_that_is_off_is_told_and_is_no_failure() -> None:
     assert told._replace(totals=[total._replace(differing=2)]).differs
 
 
-OF_TOMORROW = """
-    INSERT INTO raw_payloads VALUES ('x', 1, '', now());
-    INSERT INTO imports (kind, name, sha256, status, trigger, stated_at, imported_at, report)
-    VALUES ('flex', 'a.xml', 'x', 'done', 'cli', now() + interval '3 days', now(), '{}')
-"""
+OF_TOMORROW = (
+    "INSERT INTO raw_payloads VALUES ('x', 1, '', now())",
+    """INSERT INTO imports (kind, name, sha256, status, trigger, stated_at, imported_at, report)
+    VALUES ('flex', 'a.xml', 'x', 'done', 'cli', now() + interval '3 days', now(), '{}')""",
+)
 
 
 def test_what_the_rules_find_is_told_kept_as_an_issue_and_exit_code_5_until_it_is_known(
     lk: Run, sql: Sql
 ) -> None:
     assert lk("validate").code == 0
-    sql(OF_TOMORROW)
+    sql(*OF_TOMORROW)
     said = lk("validate")
     assert said.code == 5
     assert "docs/reference/rules.md" in said.err

@@ -14,6 +14,7 @@ from models import tables as t
 from models.reckoned import reckon_hour, renew
 from models.session import Database, Writer
 from models.stores.imports import File, begin_import
+from models.stores.partitions import ensure_partitions
 from models.stores.snapshot_runs import Versions, open_hour
 from models.stores.snapshots import Payload, store_snapshot
 from tests.services.snapshot.world import ACME, FIRST, run_sql
@@ -67,6 +68,7 @@ async def take(
     )
     async with database.write() as writer:
         run = await open_hour(writer, hour(number), Versions("", ""), at)
+        await ensure_partitions(writer, at, months_ahead=0)
         await store_snapshot(writer, valued, PAYLOAD, run_id=run.id, hour=hour(number), now=at)
         await reckon_hour(writer, account, hour(number))
 
