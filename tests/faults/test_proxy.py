@@ -1,6 +1,7 @@
 """The proxy does what networks do, and nothing else."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -144,12 +145,15 @@ async def test_who_is_refused_is_hung_up_on(proxy: Proxy, connect: Connect) -> N
     assert await echoed(await connect(), b"again") == b"again"
 
 
-async def test_nobody_there_is_a_hang_up(unused_port: int) -> None:
-    proxy = await Proxy.open("127.0.0.1", unused_port)
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await asyncio.wait_for(reader.readexactly(1), 5)
-        writer.transport.abort()
-    finally:
-        await proxy.close()
+async def test_nobody_there_is_a_hang_up() -> None:
+    with socket.socket() as nobody:
+        # Held, and not listened on: nobody else can come to be there.
+        nobody.bind(("127.0.0.1", 0))
+        proxy = await Proxy.open("127.0.0.1", nobody.getsockname()[1])
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await asyncio.wait_for(reader.readexactly(1), 5)
+            writer.transport.abort()
+        finally:
+            await proxy.close()
