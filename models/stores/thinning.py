@@ -26,7 +26,9 @@ _DOOMED = (
     "SELECT s.id, s.payload_sha256 FROM snapshots s "  # noqa: S608 - words of this program's own
     "WHERE s.asof_ts >= :start AND s.asof_ts < :ends AND s.hour IS NOT NULL AND s.thinned_at IS NULL "
     "AND EXISTS (SELECT FROM snapshots l WHERE l.account = s.account AND l.hour > s.hour "
-    f"AND l.hour <= {_DAY_ENDS})"
+    f"AND l.hour <= {_DAY_ENDS}) "
+    # What is still to be reckoned of an account needs its cash.
+    "AND NOT EXISTS (SELECT FROM performance_renewals r WHERE r.account = s.account)"
 )
 _doomed = text(_DOOMED)
 _oldest = text("SELECT min(asof_ts) FROM snapshots")
@@ -144,6 +146,8 @@ async def compact_month(writer: Writer, name: str) -> None:
     if not await hold(writer, THINNING, name):
         return
     key = (await writer.execute(_key_of, {"name": name})).scalar_one()
+    # Who waits for it holds up whoever reads after him: rather another time.
+    await writer.execute(text("SET LOCAL lock_timeout = '2s'"))
     await writer.execute(text(f"CLUSTER {name} USING {key}"))
     await writer.execute(text(f"COMMENT ON TABLE {name} IS NULL"))
 

@@ -72,7 +72,7 @@ async def _date_order(reader: Reader, scope: Scope) -> Findings:
         times = f"{row.then:%Y-%m-%d %H:%M:%S}Z, {row.at:%Y-%m-%d %H:%M:%S}Z"
         summary = f"The {row.kind} {row.key} was {row.what}: {times}"
         details = {"what": row.what, "should_be_first": row.at, "is_first": row.then}
-        about = max(row.at, row.then)
+        about = min(row.at, row.then)
         yield Finding(row.account, f"{row.kind}/{row.key}", summary, details, about)
 
 

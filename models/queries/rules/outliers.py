@@ -82,7 +82,7 @@ async def _price_outlier(reader: Reader, scope: Scope) -> Findings:
         )
         details = {"conid": row.conid, "symbol": row.symbol, "snapshot_id": row.snapshot_id, "at": row.at}
         details |= {"price": plain(row.price), "before": plain(row.before), "before_at": row.since}
-        yield Finding(row.account, f"{row.conid}/{row.at:%Y-%m-%dT%H:%M:%SZ}", summary, details, row.at)
+        yield Finding(row.account, f"{row.conid}/{row.at:%Y-%m-%dT%H:%M:%SZ}", summary, details, row.since)
 
 
 def _out_of_line(series: list[Row[Any]]) -> list[Row[Any]]:

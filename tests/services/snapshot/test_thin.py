@@ -52,6 +52,7 @@ async def old(database: Database, settings: Settings, clock: Hand) -> Hand:
         assert report.taken == 2
         if hour == TAKEN[0]:
             await taker.take_now("cli", account=FIRST)
+    await run_sql(database, "DELETE FROM performance_renewals")
     clock.now = NOW
     return clock
 
@@ -237,3 +238,11 @@ async def _running(one: Keeper) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_still_to_be_reckoned_keeps_its_cash(
+    database: Database, settings: Settings, old: Hand
+) -> None:
+    await run_sql(database, f"INSERT INTO performance_renewals VALUES ('{FIRST}', '2024-01-01Z')")  # noqa: S608 - the test's own words
+    report = await thinner(database, settings, old).run()
+    assert report.total[:2] == (4, 12)  # of the other account
