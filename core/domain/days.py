@@ -33,6 +33,11 @@ def moment_of(day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, BROKER_ZONE).astimezone(UTC)
 
 
+def end_of(day: date) -> datetime:
+    """When a day ended: the midnight after it."""
+    return moment_of(day + timedelta(days=1), time()) if day < date.max else datetime.max.replace(tzinfo=UTC)
+
+
 def held_at(day: date, sec_type: str) -> datetime:
     """When that was held which is stated for the end of a day: after its trades and what is booked then."""
     return moment_of(day, HELD_OF_FUTURES if sec_type in FUTURES else HELD)

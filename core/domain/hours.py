@@ -11,7 +11,7 @@ it came.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -28,7 +28,7 @@ from core.domain.contributions import (
     estimate,
     residuals,
 )
-from core.domain.days import BROKER_ZONE, day_of
+from core.domain.days import day_of, end_of
 from core.domain.money import ZERO
 from core.domain.performance import DAYS_APART, Contribution, DayFlow, DayValue, Linked, Quality
 
@@ -162,7 +162,7 @@ def stated_days(
         ones = sorted(singly.get(day, []), key=lambda one: (one.at, one.currency, one.worth or ZERO))
         worths = [one.worth for one in ones if one.worth is not None]
         if len(worths) < len(ones) or sum(worths, ZERO) != flow.amount:
-            end = _end_of(day)
+            end = end_of(day)
             ones = [StatedFlow(day, end, None, "", flow.amount, estimated=True)]
         told[day] = ones
     return Stated(frozenset(covered), told)
@@ -274,11 +274,6 @@ def _at(hour: Hour) -> datetime:
     if hour.kept is not None and hour.kept.trades_until is not None:
         return hour.kept.trades_until
     return hour.ts
-
-
-def _end_of(day: date) -> datetime:
-    """A moment of a day after which none of its hours ends."""
-    return datetime.combine(day + _DAY, time(), BROKER_ZONE)
 
 
 def _placed(steps: Sequence[_Step], stated: Stated) -> dict[int, Came]:

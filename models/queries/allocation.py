@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from sqlalchemy import text
 
 from core.domain.account_values import BASE_SUMMARY
+from models.queries.placed import NO_HOLDINGS
 from models.session import Reader
 
 Grouping: TypeAlias = Literal["global_instrument", "asset_class", "currency", "country"]
@@ -36,8 +37,8 @@ _BY_CURRENCY: Final = (
     "count(*) AS holdings, count(worth) AS holdings_valued, count(*) FILTER (WHERE fresh) AS holdings_fresh "
     "FROM (SELECT s.account, s.net_liquidation, p.currency, false AS is_cash, p.market_value_base AS worth, "
     f"p.fresh FROM {_LATEST} JOIN snapshot_positions p ON p.snapshot_id = s.snapshot_id "
-    "AND p.asof_ts = s.asof_ts JOIN instruments n ON n.conid = p.conid AND n.sec_type NOT IN ('CASH', 'BAG') "
-    "UNION ALL "
+    "AND p.asof_ts = s.asof_ts JOIN instruments n ON n.conid = p.conid "
+    f"AND n.sec_type NOT IN ({NO_HOLDINGS}) UNION ALL "
     "SELECT s.account, s.net_liquidation, c.currency, true, c.cash * CASE WHEN c.currency = s.base_currency "
     f"THEN 1 ELSE r.rate END, true FROM {_LATEST} JOIN cash_balances c ON c.snapshot_id = s.snapshot_id "
     f"AND c.currency <> '{BASE_SUMMARY}' LEFT JOIN fx_rates r ON r.snapshot_id = s.snapshot_id "

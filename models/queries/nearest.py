@@ -1,12 +1,12 @@
 """SQL for what was told around a moment: the last before it, and the first that follows soon."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, TextClause, bindparam, text
 
-from core.domain.days import day_of, moment_of
+from core.domain.days import day_of
 from core.domain.valuation import AFTER, NEAR
 from models.standing import NEWEST_FIRST, STANDING
 from models.types import BigInt, Instant, String
@@ -54,8 +54,3 @@ def asked(statement: str, at: datetime, **arrays: Sequence[Any]) -> TextClause:
         *(bindparam(name, value) for name, value in moments.items() if f":{name}" in statement),
         *(bindparam(name, list(told), ARRAY(_KINDS.get(name, String))) for name, told in arrays.items()),
     )
-
-
-def end_of(day: date) -> datetime:
-    """When a day of the broker's ended."""
-    return moment_of(day + timedelta(days=1), time())

@@ -13,7 +13,8 @@ from core.domain.snapshots import CASH_LIKE
 from models.session import Reader
 from models.types import String
 
-_NO_HOLDINGS: Final = ", ".join(f"'{name}'" for name in sorted(CASH_LIKE))
+NO_HOLDINGS: Final = ", ".join(f"'{name}'" for name in sorted(CASH_LIKE))
+"""What is no holding, though it has a book, as PostgreSQL lists it."""
 
 _newest = text(
     "SELECT s.account, s.id, s.asof_ts, s.net_liquidation, s.base_currency "
@@ -27,7 +28,7 @@ _newest = text(
 _held = text(
     "SELECT p.conid, i.symbol, p.market_value_base FROM snapshot_positions p "  # noqa: S608 - constants of this program's own
     "JOIN instruments i USING (conid) WHERE p.snapshot_id = :id AND p.asof_ts = :asof_ts AND p.quantity <> 0 "
-    f"AND i.sec_type NOT IN ({_NO_HOLDINGS})"
+    f"AND i.sec_type NOT IN ({NO_HOLDINGS})"
 )
 # Only what is paid for when it is traded: neither currencies, nor futures, nor combos, whose legs are traded.
 _traded = text(

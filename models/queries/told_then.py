@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from core.domain.account_values import BASE, BASE_SUMMARY, CASH_BALANCE, NET_LIQUIDATION
+from core.domain.days import end_of
 from core.domain.money import ZERO, decimal_from_text, is_usable
 from core.domain.rates import EXCHANGE_RATE
 from core.domain.valuation import Amount, CashThen, DatedRate, ToldThen, WhoTold, nearest
-from models.queries.nearest import around, asked, days_around, end_of
+from models.queries.nearest import around, asked, days_around
 from models.session import Reader
 from models.standing import NEWEST_FIRST, STANDING
 

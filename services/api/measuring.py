@@ -1,7 +1,7 @@
 """From a question about measures to its answer: what is read, in which order, and what takes a thread."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import localcontext
 from http import HTTPStatus
@@ -111,9 +111,12 @@ async def find(reader: Reader, question: Question) -> Found:
     rows = await rows_of(
         reader, question.accounts, question.resolution, since=question.since, until=question.until
     )
-    # Where its rows do not tell, it is what its statements and the broker say.
-    bases = {one.account: await base_currency_of(reader, one.account) for one in rows}
-    told = await asyncio.to_thread(_read, rows, bases)
+    told = await asyncio.to_thread(_read, rows)
+    # Where an account's rows do not tell, its currency is what its statements and the broker say.
+    told = [
+        one if one.currency else one._replace(currency=await base_currency_of(reader, one.account))
+        for one in told
+    ]
     if question.of_all:
         told = [one for one in told if one.points] or told
     currency = _currency(question, told)
@@ -222,13 +225,12 @@ def _currency(question: Question, told: Sequence[Told]) -> str | None:
     return own[0] if own else None
 
 
-def _read(rows: Sequence[AccountRows], bases: Mapping[str, str | None]) -> list[Told]:
+def _read(rows: Sequence[AccountRows]) -> list[Told]:
     found = []
     for one in rows:
         told = recorded(one)
         points = without_untold_end(points_of(told))
-        currency = currency_of(told) or bases[one.account]
-        found.append(Told(one.account, currency, points, _last_source(told, points)))
+        found.append(Told(one.account, currency_of(told), points, _last_source(told, points)))
     return found
 
 

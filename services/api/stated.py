@@ -1,8 +1,8 @@
 """How fresh that is which statements tell, or was kept of a moment: never live, and as old as that."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 
-from core.domain.days import BROKER_ZONE
+from core.domain.days import end_of
 from services.api.freshness import whole_age
 from services.api.live.feed import Judged
 from services.api.schemas.common import Freshness
@@ -10,9 +10,7 @@ from services.api.schemas.common import Freshness
 
 def end_of_day(day: date | None) -> datetime | None:
     """When a day of the broker's ended."""
-    if day is None or day >= date.max:
-        return None
-    return datetime.combine(day + timedelta(days=1), time(), BROKER_ZONE).astimezone(UTC)
+    return None if day is None or day >= date.max else end_of(day)
 
 
 def stated_freshness(as_of: datetime | None, judged: Judged) -> Freshness:

@@ -7,12 +7,12 @@ import msgspec
 import typer
 
 from core.clock import utc_now
+from core.domain.days import end_of
 from core.domain.measures.itemized import Grouping
 from core.domain.snapshots import AHEAD
 from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.queries.attribution.account import Refusal, gain_between
-from models.queries.attribution.ends import end_of
 from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from services.api.attribution import sentence_of, told_of

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+from core.domain.days import end_of
 from core.domain.stated import StatedPeriod, Statement
 from services.statements import rows as flex
 from services.statements import rows_cash, rows_nav, rows_reference
@@ -15,7 +16,7 @@ from services.statements.read import Source, StatementReader
 from services.statements.stating.actions import Actions
 from services.statements.stating.booked import Booked
 from services.statements.stating.cash import Cash
-from services.statements.stating.days import end_of, start_of
+from services.statements.stating.days import start_of
 from services.statements.stating.holdings import Instruments
 from services.statements.stating.positions import Positions
 from services.statements.stating.sums import Itemized, Wholes

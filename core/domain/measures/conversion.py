@@ -1,26 +1,20 @@
 """Points of one currency as points of another, each at the rate of its own time."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal, localcontext
-from typing import Final
 
-from core.domain.days import moment_of
+from core.domain.days import end_of
 from core.domain.measures.series import Point
 from core.domain.pnl import EXACT
 from core.domain.rate_history import RateHistory
-
-_MIDNIGHT: Final = time()
-_ONE_DAY: Final = timedelta(days=1)
 
 
 def ends_of(at: date) -> datetime:
     """When a time of a point was over: an instant at once, a day of the broker's at midnight in New York."""
     if isinstance(at, datetime):
         return at
-    if at >= date.max - _ONE_DAY:
-        return datetime.max.replace(tzinfo=UTC)
-    return moment_of(at + _ONE_DAY, _MIDNIGHT)
+    return end_of(at)
 
 
 def converted(points: Iterable[Point], currency: str | None, rates: RateHistory) -> list[Point]:

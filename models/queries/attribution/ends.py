@@ -11,18 +11,17 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import text
 
 from core.domain.account_values import BASE_SUMMARY
-from core.domain.days import day_of, held_at, moment_of
+from core.domain.days import day_of, end_of, held_at, moment_of
 from core.domain.measures.attribution import PartKind
 from core.domain.measures.explained import Worth
 from core.domain.performance import Source
 from core.domain.pnl import EXACT
-from core.domain.snapshots import CASH_LIKE
+from models.queries.placed import NO_HOLDINGS
 from models.session import Reader
 from models.standing import NEWEST_FIRST, STANDING, newest
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-_NO_HOLDINGS: Final = ", ".join(f"'{name}'" for name in sorted(CASH_LIKE))
 
 _snapshot = text(
     "SELECT id, asof_ts, net_liquidation, base_currency FROM snapshots "
@@ -56,7 +55,7 @@ _accounts = text(
 )
 _snapshot_holdings = text(
     "SELECT p.conid, p.quantity, p.market_value FROM snapshot_positions p JOIN instruments n USING (conid) "  # noqa: S608 - as above
-    f"WHERE p.snapshot_id = :id AND p.asof_ts = :at AND n.sec_type NOT IN ({_NO_HOLDINGS})"
+    f"WHERE p.snapshot_id = :id AND p.asof_ts = :at AND n.sec_type NOT IN ({NO_HOLDINGS})"
 )
 _snapshot_cash = text("SELECT currency, cash FROM cash_balances WHERE snapshot_id = :id")
 _snapshot_rates = text("SELECT currency, rate FROM fx_rates WHERE snapshot_id = :id")
@@ -82,7 +81,7 @@ _ledger = text(
     "ELSE CAST(:late AS timestamptz) END "
     "WHERE p.account = ANY(:accounts) AND tstzrange(p.opened_at, p.closed_at) && "
     "tstzrange(:early, :late, '[]') "
-    f"AND n.sec_type NOT IN ({_NO_HOLDINGS}) GROUP BY p.conid"
+    f"AND n.sec_type NOT IN ({NO_HOLDINGS}) GROUP BY p.conid"
 )
 _BALANCES = newest(
     "cash_balances b",
@@ -144,11 +143,6 @@ class Contributed(NamedTuple):
 
     amount: Decimal | None
     estimated: bool
-
-
-def end_of(day: date) -> datetime:
-    """When a day of the broker's ended."""
-    return moment_of(day + _DAY, time())
 
 
 async def moment_by(reader: Reader, account: str, at: datetime) -> Moment | None:

@@ -6,12 +6,12 @@ What no statement tells is converted later at what the broker says then, as what
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
 from core.domain.books import BookKey
-from core.domain.days import BROKER_ZONE
+from core.domain.days import end_of
 from core.domain.rates import BaseRate, Rate, cross_rate
 from models.queries.stated_rates import DayRate, books_lacking_rates, day_rates, lacking_rates
 from models.session import Writer
@@ -57,12 +57,8 @@ def _cross(bases: _Bases, of: str, into: str) -> tuple[Rate, str] | None:
     """One currency in another by way of a base, and the imports that state what it was made of."""
     for base, rates in sorted(bases.items()):
         used = [rates[currency] for currency in (of, into) if currency in rates and currency != base]
-        told = {one.currency: BaseRate(one.rate, _end_of(one.as_of)) for one in used}
+        told = {one.currency: BaseRate(one.rate, end_of(one.as_of)) for one in used}
         rate = cross_rate({**told, base: BaseRate(Decimal(1), None)}, of, into)
         if rate is not None:
             return rate, ", ".join(sorted({named(one.import_id) for one in used}))
     return None
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), BROKER_ZONE).astimezone(UTC)

@@ -1,6 +1,6 @@
 """Days of the broker: Flex means those of Eastern Time."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Final
 
 from core.domain.days import day_of, moment_of
@@ -20,11 +20,6 @@ LEFT: Final = time(20, 29)
 def start_of(day: date) -> datetime:
     """When a day begins."""
     return moment_of(day, ARRIVED)
-
-
-def end_of(day: date) -> datetime:
-    """When a day ends: the midnight after it."""
-    return start_of(day + timedelta(days=1)) if day < date.max else datetime.max.replace(tzinfo=UTC)
 
 
 def when(moment: Moment | None, day: date | None, clock: time) -> datetime | None:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
-from core.domain.days import held_at
+from core.domain.days import end_of, held_at
 from core.domain.money import ZERO
 from core.domain.stated import IgnoredReason, StatedInventory, StatedPosition, Statement
 from services.statements import rows as flex
 from services.statements.rows import OpenPosition
-from services.statements.stating.days import end_of
 from services.statements.stating.holdings import Instruments, ignored, reason_against
 from services.statements.stating.sums import Wholes
 

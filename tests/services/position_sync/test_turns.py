@@ -12,6 +12,8 @@ from core.streams.consumer import Consumer
 from core.streams.port import Entry
 from core.streams.redis import RedisStreams
 from models.session import Database, Writer
+from models.stores.turns import go_on
+from services.position_sync import turns as turns_module
 from services.position_sync.relay import GROUP, Relay
 from services.position_sync.turns import Turns
 from tests.services.position_sync.conftest import Rows
@@ -99,13 +101,23 @@ async def test_a_lost_turn_harms_nothing(turns: Turns, database: Database) -> No
         pass
 
 
-async def test_the_turn_of_who_is_still_at_it_is_not_over(turns: Turns, database: Database) -> None:
+async def test_the_turn_of_who_is_still_at_it_is_not_over(
+    turns: Turns, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: list[Writer] = []
+
+    async def speak(writer: Writer) -> None:
+        await go_on(writer)
+        words.append(writer)
+
+    monkeypatch.setattr(turns_module, "go_on", speak)
     slow = Turns(database, "facts", patience_seconds=0.05)
     async with slow.taken() as is_ours, asyncio.TaskGroup() as tasks:
         assert is_ours
         task = tasks.create_task(_have(turns))
         await eventually(waiting_for(database, "pg_advisory_xact_lock"))
-        await asyncio.sleep(0.2)
+        # Three to a silence that would be too long.
+        await eventually(lambda: len(words), lambda spoken: spoken > 9)
         assert not task.done()
         task.cancel()
 

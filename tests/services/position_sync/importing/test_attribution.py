@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core.domain.days import held_at, moment_of
+from core.domain.days import end_of, held_at, moment_of
 from core.domain.instruments import Instrument
 from core.domain.measures.itemized import itemized
 from core.domain.stated import (
@@ -29,7 +29,6 @@ from core.domain.stated import (
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.attribution.account import Refusal, Stored, gain_between
-from models.queries.attribution.ends import end_of
 from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from services.position_sync.importing.run import run_import
