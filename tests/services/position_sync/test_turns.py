@@ -20,7 +20,7 @@ from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, execution
 from tests.services.position_sync.ledger_rows import count
 from tests.services.position_sync.test_repetitions import waiting_for
-from tests.waiting import eventually
+from tests.waiting import comes, eventually
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_the_turn_of_who_is_still_at_it_is_not_over(
         task = tasks.create_task(_have(turns))
         await eventually(waiting_for(database, "pg_advisory_xact_lock"))
         # Three to a silence that would be too long.
-        await eventually(lambda: len(words), lambda spoken: spoken > 9)
+        await comes(lambda: len(words), lambda spoken: spoken > 9)
         assert not task.done()
         task.cancel()
 
