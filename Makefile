@@ -8,12 +8,16 @@ MAKEFLAGS += --no-print-directory
 WEB := services/api/web
 STATIC := services/api/static
 PYTHON := .venv/bin/python
-PYTEST_WORKERS ?= 2
+# More than there are processors: tests wait for servers, and a browser, much of the time.
+PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 
 # Node.js from .venv only where the machine has none (the folder is empty otherwise); tools found for the tests last.
 export PATH := $(CURDIR)/.venv/node/bin:$(PATH):$(CURDIR)/.venv/tools/bin
 NPM := npm --prefix $(WEB)
+
+# Tests start hundreds of processes. Where this is set, each of them compiles every module that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 # What was done is remembered beside it, so that a second `make install` does nothing.
 INSTALLED_PYTHON := .venv/.installed-python
@@ -67,11 +71,40 @@ faults: install ## Break everything that can break, and compare with an undistur
 .PHONY: web
 web: $(BUILT_WEB) ## Build the dashboard
 
+.PHONY: dashboards
+dashboards: $(INSTALLED_PYTHON) ## Write the dashboards for Grafana anew, from ops/grafana/boards
+	@$(PYTHON) -m ops.grafana.generate
+
+.PHONY: kubernetes
+kubernetes: $(INSTALLED_PYTHON) ## Write the manifest for Kubernetes anew, from compose.yaml
+	@$(PYTHON) -m ops.kubernetes.generate
+
+.PHONY: site
+site: $(INSTALLED_PYTHON) ## Build the pages of docs/ as a site, dist/site; a warning is an error
+	@$(PYTHON) -m sphinx -q -W --keep-going -E -b html -d dist/site.doctrees docs dist/site
+	@echo "dist/site/index.html"
+
 .PHONY: migration
 migration: $(INSTALLED_PYTHON) ## Write a migration for changed tables: make migration name="add lots"
 	@$(PYTHON) ops/bin/new_migration.py "$(name)"
 
-$(INSTALLED_PYTHON): requirements.lock pyproject.toml ops/bin/install-python ops/bin/find-python
+.PHONY: schema
+schema: $(INSTALLED_PYTHON) ## At a release: keep its schema with data, which every later version must upgrade
+	@KEEP_SCHEMA=1 $(PYTHON) -m pytest -q -n 0 tests/models/test_released_schemas.py
+
+.PHONY: sbom
+sbom: app ## Write what Lotkeeper is made of, for those who audit it: dist/sbom-*.json (CycloneDX)
+	@mkdir -p dist
+	@.venv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements-runtime.lock --of JSON >dist/sbom-python.json
+	@npm --prefix $(WEB) sbom --sbom-format cyclonedx >dist/sbom-dashboard.json
+	@ls -l dist/sbom-python.json dist/sbom-dashboard.json
+
+.PHONY: audit
+audit: app ## Ask whether anything of it has a known weakness (asks public registries)
+	@.venv/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --requirement requirements-runtime.lock --require-hashes --disable-pip --progress-spinner off
+	@$(NPM) audit
+
+$(INSTALLED_PYTHON): requirements.lock pyproject.toml client/pyproject.toml ops/bin/install-python ops/bin/find-python
 	@ops/bin/install-python
 	@touch $@
 

@@ -35,7 +35,8 @@ CONNECTIONS = 32
 SECONDS = 5.0
 
 
-async def _fill(settings: Settings) -> None:
+async def fill(settings: Settings) -> None:
+    """A hundred open positions with their marks."""
     database, now = Database(settings.require_database_url(), application="bench"), utc_now()
     one = Decimal(1)
     async with database.write() as writer:
@@ -107,7 +108,8 @@ def _position(conid: int, now: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _serving(server: uvicorn.Server, port: int) -> AsyncIterator[None]:
+async def serving(server: uvicorn.Server, port: int) -> AsyncIterator[None]:
+    """The server, listening on the port, in this process."""
     task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", port)]))
     while not server.started:
         await asyncio.sleep(0.01)
@@ -118,7 +120,9 @@ async def _serving(server: uvicorn.Server, port: int) -> AsyncIterator[None]:
         await task
 
 
-def _floor_app(pool: asyncpg.Pool) -> Any:
+def floor_app(pool: asyncpg.Pool) -> Any:
+    """One row by its index for each request, and nothing else."""
+
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -158,7 +162,7 @@ async def _load(port: int, path: str) -> None:
     print(f"{len(times) / SECONDS:.1f} {statistics.median(times) * 1000:.2f} {p99:.2f}")
 
 
-async def _measure(port: int, path: str) -> tuple[float, float, float]:
+async def measure(port: int, path: str) -> tuple[float, float, float]:
     """Requests a second, p50 and p99 in milliseconds; the client is a process of its own."""
     client = await asyncio.create_subprocess_exec(
         sys.executable, __file__, "--load", str(port), path, stdout=subprocess.PIPE
@@ -174,18 +178,18 @@ async def _bench() -> None:
 
 
 async def _compare(settings: Settings) -> None:
-    await _fill(settings)
+    await fill(settings)
     raw = settings.require_database_url().replace("+asyncpg", "")
     port = settings.api_port
     async with asyncpg.create_pool(raw, min_size=8, max_size=8) as pool:
-        config = uvicorn.Config(_floor_app(pool), http="httptools", access_log=False, log_config=None)
+        config = uvicorn.Config(floor_app(pool), http="httptools", access_log=False, log_config=None)
         server = uvicorn.Server(config)
-        async with _serving(server, port):
-            floor, floor_p50, floor_p99 = await _measure(port, "/")
+        async with serving(server, port):
+            floor, floor_p50, floor_p99 = await measure(port, "/")
     app = create_app(settings)
-    async with _serving(server_for(app), port):
+    async with serving(server_for(app, settings), port):
         await app.state.context.hub.loaded.wait()
-        rate, p50, p99 = await _measure(port, "/api/v1/positions?limit=100")
+        rate, p50, p99 = await measure(port, "/api/v1/positions?limit=100")
     print(f"floor, one indexed row: {floor:.0f}/s, p50 {floor_p50:.1f} ms, p99 {floor_p99:.1f} ms")
     print(f"GET /positions, {ROWS} rows: {rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     figure("GET /positions, p99", p99, floor_p99, "ms")

@@ -21,9 +21,10 @@ from pyxirr import xirr
 from bench.report import figure
 from core.domain.measures.drawdowns import current_drawdown, drawdowns, maximum_drawdown
 from core.domain.measures.money_weighted import money_weighted_return
+from core.domain.measures.points import Point
 from core.domain.measures.returns import period_returns, time_weighted_return
 from core.domain.measures.risk import rolling_volatility, sharpe_ratio
-from core.domain.measures.series import AccountSeries, Point, account_series
+from core.domain.measures.series import AccountSeries, account_series
 
 ROUNDS = 40
 WINDOW = 24 * 21

@@ -1,32 +1,37 @@
-"""All measures over HTTP: of ten years of days, and of ten years of hours (87,600 rows).
+"""All measures over HTTP: of ten years of days, of ten years of hours (87,600 rows), and of these converted.
 
-The floor, measured in the same run: asyncpg reads value and contribution of the same rows as floats, numpy
-links their returns. Beside it, how long the event loop of the API was kept from anything else: what is
-reckoned of a long series is reckoned in a thread.
+Converted are three accounts in three currencies, each hour at its own rate, added in a fourth. The floor,
+measured in the same run: asyncpg reads value and contribution of the same rows as floats (of the converted
+ones times their rates), numpy links their returns. Beside it, how long the event loop of the API was kept
+from anything else, next to how long a thread keeps it that only counts: what is reckoned of a long series is
+reckoned in a thread.
 ``python -m bench.measures_api [ROUNDS]``
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import asyncpg
 import httpx
 import numpy as np
 
 from bench.measures import points
-from bench.report import figure, median
+from bench.report import figure, milliseconds
 from bench.rig import TOKEN, servers
 from bench.seed import connect
+from core.process import collect_rarely, give_way_quickly
 from core.settings import Settings
 from services.api.app import create_app
 from services.api.server import listen, server_for
 from services.stack.ports import free_port
 
 ACCOUNT = "DU0"
+FOREIGN = ("EUR", "CHF", "GBP")
+"""Currencies of the accounts that are converted, which are called after them."""
 DAYS, HOURS = 2_520, 87_600
 TICK_SECONDS = 0.002
 _COLUMNS = (
@@ -60,7 +65,50 @@ async def _fill(connection: asyncpg.Connection) -> None:
             )
             before = worth
         await connection.copy_records_to_table("performance_metrics", columns=_COLUMNS, records=rows)
+    await _fill_foreign(connection)
     await connection.execute("ANALYZE")
+
+
+async def _fill_foreign(connection: asyncpg.Connection) -> None:
+    """The same hours in other currencies, and their rates by the snapshots of these hours."""
+    # Of the snapshots only the rates are asked for.
+    await connection.execute("SET session_replication_role = replica")
+    for number, currency in enumerate(FOREIGN, 1):
+        await connection.execute(
+            "INSERT INTO broker_accounts (account, base_currency, paper, first_seen_at, last_seen_at) "
+            "SELECT $1, $1, true, first_seen_at, last_seen_at FROM broker_accounts WHERE account = $2",
+            currency,
+            ACCOUNT,
+        )
+        others = ", ".join(_COLUMNS[1:5] + _COLUMNS[6:])
+        await connection.execute(
+            f"INSERT INTO performance_metrics (account, currency, {others}) SELECT $1, $1, {others} "  # noqa: S608 - columns of this file
+            "FROM performance_metrics WHERE account = $2 AND resolution = 'hour'",
+            currency,
+            ACCOUNT,
+        )
+        await connection.execute(
+            "INSERT INTO fx_rates (source, snapshot_id, currency, into_currency, as_of, at, rate) "
+            "SELECT 'snapshot', $3::bigint * 1000000 + row_number() OVER (ORDER BY ts), $1, 'USD', day, ts, "
+            "round(CAST(1 + 0.1 * $3::bigint + 0.05 * sin(extract(epoch FROM ts) / 1e6) AS numeric), 6) "
+            "FROM performance_metrics WHERE account = $2 AND resolution = 'hour'",
+            currency,
+            ACCOUNT,
+            number,
+        )
+    await connection.execute("SET session_replication_role = origin")
+
+
+async def _bare_converted(connection: asyncpg.Connection) -> float:
+    """What one unit of the sum of the foreign accounts came to."""
+    rows = await connection.fetch(
+        "SELECT CAST(sum(p.net_liquidation * f.rate) AS float8), "
+        "CAST(sum(p.net_contribution * f.rate) AS float8) FROM performance_metrics p JOIN fx_rates f "
+        "ON f.currency = p.currency AND f.into_currency = 'USD' AND f.at = p.ts "
+        "WHERE p.account = ANY($1::text[]) AND p.resolution = 'hour' GROUP BY p.ts ORDER BY p.ts",
+        list(FOREIGN),
+    )
+    return _linked(np.array([tuple(row) for row in rows]))
 
 
 async def _bare(connection: asyncpg.Connection, resolution: str) -> float:
@@ -71,19 +119,20 @@ async def _bare(connection: asyncpg.Connection, resolution: str) -> float:
         ACCOUNT,
         resolution,
     )
-    told = np.array([tuple(row) for row in rows])
+    return _linked(np.array([tuple(row) for row in rows]))
+
+
+def _linked(told: np.ndarray) -> float:
     worth, came = told[:, 0], told[1:, 1]
     growth = 1.0 + (worth[1:] - worth[:-1] - came) / (worth[:-1] + np.maximum(came, 0.0))
     return np.prod(growth).item() - 1.0
 
 
-async def _milliseconds(work: Callable[[], Awaitable[object]], rounds: int) -> float:
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        await work()
-        taken.append((time.perf_counter() - began) * 1_000)
-    return median(taken)
+def _count(seconds: float) -> None:
+    """What a thread can do at least to keep others waiting: it runs, and gives way as often as it has to."""
+    until, number = time.perf_counter() + seconds, 0
+    while time.perf_counter() < until:
+        number += 1
 
 
 class Heart:
@@ -103,10 +152,13 @@ class Heart:
 
 
 async def _compare(settings: Settings, rounds: int) -> None:
+    # As the service itself does.
+    collect_rarely()
+    give_way_quickly()
     connection = await connect(settings)
     await _fill(connection)
     app = create_app(settings)
-    server = server_for(app)
+    server = server_for(app, settings)
     serving = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", settings.api_port)]))
     heart = Heart()
     beating = asyncio.create_task(heart.beat())
@@ -116,24 +168,29 @@ async def _compare(settings: Settings, rounds: int) -> None:
         while not server.started:
             await asyncio.sleep(0.01)
         await app.state.context.hub.loaded.wait()
-        for resolution, count in (("day", DAYS), ("hour", HOURS)):
+        converted = "&".join(f"account={currency}" for currency in FOREIGN) + "&resolution=hour&currency=USD"
+        for name, query, least in (
+            (f"{DAYS:,} days", f"account={ACCOUNT}&resolution=day", partial(_bare, connection, "day")),
+            (f"{HOURS:,} hours", f"account={ACCOUNT}&resolution=hour", partial(_bare, connection, "hour")),
+            (f"three times {HOURS:,} hours, converted", converted, partial(_bare_converted, connection)),
+        ):
 
-            async def ask(resolution: str = resolution) -> float:
-                path = f"/api/v1/performance/measures?account={ACCOUNT}&resolution={resolution}"
-                answer = await http.get(path)
+            async def ask(query: str = query) -> float:
+                answer = await http.get(f"/api/v1/performance/measures?{query}")
                 told: str = answer.raise_for_status().json()["returns"]["time_weighted"]["value"]
                 return float(told)
 
-            async def bare(resolution: str = resolution) -> float:
-                return await _bare(connection, resolution)
-
-            if abs(await ask() - await bare()) > 1e-9:
+            if abs(await ask() - await least()) > 1e-9:
                 raise SystemExit("the two do not come to the same")
             heart.longest = 0.0
-            taken = await _milliseconds(ask, rounds)
-            print(f"longest that the event loop waited: {heart.longest * 1_000:.1f} ms")
-            floor = await _milliseconds(bare, rounds)
-            figure(f"GET /performance/measures, {count:,} {resolution}s", taken, floor, "ms")
+            taken = await milliseconds(ask, rounds)
+            longest = heart.longest * 1_000
+            floor = await milliseconds(least, rounds)
+            figure(f"GET /performance/measures, {name}", taken, floor, "ms")
+            heart.longest = 0.0
+            await asyncio.to_thread(_count, rounds * taken / 1_000)
+            waited = heart.longest * 1_000
+            figure(f"longest that the event loop waited meanwhile, {name}", longest, waited, "ms")
     beating.cancel()
     server.should_exit = True
     await serving

@@ -1,7 +1,8 @@
 """One line a figure: ``name: value ratio floor``. ``make bench`` collects them in ``bench/results.md``."""
 
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -13,6 +14,16 @@ def percentile(values: Sequence[float], share: float) -> float:
 def median(values: Sequence[float]) -> float:
     """The middle value."""
     return statistics.median(values)
+
+
+async def milliseconds(work: Callable[[], Awaitable[object]], rounds: int) -> float:
+    """What ``work`` takes: the median of so many rounds."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        await work()
+        taken.append((time.perf_counter() - began) * 1_000)
+    return median(taken)
 
 
 def figure(name: str, value: float, floor: float, unit: str) -> None:

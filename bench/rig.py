@@ -21,14 +21,7 @@ TOKEN = "bench-token-bench-token-bench-token"  # noqa: S105 - of a server that l
 
 def environment(settings: Settings) -> dict[str, str]:
     """That of a process of ours with these settings."""
-    variables = {
-        f"LOTKEEPER_{name.upper()}": value.get_secret_value()
-        if hasattr(value, "get_secret_value")
-        else str(value)
-        for name, value in settings.model_dump().items()
-        if value is not None
-    }
-    return {**os.environ, **variables, "LOTKEEPER_LOG_LEVEL": "WARNING"}
+    return {**os.environ, **settings.variables(), "LOTKEEPER_LOG_LEVEL": "WARNING"}
 
 
 @contextmanager

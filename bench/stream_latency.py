@@ -130,6 +130,37 @@ async def live(simulator: Simulator, settings: Settings, rate: int) -> list[floa
     return ages
 
 
+async def _shared(settings: Settings) -> None:
+    """Wait until two replicas have agreed: then there are frames in the stream they share."""
+    redis = Redis.from_url(settings.require_redis_url())
+    async with asyncio.timeout(30):
+        while not [
+            key
+            async for key in redis.scan_iter(f"{settings.frames_stream}:*", _type="stream")
+            if await redis.xlen(key) > 1
+        ]:
+            await asyncio.sleep(0.1)
+    await redis.aclose()
+
+
+async def _replicated(simulator: Simulator, settings: Settings) -> None:
+    """The same through each of two replicas, of which one numbers and the other follows."""
+    second = settings.model_copy(update={"api_port": free_port()})
+    rate = RATES[0]
+    with process(second, "api"):
+        await until_ready(second)
+        await _shared(settings)
+        floor = await bare(settings.require_redis_url(), rate)
+        for name, one in (("that numbers", settings), ("that follows", second)):
+            ages = await live(simulator, one, rate)
+            figure(
+                f"socket to WebSocket, {rate} ticks/s, p50, replica {name}",
+                percentile(ages, 0.5),
+                percentile(floor, 0.5),
+                "ms",
+            )
+
+
 async def main() -> None:
     async with (
         Simulator.start("default", seed=1) as simulator,
@@ -156,6 +187,7 @@ async def main() -> None:
                         percentile(floor, share),
                         "ms",
                     )
+            await _replicated(simulator, settings)
 
 
 asyncio.run(main())

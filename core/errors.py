@@ -48,6 +48,28 @@ class DatabaseContendedError(DatabaseUnavailableError):
     code = "database_contended"
 
 
+class BrokenOffError(LotkeeperError):
+    """Work on something was broken off by what says nothing against it: the next time it may end."""
+
+    code = "broken_off"
+
+
+class RestrictionUnavailableError(LotkeeperError):
+    """Somebody may see some accounts only, and the database is not prepared for that."""
+
+    code = "restriction_unavailable"
+    exit_code = 3
+
+
+class AllAccountsNeededError(LotkeeperError):
+    """What was asked for concerns all accounts, and who asks may see some of them only."""
+
+    code = "all_accounts_needed"
+
+    def __init__(self) -> None:
+        super().__init__("This concerns all accounts, and you have access to some of them only.")
+
+
 class StreamUnavailableError(LotkeeperError):
     """Redis cannot be reached."""
 

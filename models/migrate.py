@@ -9,13 +9,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import migrations
+from core import logs
 from core.errors import DatabaseUnavailableError, ProfileMismatchError
+from models import access
 from models.session import is_disconnect
+
+log = logs.get_logger(__name__)
 
 ADVISORY_LOCK = 0x10C7EEBE
 """Any constant of our own: whoever migrates holds it, the others wait."""
@@ -41,6 +46,14 @@ def head_revision() -> str:
     if head is None:
         raise DatabaseUnavailableError("This installation carries no migrations; reinstall Lotkeeper.")
     return head
+
+
+def is_known_revision(revision: str) -> bool:
+    """Whether this version of Lotkeeper knows a schema: it is no newer one's."""
+    try:
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
@@ -81,14 +94,23 @@ def _sentence_for_locks() -> Iterator[None]:
         ) from error
 
 
-def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+def _upgrade(connection: Connection, let_in: bool, to: str) -> str | None:
+    """Upgrade; returns the revision that it was at before."""
+    before: str | None = MigrationContext.configure(connection).get_current_revision()
+    if before != head_revision():
+        access.withdraw(connection)
+    command.upgrade(_config(connection), to)
+    if let_in and not access.apply(connection):
+        log.info("no_restricted_role", reason="only who may see all accounts can be let in")
+    return before
 
 
-async def migrate(database_url: str, profile: str) -> None:
-    """Migrate to the newest revision and record, or check, the profile.
+async def migrate(database_url: str, profile: str, *, let_in: bool = True, to: str = "head") -> None:
+    """Migrate to the newest revision, or to one before it, and record, or check, the profile.
 
-    All of it is one transaction: whatever ends it in between leaves the database as it was.
+    All of it is one transaction: whatever ends it in between leaves the database as it was. Without
+    ``let_in`` nobody who sees some accounts only is let in yet: their role is named after the database, which
+    may not have its name yet.
 
     Raises:
         DatabaseUnavailableError: PostgreSQL cannot be reached, or others do not let go of a table.
@@ -99,10 +121,14 @@ async def migrate(database_url: str, profile: str) -> None:
         with sentence_for_disconnects(), _sentence_for_locks():
             async with engine.connect() as guard:
                 await guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+                elapsed_ms = logs.stopwatch()
                 try:
                     async with engine.begin() as connection:
-                        await connection.run_sync(_upgrade)
+                        before = await connection.run_sync(_upgrade, let_in, to)
                         await _claim_profile(connection, profile)
+                    after = head_revision() if to == "head" else to
+                    if before != after:
+                        log.info("migrated", before=before, after=after, duration_ms=elapsed_ms())
                 finally:
                     # A connection that was lost has let go of it already.
                     with suppress(DBAPIError):

@@ -36,9 +36,9 @@ def newest(
 def counts(table: Table, keys: Sequence[str]) -> ColumnElement[bool]:
     """The same as a condition on a row: its import stands, and no newer one tells of the same key."""
     own, other, later = imports.alias("own"), table.alias("other"), imports.alias("later")
-    stands = exists().where(own.c.id == table.c.import_id, own.c.status == "done")
+    stands = exists(own.c.id).where(own.c.id == table.c.import_id, own.c.status == "done")
     overruled = (
-        exists()
+        exists(later.c.id)
         .select_from(
             other.join(later, and_(later.c.id == other.c.import_id, later.c.status == "done")).join(
                 own, own.c.id == table.c.import_id

@@ -4,27 +4,30 @@ Each pytest worker starts one server of each kind; each test gets a fresh databa
 template, and stream keys of its own.
 """
 
-import asyncio
 import os
 import shutil
 import signal
+import tempfile
 import types
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
+import psutil
 import pytest
 import pytest_timeout
+import structlog
 
 from core.settings import Settings, load_settings
 from core.streams.redis import RedisStreams
-from models.migrate import migrate
+from models import session
 from models.session import Database
 from services.stack import PostgresServer, RedisServer
 from services.stack.ports import free_port
-from tests.databases import create_database, drop_database, run_sql
+from tests.canaries import pytest_runtest_makereport  # noqa: F401 - a hook: every test is listened to
+from tests.cluster import running_cluster
+from tests.databases import Templates, create_database, drop_database
 from tests.hanging import stacks_of_tasks
 
 # How long an example takes says more of the machine than of the code.
@@ -34,10 +37,27 @@ hypothesis.settings.load_profile("untimed")
 TOOLS = {
     "browser": ("Chromium", lambda: os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")),
     "promtool": ("promtool", lambda: shutil.which("promtool")),
+    "prometheus": ("Prometheus", lambda: shutil.which("prometheus")),
+    "pgbouncer": ("PgBouncer", lambda: shutil.which("pgbouncer")),
+    "jq": ("jq", lambda: shutil.which("jq")),
     "node": ("Node.js", lambda: shutil.which("node")),
 }
+PATIENCE_SECONDS = 60.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+LEFT = "lotkeeper-tests-"
+ROOM_BYTES = 4 * 2**30
 MISSING = pytest.StashKey[dict[str, int]]()
 TIMEOUT = pytest.StashKey[pytest_timeout.Settings]()
+
+
+# As services log. By default all local variables are drawn in a box, which takes seconds: whoever waited for
+# the next beat of a link meanwhile finds it down.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -101,39 +121,64 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is room for it: to make and drop a database there takes half the time."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        _clear_up()
+        with tempfile.TemporaryDirectory(dir=MEMORY, prefix=f"{LEFT}{os.getpid()}-") as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
+
+
+def _clear_up() -> None:
+    """What a run left that was killed would stay in memory until the machine starts anew."""
+    for folder in MEMORY.glob(f"{LEFT}*"):
+        pid = folder.name.removeprefix(LEFT).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_folder: Path) -> Iterator[PostgresServer]:
     """One embedded PostgreSQL a worker, without durability."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres") / "server", durable=False) as server:
+    with PostgresServer(servers_folder / "postgres", durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def redis_server(servers_folder: Path) -> Iterator[RedisServer]:
     """One embedded Valkey a worker, without durability."""
-    with RedisServer(tmp_path_factory.mktemp("redis") / "server", durable=False) as server:
+    with RedisServer(servers_folder / "redis", durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: PostgresServer) -> str:
-    """The name of a database at the newest schema, profile ``main``."""
-    name = "template_migrated"
-    url = postgres_server.url_of(name).replace("postgresql://", "postgresql+asyncpg://")
+def cluster_url(servers_folder: Path) -> Iterator[str]:
+    """One Redis Cluster a worker, only where a test asks for it."""
+    with running_cluster(servers_folder / "cluster") as url:
+        yield url
 
-    async def build() -> None:
-        await run_sql(postgres_server.url, f"CREATE DATABASE {name}")
-        await migrate(url, "main")
 
-    # A thread of its own: an async test may be the first to ask, and its loop is running already.
-    with ThreadPoolExecutor(1) as executor:
-        executor.submit(asyncio.run, build()).result()
-    return name
+@pytest.fixture(scope="session")
+def templates(postgres_server: PostgresServer) -> Templates:
+    """What the databases of tests are copies of."""
+    return Templates(postgres_server)
 
 
 @pytest.fixture
-async def postgres_url(postgres_server: PostgresServer, migrated_template: str) -> AsyncIterator[str]:
+def template(request: pytest.FixtureRequest, templates: Templates) -> str:
+    """What the test's database is a copy of: an empty one, or one in which much happened (``grown``)."""
+    marker = request.node.get_closest_marker("grown")
+    if marker is None:
+        return templates.migrated()
+    return templates.grown(*marker.args)
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer, template: str) -> AsyncIterator[str]:
     """A fresh migrated database."""
-    url = await create_database(postgres_server, migrated_template)
+    url = await create_database(postgres_server, template)
     yield url
     await drop_database(postgres_server, url)
 
@@ -142,6 +187,12 @@ async def postgres_url(postgres_server: PostgresServer, migrated_template: str) 
 def unused_port() -> int:
     """A port that was free a moment ago."""
     return free_port()
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a busy machine takes long to let a connection in is no fault of what is tested."""
+    monkeypatch.setattr(session, "CONNECT_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -9,9 +9,15 @@ Value = TypeVar("Value")
 
 _POLL_SECONDS = 0.01
 
+SECONDS = 90.0
+"""How long one waits for what must come at all: on a machine that does much besides, it comes late."""
+
 
 async def eventually(
-    probe: Callable[[], Awaitable[Value]], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+    probe: Callable[[], Awaitable[Value]],
+    holds: Callable[[Value], object] = bool,
+    *,
+    seconds: float = SECONDS,
 ) -> Value:
     """Ask ``probe`` until ``holds`` of its answer; return that answer.
 
@@ -29,7 +35,7 @@ async def eventually(
 
 
 async def comes(
-    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = SECONDS
 ) -> Value:
     """The same for a probe that need not be awaited, while the loop goes on."""
 
@@ -40,7 +46,7 @@ async def comes(
 
 
 def eventually_now(
-    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = 20
+    probe: Callable[[], Value], holds: Callable[[Value], object] = bool, *, seconds: float = SECONDS
 ) -> Value:
     """The same where no loop runs."""
     until = time.monotonic() + seconds

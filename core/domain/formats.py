@@ -8,6 +8,9 @@ Format = Literal["flex", "csv"]
 HEAD_BYTES: Final = 1024
 """How much of its beginning tells."""
 
+APART_FROM_BYTES: Final = 16 << 20
+"""From this size on a file is read by a process of its own: starting one takes as long as a few megabytes."""
+
 
 def format_of(head: bytes) -> Format:
     """The format of a file that begins so: XML begins with a tag, and nothing else does.

@@ -14,9 +14,9 @@ class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An instrument as positions and executions describe it.
 
     ``multiplier`` is what one unit of price is worth per unit of quantity before ``price_magnifier``:
-    value = quantity × price × multiplier ÷ price_magnifier. ``price_magnifier``, ``description`` and the
-    hours of regular trading (of some days, as IBKR spells them, in ``time_zone``) come from contract details
-    only; until those arrive the magnifier is 1 and the others empty.
+    value = quantity × price × multiplier ÷ price_magnifier. ``price_magnifier``, ``description``, the
+    hours of regular trading (of some days, as IBKR spells them, in ``time_zone``), ``isin`` and ``cusip``
+    come from contract details only; until those arrive the magnifier is 1 and the others empty.
     """
 
     conid: int
@@ -34,6 +34,8 @@ class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str = ""
     liquid_hours: str = ""
     time_zone: str = ""
+    isin: str = ""
+    cusip: str = ""
 
     @property
     def point_value(self) -> Decimal:

@@ -55,7 +55,7 @@ IgnoredReason: TypeAlias = Literal[
 """Why a row changes nothing. What it says stays in the raw file."""
 
 
-class Stated(Struct, frozen=True, kw_only=True):
+class Stated(Struct, frozen=True, kw_only=True, tag=True):
     """One thing that a statement states. ``line`` is where, from 1; ``section`` its own name for the kind.
 
     Of what is ignored the section is that of the report: what it would have been counted under.
@@ -73,11 +73,12 @@ class Ignored(Stated, frozen=True, kw_only=True):
 
 
 class StatedAccount(Stated, frozen=True, kw_only=True):
-    """An account that the statement is about."""
+    """An account that the statement is about. ``closed_on``: the broker's day on which it was closed."""
 
     account: str
     base_currency: str | None = None
     alias: str | None = None
+    closed_on: date | None = None
 
 
 class StatedPeriod(Stated, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ class StatedInstrument(Stated, frozen=True, kw_only=True):
     isin: str = ""
     cusip: str = ""
     figi: str = ""
+    issuer: str = ""
     underlying_conid: int | None = None
     name: str = ""
     lacks: tuple[str, ...] = ()

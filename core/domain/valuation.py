@@ -1,57 +1,28 @@
 """What accounts were worth at any moment that has passed, from what they held then and the nearest marks.
 
 A mark is looked for up to ``NEAR`` before the moment, else up to ``AFTER`` behind it, else as far back as
-there is one; whichever it is, it says from when it is. One from the other side of a split is restated.
+there is one; whichever it is, it says from when it is, and one that is not near covers nothing. So are rates.
+A mark from the other side of a split is restated.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from core.domain.account_values import BASE_SUMMARY
-from core.domain.money import ZERO, is_usable
-from core.domain.pnl import EXACT, QUANTUM
-from core.domain.snapshots import CASH_LIKE, WORTH_NOTHING_SOMETIMES, covered_share
-
-NEAR: Final = timedelta(days=7)
-"""Over a weekend and the longest holidays a mark is as old as this, and still the last there was."""
-
-AFTER: Final = timedelta(days=1)
-"""What was bought a moment ago has its first mark with the next snapshot, within the hour or the day."""
+from core.domain.marks import NEAR, Mark, Split, SplitTold, nearest, restated_price, splits_of
+from core.domain.money import ZERO
+from core.domain.pnl import EXACT
+from core.domain.rate_history import RateHistory, WhoTold
+from core.domain.snapshots import CASH_LIKE, covered_share
 
 SETTLED_DAILY: Final = frozenset({"FUT"})
 """What such gained or lost was paid day by day, and is in the cash."""
 
 DIFFERENCE_ONLY: Final = frozenset({"CFD"})
 """Of such only what they gained or lost belongs to the account, not what they are about."""
-
-WhoTold: TypeAlias = Literal["snapshot", "statement", "last_known"]
-"""``last_known``: what the broker told last, newer than any snapshot."""
-
-
-_STATED_SPLIT: Final = re.compile(r"\bSPLIT (\d+(?:\.\d+)?) FOR (\d+(?:\.\d+)?)\b")
-_SAME_SPLIT: Final = timedelta(days=2)
-"""Two accounts' words about one split are no further apart."""
-
-
-class Dated(Protocol):
-    """What was true at a moment."""
-
-    @property
-    def as_of(self) -> datetime: ...  # noqa: D102 - as it says
-
-
-AnyDated = TypeVar("AnyDated", bound=Dated)
-
-
-class Mark(NamedTuple):
-    """A price as quoted, and from when it is."""
-
-    price: Decimal
-    as_of: datetime
-    source: WhoTold
 
 
 class FxRate(NamedTuple):
@@ -60,14 +31,6 @@ class FxRate(NamedTuple):
     rate: Decimal
     as_of: datetime | None
     source: WhoTold | None
-
-
-class DatedRate(NamedTuple):
-    """A rate among others."""
-
-    rate: Decimal
-    as_of: datetime
-    source: WhoTold
 
 
 class Amount(NamedTuple):
@@ -85,24 +48,6 @@ class CashThen(NamedTuple):
     amount: Decimal
     as_of: datetime
     source: WhoTold
-
-
-class Split(NamedTuple):
-    """``old`` units became ``new`` ones at a moment."""
-
-    at: datetime
-    new: Decimal
-    old: Decimal
-
-
-class SplitTold(NamedTuple):
-    """A split as the book of one account shows it; ``description`` is the statement's, empty without one."""
-
-    account: str
-    at: datetime
-    units_before: Decimal
-    units_after: Decimal
-    description: str
 
 
 class HeldThen(NamedTuple):
@@ -163,7 +108,7 @@ class ValuedRow(NamedTuple):
 
 
 class CoverageThen(NamedTuple):
-    """How many positions have a value, and the share of it all, by value, from marks that were near."""
+    """How many positions have a value, and the share of all, by value, from near marks and rates."""
 
     positions: int
     valued: int
@@ -171,8 +116,11 @@ class CoverageThen(NamedTuple):
 
 
 class AccountThen(NamedTuple):
-    """What an account was worth. ``total`` is its cash and its positions; ``None``: a part is not known.
+    """What an account was worth. ``total`` is as the broker counts it: cash, positions and what is due.
 
+    ``None``: a part is not known. ``due_value`` is interest and dividends that are due, and what futures
+    gained since they were settled; ``None``: it was not told with the cash, and counts as nothing.
+    ``oldest_rate_at`` is of when the oldest rate is that any of it was converted with; ``None``: with none.
     ``positions_value`` is of those that have one. ``trades_apart`` executions lie between the moment and when
     the cash was told, which they did not move on. ``net_liquidation`` is the broker's own, the nearest.
     """
@@ -183,82 +131,26 @@ class AccountThen(NamedTuple):
     cash: tuple[CashThen, ...]
     positions_value: Decimal | None
     cash_value: Decimal | None
+    due_value: Decimal | None
     trades_apart: int | None
     total: Decimal | None
+    oldest_rate_at: datetime | None
     coverage: CoverageThen
     net_liquidation: Amount | None
 
 
 class ToldThen(NamedTuple):
-    """What was told of an account around the moment; rates are into its base currency, by currency."""
+    """What was told of an account around the moment; rates are into its base currency.
+
+    ``due``: what was due besides the cash, by its currency (``BASE_SUMMARY``: all, in the base currency).
+    """
 
     base_currency: str | None
     net_liquidation: Amount | None
     cash: Sequence[CashThen]
     trades_apart: int | None
-    rates: Mapping[str, Sequence[DatedRate]]
-
-
-def nearest(candidates: Iterable[AnyDated], at: datetime) -> AnyDated | None:
-    """The one to go by at ``at``: the last before it, unless that is far and another soon follows."""
-    before: AnyDated | None = None
-    behind: AnyDated | None = None
-    for one in candidates:
-        if one.as_of <= at:
-            before = one if before is None or one.as_of > before.as_of else before
-        elif one.as_of <= at + AFTER:
-            behind = one if behind is None or one.as_of < behind.as_of else behind
-    if before is not None and (behind is None or at - before.as_of <= NEAR):
-        return before
-    return behind
-
-
-def is_believable(price: Decimal | None, sec_type: str) -> bool:
-    """Whether a price is told, a number, and not a zero that no such instrument can be worth."""
-    return price is not None and is_usable(price) and (price != ZERO or sec_type in WORTH_NOTHING_SOMETIMES)
-
-
-def restated_price(mark: Mark, splits: Iterable[Split], at: datetime) -> tuple[Decimal, bool]:
-    """A mark's price in the units of ``at``, and whether a split lies between.
-
-    >>> from datetime import UTC
-    >>> day = datetime(2026, 11, 20, tzinfo=UTC)
-    >>> two_for_one = Split(day, Decimal(2), Decimal(1))
-    >>> restated_price(Mark(Decimal(160), day - NEAR, "snapshot"), [two_for_one], day + AFTER)
-    (Decimal('80'), True)
-    """
-    with localcontext(EXACT):
-        price, parts = mark.price, Decimal(1)
-        restated = False
-        for split in splits:
-            if mark.as_of < split.at <= at:
-                price, parts = price * split.old, parts * split.new
-            elif at < split.at <= mark.as_of:
-                price, parts = price * split.new, parts * split.old
-            else:
-                continue
-            restated = True
-        if not restated:
-            return mark.price, False
-        divided = price / parts
-        rounded = divided.quantize(QUANTUM)
-        return (divided if divided == rounded else rounded), True
-
-
-def splits_of(told: Iterable[SplitTold], account: str) -> list[Split]:
-    """The splits of an instrument, each once: by the account's own book, else by another's.
-
-    The ratio is the statement's; units alone tell it but for what was paid out instead of a fraction.
-    """
-    found: list[Split] = []
-    for one in sorted(told, key=lambda one: (one.account != account, one.at)):
-        if any(abs(one.at - other.at) <= _SAME_SPLIT for other in found):
-            continue
-        stated = _STATED_SPLIT.search(one.description)
-        new, old = map(Decimal, stated.groups()) if stated else (one.units_after, one.units_before)
-        if new * old > ZERO:
-            found.append(Split(one.at, new, old))
-    return found
+    rates: RateHistory
+    due: Mapping[str, Decimal] = MappingProxyType({})
 
 
 def worth_then(
@@ -317,8 +209,8 @@ def account_then(
     """An account at a moment. Currency pairs are cash, and of a combo only the legs are held."""
     rates = {
         currency: FxRate(*found)
-        for currency, candidates in told.rates.items()
-        if (found := nearest(candidates, at)) is not None
+        for currency in told.rates.currencies
+        if (found := nearest(told.rates.told(currency), at)) is not None
     }
     if told.base_currency is not None:
         rates[told.base_currency] = FxRate(Decimal(1), None, None)
@@ -334,6 +226,7 @@ def account_then(
         if held.sec_type not in CASH_LIKE
     )
     cash_value = _cash_value(told.cash, rates)
+    due_value, is_due_known = _due_value(told.due, rates)
     parts = [one.counted for one in positions]
     known = [part for part in parts if part is not None]
     with localcontext(EXACT):
@@ -341,8 +234,9 @@ def account_then(
         if not parts and (told.cash or told.net_liquidation is not None):
             positions_value = ZERO  # something was told of it then, and it held nothing
         total = None
-        if cash_value is not None and positions_value is not None and len(known) == len(parts):
-            total = cash_value + positions_value
+        is_known = is_due_known and len(known) == len(parts)
+        if cash_value is not None and positions_value is not None and is_known:
+            total = cash_value + positions_value + (due_value or ZERO)
         coverage = _coverage(positions, at)
     return AccountThen(
         account=account,
@@ -351,8 +245,10 @@ def account_then(
         cash=tuple(told.cash),
         positions_value=positions_value,
         cash_value=cash_value,
+        due_value=due_value,
         trades_apart=told.trades_apart,
         total=total,
+        oldest_rate_at=_oldest_rate(positions, told, rates),
         coverage=coverage,
         net_liquidation=told.net_liquidation,
     )
@@ -373,10 +269,36 @@ def _cash_value(cash: Sequence[CashThen], rates: Mapping[str, FxRate]) -> Decima
     return total if cash else None
 
 
+def _due_value(due: Mapping[str, Decimal], rates: Mapping[str, FxRate]) -> tuple[Decimal | None, bool]:
+    """All that is due in the base currency, and whether every rate is known that it takes."""
+    total = ZERO
+    with localcontext(EXACT):
+        for currency, amount in due.items():
+            fx = FxRate(Decimal(1), None, None) if currency == BASE_SUMMARY else rates.get(currency)
+            if fx is None and amount:
+                return None, False
+            total += ZERO if fx is None else amount * fx.rate
+    return (total if due else None), True
+
+
+def _oldest_rate(
+    positions: Iterable[ValuedThen], told: ToldThen, rates: Mapping[str, FxRate]
+) -> datetime | None:
+    used = [one.fx for one in positions if one.counted]
+    currencies = {currency for currency, amount in told.due.items() if amount}
+    if not any(one.currency == BASE_SUMMARY for one in told.cash):
+        currencies |= {one.currency for one in told.cash if one.amount}
+    used += [rates.get(currency) for currency in currencies]
+    return min((fx.as_of for fx in used if fx is not None and fx.as_of is not None), default=None)
+
+
 def _coverage(positions: Sequence[ValuedThen], at: datetime) -> CoverageThen:
     valued = [one for one in positions if one.market_value_base is not None]
     near = [
-        one.market_value_base is not None and one.mark is not None and at - one.mark.as_of <= NEAR
+        one.market_value_base is not None
+        and one.mark is not None
+        and at - one.mark.as_of <= NEAR
+        and (one.fx is None or one.fx.as_of is None or at - one.fx.as_of <= NEAR)
         for one in positions
     ]
     weights = [(_weight(one), is_near) for one, is_near in zip(positions, near, strict=True)]

@@ -6,10 +6,9 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from prometheus_client import Counter
-
 from core import logs
 from core.errors import DatabaseUnavailableError, StreamUnavailableError
+from core.metrics.make import counter
 from core.streams.port import Entry, StreamPort
 
 log = logs.get_logger(__name__)
@@ -27,9 +26,7 @@ Turn = Callable[[], AbstractAsyncContextManager[bool]]
 It yields whether no other member has a turn meanwhile: then what was given to others is in nobody's hands.
 """
 
-FAILURES = Counter(
-    "lotkeeper_consumer_failures_total", "Batches that failed for a reason nobody knew, by group", ["group"]
-)
+FAILURES = counter("lotkeeper_consumer_failures_total")
 
 _BLOCK_MS = 500
 _CLAIM_SECONDS = 1.0

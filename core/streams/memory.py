@@ -1,6 +1,7 @@
 """The stream port in memory: for tests, and the proof that the port says all that callers rely on."""
 
 import asyncio
+import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -9,7 +10,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from core.errors import StreamUnavailableError
-from core.streams.port import START, Appended, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+from core.streams.port import (
+    START,
+    Appended,
+    Entry,
+    GroupInfo,
+    Lead,
+    StreamInfo,
+    parse_id,
+    require_not_lost,
+    share,
+)
 
 _Id = tuple[int, int]
 
@@ -38,6 +49,9 @@ class _Stream:
     last: _Id = (0, 0)
     groups: dict[str, _Group] = field(default_factory=dict)
     marks: dict[str, set[int]] = field(default_factory=dict)
+    leader: str = ""
+    candidates: dict[str, float] = field(default_factory=dict)
+    until: float = math.inf
 
     def after(self, entry_id: _Id, count: int) -> list[_Id]:
         start = bisect_right(self.ids, entry_id)
@@ -98,7 +112,12 @@ class MemoryStreams:
 
     def _stream(self, name: str) -> _Stream:
         self._require_up()
-        return self._streams.setdefault(name, _Stream())
+        kept = self._streams.setdefault(name, _Stream())
+        if kept.until < time.monotonic():
+            # Who leads, and who seeks to, stands beside it.
+            kept = _Stream(leader=kept.leader, candidates=kept.candidates)
+            self._streams[name] = kept
+        return kept
 
     def _group(self, stream: str, group: str) -> _Group:
         return self._stream(stream).groups.setdefault(group, _Group())
@@ -122,6 +141,35 @@ class MemoryStreams:
         kept.marks[writer] = {mark, *(one for one in before if one >= confirmed)}
         await self._tell()
         return appended
+
+    async def append_after(
+        self, stream: str, payloads: Sequence[bytes], *, after: str, keep_entries: int, keep_ms: int
+    ) -> str | None:
+        """See ``StreamPort.append_after``."""
+        kept = self._stream(stream)
+        if kept.last != parse_id(after):
+            return None
+        kept = self._add(stream, payloads)
+        if len(kept.ids) > keep_entries:
+            kept.drop_below(kept.ids[-keep_entries])
+        kept.until = time.monotonic() + keep_ms / 1000
+        await self._tell()
+        return _spell(kept.last)
+
+    async def seek_lead(self, stream: str, candidate: str, *, ttl_ms: int, keep_ms: int) -> Lead:
+        """See ``StreamPort.seek_lead``."""
+        kept, now = self._stream(stream), time.monotonic()
+        kept.until = now + keep_ms / 1000
+        kept.candidates = {
+            one: until for one, until in kept.candidates.items() if until > now and one != candidate
+        } | {candidate: now + ttl_ms / 1000}
+        if kept.leader not in kept.candidates:
+            kept.leader = candidate
+        return Lead(kept.leader, frozenset(kept.candidates))
+
+    async def leave_lead(self, stream: str, candidate: str) -> None:
+        """See ``StreamPort.leave_lead``."""
+        self._stream(stream).candidates.pop(candidate, None)
 
     def _add(self, stream: str, payloads: Sequence[bytes]) -> _Stream:
         self._require_up()
@@ -187,12 +235,13 @@ class MemoryStreams:
         """See ``StreamPort.claim_stale``."""
         state, data = self._group(stream, group), self._stream(stream).data
         before = time.monotonic() - idle_ms / 1000
+        for entry_id in [one for one in state.pending if one not in data]:
+            del state.pending[entry_id]  # there is nothing left to deal with
         stale = [
             entry_id for entry_id, given in sorted(state.pending.items()) if given.delivered_at <= before
         ]
-        for entry_id in [one for one in stale[:count] if one not in data]:
-            del state.pending[entry_id]  # there is nothing left to deal with
-        stale = [entry_id for entry_id in stale[:count] if entry_id in data]
+        if stale:
+            stale = stale[: share(count, state.pending[stale[0]].deliveries)]
         for entry_id in stale:
             deliveries = state.pending[entry_id].deliveries + 1
             state.pending[entry_id] = _Pending(consumer, time.monotonic(), deliveries)

@@ -43,6 +43,13 @@ class Appended(NamedTuple):
     length_entries: int
 
 
+class Lead(NamedTuple):
+    """Who leads, and everybody who sought to within the last ``ttl_ms``, the leader among them."""
+
+    leader: str
+    candidates: frozenset[str]
+
+
 START = "0-0"
 """The id before the first entry."""
 
@@ -57,6 +64,15 @@ def require_not_lost(stream: str, after: str, last_id: str) -> None:
     """What a reader who finds nothing after ``after`` must know: see ``StreamPort.tail``."""
     if parse_id(last_id) < parse_id(after):
         raise StreamLostError(f"What Redis kept of {stream} is gone; following it from its new beginning.")
+
+
+def share(count: int, deliveries: int) -> int:
+    """How many of ``count`` entries to take over when the oldest was given to someone so often.
+
+    Whoever had them died, or was too slow for all of them: ever fewer are dealt with in ever less time, so
+    that something is, however often members are killed; and what they die of is soon alone.
+    """
+    return max(1, count >> 2 * deliveries)
 
 
 class StreamPort(Protocol):
@@ -82,6 +98,33 @@ class StreamPort(Protocol):
         their appends had no answer. Those before it are forgotten, and all of a writer that is silent for a
         day.
         """
+        ...
+
+    async def append_after(
+        self, stream: str, payloads: Sequence[bytes], *, after: str, keep_entries: int, keep_ms: int
+    ) -> str | None:
+        """Add entries in order if ``after`` is still the last that was added: all of them, or none.
+
+        That it was trimmed meanwhile changes nothing. The stream lives for ``keep_ms`` from then on.
+
+        Returns the id of the last one; ``None`` where somebody else has added to the stream, or the server
+        lost what it had: then the writer does not know what it continues.
+        """
+        ...
+
+    async def seek_lead(self, stream: str, candidate: str, *, ttl_ms: int, keep_ms: int) -> Lead:
+        """Lead the writing of the stream for ``ttl_ms`` from now, unless another does.
+
+        The stream, if it is there, lives for ``keep_ms`` from now: nothing of it stays for ever where nobody
+        seeks its lead any more.
+
+        Whoever leads goes on by seeking it again in time. That two never believe to lead at once cannot be
+        had this way (one may stand still meanwhile): what they write is kept apart by ``append_after``.
+        """
+        ...
+
+    async def leave_lead(self, stream: str, candidate: str) -> None:
+        """Be a candidate no more, and lead no more."""
         ...
 
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
@@ -115,7 +158,9 @@ class StreamPort(Protocol):
     ) -> list[Entry]:
         """Take over entries that were given to someone at least ``idle_ms`` ago and never acknowledged.
 
-        With ``idle_ms=0`` these are also the consumer's own, from before its restart.
+        With ``idle_ms=0`` these are also the consumer's own, from before its restart. The oftener the oldest
+        was given to someone, the fewer are taken (``share``). What is no longer in the stream is
+        acknowledged: there is nothing left to deal with, and it keeps nobody from what comes after it.
         """
         ...
 

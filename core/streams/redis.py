@@ -13,7 +13,18 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, Respon
 from core import logs
 from core.errors import StreamUnavailableError
 from core.settings import Settings
-from core.streams.port import START, Appended, Entry, GroupInfo, StreamInfo, parse_id, require_not_lost
+from core.streams.port import (
+    START,
+    Appended,
+    Entry,
+    GroupInfo,
+    Lead,
+    StreamInfo,
+    parse_id,
+    require_not_lost,
+    share,
+)
+from core.streams.scripts import APPEND_AFTER, LEAVE_LEAD, SEEK_LEAD
 from core.tasks import heeding_cancellation
 
 log = logs.get_logger(__name__)
@@ -59,6 +70,9 @@ class RedisStreams:
     def __init__(self, client: "Redis") -> None:
         self._redis = client
         self._told_policy_hidden = False
+        self._append_after = client.register_script(APPEND_AFTER)
+        self._seek_lead = client.register_script(SEEK_LEAD)
+        self._leave_lead = client.register_script(LEAVE_LEAD)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -110,6 +124,27 @@ class RedisStreams:
             *_, score, length = await pipeline.execute()
         return Appended(score is not None, length)
 
+    async def append_after(
+        self, stream: str, payloads: Sequence[bytes], *, after: str, keep_entries: int, keep_ms: int
+    ) -> str | None:
+        """See ``StreamPort.append_after``."""
+        async with _available():
+            last = await self._append_after([stream], [after, keep_entries, keep_ms, FIELD, *payloads])
+        return None if last is None else _text(last)
+
+    async def seek_lead(self, stream: str, candidate: str, *, ttl_ms: int, keep_ms: int) -> Lead:
+        """See ``StreamPort.seek_lead``."""
+        async with _available():
+            leader, *candidates = await self._seek_lead(
+                [*_lead_keys(stream), stream], [candidate, ttl_ms, keep_ms]
+            )
+        return Lead(_text(leader), frozenset(_text(one) for one in candidates))
+
+    async def leave_lead(self, stream: str, candidate: str) -> None:
+        """See ``StreamPort.leave_lead``."""
+        async with _available():
+            await self._leave_lead(_lead_keys(stream), [candidate])
+
     async def tail(self, stream: str, after: str, *, count: int, block_ms: int) -> list[Entry]:
         """See ``StreamPort.tail``."""
         async with _available():
@@ -159,29 +194,38 @@ class RedisStreams:
         """See ``StreamPort.claim_stale``."""
         async with _available():
             try:
-                raw = await self._redis.xautoclaim(
-                    stream, group, consumer, min_idle_time=idle_ms, start_id="0-0", count=count
-                )
+                while True:
+                    left = await self._redis.xpending_range(
+                        stream, group, min="-", max="+", count=count, idle=idle_ms or None
+                    )
+                    if not left:
+                        return []
+                    deliveries = {_text(one["message_id"]): one["times_delivered"] + 1 for one in left}
+                    taken: list[Any] = list(deliveries)[: share(count, left[0]["times_delivered"])]
+                    entries = _entries(await self._redis.xclaim(stream, group, consumer, idle_ms, taken))
+                    if len(entries) == len(taken):
+                        break
+                    # From 7 on Redis itself forgets them, but tells nothing of those that come after them.
+                    gone = await self._gone(stream, set(taken) - {entry.id for entry in entries})
+                    if gone:
+                        await self._redis.xack(stream, group, *gone)
+                    if entries or not gone:
+                        break
             except ResponseError as error:
                 if not _group_is_lost(error):
                     raise
                 await self.ensure_group(stream, group)
                 return []
-            taken = _entries(raw[1])
-            deliveries = await self._deliveries(stream, group, consumer, taken)
-        return [entry._replace(deliveries=deliveries.get(entry.id, 1)) for entry in taken]
+        return [entry._replace(deliveries=deliveries[entry.id]) for entry in entries]
 
-    async def _deliveries(
-        self, stream: str, group: str, consumer: str, taken: Sequence[Entry]
-    ) -> dict[str, int]:
-        """How often each of these was given to someone; what was claimed does not say it."""
-        if not taken:
-            return {}
-        # What the consumer had before may lie in between: it never has more than a few batches.
-        listed = await self._redis.xpending_range(
-            stream, group, min=taken[0].id, max=taken[-1].id, count=_ENTRY_LIMIT, consumername=consumer
-        )
-        return {_text(one["message_id"]): one["times_delivered"] for one in listed}
+    async def _gone(self, stream: str, ids: set[str]) -> list[str]:
+        """Those that are not in the stream: others could not be claimed because somebody else just did."""
+        asked = sorted(ids)
+        pipeline = self._redis.pipeline(transaction=False)
+        for entry_id in asked:
+            pipeline.xrange(stream, min=entry_id, max=entry_id, count=1)
+        found = await pipeline.execute()
+        return [entry_id for entry_id, there in zip(asked, found, strict=True) if not there]
 
     async def acknowledge(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """See ``StreamPort.acknowledge``."""
@@ -270,6 +314,10 @@ class RedisStreams:
             await self._redis.aclose()
         except (RedisConnectionError, OSError):
             return
+
+
+def _lead_keys(stream: str) -> list[str]:
+    return [f"{stream}:leader", f"{stream}:candidates"]
 
 
 def _has_no_room(error: ResponseError) -> bool:

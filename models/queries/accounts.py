@@ -1,16 +1,27 @@
 """What is known of the accounts: who they are, what they are worth, how their closed positions ended."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from core.domain.lots import CostMethod
 from core.events.changes import AccountValueChanged
 from core.events.facts import PnlReported
 from models.queries.statistics import CLOSED, DECIDED, WON, counted_positions
 from models.session import Reader
+from models.standing import newest
 from models.tables import account_pnl, account_values, broker_accounts, executions, positions
+
+_closed = text(
+    newest(
+        "stated_accounts s",
+        ("account",),
+        columns="s.account, s.closed_on",
+        where="s.account = ANY(:accounts) AND s.closed_on IS NOT NULL",
+    )
+)
 
 
 class AccountRow(NamedTuple):
@@ -38,6 +49,12 @@ async def accounts(reader: Reader) -> list[AccountRow]:
     table = broker_accounts.c
     rows = await reader.execute(select(*(table[name] for name in AccountRow._fields)).order_by(table.account))
     return [AccountRow(*row) for row in rows]
+
+
+async def closed_on(reader: Reader, accounts: Sequence[str]) -> dict[str, date]:
+    """Those of the accounts that were closed, as statements say, and the broker's day on which they were."""
+    rows = await reader.execute(_closed, {"accounts": [*accounts]})
+    return {row.account: row.closed_on for row in rows}
 
 
 async def latest_values(reader: Reader, keys: tuple[str, ...]) -> list[AccountValueChanged]:

@@ -109,7 +109,7 @@ async def balances_page(
         newer, own = cash_balances.alias("newer"), imports.alias("newer_import")
         bounds = [] if until is None else [newer.c.as_of < until]
         query = query.where(
-            ~exists()
+            ~exists(newer.c.id)
             .select_from(newer.join(own, and_(own.c.id == newer.c.import_id, own.c.status == "done")))
             .where(
                 newer.c.account == table.account,

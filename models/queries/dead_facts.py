@@ -2,12 +2,19 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
+from operator import eq, lt
+from typing import Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, func, select, text, true
 
+from models.queries.narrowing import narrowed
 from models.session import Reader, Writer
 from models.tables import broker_sessions, dead_facts
+
+DeadStatus: TypeAlias = Literal["open", "retried", "dropped"]
+"""``open``: it waits for somebody; ``retried``: it was applied after all; ``dropped``: it was let rest."""
+
+DeadChoice: TypeAlias = Literal["open", "retried", "dropped", "all"]
 
 
 class DeadFactRow(NamedTuple):
@@ -70,6 +77,27 @@ async def list_dead_facts(
     """Those that stand open, or ``every`` one, in the order in which they came first."""
     where = _wanted(category, account, every=every)
     query = select(*_columns).where(where).order_by(_table.id).limit(limit)
+    return [DeadFactRow._make(row) for row in await reader.execute(query)]
+
+
+async def dead_facts_page(
+    reader: Reader,
+    *,
+    status: DeadStatus | None = None,
+    category: str | None = None,
+    account: str | None = None,
+    after: int | None = None,
+    limit: int,
+) -> list[DeadFactRow]:
+    """At most ``limit`` of them with a smaller number than ``after``, the one that came last first."""
+    query = narrowed(
+        select(*_columns).order_by(_table.id.desc()).limit(limit),
+        # Spelled out, so that the index of what stands open is known to have them all.
+        (_table.status, eq, None if status is None else text(f"'{status}'")),
+        (_table.category, eq, category),
+        (_table.account, eq, account),
+        (_table.id, lt, after),
+    )
     return [DeadFactRow._make(row) for row in await reader.execute(query)]
 
 

@@ -2,17 +2,22 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from operator import eq, lt
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, and_, not_, select, text, true
 
 from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
+from models.queries.narrowing import narrowed
 from models.session import Reader
 from models.tables import instruments, positions, reconciliation_differences, reconciliations
 
-DifferenceStatus = Literal["open", "resolved", "all"]
+DifferenceStatus: TypeAlias = Literal["open", "acknowledged", "resolved"]
+"""``open``: it wants attention; ``acknowledged``: somebody knows of it as it is; ``resolved``: it is gone."""
+
+DifferenceChoice: TypeAlias = Literal["open", "acknowledged", "resolved", "all"]
 
 
 class ComparisonRow(NamedTuple):
@@ -29,7 +34,11 @@ class ComparisonRow(NamedTuple):
 
 
 class DifferenceRow(NamedTuple):
-    """A difference with its instrument, and the newest position of its book."""
+    """A difference with its instrument, and the newest position of its book.
+
+    What somebody said of it was said of ``acknowledged_ours`` and ``acknowledged_brokers``, and counts until
+    ``acknowledgement_ended_at``.
+    """
 
     id: int
     account: str
@@ -45,7 +54,32 @@ class DifferenceRow(NamedTuple):
     brokers: Decimal | None
     since: datetime
     resolved_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    note: str | None
+    acknowledged_ours: Decimal | None
+    acknowledged_brokers: Decimal | None
+    acknowledgement_ended_at: datetime | None
     position_id: UUID | None
+
+    @property
+    def status(self) -> DifferenceStatus:
+        """Where it stands."""
+        if self.resolved_at is not None:
+            return "resolved"
+        is_known = self.acknowledged_at is not None and self.acknowledgement_ended_at is None
+        return "acknowledged" if is_known else "open"
+
+
+_table: Final = reconciliation_differences.c
+_STANDS: Final = _table.resolved_at.is_(None)
+_IS_KNOWN: Final = and_(_table.acknowledged_at.is_not(None), _table.acknowledgement_ended_at.is_(None))
+_STATUS: Final[dict[DifferenceChoice, ColumnElement[bool]]] = {
+    "open": and_(_STANDS, not_(_IS_KNOWN)),
+    "acknowledged": and_(_STANDS, _IS_KNOWN),
+    "resolved": _table.resolved_at.is_not(None),
+    "all": true(),
+}
 
 
 async def comparisons_page(
@@ -61,10 +95,28 @@ async def comparisons_page(
     return [ComparisonRow._make(row) for row in await reader.execute(query)]
 
 
+# The last one of an account that is compared no longer would say nothing of the others.
+_compared_at = text(
+    "SELECT CASE WHEN count(*) = count(n.at) THEN min(n.at) END FROM broker_accounts b "
+    "LEFT JOIN LATERAL (SELECT coalesce(r.finished_at, r.started_at) AS at FROM reconciliations r "
+    "WHERE r.account = b.account ORDER BY r.id DESC LIMIT 1) n ON true "
+    "WHERE b.listed AND b.account = coalesce(CAST(:account AS text), b.account)"
+)
+
+
+async def compared_at(reader: Reader, account: str | None = None) -> datetime | None:
+    """When every account of the login had been compared: the oldest of the newest comparison of each.
+
+    ``None`` while one of them was never compared, or there is none.
+    """
+    found: datetime | None = (await reader.execute(_compared_at, {"account": account})).scalar_one()
+    return found
+
+
 async def differences_page(
     reader: Reader,
     *,
-    status: DifferenceStatus,
+    status: DifferenceChoice | Literal["standing"],
     account: str | None = None,
     conid: int | None = None,
     symbol: str | None = None,
@@ -72,11 +124,31 @@ async def differences_page(
     after: int | None = None,
     limit: int,
 ) -> list[DifferenceRow]:
-    """At most ``limit`` differences before the number ``after``, newest first."""
-    table, instrument = reconciliation_differences.c, instruments.c
+    """At most ``limit`` differences before the number ``after``, newest first; ``standing``: not resolved."""
+    query = _described().order_by(_table.id.desc()).limit(limit)
+    query = query.where(_STANDS if status == "standing" else _STATUS[status])
+    query = narrowed(
+        query,
+        (_table.account, eq, account),
+        (_table.conid, eq, conid),
+        (instruments.c.symbol, eq, symbol),
+        (_table.kind, eq, kind),
+        (_table.id, lt, after),
+    )
+    return [DifferenceRow._make(row) for row in await reader.execute(query)]
+
+
+async def difference_by_id(reader: Reader, difference_id: int) -> DifferenceRow | None:
+    """One difference, or ``None``."""
+    row = (await reader.execute(_described().where(_table.id == difference_id))).one_or_none()
+    return None if row is None else DifferenceRow._make(row)
+
+
+def _described() -> Select[Any]:
+    instrument = instruments.c
     newest = (
         select(positions.c.id)
-        .where(positions.c.account == table.account, positions.c.conid == table.conid)
+        .where(positions.c.account == _table.account, positions.c.conid == _table.conid)
         .order_by(positions.c.ordinal.desc())
         .limit(1)
         .correlate(reconciliation_differences)
@@ -87,24 +159,6 @@ async def differences_page(
         **{name: instrument[name] for name in ("symbol", "local_symbol", "sec_type", "currency")},
         "position_id": newest,
     }
-    query = (
-        select(*(described[name] if name in described else table[name] for name in DifferenceRow._fields))
-        .select_from(reconciliation_differences.join(instruments, instrument.conid == table.conid))
-        .order_by(table.id.desc())
-        .limit(limit)
-    )
-    if status != "all":
-        query = query.where(
-            table.resolved_at.is_(None) if status == "open" else table.resolved_at.is_not(None)
-        )
-    for column, value in (
-        (table.account, account),
-        (table.conid, conid),
-        (instrument.symbol, symbol),
-        (table.kind, kind),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if after is not None:
-        query = query.where(table.id < after)
-    return [DifferenceRow._make(row) for row in await reader.execute(query)]
+    return select(
+        *(described[name] if name in described else _table[name] for name in DifferenceRow._fields)
+    ).select_from(reconciliation_differences.join(instruments, instrument.conid == _table.conid))

@@ -1,9 +1,9 @@
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, null, or_, select, true, tuple_
 
 from core.domain.pnl import QUANTUM
 from models.session import Reader
@@ -54,25 +54,8 @@ def _converted(into: ColumnElement[str]) -> ColumnElement[Decimal]:
     )
 
 
-async def executions_page(
-    reader: Reader,
-    *,
-    account: str | None = None,
-    symbol: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    corrected: bool = False,
-    position_id: UUID | None = None,
-    after: ExecutionKey | None = None,
-    limit: int,
-) -> list[ExecutionRow]:
-    """At most ``limit`` executions after ``after``, newest first; from ``since`` on and before ``until``.
-
-    A corrected fill is charged by differences: the commissions of its versions add up. Where those were
-    charged in several currencies they are converted, and unknown while one of them cannot be. With
-    ``corrected`` the replaced versions and the cancellations are listed too, each with its own report. Those
-    of ``position_id`` are the fills that its events tell of: a fill through zero belongs to two positions.
-    """
+def executions_told(*, corrected: bool) -> Select[Any]:
+    """What ``executions_page`` lists, all of it and in no order."""
     fill, described, report = executions.c, instruments.c, commission_reports.c
     version = executions.alias("version")
     same_fill = (
@@ -99,33 +82,56 @@ async def executions_page(
         .correlate(executions, instruments)
         .lateral("charged")
     )
+    query = select(
+        fill.exec_id,
+        fill.order_ref,
+        fill.perm_id,
+        fill.account,
+        fill.conid,
+        described.symbol,
+        described.local_symbol,
+        described.sec_type,
+        fill.side,
+        fill.quantity,
+        fill.price,
+        charged.c.commission,
+        charged.c.currency,
+        charged.c.rate,
+        fill.realized_pnl,
+        charged.c.broker_realized_pnl,
+        described.currency,
+        fill.executed_at,
+        fill.corrected_by,
+        fill.position_id,
+        fill.source,
+    ).select_from(
+        executions.join(instruments, and_(described.conid == fill.conid)).outerjoin(charged, true())
+    )
+    return query if corrected else query.where(fill.corrected_by.is_(None), fill.quantity != 0)
+
+
+async def executions_page(
+    reader: Reader,
+    *,
+    account: str | None = None,
+    symbol: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    corrected: bool = False,
+    position_id: UUID | None = None,
+    after: ExecutionKey | None = None,
+    limit: int,
+) -> list[ExecutionRow]:
+    """At most ``limit`` executions after ``after``, newest first; from ``since`` on and before ``until``.
+
+    A corrected fill is charged by differences: the commissions of its versions add up. Where those were
+    charged in several currencies they are converted, and unknown while one of them cannot be. With
+    ``corrected`` the replaced versions and the cancellations are listed too, each with its own report. Those
+    of ``position_id`` are the fills that its events tell of: a fill through zero belongs to two positions.
+    """
+    fill, described = executions.c, instruments.c
     query = (
-        select(
-            fill.exec_id,
-            fill.order_ref,
-            fill.perm_id,
-            fill.account,
-            fill.conid,
-            described.symbol,
-            described.local_symbol,
-            described.sec_type,
-            fill.side,
-            fill.quantity,
-            fill.price,
-            charged.c.commission,
-            charged.c.currency,
-            charged.c.rate,
-            fill.realized_pnl,
-            charged.c.broker_realized_pnl,
-            described.currency,
-            fill.executed_at,
-            fill.corrected_by,
-            fill.position_id,
-            fill.source,
-        )
-        .select_from(
-            executions.join(instruments, and_(described.conid == fill.conid)).outerjoin(charged, true())
-        )
+        executions_told(corrected=corrected)
         .order_by(fill.executed_at.desc(), fill.exec_id.desc())
         .limit(limit)
     )
@@ -134,7 +140,6 @@ async def executions_page(
         None if symbol is None else described.symbol == symbol,
         None if since is None else fill.executed_at >= since,
         None if until is None else fill.executed_at < until,
-        None if corrected else and_(fill.corrected_by.is_(None), fill.quantity != 0),
         None
         if position_id is None
         else fill.exec_id.in_(

@@ -40,15 +40,15 @@ class GapRow(NamedTuple):
     detected_at: datetime
 
 
-async def open_gaps(reader: Reader) -> list[GapRow]:
-    """The gaps that nothing has filled, by account and time."""
+async def open_gaps(reader: Reader, *, newest: int | None = None) -> list[GapRow]:
+    """The gaps that nothing has filled, or the ``newest`` of them, by account and time."""
     table = observation_gaps.c
-    rows = await reader.execute(
-        select(*(table[name] for name in GapRow._fields))
-        .where(table.closed_at.is_(None))
-        .order_by(table.account, table.started_at, table.id)
+    query = select(*(table[name] for name in GapRow._fields)).where(table.closed_at.is_(None))
+    query = query.order_by(table.started_at.desc(), table.id.desc()).limit(newest)
+    return sorted(
+        (GapRow(*row) for row in await reader.execute(query)),
+        key=lambda one: (one.account, one.started_at, one.ended_at),
     )
-    return [GapRow(*row) for row in rows]
 
 
 async def last_answers(connection: Writer, accounts: Iterable[str]) -> dict[str, Answer]:

@@ -22,7 +22,7 @@ from models.session import Reader, Writer
 _OF_HOURS: Final = "p.account = :account AND p.resolution = 'hour' AND p.source = 'snapshot'"
 _HOUR: Final = (
     "SELECT p.ts, p.net_liquidation, p.currency, p.net_contribution, p.data_quality, p.since, "  # noqa: S608 - a constant of ours
-    "p.trades_until, p.linked_index, p.peak_index, s.id, s.asof_ts FROM performance_metrics p "
+    "p.trades_until, p.linked_index, p.peak_index, s.id, s.asof_ts, s.thinned_at FROM performance_metrics p "
     "LEFT JOIN snapshots s ON s.account = p.account AND s.hour = p.ts "
     f"WHERE {_OF_HOURS}"
 )
@@ -102,6 +102,15 @@ class _Read(NamedTuple):
     linked: Linked
     snapshot_id: int | None
     at: datetime | None
+    is_thinned: bool
+
+
+class _Marks(NamedTuple):
+    """What one of each holding was worth in the base currency; of one that is missing only the whole tell."""
+
+    at: datetime
+    units: Mapping[int, Decimal]
+    are_whole: bool
 
 
 class Facts(NamedTuple):
@@ -138,7 +147,12 @@ async def facts_of_hours(connection: Reader | Writer, account: str, since: datet
         standing = Standing(hours.pop(0), stood.linked, traded_after, is_first=stood.kept.since is None)
     known = {"account": account, "after": traded_after, "until": last + UNCERTAIN}
     trades = _traded(await connection.execute(_trades, known))
-    marks = [(moment, units) for moment, units in moments.values() if moment is not None]
+    thinned = {one.ts for one in every if one.is_thinned}
+    marks = [
+        _Marks(moment.at, units, ts not in thinned)
+        for ts, (moment, units) in moments.items()
+        if moment is not None
+    ]
     return Facts(standing, hours, trades, [_move(row, marks) for row in moves])
 
 
@@ -204,6 +218,7 @@ def _read(row: Any) -> _Read:
             Linked(row.linked_index, peak),
             row.id,
             row.asof_ts,
+            row.thinned_at is not None,
         )
     )
 
@@ -257,19 +272,25 @@ async def _moments(
     return moments
 
 
-def _move(row: Any, marks: Sequence[tuple[Moment, Mapping[int, Decimal]]]) -> Moved:
-    """What moved, valued as in the next snapshot, or in the last one before if it was gone by then."""
+def _move(row: Any, marks: Sequence[_Marks]) -> Moved:
+    """What moved, valued as in the next snapshot, or in the last one before if it was gone by then.
+
+    Whatever was told of it only after the hours around it were thinned is valued by those of the days that
+    were not.
+    """
     cause: Cause = row.cause
     if cause != "transfer":
         return Moved(row.executed_at, cause)
     if row.sec_type == "FUT":
         return Moved(row.executed_at, cause, ZERO)  # a future is worth nothing by itself
     unit = None
-    for moment, units in marks:
-        if moment.at >= row.executed_at:
-            unit = units.get(row.conid, unit)
+    for one in marks:
+        if not one.are_whole and row.conid not in one.units:
+            continue
+        if one.at >= row.executed_at:
+            unit = one.units.get(row.conid, unit)
             break
-        unit = units.get(row.conid)
+        unit = one.units.get(row.conid)
     return Moved(row.executed_at, cause, None if unit is None else EXACT.multiply(row.quantity, unit))
 
 

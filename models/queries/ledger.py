@@ -15,7 +15,7 @@ from core.domain.fills import Key, Report
 from core.domain.instruments import COMBO_CONID, Instrument
 from core.domain.lots import CostMethod, Lot
 from core.domain.rates import EXCHANGE_RATE
-from models.book_keys import BOOKS, book_arrays
+from models.book_keys import BOOKS, BOOKS_SINCE, book_arrays, books_since
 from models.queries.carried import WITH_DEPENDENTS
 from models.session import Reader, Writer
 
@@ -79,7 +79,8 @@ _known_executions = text(
 )
 _instruments = text(
     "SELECT conid, symbol, sec_type, currency, local_symbol, trading_class, exchange, multiplier, expiry, "
-    "strike, option_right, price_magnifier, description, liquid_hours, time_zone, details_as_of "
+    "strike, option_right, price_magnifier, description, liquid_hours, time_zone, broker_isin, "
+    "broker_cusip, details_as_of "
     "FROM instruments WHERE conid = ANY(:conids)"
 )
 _commissions = text(
@@ -135,18 +136,16 @@ _newest_lots = _some_open_lots("<", "DESC")
 _LOTS_AT_FIRST, _LOTS_MORE, _ALL_LOTS = 32, 8, 2**31
 _history = text(
     # All revisions of whatever has one at or after the start: they count together.
-    "SELECT e.account, e.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "
+    "SELECT e.account, e.conid, e.executed_at, e.exec_base_id, e.revision, e.exec_id, e.side, e.quantity, "  # noqa: S608 - no input in it
     "e.price, c.commission, c.currency, c.rate "
     "FROM executions e LEFT JOIN commission_reports c USING (exec_id) "
-    "WHERE e.exec_base_id IN (SELECT x.exec_base_id FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
-    "AS k(account, conid, since) JOIN executions x ON x.account = k.account AND x.conid = k.conid "
+    f"WHERE e.exec_base_id IN (SELECT x.exec_base_id FROM {BOOKS_SINCE} "
+    "JOIN executions x ON x.account = k.account AND x.conid = k.conid "
     "AND x.executed_at >= coalesce(k.since, '-infinity'))"
 )
 _safe_starts = text(
-    "SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id, f.ended FROM "
-    "unnest(CAST(:accounts AS text[]), CAST(:conids AS bigint[]), CAST(:since AS timestamptz[])) "
-    "AS k(account, conid, since) CROSS JOIN LATERAL ("
+    f"SELECT k.account, k.conid, p.ordinal, p.opened_at, p.exec_id, f.ended FROM {BOOKS_SINCE} "  # noqa: S608 - no input in it
+    "CROSS JOIN LATERAL ("
     "SELECT q.ordinal, q.opened_at, v.exec_id FROM positions q "
     "JOIN position_events v ON v.position_id = q.id AND v.seq = 1 "
     "WHERE q.account = k.account AND q.conid = k.conid AND q.opened_at < k.since AND v.exec_id IS NOT NULL "
@@ -285,21 +284,12 @@ def _lot(row: Any) -> Lot:
     return lot
 
 
-def _since(starts: Iterable[tuple[BookKey, datetime | None]]) -> dict[str, Any]:
-    ordered = sorted(starts, key=lambda start: start[0])
-    return {
-        "accounts": [key[0] for key, _ in ordered],
-        "conids": [key[1] for key, _ in ordered],
-        "since": [since for _, since in ordered],
-    }
-
-
 async def history(
     connection: Writer, starts: Iterable[tuple[BookKey, datetime | None]]
 ) -> dict[BookKey, list[Report]]:
     """All stored reports of these books, or those at or after a time (with all revisions of each)."""
     reports: dict[BookKey, list[Report]] = {}
-    for row in await connection.execute(_history, _since(starts)):
+    for row in await connection.execute(_history, books_since(starts)):
         reports.setdefault((row.account, row.conid), []).append(report_of(row))
     return reports
 
@@ -323,7 +313,7 @@ async def safe_starts(
     connection: Writer, earliest: Iterable[tuple[BookKey, datetime]]
 ) -> dict[BookKey, SafeStart]:
     """The last episode of each book that a change at this time cannot have reached back before."""
-    rows = await connection.execute(_safe_starts, _since(earliest))
+    rows = await connection.execute(_safe_starts, books_since(earliest))
     return {
         (row.account, row.conid): SafeStart(
             row.ordinal, (row.opened_at, split_exec_id(row.exec_id)[0]), row.ended

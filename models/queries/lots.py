@@ -92,6 +92,22 @@ async def disposals_of(
     return found
 
 
+async def disposal_counts(reader: Reader, position_id: UUID, lots_shown: Sequence[LotRow]) -> dict[int, int]:
+    """How often consecutive lots were consumed, by the lot's number."""
+    if not lots_shown:
+        return {}
+    table = lot_disposals.c
+    query = (
+        select(table.lot_seq, func.count())
+        .where(
+            table.position_id == position_id,
+            table.lot_seq.between(lots_shown[0].seq, lots_shown[-1].seq),
+        )
+        .group_by(table.lot_seq)
+    )
+    return {row[0]: row[1] for row in await reader.execute(query)}
+
+
 async def averages_of(reader: Reader, position_id: UUID) -> Averages | None:
     """What was paid and got on average, as traded, and the largest size; ``None`` without such a position."""
     event, position = position_events.c, positions.c

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, TextClause, bindparam, text
 
 from core.domain.days import day_of
-from core.domain.valuation import AFTER, NEAR
+from core.domain.marks import AFTER, NEAR
 from models.standing import NEWEST_FIRST, STANDING
 from models.types import BigInt, Instant, String
 

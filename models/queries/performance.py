@@ -3,9 +3,9 @@
 from datetime import date, datetime
 from decimal import Decimal
 from operator import eq, ge, lt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, text, tuple_
+from sqlalchemy import Select, or_, select, text, tuple_
 
 from core.domain.days import BROKER_ZONE
 from core.domain.hours import StatedFlow
@@ -252,6 +252,22 @@ async def periods_told(connection: Reader | Writer, account: str) -> list[tuple[
     return [(row.first, row.last) for row in rows]
 
 
+def performance_told(resolution: Resolution, source: Source | None = None) -> Select[Any]:
+    """What ``performance_page`` lists, all of it and in no order."""
+    table, stated = performance_metrics.c, performance_metrics.alias("stated")
+    query = select(*(table[name] for name in PerformanceRow._fields)).where(table.resolution == resolution)
+    if source is None and resolution == "day":
+        # Looked up row by row: of NOT EXISTS a hash of all there is would be made.
+        of_statement = select(stated.c.ts).where(
+            stated.c.account == table.account,
+            stated.c.resolution == table.resolution,
+            stated.c.ts == table.ts,
+            stated.c.source == "statement",
+        )
+        query = query.where(or_(table.source == "statement", of_statement.scalar_subquery().is_(None)))
+    return query
+
+
 async def performance_page(
     reader: Reader,
     *,
@@ -267,22 +283,12 @@ async def performance_page(
 
     A day that both a statement and snapshots tell of is the statement's, unless a source is asked for.
     """
-    table, stated = performance_metrics.c, performance_metrics.alias("stated")
+    table = performance_metrics.c
     query = (
-        select(*(table[name] for name in PerformanceRow._fields))
-        .where(table.resolution == resolution)
+        performance_told(resolution, source)
         .order_by(table.ts.desc(), table.account.desc(), table.source.desc())
         .limit(limit)
     )
-    if source is None and resolution == "day":
-        # Looked up row by row: of NOT EXISTS a hash of all there is would be made.
-        of_statement = select(stated.c.ts).where(
-            stated.c.account == table.account,
-            stated.c.resolution == table.resolution,
-            stated.c.ts == table.ts,
-            stated.c.source == "statement",
-        )
-        query = query.where(or_(table.source == "statement", of_statement.scalar_subquery().is_(None)))
     query = narrowed(
         query,
         (table.account, eq, account),

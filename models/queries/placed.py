@@ -30,13 +30,14 @@ _held = text(
     "JOIN instruments i USING (conid) WHERE p.snapshot_id = :id AND p.asof_ts = :asof_ts AND p.quantity <> 0 "
     f"AND i.sec_type NOT IN ({NO_HOLDINGS})"
 )
-# Only what is paid for when it is traded: neither currencies, nor futures, nor combos, whose legs are traded.
+# Only what is paid for when it is traded: neither currencies, nor what is settled by difference, nor combos,
+# whose legs are traded.
 _traded = text(
     f"SELECT CAST(e.executed_at AT TIME ZONE '{BROKER_ZONE.key}' AS date) AS day, n.currency, e.side, "  # noqa: S608 - no input in it
     "sum(e.quantity * e.price * n.multiplier / n.price_magnifier) AS amount "
     "FROM executions e JOIN instruments n USING (conid) WHERE e.account = :account "
     "AND e.executed_at > :since AND e.executed_at <= :until AND e.corrected_by IS NULL AND e.quantity <> 0 "
-    "AND n.sec_type NOT IN ('CASH', 'BAG', 'FUT') GROUP BY 1, 2, 3"
+    "AND n.sec_type NOT IN ('CASH', 'BAG', 'FUT', 'CFD') GROUP BY 1, 2, 3"
 )
 
 

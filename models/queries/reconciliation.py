@@ -101,8 +101,9 @@ _recent = text(
 )
 _one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext('lotkeeper reconciliation'))")
 _accounts = text("SELECT account FROM broker_accounts ORDER BY account")
-_open_differences = text(
-    "SELECT kind, count(*) AS books FROM reconciliation_differences WHERE resolved_at IS NULL GROUP BY kind"
+_standing_differences = text(
+    "SELECT kind, acknowledged_at IS NOT NULL AND acknowledgement_ended_at IS NULL AS is_known, "
+    "count(*) AS books FROM reconciliation_differences WHERE resolved_at IS NULL GROUP BY 1, 2"
 )
 
 
@@ -254,6 +255,6 @@ async def accounts(connection: Reader | Writer) -> list[str]:
     return [row.account for row in await connection.execute(_accounts)]
 
 
-async def open_differences(connection: Reader) -> dict[str, int]:
-    """How many differences stand open, by kind."""
-    return {row.kind: row.books for row in await connection.execute(_open_differences)}
+async def standing_differences(connection: Reader) -> dict[tuple[str, bool], int]:
+    """How many differences stand, by kind and by whether somebody knows of them as they are."""
+    return {(row.kind, row.is_known): row.books for row in await connection.execute(_standing_differences)}

@@ -44,8 +44,8 @@ _methods = text(
     "SELECT account, cost_method FROM broker_accounts WHERE CAST(:account AS text) IS NULL "
     "OR account = :account"
 )
-# PostgreSQL keeps the plan by which it looks for a new row's parent: made while there are few positions, it
-# would read all of them for each event, lot and disposal ever after.
+# PostgreSQL keeps the plans of what is asked again and again: made while there are few rows, they would read
+# all of them each time ever after.
 _by_index_only = text("SELECT set_config('enable_seqscan', 'off', true)")
 _same_spelling = text("SELECT set_config('datestyle', 'ISO', true), set_config('timezone', 'UTC', true)")
 
@@ -152,7 +152,7 @@ async def facts_of(
 
     With ``staged`` also those in ``staged_executions``, which an import brings.
     """
-    return await _copied(connection, _facts_and_staged if staged else _facts, keys)
+    return await copied(connection, _facts_and_staged if staged else _facts, *_columns(keys))
 
 
 def read_facts(keys: Iterable[BookKey], lines: Iterable[str]) -> dict[BookKey, StoredBook]:
@@ -161,9 +161,7 @@ def read_facts(keys: Iterable[BookKey], lines: Iterable[str]) -> dict[BookKey, S
     by_name = {(account, str(conid)): book for (account, conid), book in books.items()}
     times: dict[str, datetime] = {}
     for line in lines:
-        fields = line.split("\t")
-        if line.count("\\") != line.count(NULL):
-            fields = [read_text(value) for value in fields]
+        fields = fields_of(line)
         account, conid, at, base_id, revision, exec_id, side, quantity, price, fee, currency, rate = fields[
             :12
         ]
@@ -193,10 +191,15 @@ def read_facts(keys: Iterable[BookKey], lines: Iterable[str]) -> dict[BookKey, S
 
 async def rows_of(connection: Reader | Writer, keys: Sequence[BookKey]) -> dict[str, list[str]]:
     """The stored rows of these books by table, with ``FOLDED_COLUMNS``, in order of position and number."""
-    return {table: await _copied(connection, query, keys) for table, query in _rows.items()}
+    return {table: await copied(connection, query, *_columns(keys)) for table, query in _rows.items()}
 
 
-async def _copied(connection: Reader | Writer, query: str, keys: Sequence[BookKey]) -> list[str]:
+def _columns(keys: Sequence[BookKey]) -> tuple[list[str], list[int]]:
+    return [key[0] for key in keys], [key[1] for key in keys]
+
+
+async def copied(connection: Reader | Writer, query: str, *arguments: Sequence[object]) -> list[str]:
+    """The lines of a query as COPY spells them; its ``arguments`` are called ``$1`` and so on in it."""
     await connection.execute(_same_spelling)
     raw = (await connection.get_raw_connection()).driver_connection
     if raw is None or not raw.is_in_transaction():
@@ -206,10 +209,18 @@ async def _copied(connection: Reader | Writer, query: str, keys: Sequence[BookKe
     async def take(data: bytes) -> None:
         told.extend(data)
 
-    await raw.copy_from_query(query, [key[0] for key in keys], [key[1] for key in keys], output=take)
+    await raw.copy_from_query(query, *arguments, output=take)
     lines = told.decode().split("\n")
     lines.pop()
     return lines
+
+
+def fields_of(line: str) -> list[str]:
+    """The fields of a line that COPY has written, each as it was before it was escaped."""
+    fields = line.split("\t")
+    if line.count("\\") != line.count(NULL):
+        fields = [read_text(value) for value in fields]
+    return fields
 
 
 _ESCAPED = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}

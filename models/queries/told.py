@@ -10,6 +10,10 @@ from sqlalchemy import text
 from models.session import Reader
 
 _heard_until = text("SELECT max(as_of) FROM sync_datasets WHERE dataset = 'executions' AND epoch = :epoch")
+_answered_until = text(
+    "SELECT CASE WHEN count(*) = cardinality(CAST(:accounts AS text[])) THEN min(as_of) END "
+    "FROM sync_datasets WHERE dataset = 'executions' AND complete AND account = ANY(:accounts)"
+)
 _missing = text(
     "SELECT k.exec_id FROM unnest(CAST(:exec_ids AS text[]), CAST(:paid AS boolean[])) AS k(exec_id, paid) "
     "WHERE NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = k.exec_id) "
@@ -45,6 +49,17 @@ async def heard_until(reader: Reader, epoch: int) -> datetime | None:
     """By the broker's clock, up to when what a connection told is stored: its last word on executions."""
     heard: datetime | None = (await reader.execute(_heard_until, {"epoch": epoch})).scalar_one()
     return heard
+
+
+async def answered_until(reader: Reader, accounts: Collection[str]) -> datetime | None:
+    """By the broker's clock, up to when the executions of all these accounts were told completely.
+
+    ``None``: those of one of them never were, or the last answer about them was not complete.
+    """
+    until: datetime | None = (
+        await reader.execute(_answered_until, {"accounts": sorted(accounts)})
+    ).scalar_one()
+    return until
 
 
 async def missing_executions(reader: Reader, told: Mapping[str, bool]) -> list[str]:

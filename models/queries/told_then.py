@@ -8,11 +8,21 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from core.domain.account_values import BASE, BASE_SUMMARY, CASH_BALANCE, NET_LIQUIDATION
+from core.domain.account_values import (
+    ACCRUED_CASH,
+    BASE,
+    BASE_SUMMARY,
+    CASH_BALANCE,
+    FUTURES_PNL,
+    NET_DIVIDEND,
+    NET_LIQUIDATION,
+)
 from core.domain.days import end_of
+from core.domain.marks import nearest
 from core.domain.money import ZERO, decimal_from_text, is_usable
+from core.domain.rate_history import RateHistory, ToldRate, WhoTold
 from core.domain.rates import EXCHANGE_RATE
-from core.domain.valuation import Amount, CashThen, DatedRate, ToldThen, WhoTold, nearest
+from core.domain.valuation import Amount, CashThen, ToldThen
 from models.queries.nearest import around, asked, days_around
 from models.session import Reader
 from models.standing import NEWEST_FIRST, STANDING
@@ -40,16 +50,27 @@ _WITH_CASH = (
     "snapshots s CROSS JOIN LATERAL (SELECT FROM cash_balances b WHERE b.snapshot_id = s.id LIMIT 1) b"
 )
 _cash = (
-    "SELECT k.account, s.asof_ts AS at, CAST(NULL AS date) AS day, c.currency, c.cash, c.at AS told_at "  # noqa: S608 - as above
+    "SELECT k.account, s.asof_ts AS at, CAST(NULL AS date) AS day, c.currency, c.cash, c.at AS told_at, "  # noqa: S608 - as above
+    "c.accrued, c.futures_pnl "
     "FROM unnest(:accounts) AS k(account) CROSS JOIN LATERAL ("
     + around(_WITH_CASH, "s.account = k.account", "s.asof_ts", "s.id, s.asof_ts")
     + ") s JOIN cash_balances c ON c.snapshot_id = s.id "
     "UNION ALL SELECT k.account, CAST(NULL AS timestamptz), d.as_of, c.currency, c.cash, "
-    "CAST(NULL AS timestamptz) FROM unnest(:accounts) AS k(account) CROSS JOIN LATERAL ("
+    "CAST(NULL AS timestamptz), NULL, NULL FROM unnest(:accounts) AS k(account) CROSS JOIN LATERAL ("
     + days_around("cash_balances", "b", "b.account = k.account AND b.import_id IS NOT NULL", "b.as_of")
     + ") d CROSS JOIN LATERAL (SELECT DISTINCT ON (b.currency) b.currency, b.cash FROM cash_balances b "  # noqa: S608 - as above
     f"{STANDING.format('b')} WHERE b.account = k.account AND b.as_of = d.as_of AND b.import_id IS NOT NULL "
-    f"ORDER BY b.currency, {NEWEST_FIRST}) c ORDER BY 1, 4"
+    f"ORDER BY b.currency, {NEWEST_FIRST}) c "
+    # What was due on a statement's day beside its cash.
+    "UNION ALL SELECT k.account, CAST(NULL AS timestamptz), v.as_of, v.due_in, NULL, "
+    "CAST(NULL AS timestamptz), v.accruals, NULL FROM unnest(:accounts) AS k(account) CROSS JOIN LATERAL ("
+    + days_around(
+        "stated_values",
+        "v",
+        "v.account = k.account AND v.accruals IS NOT NULL",
+        f"v.as_of, v.accruals, '{BASE_SUMMARY}' AS due_in",
+    )
+    + ") v ORDER BY 1, 4"
 )
 _rates = (
     "SELECT k.currency, k.base, r.rate, r.at, r.day FROM "  # noqa: S608 - as above
@@ -76,9 +97,12 @@ _apart = (
     "JOIN instruments i ON i.conid = e.conid AND i.sec_type <> 'BAG' "
     "WHERE e.account = k.account AND e.executed_at > k.first AND e.executed_at <= k.last) e"
 )
+_DUE_KEYS = (ACCRUED_CASH, NET_DIVIDEND, FUTURES_PNL)
+_DUE = ", ".join(f"'{key}'" for key in _DUE_KEYS)
 _last_known = (
     "SELECT account, key, currency, value, as_of FROM account_values WHERE account = ANY(:accounts) "  # noqa: S608 - as above
-    f"AND key IN ('{NET_LIQUIDATION}', '{CASH_BALANCE}', '{EXCHANGE_RATE}') ORDER BY account, key, currency"
+    f"AND key IN ('{NET_LIQUIDATION}', '{CASH_BALANCE}', '{EXCHANGE_RATE}', {_DUE}) "
+    "ORDER BY account, key, currency"
 )
 
 
@@ -100,10 +124,11 @@ class _Value(NamedTuple):
 
 
 class _CashSet(NamedTuple):
-    """All the cash of an account, told together."""
+    """All the cash of an account, told together, and what was due beside it by currency."""
 
     as_of: datetime
     rows: list[CashThen]
+    due: dict[str, Decimal]
 
 
 async def told_then(
@@ -122,7 +147,8 @@ async def told_then(
             None if (one := values[name]) is None else Amount(one.amount, one.as_of, one.source),
             cash[name].rows if name in cash else (),
             apart.get(name, 0) if name in cash else None,
-            {currency: of for (currency, base), of in rates.items() if base == bases[name]},
+            RateHistory(bases[name] or "", rates),
+            cash[name].due if name in cash else {},
         )
         for name in accounts
     }
@@ -168,15 +194,28 @@ async def _cash_then(
 ) -> dict[str, _CashSet]:
     """By account, its cash in every currency, as it was told together; without those that have none."""
     sets: dict[tuple[str, datetime, WhoTold], list[CashThen]] = defaultdict(list)
+    dues: dict[tuple[str, datetime, WhoTold], dict[str, Decimal]] = defaultdict(dict)
     for row in await reader.execute(asked(_cash, at, accounts=accounts)):
         moment, source = _dated(row)
-        told = CashThen(row.currency, row.cash, row.told_at or moment, source)
-        sets[row.account, moment, source].append(told)
+        if row.cash is not None:
+            told = CashThen(row.currency, row.cash, row.told_at or moment, source)
+            sets[row.account, moment, source].append(told)
+        due = [one for one in (row.accrued, row.futures_pnl) if one is not None]
+        if due:
+            dues[row.account, moment, source][row.currency] = sum(due, ZERO)
     for name in accounts:
         told_last = [one for one in last if one.account == name and one.key == CASH_BALANCE and one.currency]
         if told_last:
             # Each is told when it changes: together they are of the last change.
-            sets[name, max(one.as_of for one in told_last), "last_known"] = [
+            moment = max(one.as_of for one in told_last)
+            whole = [
+                one.amount
+                for one in last
+                if one.account == name and one.key in _DUE_KEYS and one.currency == BASE
+            ]
+            if whole:
+                dues[name, moment, "last_known"][BASE_SUMMARY] = sum(whole, ZERO)
+            sets[name, moment, "last_known"] = [
                 CashThen(
                     BASE_SUMMARY if one.currency == BASE else one.currency,
                     one.amount,
@@ -186,8 +225,9 @@ async def _cash_then(
                 for one in told_last
             ]
     candidates: dict[str, list[_CashSet]] = {name: [] for name in accounts}
-    for (account, moment, _), rows in sets.items():
-        candidates[account].append(_CashSet(moment, rows))
+    for key, rows in sets.items():
+        account, moment, _ = key
+        candidates[account].append(_CashSet(moment, rows, dues.get(key, {})))
     chosen = {name: nearest(of, at) for name, of in candidates.items()}
     return {name: one for name, one in chosen.items() if one is not None}
 
@@ -205,9 +245,9 @@ async def _rates_then(
     bases: dict[str, str | None],
     currencies: set[str],
     last: Sequence[_Last],
-) -> dict[tuple[str, str], list[DatedRate]]:
-    """By currency and base currency, the rates around the moment."""
-    rates: dict[tuple[str, str], list[DatedRate]] = defaultdict(list)
+) -> list[ToldRate]:
+    """The rates around the moment into the base currencies."""
+    rates: list[ToldRate] = []
     pairs = sorted(
         (currency, base)
         for base in {base for base in bases.values() if base is not None}
@@ -217,9 +257,10 @@ async def _rates_then(
     if pairs:
         ofs, intos = zip(*pairs, strict=True)
         for row in await reader.execute(asked(_rates, at, currencies=ofs, bases=intos)):
-            rates[row.currency, row.base].append(DatedRate(row.rate, *_dated(row)))
+            moment, source = _dated(row)
+            rates.append(ToldRate(moment, row.currency, row.base, row.rate, source))
     for one in last:
         base = bases[one.account]
         if one.key == EXCHANGE_RATE and base is not None and one.amount > ZERO:
-            rates[one.currency, base].append(DatedRate(one.amount, one.as_of, "last_known"))
+            rates.append(ToldRate(one.as_of, one.currency, base, one.amount, "last_known"))
     return rates

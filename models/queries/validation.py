@@ -15,8 +15,11 @@ _awaited = text(
     "AND (CAST(:account AS text) IS NULL OR e.account = :account) GROUP BY e.account ORDER BY e.account"
 )
 _open_by_kind = text(
-    "SELECT account, kind, count(*) AS books, min(since) AS since FROM reconciliation_differences "
-    "WHERE resolved_at IS NULL AND (CAST(:account AS text) IS NULL OR account = :account) "
+    "SELECT account, kind, count(*) FILTER (WHERE NOT is_known) AS books, "
+    "count(*) FILTER (WHERE is_known) AS acknowledged, min(since) AS since FROM ("
+    "SELECT account, kind, since, acknowledged_at IS NOT NULL AND acknowledgement_ended_at IS NULL "
+    "AS is_known FROM reconciliation_differences "
+    "WHERE resolved_at IS NULL AND (CAST(:account AS text) IS NULL OR account = :account)) d "
     "GROUP BY account, kind ORDER BY account, kind"
 )
 
@@ -30,11 +33,15 @@ class Awaited(NamedTuple):
 
 
 class StandingOpen(NamedTuple):
-    """Differences of one kind from what the broker says an account holds, and since when there is one."""
+    """Differences of one kind from what the broker says an account holds, and since when there is one.
+
+    ``books`` want attention, of ``acknowledged`` others somebody knows as they are.
+    """
 
     account: str
     kind: str
     books: int
+    acknowledged: int
     since: datetime
 
 
@@ -44,5 +51,5 @@ async def awaited_commissions(reader: Reader, account: str | None = None) -> lis
 
 
 async def open_by_kind(reader: Reader, account: str | None = None) -> list[StandingOpen]:
-    """Differences that stand open."""
+    """Differences that stand."""
     return [StandingOpen._make(row) for row in await reader.execute(_open_by_kind, {"account": account})]

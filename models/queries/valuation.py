@@ -12,16 +12,8 @@ from typing import Any
 from sqlalchemy import ARRAY, bindparam, text
 
 from core.domain.days import EARLIEST
-from core.domain.valuation import (
-    NEAR,
-    AccountThen,
-    HeldThen,
-    Mark,
-    SplitTold,
-    account_then,
-    is_believable,
-    nearest,
-)
+from core.domain.marks import NEAR, Mark, SplitTold, is_believable, nearest
+from core.domain.valuation import AccountThen, HeldThen, account_then
 from core.events.changes import PositionChanged
 from models.queries.as_of import positions_as_of
 from models.queries.nearest import around, asked

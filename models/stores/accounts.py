@@ -58,15 +58,23 @@ _INSTRUMENT_COLUMNS = (
     "details_as_of",
     "updated_at",
 )
+_BROKERS_IDENTITY = ("isin", "cusip")
+# Beside what the broker says identifies it the word of a statement stands; what is left out erases nothing.
 _upsert_instruments = BulkInsert(
     instruments,
-    _INSTRUMENT_COLUMNS,
+    (*_INSTRUMENT_COLUMNS, *(f"broker_{name}" for name in _BROKERS_IDENTITY), *_BROKERS_IDENTITY),
     conflict="ON CONFLICT (conid) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _INSTRUMENT_COLUMNS[1:])
+    + "".join(
+        f", broker_{name} = coalesce(nullif(excluded.{name}, ''), instruments.broker_{name}), "
+        f"{name} = CASE WHEN instruments.{name} IN ('', instruments.broker_{name}) "
+        f"THEN coalesce(nullif(excluded.{name}, ''), instruments.{name}) ELSE instruments.{name} END"
+        for name in _BROKERS_IDENTITY
+    )
     + " WHERE instruments.details_as_of IS NULL OR excluded.details_as_of >= instruments.details_as_of",
 )
 
-_IDENTITY = ("isin", "cusip", "figi", "underlying_conid")
+_IDENTITY = ("isin", "cusip", "figi", "issuer", "underlying_conid")
 # Nothing is locked but what is written, and that in one order: whoever writes instruments beside this, in
 # the same order, waits and is never waited for.
 _state_instruments = BulkInsert(
@@ -74,11 +82,13 @@ _state_instruments = BulkInsert(
     (*_INSTRUMENT_COLUMNS, *_IDENTITY),
     alias="t",
     conflict="LEFT JOIN instruments o ON o.conid = r.conid WHERE o.conid IS NULL OR "
-    "(o.isin, o.cusip, o.figi, o.underlying_conid) IS DISTINCT FROM (coalesce(nullif(r.isin, ''), o.isin), "
-    "coalesce(nullif(r.cusip, ''), o.cusip), coalesce(nullif(r.figi, ''), o.figi), "
+    "(o.isin, o.cusip, o.figi, o.issuer, o.underlying_conid) IS DISTINCT FROM ("
+    "coalesce(nullif(r.isin, ''), o.isin), coalesce(nullif(r.cusip, ''), o.cusip), "
+    "coalesce(nullif(r.figi, ''), o.figi), coalesce(nullif(r.issuer, ''), o.issuer), "
     "coalesce(r.underlying_conid, o.underlying_conid)) ORDER BY r.conid ON CONFLICT (conid) DO UPDATE SET "
     "isin = coalesce(nullif(excluded.isin, ''), t.isin), cusip = coalesce(nullif(excluded.cusip, ''), "
     "t.cusip), figi = coalesce(nullif(excluded.figi, ''), t.figi), "
+    "issuer = coalesce(nullif(excluded.issuer, ''), t.issuer), "
     "underlying_conid = coalesce(excluded.underlying_conid, t.underlying_conid)",
 )
 _known = text("SELECT conid FROM instruments WHERE conid = ANY(CAST(:conids AS bigint[]))")
@@ -138,7 +148,10 @@ async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetim
 
 async def upsert_instruments(connection: Writer, described: Iterable[Described], now: datetime) -> None:
     """Store instruments. Contract details are never replaced by what lacks them."""
-    await _upsert_instruments(connection, _instrument_rows(described, now))
+    ordered = sorted(described, key=lambda one: one.instrument.conid)
+    same = [(one.instrument.isin, one.instrument.cusip) for one in ordered]
+    rows = zip(_instrument_rows(ordered, now), same, strict=True)
+    await _upsert_instruments(connection, [(*row, *ids, *ids) for row, ids in rows])
 
 
 async def state_instruments(
@@ -156,10 +169,10 @@ async def state_instruments(
     if unsaid:
         found = await connection.execute(_known, {"conids": sorted(unsaid)})
         described = {row.conid: identified[row.conid].instrument for row in found} | dict(described)
-    nothing: tuple[str, str, str, int | None] = ("", "", "", None)
+    nothing: tuple[str, str, str, str, int | None] = ("", "", "", "", None)
     told = sorted(described.items())
     ids = [
-        nothing if one is None else (one.isin, one.cusip, one.figi, one.underlying_conid)
+        nothing if one is None else (one.isin, one.cusip, one.figi, one.issuer, one.underlying_conid)
         for one in (identified.get(conid) for conid, _ in told)
     ]
     as_told = _instrument_rows((Described(one, None) for _, one in told), now)

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from models.session import Writer
 from models.stores.bulk import BulkInsert
+from models.stores.jobs_dead import call_off_retries
 from models.tables import dead_facts
 
 # What was retried well and is told again, still unreadable, is open again; what was dropped stays dropped.
@@ -104,12 +105,22 @@ async def note_failed_retry(connection: Writer, dead_id: int, reason: str) -> No
 
 
 async def drop_dead_facts(connection: Writer, ids: Collection[int], at: datetime) -> list[int]:
-    """Let open ones rest: kept, counted when they come again, and open no more. Returns those dropped."""
+    """Let open ones rest: kept, counted when they come again, and open no more. Returns those dropped.
+
+    Retries that were asked for before, and are not through, are called off.
+    """
     table = dead_facts.c
+    # Locked, too, where nothing changes: so a retry under way is over before it is looked whether it is.
+    await connection.execute(
+        select(table.id).where(table.id.in_(sorted(ids))).order_by(table.id).with_for_update()
+    )
     rows = await connection.execute(
         update(dead_facts)
         .where(table.id.in_(sorted(ids)), table.status == "open")
         .values(status="dropped", resolved_at=at)
         .returning(table.id)
     )
-    return sorted(row.id for row in rows)
+    dropped = sorted(row.id for row in rows)
+    # Also where it had been dropped before: the last word counts.
+    await call_off_retries(connection, ids, at)
+    return dropped

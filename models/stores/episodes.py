@@ -47,7 +47,7 @@ _insert_disposals = BulkInsert(lot_disposals, FOLDED_COLUMNS["lot_disposals"])
 _COPIES = {
     "positions": BulkCopy(positions, _POSITION_COLUMNS),
     **{
-        table.name: BulkCopy(table, FOLDED_COLUMNS[table.name])
+        str(table.name): BulkCopy(table, FOLDED_COLUMNS[table.name])
         for table in (position_events, lots, lot_disposals)
     },
 }

@@ -1,7 +1,7 @@
 """What each instrument is across brokers: worked out for all of them at once, written where it differs.
 
-Nobody who stores instruments has to think of it. What a mapping was made of is kept with it, so that it shows
-when an instrument has none yet or has become better known (``models.queries.identity.is_stale``).
+Nobody who stores instruments has to think of it. What an instrument was mapped by is kept with it, so that it
+shows when one is not mapped yet or has become better known (``models.queries.identity.is_stale``).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from core.domain.identity.known import Known
 from core.domain.identity.mapping import ByHand, GlobalInstrument, Mapped, map_instruments
-from models.session import Writer
+from models.session import Database, Writer
 from models.stores.bulk import BulkInsert
 from models.stores.jobs_coalesced import may_be_silent
 from models.tables import global_instruments, instrument_mapping
@@ -24,7 +24,7 @@ _STORED: Final = ("global_instrument_id", "source", "confidence", "review")
 _instruments = text(
     "SELECT i.conid, i.sec_type, i.symbol, i.local_symbol, i.currency, i.exchange, i.trading_class, "  # noqa: S608 - words of this program's own
     "i.multiplier, i.expiry, i.strike, i.option_right, i.description, i.isin, i.cusip, i.figi, "
-    f"i.underlying_conid, {IDENTITY.format('i')} AS identity, m.identity AS mapped_identity, m.target, "
+    f"i.underlying_conid, i.issuer, {IDENTITY.format('i')} AS identity, i.mapped_identity, m.target, "
     f"m.forced, m.mapped_by, {', '.join(f'm.{name}' for name in _STORED)} "
     "FROM instruments i LEFT JOIN instrument_mapping m USING (conid)"
 )
@@ -36,16 +36,26 @@ _describe = BulkInsert(
     conflict="ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in (*GlobalInstrument._fields[1:], "updated_at")),
 )
-_MAPPING: Final = (*("conid", *_STORED, "target", "forced", "mapped_by", "mapped_at", "identity"),)
+_MAPPING: Final = (*("conid", *_STORED, "target", "forced", "mapped_by", "mapped_at"),)
 _map = BulkInsert(
     instrument_mapping,
     _MAPPING,
     alias="t",
     # That it was looked at again is not that it became something else.
     conflict="ON CONFLICT (conid) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in (*_STORED, "identity"))
+    + ", ".join(f"{name} = excluded.{name}" for name in _STORED)
     + ", mapped_at = CASE WHEN (t.global_instrument_id, t.source) IS DISTINCT FROM "
     "(excluded.global_instrument_id, excluded.source) THEN excluded.mapped_at ELSE t.mapped_at END",
+)
+_AT_ONCE: Final = 5_000
+# Nobody who stores instruments is waited for: what they have in hand, or made better known since it was read,
+# is stale still and mapped the next time.
+_note_identities = text(
+    "WITH told AS (SELECT * FROM unnest(CAST(:conids AS bigint[]), CAST(:identities AS text[])) "
+    "AS t(conid, identity)), free AS (SELECT conid FROM instruments WHERE conid IN (SELECT conid FROM told) "
+    "ORDER BY conid FOR NO KEY UPDATE SKIP LOCKED) "
+    "UPDATE instruments i SET mapped_identity = told.identity FROM told JOIN free USING (conid) "
+    "WHERE i.conid = told.conid"
 )
 _forget_empty = text(
     "DELETE FROM global_instruments g WHERE g.merged_into IS NULL "
@@ -54,11 +64,11 @@ _forget_empty = text(
 )
 _by_hand = text(
     "UPDATE instrument_mapping SET source = 'manual', target = :target, forced = :forced, mapped_by = :by, "
-    "mapped_at = :now, identity = '' WHERE conid = :conid"
+    "mapped_at = :now WHERE conid = :conid"
 )
 _by_itself = text(
-    "UPDATE instrument_mapping SET source = 'conid', target = NULL, forced = false, mapped_by = NULL, "
-    "identity = '' WHERE conid = :conid AND source = 'manual' RETURNING conid"
+    "UPDATE instrument_mapping SET source = 'conid', target = NULL, forced = false, mapped_by = NULL "
+    "WHERE conid = :conid AND source = 'manual' RETURNING conid"
 )
 _merge = text(
     "UPDATE global_instruments SET merged_into = :into, merged_by = :by, merged_at = :now WHERE id = :id"
@@ -69,11 +79,33 @@ _unmerge = text(
 )
 
 
-async def refresh_mapping(connection: Writer, now: datetime) -> int:
+async def map_all(database: Database, now: datetime) -> int:
     """Map all instruments as far as they are known; returns how many became something else or were new.
 
-    It can be done at any time, and twice. Others who do it wait until the transaction ends.
+    It can be done at any time, and twice. What each was mapped by is noted once that is committed, so that
+    nobody who stores instruments waits meanwhile.
     """
+    async with database.write() as writer:
+        changed, read = await _refresh(writer, now)
+    stale = [(row.conid, row.identity) for row in read if row.identity != row.mapped_identity]
+    for start in range(0, len(stale), _AT_ONCE):
+        part = stale[start : start + _AT_ONCE]
+        async with database.write() as writer:
+            conids, identities = [one[0] for one in part], [one[1] for one in part]
+            await writer.execute(_note_identities, {"conids": conids, "identities": identities})
+    return changed
+
+
+async def refresh_mapping(connection: Writer, now: datetime) -> int:
+    """As ``map_all`` in a transaction with something else; what each was mapped by is not noted.
+
+    Others who do it wait for the transaction.
+    """
+    return (await _refresh(connection, now))[0]
+
+
+async def _refresh(connection: Writer, now: datetime) -> tuple[int, list[Any]]:
+    """How many became something else or were new, and all of them as they were read."""
     await may_be_silent(connection)
     await connection.execute(_one_at_a_time)
     rows = list(await connection.execute(_instruments))
@@ -84,7 +116,7 @@ async def refresh_mapping(connection: Writer, now: datetime) -> int:
     await _map(connection, mappings)
     if mappings:
         await connection.execute(_forget_empty)
-    return len(mappings)
+    return len(mappings), rows
 
 
 async def map_by_hand(
@@ -137,6 +169,5 @@ def _work_out(
 def _differing(rows: list[Any], mapped: dict[int, Mapped], now: datetime) -> Iterator[tuple[Any, ...]]:
     for row in sorted(rows):
         one = mapped[row.conid]
-        before = row.global_instrument_id, row.source, row.confidence, row.review, row.mapped_identity
-        if before != (*one[1:], row.identity):
-            yield (*one, row.target, bool(row.forced), row.mapped_by, now, row.identity)
+        if (row.global_instrument_id, row.source, row.confidence, row.review) != one[1:]:
+            yield (*one, row.target, bool(row.forced), row.mapped_by, now)

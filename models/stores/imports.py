@@ -44,8 +44,8 @@ _insert_raw = text(
     "INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) "
     "VALUES (:sha256, :size_bytes, :content, :now) ON CONFLICT DO NOTHING"
 )
-
-
+# One that is known already was kept when it came first.
+_complete_raw = text("UPDATE raw_payloads SET content = :content WHERE sha256 = :sha256 AND content = ''")
 _DAY = "(at AT TIME ZONE 'US/Eastern')::date"
 _NUMBERED = (
     f"SELECT event_key, account, conid, cause, {_DAY} AS day, event_id, row_number() OVER (PARTITION BY "
@@ -177,7 +177,7 @@ Brought = (
 
 
 class File(NamedTuple):
-    """An imported file: what it is, and all of it, deflated."""
+    """An imported file: what it is, and all of it, deflated; without content that is still to come."""
 
     name: str
     kind: str
@@ -194,22 +194,27 @@ async def keep_file(connection: Writer, file: File, now: datetime) -> None:
     )
 
 
+async def complete_file(connection: Writer, sha256: str, deflated: bytes) -> None:
+    """Keep the content of a file that was still to come. It has to be there before the transaction ends."""
+    await connection.execute(_complete_raw, {"sha256": sha256, "content": deflated})
+
+
 async def one_at_a_time(connection: Writer) -> None:
     """Wait for an import under way to end: two of one file would not see each other."""
     await connection.execute(_one_at_a_time, {"key": _LOCK})
 
 
-async def standing_import(connection: Writer, sha256: str) -> tuple[int, datetime, Any] | None:
-    """The import of this very file, when it was, and its report, if it stands."""
+async def standing_import(connection: Writer, sha256: str) -> tuple[int, datetime, Any, list[str]] | None:
+    """The import of this very file, when it was, its report and the accounts it tells of, if it stands."""
     table = imports.c
     row = (
         await connection.execute(
-            select(table.id, table.imported_at, table.report).where(
+            select(table.id, table.imported_at, table.report, table.accounts).where(
                 table.sha256 == sha256, table.status == "done"
             )
         )
     ).first()
-    return None if row is None else (row.id, row.imported_at, row.report)
+    return None if row is None else (row.id, row.imported_at, row.report, list(row.accounts))
 
 
 async def begin_import(
@@ -239,11 +244,10 @@ async def date_import(connection: Writer, import_id: int, stated_at: datetime) -
     await connection.execute(update(imports).where(imports.c.id == import_id).values(stated_at=stated_at))
 
 
-async def end_import(connection: Writer, import_id: int, report: object) -> None:
-    """Record what it came to."""
-    await connection.execute(
-        update(imports).where(imports.c.id == import_id).values(report=json.decode(json.encode(report)))
-    )
+async def end_import(connection: Writer, import_id: int, report: object, accounts: Iterable[str]) -> None:
+    """Record what it came to, and whom it concerns."""
+    ended = {"report": json.decode(json.encode(report)), "accounts": sorted(accounts)}
+    await connection.execute(update(imports).where(imports.c.id == import_id).values(ended))
 
 
 async def bring(connection: Writer, table: str, import_id: int, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -75,12 +75,12 @@ class Trial(NamedTuple):
     """How far trying an entry that came again and again has come.
 
     ``seq`` is the fact that is being tried (``None``: the entry as a whole), ``deaths`` how many workers died
-    while they tried that, ``deadly`` the facts that are kept aside for it.
+    on the entry since the last fact was found that they die of, and ``died`` how many did on which fact.
     """
 
     seq: int | None
     deaths: int
-    deadly: tuple[int, ...]
+    died: Mapping[int, int]
     holder: str
 
 
@@ -162,12 +162,22 @@ async def lock_trial(connection: Writer, entry: str) -> Trial | None:
     """Wait until nobody else tries this entry; what was tried last, of which nobody told how it ended."""
     await connection.execute(_lock_trial, {"entry": entry, "space": _LOCK_SPACE})
     row = (await connection.execute(_trial_of, {"of": entry})).one_or_none()
-    return None if row is None else Trial(row.seq, row.deaths, tuple(row.deadly), row.holder)
+    if row is None:
+        return None
+    # Another version listed facts without their number: they are found anew.
+    died = row.deadly if isinstance(row.deadly, dict) else {}
+    return Trial(row.seq, row.deaths, {int(seq): deaths for seq, deaths in died.items()}, row.holder)
 
 
 async def note_trial(connection: Writer, entry: str, trial: Trial, now: datetime) -> None:
     """Say what is tried next; to be committed before it is tried."""
-    values = {**trial._asdict(), "deadly": list(trial.deadly), "tried_at": now}
+    values = {
+        "seq": trial.seq,
+        "deaths": trial.deaths,
+        "deadly": {str(seq): deaths for seq, deaths in sorted(trial.died.items())},
+        "holder": trial.holder,
+        "tried_at": now,
+    }
     statement = insert(inbox_trials).values(entry=entry, **values)
     await connection.execute(statement.on_conflict_do_update(index_elements=["entry"], set_=values))
 

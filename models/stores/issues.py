@@ -1,6 +1,7 @@
 """The inbox of issues: one row for a finding however often it is found, resolved when it is gone.
 
-Who looked later counts: what an older look found is not recorded over a newer one's.
+Who looked later counts: what an older look found is not recorded over a newer one's. What somebody said to
+know of counts until it is gone and comes again, or is worse than what they knew of; then it is kept beside.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,22 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
-from core.domain.rules import Finding, Severity
+from core.domain.rules import Finding, Magnitude, Severity
 from models.session import Writer
+from models.stores.jobs_asked import AskedJob, ask_job
 from models.stores.jobs_coalesced import want
-from models.tables import jobs
 from models.tables.jobs import RULES
 
 _UNFINISHED = "status IN ('queued', 'running')"
 # A time ahead of PostgreSQL's clock was written before that was set back, and would keep everybody out.
 _note_look = text(
-    "INSERT INTO rule_checks AS r (rule, looked_at, checked_at, since, seconds, found, is_cut, error) "
-    "VALUES (:rule, :looked_at, :checked_at, :since, :seconds, :found, :is_cut, :error) "
+    "INSERT INTO rule_checks AS r "
+    "(rule, looked_at, whole_at, checked_at, since, seconds, found, is_cut, error) "
+    "VALUES (:rule, :looked_at, :whole_at, :checked_at, :since, :seconds, :found, :is_cut, :error) "
     "ON CONFLICT (rule) DO UPDATE SET looked_at = excluded.looked_at, "
+    "whole_at = coalesce(excluded.whole_at, r.whole_at), "
     "checked_at = coalesce(excluded.checked_at, r.checked_at), since = coalesce(excluded.since, r.since), "
     "seconds = coalesce(excluded.seconds, r.seconds), found = coalesce(excluded.found, r.found), "
     "is_cut = CASE WHEN excluded.checked_at IS NULL THEN r.is_cut ELSE excluded.is_cut END, "
@@ -31,29 +34,49 @@ _note_look = text(
     "WHERE r.looked_at <= excluded.looked_at OR r.looked_at > clock_timestamp() + interval '1 minute' "
     "RETURNING true"
 )
+_IS_WORSE = (
+    "({0}.magnitude > i.acknowledged_magnitude "
+    "AND {0}.magnitude >= i.acknowledged_magnitude * CAST(:times AS numeric) "
+    "AND {0}.magnitude >= i.acknowledged_magnitude + CAST(:more AS numeric))"
+)
+_STANDS = f"i.resolved_at IS NULL AND {_IS_WORSE.format('excluded')} IS NOT TRUE"
 _find = text(
-    "INSERT INTO issues AS i (rule, severity, account, subject, summary, details, about_at, first_seen, "
-    "opened_at, last_seen) SELECT :rule, :severity, f.account, f.subject, f.summary, "
-    "CAST(f.details AS jsonb), f.about_at, :now, :now, :now FROM unnest(CAST(:accounts AS text[]), "
+    "WITH f AS MATERIALIZED (SELECT * FROM unnest(CAST(:accounts AS text[]), "  # noqa: S608 - constants of this program's own
     "CAST(:subjects AS text[]), CAST(:summaries AS text[]), CAST(:details AS text[]), "
-    "CAST(:abouts AS timestamptz[])) AS f(account, subject, summary, details, about_at) "
+    "CAST(:abouts AS timestamptz[]), CAST(:magnitudes AS numeric[])) "
+    "AS f(account, subject, summary, details, about_at, magnitude)), "
+    "ended AS (INSERT INTO issue_acknowledgements "
+    "(issue_id, acknowledged_at, acknowledged_by, magnitude, note, ended_at, ended) "
+    "SELECT i.id, i.acknowledged_at, i.acknowledged_by, i.acknowledged_magnitude, i.note, :now, "
+    "CASE WHEN i.resolved_at IS NULL THEN 'worse' ELSE 'again' END FROM f JOIN issues i ON i.rule = :rule "
+    "AND coalesce(i.account, '') = coalesce(f.account, '') AND i.subject = f.subject "
+    f"WHERE i.acknowledged_at IS NOT NULL AND (i.resolved_at IS NOT NULL OR {_IS_WORSE.format('f')})) "
+    "INSERT INTO issues AS i (rule, severity, account, subject, summary, details, about_at, magnitude, "
+    "first_seen, opened_at, last_seen) SELECT :rule, :severity, f.account, f.subject, f.summary, "
+    "CAST(f.details AS jsonb), f.about_at, f.magnitude, :now, :now, :now FROM f "
     # Always in the same order, so that two who record at once wait for each other and do not lock up.
     "ORDER BY f.account, f.subject "
     "ON CONFLICT (rule, coalesce(account, ''), subject) DO UPDATE SET severity = excluded.severity, "
     "summary = excluded.summary, details = excluded.details, about_at = excluded.about_at, "
+    "magnitude = excluded.magnitude, "
     "last_seen = excluded.last_seen, times_seen = i.times_seen + 1, resolved_at = NULL, "
-    "opened_at = CASE WHEN i.resolved_at IS NULL THEN i.opened_at ELSE excluded.last_seen END, "
-    "reopened = i.reopened + CASE WHEN i.resolved_at IS NULL THEN 0 ELSE 1 END, "
-    "acknowledged_at = CASE WHEN i.resolved_at IS NULL THEN i.acknowledged_at END, "
-    "acknowledged_by = CASE WHEN i.resolved_at IS NULL THEN i.acknowledged_by END, "
-    "note = CASE WHEN i.resolved_at IS NULL THEN i.note END "
+    f"opened_at = CASE WHEN {_STANDS} THEN i.opened_at ELSE excluded.last_seen END, "
+    f"reopened = i.reopened + CASE WHEN {_STANDS} THEN 0 ELSE 1 END, "
+    f"acknowledged_at = CASE WHEN {_STANDS} THEN i.acknowledged_at END, "
+    f"acknowledged_by = CASE WHEN {_STANDS} THEN i.acknowledged_by END, "
+    # Of what was acknowledged before it had a magnitude the first one counts.
+    f"acknowledged_magnitude = CASE WHEN {_STANDS} AND i.acknowledged_at IS NOT NULL "
+    "THEN coalesce(i.acknowledged_magnitude, excluded.magnitude) END, "
+    f"note = CASE WHEN {_STANDS} THEN i.note END "
     "RETURNING id, opened_at = :now AS is_new"
 )
-# What is about a time before all that was looked at was not looked for.
+# What is about a time before all that was looked at was not looked for. Nor may all have been that is about
+# no time, where less was looked at than every night: what stood may have come to an end before that.
 _resolve = text(
     "UPDATE issues SET resolved_at = :now WHERE rule = :rule AND resolved_at IS NULL "
     "AND (CAST(:account AS text) IS NULL OR account = :account) "
-    "AND (about_at IS NULL OR about_at >= :since) AND id <> ALL(CAST(:found AS bigint[])) RETURNING id"
+    "AND (about_at >= :since OR (about_at IS NULL AND :reaches_back)) "
+    "AND id <> ALL(CAST(:found AS bigint[])) RETURNING id"
 )
 _forget_rules = text(
     "WITH gone AS (DELETE FROM rule_checks WHERE rule <> ALL(CAST(:rules AS text[]))) "
@@ -61,10 +84,14 @@ _forget_rules = text(
 )
 _acknowledge = text(
     "UPDATE issues SET acknowledged_at = coalesce(acknowledged_at, :now), "
-    "acknowledged_by = coalesce(acknowledged_by, :by), note = coalesce(:note, note) "
+    "acknowledged_by = coalesce(acknowledged_by, :by), acknowledged_magnitude = magnitude, "
+    "note = coalesce(:note, note) "
     "WHERE id = :id AND resolved_at IS NULL"
 )
-_asked = text(f"SELECT id, status, created_at FROM jobs WHERE kind = 'rules' AND {_UNFINISHED} LIMIT 1")  # noqa: S608 - a constant of this program's own
+_settle = text(
+    "UPDATE issues SET resolved_at = :now WHERE rule = :rule AND account = :account AND subject = :subject "
+    "AND resolved_at IS NULL"
+)
 _begin_asked = text(
     "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :now) "  # noqa: S608 - as above
     f"WHERE kind = 'rules' AND {_UNFINISHED} RETURNING id"
@@ -75,9 +102,8 @@ _end_asked = text(
 )
 _done = text(
     "SELECT r.rule FROM rule_checks r JOIN coalesced_jobs j ON j.kind = :kind AND j.account = '' "
-    "WHERE r.looked_at BETWEEN j.wanted_at AND clock_timestamp() + interval '1 minute'"
+    "WHERE r.whole_at BETWEEN j.wanted_at AND clock_timestamp() + interval '1 minute'"
 )
-_turn = text("SELECT pg_advisory_xact_lock(hashtext('lotkeeper rules are asked for'))")
 # The night begins at an hour of UTC by PostgreSQL's clock. What was never done is done at once.
 _NIGHT = (
     "date_trunc('day', clock_timestamp() - make_interval(hours => :hour), 'UTC') "
@@ -96,7 +122,11 @@ _want_nightly = text(
 
 
 class Looked(NamedTuple):
-    """What a look at one rule came to. ``account`` ``None``: all were looked at; ``error``: why it failed."""
+    """What a look at one rule came to. ``account`` ``None``: all were looked at; ``error``: why it failed.
+
+    ``reaches_back``: as far back was looked as every night; ``magnitude``: when a finding is worse than
+    what somebody knew of.
+    """
 
     rule: str
     severity: Severity
@@ -107,6 +137,8 @@ class Looked(NamedTuple):
     is_cut: bool
     seconds: Decimal
     error: str | None
+    reaches_back: bool = True
+    magnitude: Magnitude | None = None
 
 
 class Recorded(NamedTuple):
@@ -116,26 +148,20 @@ class Recorded(NamedTuple):
     resolved: int = 0
 
 
-class AskedCheck(NamedTuple):
-    """The job to follow. ``joined``: it had been asked for before and is not finished."""
-
-    id: UUID
-    status: str
-    joined: bool
-
-
 async def record_look(writer: Writer, look: Looked) -> Recorded:
     """Have the inbox say what a look at a rule found, unless a later one has been recorded.
 
-    What failed, or found more than is kept, resolves nothing: what it did not tell may be there still.
+    What failed, or found more than is kept, resolves nothing: what it did not tell may be there still. A look
+    at one account, or at some days, is none at the rule.
     """
-    is_whole = look.account is None
+    is_whole = look.account is None and look.reaches_back
     is_complete = is_whole and look.error is None
     noted = await writer.execute(
         _note_look,
         {
             "rule": look.rule,
             "looked_at": look.looked_at,
+            "whole_at": look.looked_at if is_whole else None,
             "checked_at": look.looked_at if is_complete else None,
             "since": look.since if is_complete else None,
             "seconds": look.seconds if is_complete else None,
@@ -151,7 +177,8 @@ async def record_look(writer: Writer, look: Looked) -> Recorded:
     if look.is_cut:
         return Recorded(sum(found.values()))
     scope = {"rule": look.rule, "account": look.account, "since": look.since, "now": look.looked_at}
-    gone = await writer.execute(_resolve, {**scope, "found": list(found)})
+    told = {"found": list(found), "reaches_back": look.reaches_back}
+    gone = await writer.execute(_resolve, {**scope, **told})
     return Recorded(sum(found.values()), len(gone.all()))
 
 
@@ -162,6 +189,7 @@ async def _record_findings(writer: Writer, look: Looked) -> dict[int, bool]:
     if not by_key:
         return {}
     findings = list(by_key.values())
+    grows = look.magnitude
     rows = await writer.execute(
         _find,
         {
@@ -173,6 +201,9 @@ async def _record_findings(writer: Writer, look: Looked) -> dict[int, bool]:
             "summaries": [one.summary for one in findings],
             "details": [_as_json(one.details) for one in findings],
             "abouts": [one.about for one in findings],
+            "magnitudes": [one.magnitude for one in findings],
+            "times": 1 if grows is None else grows.times,
+            "more": 0 if grows is None else grows.more,
         },
     )
     return {row.id: row.is_new for row in rows}
@@ -184,8 +215,17 @@ async def forget_other_rules(writer: Writer, rules: Sequence[str]) -> None:
 
 
 async def acknowledge(writer: Writer, issue_id: int, *, by: str, note: str | None, now: datetime) -> None:
-    """Note that somebody knows of an issue, as long as it is not resolved; again changes the note only."""
+    """Note that somebody knows of an issue as bad as it is now, as long as it is not resolved.
+
+    Again changes the note, if there is one.
+    """
     await writer.execute(_acknowledge, {"id": issue_id, "by": by, "note": note, "now": now})
+
+
+async def settle(writer: Writer, rule: str, account: str, subject: str, now: datetime) -> None:
+    """Resolve what a rule found of an account that it would find no more, before its next look says so."""
+    asked = {"rule": rule, "account": account, "subject": subject, "now": now}
+    await writer.execute(_settle, asked)
 
 
 async def want_nightly(writer: Writer, hour: int) -> None:
@@ -193,17 +233,12 @@ async def want_nightly(writer: Writer, hour: int) -> None:
     await writer.execute(_want_nightly, {"kind": RULES, "hour": hour})
 
 
-async def ask_check(writer: Writer, job_id: UUID, now: datetime) -> AskedCheck:
+async def ask_check(writer: Writer, job_id: UUID, now: datetime) -> AskedJob:
     """Record a wish for a check of all rules, or join the one that is not finished."""
-    await writer.execute(_turn)
-    waiting = (await writer.execute(_asked)).first()
-    if waiting is not None:
-        return AskedCheck(waiting.id, waiting.status, joined=True)
-    await writer.execute(
-        insert(jobs).values(id=job_id, kind=RULES, status="queued", requested_by="api", created_at=now)
-    )
-    await want(writer, RULES, {"": "api"}, 0)
-    return AskedCheck(job_id, "queued", joined=False)
+    asked = await ask_job(writer, RULES, job_id, now)
+    if not asked.joined:
+        await want(writer, RULES, {"": "api"}, 0)
+    return asked
 
 
 async def begin_asked_checks(writer: Writer, now: datetime) -> list[UUID]:
@@ -219,7 +254,7 @@ async def end_asked_checks(
 
 
 async def rules_done(writer: Writer) -> set[str]:
-    """The rules that were looked at since that was last asked for, in whatever way that ended."""
+    """The rules that were looked at as a whole since that was last asked for, in whatever way that ended."""
     return {row.rule for row in await writer.execute(_done, {"kind": RULES})}
 
 

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 from msgspec import json
-from sqlalchemy import insert, text, update
+from sqlalchemy import text, update
+from sqlalchemy.dialects.postgresql import insert as insert_once
 
 from core.domain.formats import Format
 from models.session import Writer
@@ -16,7 +17,7 @@ from models.stores.imports import File, keep_file
 from models.stores.jobs_coalesced import may_be_silent
 from models.stores.jobs_held import hold_job
 from models.tables import jobs
-from models.tables.jobs import IMPORT
+from models.tables.jobs import IMPORT, UNDO
 
 HELD_SECONDS = 3600.0
 """Longer than any import may take. A worker that stands still for longer lets go of it."""
@@ -29,9 +30,10 @@ _MOST_WAIT = timedelta(minutes=10)
 _PIECE_BYTES = 1 << 20
 
 _waiting = text(
-    "SELECT id, details FROM jobs WHERE kind = 'import' AND status IN ('queued', 'running') "
+    "SELECT id, details FROM jobs WHERE kind IN ('import', 'undo') AND status IN ('queued', 'running') "
     "ORDER BY created_at, id LIMIT 100"
 )
+_as_it_is = text("SELECT status FROM jobs WHERE id = :id AND kind IN ('import', 'undo')")
 _count_try = text(
     "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :now), "
     "details = details || jsonb_build_object('tries', coalesce(CAST(details ->> 'tries' AS int), 0) + 1, "
@@ -47,7 +49,10 @@ _piece = text(
 
 
 class ImportJob(NamedTuple):
-    """A file that waits to be imported: begun ``tries`` times before, last in vain for ``reason``."""
+    """A file that waits to be imported: begun ``tries`` times before, last in vain for ``reason``.
+
+    With ``undoes`` it is no file, but the import of that number that is to be taken back.
+    """
 
     id: UUID
     name: str
@@ -56,6 +61,7 @@ class ImportJob(NamedTuple):
     dry_run: bool
     tries: int = 0
     reason: str = ""
+    undoes: int | None = None
 
 
 def wait_after(tries: int) -> timedelta:
@@ -64,11 +70,15 @@ def wait_after(tries: int) -> timedelta:
     return min(wait, _MOST_WAIT)
 
 
-async def ask_import(writer: Writer, job_id: UUID, file: File, *, dry_run: bool, now: datetime) -> None:
-    """Keep a file and ask for its import."""
+async def ask_import(writer: Writer, job_id: UUID, file: File, *, dry_run: bool, now: datetime) -> str:
+    """Keep a file and ask for its import; returns how that stands.
+
+    Asked again under its id it is the same.
+    """
     await keep_file(writer, file, now)
     await writer.execute(
-        insert(jobs).values(
+        insert_once(jobs)
+        .values(
             id=job_id,
             kind=IMPORT,
             status="queued",
@@ -76,7 +86,31 @@ async def ask_import(writer: Writer, job_id: UUID, file: File, *, dry_run: bool,
             created_at=now,
             details={"name": file.name, "kind": file.kind, "sha256": file.sha256, "dry_run": dry_run},
         )
+        .on_conflict_do_nothing()
     )
+    row = (await writer.execute(_as_it_is, {"id": job_id})).one()
+    return str(row.status)
+
+
+async def ask_undo(writer: Writer, job_id: UUID, import_id: int, *, now: datetime) -> str:
+    """Ask for an import to be taken back; returns how that stands.
+
+    Asked again under its id it is the same.
+    """
+    await writer.execute(
+        insert_once(jobs)
+        .values(
+            id=job_id,
+            kind=UNDO,
+            status="queued",
+            requested_by="api",
+            created_at=now,
+            details={"undoes": import_id},
+        )
+        .on_conflict_do_nothing()
+    )
+    row = (await writer.execute(_as_it_is, {"id": job_id})).one()
+    return str(row.status)
 
 
 async def hold_import(writer: Writer, now: datetime) -> ImportJob | None:
@@ -95,12 +129,13 @@ async def hold_import(writer: Writer, now: datetime) -> ImportJob | None:
             continue
         return ImportJob(
             row.id,
-            told["name"],
-            told["kind"],
-            told["sha256"],
-            told["dry_run"],
+            told.get("name", ""),
+            told.get("kind", "flex"),
+            told.get("sha256", ""),
+            told.get("dry_run", False),
             told.get("tries", 0),
             told.get("reason", ""),
+            told.get("undoes"),
         )
     return None
 

@@ -37,10 +37,13 @@ class Backend(NamedTuple):
     started_at: datetime
 
 
-async def take_locks(writer: Writer, names: Sequence[str]) -> bool:
-    """Take the lock of every name, in this order; if one is another's, hold none at all."""
+async def take_locks(writer: Writer, names: Sequence[str], *, lock_class: int = LOCK_CLASS) -> bool:
+    """Take the lock of every name, in this order; if one is another's, hold none at all.
+
+    Links look whether anybody holds a lock of their class: what is no link takes another one.
+    """
     for name in names:
-        taken = await writer.execute(_try, {"class": LOCK_CLASS, "name": _number(name)})
+        taken = await writer.execute(_try, {"class": lock_class, "name": _number(name)})
         if not taken.scalar_one():
             await writer.execute(_unlock_all)
             return False

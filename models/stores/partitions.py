@@ -22,7 +22,11 @@ _there = text("SELECT EXISTS (SELECT FROM pg_class WHERE relname = :name AND pg_
 async def ensure_partitions(
     writer: Writer, moment: datetime, *, months_ahead: int = MONTHS_AHEAD
 ) -> list[str]:
-    """Make what is missing of the month that ``moment`` is in and of some after it; the names of what was."""
+    """Make what is missing of the month that ``moment`` is in and of some after it; the names of what was.
+
+    Who reads or writes the table goes on meanwhile: ``CREATE TABLE … PARTITION OF`` would wait for all of
+    them to end, and who comes after it for it. Its indexes and keys are made by attaching.
+    """
     made: list[str] = []
     for table in MONTHLY:
         for ahead in range(months_ahead + 1):
@@ -34,7 +38,8 @@ async def ensure_partitions(
             if await _is_there(writer, name):
                 continue
             bounds = f"FROM ('{month.isoformat()}') TO ('{_month(month, 1).isoformat()}')"
-            await writer.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES {bounds}"))
+            await writer.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL EXCLUDING INDEXES)"))
+            await writer.execute(text(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}"))
             made.append(name)
     return made
 

@@ -63,12 +63,15 @@ def _is_extreme(stretch: str) -> str:
     )
 
 
+# Reckoned once, whatever the planner believes of a table that grew just now: joined in a loop, all of it was
+# reckoned anew for each row.
 _note_extremes = text(
-    f"UPDATE performance_metrics t SET extreme = f.extreme FROM (SELECT p.ts, CASE WHEN {_is_extreme(_WEEK)} "  # noqa: S608 - names of this program's own
+    f"WITH f AS MATERIALIZED (SELECT p.ts, CASE WHEN {_is_extreme(_WEEK)} "  # noqa: S608 - names of this program's own
     f"THEN 2 WHEN {_is_extreme(_DAY)} THEN 1 ELSE 0 END AS extreme FROM performance_metrics p "
     "WHERE p.account = :account AND p.resolution = 'hour' AND p.source = 'snapshot' "
     f"AND p.ts >= {_WEEK.format('CAST(:first AS timestamptz)')} "
-    f"AND p.ts < {_WEEK.format('CAST(:last AS timestamptz)')} + interval '7 days') f "
+    f"AND p.ts < {_WEEK.format('CAST(:last AS timestamptz)')} + interval '7 days') "
+    "UPDATE performance_metrics t SET extreme = f.extreme FROM f "
     "WHERE t.account = :account AND t.resolution = 'hour' AND t.source = 'snapshot' AND t.ts = f.ts "
     "AND t.extreme <> f.extreme"
 )

@@ -15,6 +15,7 @@ from models.session import Writer
 from models.stores.bulk import BulkInsert
 from models.tables import reconciliation_differences, reconciliations
 
+_KNOWN = reconciliation_differences.name
 _insert_reconciliation = BulkInsert(
     reconciliations, ("account", "started_at", "finished_at", "trigger", "checked", "differences", "counts")
 )
@@ -22,12 +23,28 @@ _upsert_differences = BulkInsert(
     reconciliation_differences,
     ("account", "conid", "kind", "cause", "inferred", "ours", "brokers", "since"),
     conflict="ON CONFLICT (account, conid, kind) WHERE resolved_at IS NULL DO UPDATE SET "
-    "cause = excluded.cause, inferred = excluded.inferred, ours = excluded.ours, brokers = excluded.brokers",
+    "cause = excluded.cause, inferred = excluded.inferred, ours = excluded.ours, brokers = excluded.brokers, "
+    # What somebody said is of the figures that they knew. Once it has ended it stays so: who knew of the same
+    # figures long ago need not know that they are back.
+    f"acknowledgement_ended_at = CASE WHEN {_KNOWN}.acknowledged_at IS NOT NULL THEN "
+    f"coalesce({_KNOWN}.acknowledgement_ended_at, CASE WHEN (excluded.ours, excluded.brokers) "
+    f"IS DISTINCT FROM ({_KNOWN}.acknowledged_ours, {_KNOWN}.acknowledged_brokers) "
+    "THEN excluded.since END) END",
 )
 _resolve = text(
     "UPDATE reconciliation_differences d SET resolved_at = :at FROM "
     "unnest(CAST(:conids AS bigint[]), CAST(:kinds AS text[])) AS k(conid, kind) "
     "WHERE d.account = :account AND d.conid = k.conid AND d.kind = k.kind AND d.resolved_at IS NULL"
+)
+_acknowledge = text(
+    "UPDATE reconciliation_differences SET acknowledged_at = :now, acknowledged_by = :by, note = :note, "
+    "acknowledged_ours = ours, acknowledged_brokers = brokers, acknowledgement_ended_at = NULL "
+    "WHERE id = :id AND resolved_at IS NULL RETURNING id"
+)
+_take_back = text(
+    "UPDATE reconciliation_differences SET acknowledged_at = NULL, acknowledged_by = NULL, note = NULL, "
+    "acknowledged_ours = NULL, acknowledged_brokers = NULL, acknowledgement_ended_at = NULL "
+    "WHERE id = :id AND resolved_at IS NULL RETURNING id"
 )
 # The newest difference in quantity of a book is the one that its newest adjustment made.
 _explain = text(
@@ -83,7 +100,10 @@ async def record_reconciliation(
 
 
 async def record_differences(connection: Writer, differences: Sequence[Difference]) -> None:
-    """Note differences; one that stands open is brought up to date."""
+    """Note differences; one that stands is brought up to date.
+
+    What somebody said of it counts no more once either figure is another than they knew.
+    """
     by_key = {(one.account, one.conid, one.kind): one for one in differences}
     await _upsert_differences(connection, [by_key[key] for key in sorted(by_key)])
 
@@ -102,6 +122,22 @@ async def resolve_differences(
             "at": at,
         },
     )
+
+
+async def acknowledge_difference(
+    connection: Writer, difference_id: int, *, by: str, note: str, now: datetime
+) -> bool:
+    """Note that somebody knows of a difference as it is now, and why it may stand; ``False``: it does not.
+
+    Again it is they who say so, and what was said before is gone.
+    """
+    told = {"id": difference_id, "by": by, "note": note, "now": now}
+    return (await connection.execute(_acknowledge, told)).scalar_one_or_none() is not None
+
+
+async def take_back_acknowledgement(connection: Writer, difference_id: int) -> bool:
+    """Have a difference as if nobody had said anything of it; ``False``: it does not stand any more."""
+    return (await connection.execute(_take_back, {"id": difference_id})).scalar_one_or_none() is not None
 
 
 async def explain_differences(connection: Writer, explained: Iterable[Explained]) -> None:

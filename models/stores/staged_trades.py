@@ -4,7 +4,7 @@ The order in which the steps are called is that of this file. Everything happens
 table that holds the trades meanwhile goes with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -31,6 +31,8 @@ _COLUMNS = (
     *("realized_pnl", "cost", "opens", "closes", "trade_id", "transaction_id", "perm_id", "order_ref"),
     *("exchange", "reported_on", "made_id"),
 )
+# What nothing is found out about is new, and fresh: to be stored as an execution. Of a large file that may be
+# all of it, which is not written a second time to say so.
 _create = text(
     "CREATE TEMPORARY TABLE staged_trades (number int NOT NULL, line int NOT NULL, section text NOT NULL, "
     "exec_id text NOT NULL, base_id text NOT NULL, revision int NOT NULL, has_id boolean NOT NULL, "
@@ -40,15 +42,25 @@ _create = text(
     "commission numeric, commission_currency text NOT NULL, realized_pnl numeric, cost numeric, "
     "opens boolean NOT NULL, closes boolean NOT NULL, trade_id text NOT NULL, "
     "transaction_id text NOT NULL, perm_id bigint NOT NULL, order_ref text NOT NULL, exchange text NOT NULL, "
-    "reported_on date, made_id text, outcome text, fresh boolean NOT NULL DEFAULT false) ON COMMIT DROP"
+    "reported_on date, made_id text, outcome text NOT NULL DEFAULT 'new', "
+    "fresh boolean NOT NULL DEFAULT true) ON COMMIT DROP"
 )
+_number = text("CREATE INDEX ON staged_trades (number)")
 _index = text("CREATE INDEX ON staged_trades (exec_id)")
+# Until there are statistics nobody would guess that it is the last few rows that are wanted.
+_by_number = text("SET LOCAL enable_seqscan = off")
+# All of a large file is sorted several times, which nobody has to wait for the disk for.
+_sort_in_memory = text("SET LOCAL work_mem = '64MB'")
+_by_any_plan = text("SET LOCAL enable_seqscan TO DEFAULT")
 # A small sample: what matters is how many there are.
 _sample = text("SELECT set_config('default_statistics_target', '10', true)")
 _analyze = text("ANALYZE staged_trades")
 _kinds = text(
     "SELECT bool_or(cancels) AS cancels, bool_or(NOT has_id) AS unnamed, "  # noqa: S608 - as below
-    f"bool_or(trade_id LIKE '{OWN}%') AS own FROM staged_trades"
+    "EXISTS (SELECT FROM staged_trades GROUP BY exec_id HAVING count(*) > 1) AS repeated, "
+    f"bool_or(trade_id LIKE '{OWN}%') AS own, EXISTS (SELECT FROM executions e "
+    "JOIN (SELECT DISTINCT account, conid FROM staged_trades) k USING (account, conid) "
+    f"WHERE {UNNAMED}) AS others FROM staged_trades"
 )
 
 _CONTENT = "({0}.account, {0}.conid, {0}.side, {0}.size, {0}.price)"
@@ -59,14 +71,14 @@ _void = text(
     "AND (s.account, s.conid, s.size, s.price) = (c.account, c.conid, c.size, c.price) AND s.side <> c.side "
     "WHERE c.cancels AND c.trade_id <> '' AND EXISTS (SELECT FROM staged_trades r WHERE NOT r.cancels "
     "AND r.exec_id = s.exec_id AND r.number > c.number)) "
-    "UPDATE staged_trades SET outcome = 'repeated' "
+    "UPDATE staged_trades SET fresh = false, outcome = 'repeated' "
     "WHERE number IN (SELECT booked FROM void UNION SELECT cancelled FROM void)"
 )
 _repeat = text(
-    "UPDATE staged_trades s SET outcome = CASE WHEN "  # noqa: S608 - nothing of it is input
+    "UPDATE staged_trades s SET fresh = false, outcome = CASE WHEN "  # noqa: S608 - nothing of it is input
     f"{_CONTENT.format('s')} = {_CONTENT.format('f')} THEN 'repeated' ELSE 'disputed' END "
-    "FROM (SELECT DISTINCT ON (exec_id) * FROM staged_trades WHERE outcome IS NULL "
-    "ORDER BY exec_id, number) f WHERE s.exec_id = f.exec_id AND s.number > f.number AND s.outcome IS NULL"
+    "FROM (SELECT DISTINCT ON (exec_id) * FROM staged_trades WHERE outcome = 'new' "
+    "ORDER BY exec_id, number) f WHERE s.exec_id = f.exec_id AND s.number > f.number AND s.outcome = 'new'"
 )
 
 _KNOWN = "NOT EXISTS (SELECT FROM staged_trades o WHERE o.exec_id = e.exec_id) AND {0}"
@@ -77,7 +89,7 @@ def _like(name: str, which: str, known: str) -> TextClause:
     """The trades that are not known by their ids among the executions that are."""
     return same_trades(
         f"SELECT {name} AS name, s.number AS place, s.account, s.conid, s.executed_at, s.side, s.size, "  # noqa: S608 - as above
-        f"s.price FROM staged_trades s WHERE {which} AND NOT s.cancels AND s.outcome IS NULL "
+        f"s.price FROM staged_trades s WHERE {which} AND NOT s.cancels AND s.outcome = 'new' "
         "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_base_id = s.base_id)",
         _KNOWN.format(known),
     )
@@ -91,7 +103,7 @@ _named = _like("s.exec_id", f"s.has_id AND s.trade_id NOT LIKE '{OWN}%'", UNNAME
 _name_own = text(
     "UPDATE staged_trades s SET exec_id = e.exec_id, base_id = e.exec_base_id, revision = e.revision "  # noqa: S608 - as above
     f"FROM stated_trades t {STANDING.format('t')} "
-    "JOIN executions e ON e.exec_id = t.exec_id WHERE s.outcome IS NULL "
+    "JOIN executions e ON e.exec_id = t.exec_id WHERE s.outcome = 'new' AND t.import_id <> :import_id "
     f"AND s.trade_id LIKE '{OWN}%' AND (t.account, t.trade_id) = (s.account, s.trade_id) "
     "AND t.outcome <> 'disputed'"
 )
@@ -105,12 +117,14 @@ _take_names = text(
 _find_cancelled = text(
     "WITH cancel AS (SELECT s.number AS place, s.account, s.conid, s.trade_id, s.side, s.size, s.price, "
     "row_number() OVER (PARTITION BY s.account, s.conid, s.trade_id, s.side, s.size, s.price "
-    "ORDER BY s.number) AS number FROM staged_trades s WHERE s.cancels AND s.outcome IS NULL), "
+    "ORDER BY s.number) AS number FROM staged_trades s WHERE s.cancels AND s.outcome = 'new'), "
     "booked AS (SELECT account, conid, trade_id, side, size, price, base_id, revision FROM staged_trades "
     "WHERE NOT cancels AND trade_id <> '' AND outcome IS DISTINCT FROM 'repeated' "
     "AND outcome IS DISTINCT FROM 'disputed' UNION SELECT e.account, e.conid, t.trade_id, e.side, "
     "e.quantity, e.price, e.exec_base_id, e.revision FROM stated_trades t JOIN executions e USING (exec_id) "
-    "WHERE t.trade_id IN (SELECT trade_id FROM cancel WHERE trade_id <> '') AND t.outcome <> 'disputed'), "
+    "WHERE t.trade_id IN (SELECT trade_id FROM cancel WHERE trade_id <> '') AND t.outcome <> 'disputed' "
+    # What this file states is among the staged ones.
+    "AND t.import_id <> :import_id), "
     "numbered AS (SELECT b.*, row_number() OVER (PARTITION BY account, conid, trade_id, side, size, price "
     "ORDER BY base_id, revision) AS number FROM booked b WHERE size > 0) "
     "UPDATE staged_trades s SET base_id = n.base_id, revision = n.revision FROM cancel c, numbered n "
@@ -118,29 +132,29 @@ _find_cancelled = text(
     "= (c.account, c.conid, c.trade_id, c.price, c.number) AND n.side <> c.side AND n.size = c.size"
 )
 _lose_cancels = text(
-    "UPDATE staged_trades SET outcome = 'cancels_what_is_not_here' "
-    "WHERE cancels AND outcome IS NULL AND revision < 0"
+    "UPDATE staged_trades SET fresh = false, outcome = 'cancels_what_is_not_here' "
+    "WHERE cancels AND outcome = 'new' AND revision < 0"
 )
 _empty_cancels = text("UPDATE staged_trades SET size = 0 WHERE cancels")
 _compare = text(
-    "UPDATE staged_trades s SET outcome = CASE "
+    "UPDATE staged_trades s SET fresh = false, outcome = CASE "
     "WHEN (s.account, s.conid, s.size, s.price) IS DISTINCT FROM (e.account, e.conid, e.quantity, e.price) "
     "OR (s.side <> e.side AND s.size > 0) THEN 'disputed' "
     "WHEN s.commission IS NOT NULL AND c.exec_id IS NOT NULL AND (s.commission, s.commission_currency) "
     "IS DISTINCT FROM (c.commission, c.currency) THEN 'corrected' "
     "WHEN s.commission IS NOT NULL AND c.exec_id IS NULL THEN 'corrected' ELSE 'matched' END "
     "FROM executions e LEFT JOIN commission_reports c ON c.exec_id = e.exec_id "
-    "WHERE e.exec_id = s.exec_id AND s.outcome IS NULL"
+    "WHERE e.exec_id = s.exec_id AND s.outcome = 'new'"
 )
 _dispute_spellings = text(
     # Another spelling of a revision that is known, 1 for 01, is not another revision.
-    "UPDATE staged_trades s SET outcome = 'disputed' FROM executions e WHERE s.outcome IS NULL "
-    "AND e.exec_base_id = s.base_id AND e.revision = s.revision AND (e.quantity = 0) = (s.size = 0)"
+    "UPDATE staged_trades s SET fresh = false, outcome = 'disputed' FROM executions e "
+    "WHERE s.outcome = 'new' AND e.exec_base_id = s.base_id AND e.revision = s.revision "
+    "AND (e.quantity = 0) = (s.size = 0)"
 )
-_name_new = text(
-    "UPDATE staged_trades s SET fresh = true, outcome = CASE WHEN s.cancels OR EXISTS "
-    "(SELECT FROM executions e WHERE e.exec_base_id = s.base_id) THEN 'corrected' ELSE 'new' END "
-    "WHERE s.outcome IS NULL"
+_name_corrections = text(
+    "UPDATE staged_trades s SET outcome = 'corrected' WHERE s.outcome = 'new' AND (s.cancels OR EXISTS "
+    "(SELECT FROM executions e WHERE e.exec_base_id = s.base_id))"
 )
 _books = text("SELECT DISTINCT account, conid FROM staged_trades ORDER BY 1, 2")
 _confirm = text(
@@ -172,17 +186,32 @@ _upsert_commissions = text(
     "AND (c.commission, c.currency, coalesce(excluded.realized_pnl, c.realized_pnl)) "
     "IS DISTINCT FROM (excluded.commission, excluded.currency, c.realized_pnl)"
 )
-_state = text(
+_OUTCOMES = "('new', 'matched', 'corrected', 'disputed')"
+_STATED = (
     "INSERT INTO stated_trades (import_id, number, line, exec_id, account, conid, executed_at, quantity, "
     "price, commission, commission_currency, realized_pnl, cost, opens, closes, trade_id, transaction_id, "
     "outcome, aside, reported_on, made_id) "
-    "SELECT :import_id, number, line, exec_id, account, conid, executed_at, "
+    "SELECT CAST(:import_id AS bigint), number, line, exec_id, account, conid, executed_at, "
     "CASE side WHEN 'BOT' THEN size ELSE -size END, price, commission, commission_currency, realized_pnl, "
     "cost, opens, closes, trade_id, transaction_id, outcome, "
     "CASE WHEN outcome = 'disputed' AND size > 0 THEN jsonb_build_object("
     "'zone_assumed', zone_assumed, 'perm_id', perm_id, 'order_ref', order_ref, 'exchange', exchange) END, "
-    "reported_on, made_id FROM staged_trades "
-    "WHERE outcome IN ('new', 'matched', 'corrected', 'disputed')"
+    "reported_on, made_id FROM staged_trades s WHERE "
+)
+# PostgreSQL has little to do while a file is read. What nothing is known of by then, and what bears the id by
+# which it will be known, will hardly turn out to be anything else than new.
+_state_at_once = text(
+    f"{_STATED} s.number >= :first AND s.has_id AND NOT s.cancels AND s.trade_id NOT LIKE '{OWN}%' "
+    "AND NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = s.exec_id)"
+)
+_turned_out = text("SELECT EXISTS (SELECT FROM staged_trades WHERE outcome <> 'new')")
+_state_no_more = text(
+    "DELETE FROM stated_trades t USING staged_trades s WHERE t.import_id = :import_id "
+    "AND t.number = s.number AND s.outcome <> 'new'"
+)
+_state_the_rest = text(
+    f"{_STATED} s.outcome IN {_OUTCOMES} AND NOT EXISTS (SELECT FROM stated_trades t "
+    "WHERE t.import_id = :import_id AND t.number = s.number)"
 )
 _count = text("SELECT section, outcome, count(*) AS rows FROM staged_trades GROUP BY 1, 2 ORDER BY 1, 2")
 _disputed = text(
@@ -242,12 +271,16 @@ class Dispute(NamedTuple):
 
 async def begin(connection: Writer) -> None:
     """Make room for a file's trades."""
-    await connection.execute(_create)
+    for step in (_create, _number, _by_number, _sort_in_memory):
+        await connection.execute(step)
 
 
-async def lay_down(connection: Writer, trades: Iterable[StagedTrade]) -> None:
-    """Add trades of the file."""
+async def lay_down(connection: Writer, import_id: int, trades: Sequence[StagedTrade]) -> None:
+    """Add trades of the file, and state those that seem to be new: see ``store``."""
+    if not trades:
+        return
     await copy_lines_into(connection, "staged_trades", _COLUMNS, [_line(one) for one in trades])
+    await connection.execute(_state_at_once, {"import_id": import_id, "first": trades[0].number})
 
 
 def _line(one: StagedTrade) -> str:
@@ -268,27 +301,33 @@ def _line(one: StagedTrade) -> str:
 
 async def books(connection: Writer) -> set[BookKey]:
     """The books that the trades are of. To be locked before they are matched."""
-    for step in (_index, _sample, _analyze):
+    for step in (_by_any_plan, _index, _sample, _analyze):
         await connection.execute(step)
     return {(row.account, row.conid) for row in await connection.execute(_books)}
 
 
-async def match(connection: Writer) -> None:
+async def match(connection: Writer, import_id: int) -> None:
     """Decide what becomes of each trade, by what is stored of their books, which are locked."""
     # Most files hold but one kind, and each step goes through all of it.
     kinds = (await connection.execute(_kinds)).one()
-    for step, applies in ((_void, kinds.cancels), (_repeat, True), (_name_own, kinds.own)):
+    named = {"import_id": import_id}
+    for step, applies in ((_void, kinds.cancels), (_repeat, kinds.repeated)):
         if applies:
             await connection.execute(step)
+    if kinds.own:
+        await connection.execute(_name_own, named)
     for like, applies in ((_unnamed, kinds.unnamed), (_new_own, kinds.own)):
         if applies and (same := await find_same(connection, like)):
             names = {"numbers": [int(one.told) for one in same], "exec_ids": [one.exec_id for one in same]}
             await connection.execute(_take_names, names)
-    await rename(connection, [Renamed(one.exec_id, one.told) for one in await find_same(connection, _named)])
+    if kinds.others:
+        same = await find_same(connection, _named)
+        await rename(connection, [Renamed(one.exec_id, one.told) for one in same])
     if kinds.cancels:
-        for step in (_find_cancelled, _lose_cancels, _empty_cancels):
+        await connection.execute(_find_cancelled, named)
+        for step in (_lose_cancels, _empty_cancels):
             await connection.execute(step)
-    for step in (_compare, _dispute_spellings, _name_new):
+    for step in (_compare, _dispute_spellings, _name_corrections):
         await connection.execute(step)
 
 
@@ -300,7 +339,9 @@ async def store(connection: Writer, import_id: int, now: datetime) -> None:
     named = {"import_id": import_id}
     await connection.execute(_confirm, named)
     await connection.execute(_upsert_commissions, {**named, "now": now})
-    await connection.execute(_state, named)
+    if (await connection.execute(_turned_out)).scalar_one():
+        await connection.execute(_state_no_more, named)
+    await connection.execute(_state_the_rest, named)
 
 
 async def outcomes(connection: Writer) -> list[tuple[str, Outcome, int]]:

@@ -15,14 +15,16 @@ from models.stores.accounts import BASE_CURRENCY_KEY, name_accounts
 from models.stores.bulk import BulkInsert
 from models.tables import stated_accounts, stated_identities
 
-_IDENTITY = ("isin", "cusip", "figi", "underlying_conid")
+_IDENTITY = ("isin", "cusip", "figi", "issuer", "underlying_conid")
+# What is left where no statement says it: the broker's own word, where there can be one.
+_UNSTATED = ("t.broker_isin", "t.broker_cusip", "''", "''", "NULL")
 _OF_ACCOUNTS = ("base_currency", "alias")
 _bring_identities = BulkInsert(
     stated_identities, ("import_id", "line", "conid", *_IDENTITY), conflict="ON CONFLICT DO NOTHING"
 )
 _bring_accounts = BulkInsert(
     stated_accounts,
-    ("import_id", "line", "account", *_OF_ACCOUNTS),
+    ("import_id", "line", "account", *_OF_ACCOUNTS, "closed_on"),
     conflict="ON CONFLICT DO NOTHING",
 )
 
@@ -46,8 +48,8 @@ _identities = text(_newest("stated_identities", "conid", _IDENTITY))
 _are = ", ".join(f"t.{name}" for name in _IDENTITY)
 # What is not this one's word stands: another's, or one from before words were kept.
 _left = ", ".join(
-    f"CASE WHEN t.{name} = m.{name} THEN coalesce(n.{name}, {empty}) ELSE t.{name} END"
-    for name, empty in zip(_IDENTITY, ("''", "''", "''", "NULL"), strict=True)
+    f"CASE WHEN t.{name} = m.{name} THEN coalesce(n.{name}, {unstated}) ELSE t.{name} END"
+    for name, unstated in zip(_IDENTITY, _UNSTATED, strict=True)
 )
 _forget_identities = text(
     f"UPDATE instruments t SET ({', '.join(_IDENTITY)}) = ROW({_left}) FROM stated_identities m "  # noqa: S608 - as above
@@ -81,9 +83,9 @@ async def bring_identities(
 ) -> dict[int, StatedInstrument]:
     """Keep what identifies instruments elsewhere; of each, what the statements that stand say of it now."""
     rows = [
-        (import_id, one.line, conid, one.isin, one.cusip, one.figi, one.underlying_conid)
+        (import_id, one.line, conid, one.isin, one.cusip, one.figi, one.issuer, one.underlying_conid)
         for conid, one in sorted(stated.items())
-        if one.isin or one.cusip or one.figi or one.underlying_conid is not None
+        if one.isin or one.cusip or one.figi or one.issuer or one.underlying_conid is not None
     ]
     identified = dict(stated)
     if rows:
@@ -94,15 +96,16 @@ async def bring_identities(
                 isin=row.isin or "",
                 cusip=row.cusip or "",
                 figi=row.figi or "",
+                issuer=row.issuer or "",
                 underlying_conid=row.underlying_conid,
             )
     return identified
 
 
 async def bring_accounts(connection: Writer, import_id: int, stated: Iterable[StatedAccount]) -> None:
-    """Keep base currency and alias of accounts; they count as far as nothing is known of them."""
-    told = [one for one in stated if one.base_currency or one.alias]
-    rows = [(import_id, one.line, one.account, one.base_currency, one.alias) for one in told]
+    """Keep what is said of accounts; base currency and alias count as far as nothing is known of them."""
+    told = [one for one in stated if one.base_currency or one.alias or one.closed_on]
+    rows = [(import_id, one.line, one.account, one.base_currency, one.alias, one.closed_on) for one in told]
     await _bring_accounts(connection, sorted(rows, key=lambda row: row[2]))
     await name_accounts(connection, [(one.account, one.base_currency, one.alias) for one in told])
 

@@ -1,32 +1,42 @@
-"""Dropping what was taken down hour by hour long ago, but for the last of each of the broker's days."""
+"""Dropping what was taken down hour by hour long ago, but for one of each of the broker's days.
 
-from collections.abc import Sequence
+That is the one whose positions are covered best by fresh marks, and of several the last. What hours are
+reckoned from stays of all of them, so that whatever a statement tells of them later, or no longer tells, is
+reckoned as before: cash, rates, and the marks of futures and of what was transferred. Of a transfer that is
+told only afterwards the marks around it are gone: it is valued by those of the day's one, and where that has
+none not at all.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import text
 
 from core.domain.days import BROKER_ZONE
 from models.session import Reader, Writer
+from models.stores.compacting import mark_thinned
 from models.stores.jobs_coalesced import hold
 from models.stores.partitions import months_between, next_month, partition_of
 from models.tables.jobs import THINNING
 from models.tables.snapshots import SNAPSHOT_POSITIONS
 
-_TO_COMPACT: Final = "thinned: the room of what was dropped is still to be given back"
-"""Stands as the comment of a month's partition, in the transaction that drops, until that is done."""
+_AT_ONCE: Final = 200
+"""Of so many snapshots the rows are dropped in one statement, which may take a minute at most."""
 
 # An hour ends with its snapshot: at midnight that still is of the day before. What somebody asked for has no
 # hour, and stays.
-_DAY_ENDS = (
-    f"CAST(CAST((s.hour - interval '1 microsecond') AT TIME ZONE '{BROKER_ZONE}' AS date) + 1 AS timestamp) "
-    f"AT TIME ZONE '{BROKER_ZONE}'"
+_DAY_TURNS = (
+    f"CAST(CAST((s.hour - interval '1 microsecond') AT TIME ZONE '{BROKER_ZONE}' AS date) + {{}} "
+    f"AS timestamp) AT TIME ZONE '{BROKER_ZONE}'"
 )
 _DOOMED = (
     "SELECT s.id, s.payload_sha256 FROM snapshots s "  # noqa: S608 - words of this program's own
     "WHERE s.asof_ts >= :start AND s.asof_ts < :ends AND s.hour IS NOT NULL AND s.thinned_at IS NULL "
-    "AND EXISTS (SELECT FROM snapshots l WHERE l.account = s.account AND l.hour > s.hour "
-    f"AND l.hour <= {_DAY_ENDS}) "
+    "AND EXISTS (SELECT FROM snapshots l WHERE l.account = s.account AND l.thinned_at IS NULL "
+    f"AND l.hour > {_DAY_TURNS.format(0)} AND l.hour <= {_DAY_TURNS.format(1)} "
+    "AND (l.coverage, l.hour) > (s.coverage, s.hour)) "
     # What is still to be reckoned of an account needs its cash.
     "AND NOT EXISTS (SELECT FROM performance_renewals r WHERE r.account = s.account)"
 )
@@ -36,31 +46,25 @@ _UNUSED = (
     "NOT EXISTS (SELECT FROM imports i WHERE i.sha256 = p.sha256) "
     "AND NOT EXISTS (SELECT FROM snapshots s WHERE s.payload_sha256 = p.sha256 AND s.id <> ALL(:ids))"
 )
-_count_positions = text(
-    "SELECT count(*) FROM snapshot_positions WHERE snapshot_id = ANY(:ids) "
-    "AND asof_ts >= :start AND asof_ts < :ends"
+# What hours are reckoned from: see models.queries.hours.
+_NOT_NEEDED = (
+    "p.snapshot_id = ANY(:ids) AND p.asof_ts >= :start AND p.asof_ts < :ends "
+    "AND NOT EXISTS (SELECT FROM instruments i WHERE i.conid = p.conid AND i.sec_type = 'FUT') "
+    "AND p.conid <> ALL(ARRAY(SELECT q.conid FROM position_events v JOIN positions q ON q.id = v.position_id "
+    "WHERE v.exec_id IS NULL AND v.cause = 'transfer' "
+    "AND v.executed_at BETWEEN CAST(:start AS timestamptz) - interval '7 days' "
+    "AND CAST(:ends AS timestamptz) + interval '7 days'))"
 )
-_count_rates = text("SELECT count(*) FROM fx_rates WHERE snapshot_id = ANY(:ids)")
-_count_cash = text("SELECT count(*) FROM cash_balances WHERE snapshot_id = ANY(:ids)")
+_count_positions = text(f"SELECT count(*) FROM snapshot_positions p WHERE {_NOT_NEEDED}")  # noqa: S608 - as above
 _count_payloads = text(
     "SELECT count(*) AS payloads, coalesce(sum(octet_length(content)), 0) AS bytes FROM raw_payloads p "  # noqa: S608 - as above
     f"WHERE p.sha256 = ANY(:payloads) AND {_UNUSED}"
 )
-_drop_positions = text(
-    "DELETE FROM snapshot_positions WHERE snapshot_id = ANY(:ids) AND asof_ts >= :start AND asof_ts < :ends"
-)
-_drop_rates = text("DELETE FROM fx_rates WHERE snapshot_id = ANY(:ids)")
-_drop_cash = text("DELETE FROM cash_balances WHERE snapshot_id = ANY(:ids)")
+_drop_positions = text(f"DELETE FROM snapshot_positions p WHERE {_NOT_NEEDED}")  # noqa: S608 - as above
 _note_thinned = text("UPDATE snapshots SET thinned_at = :now, payload_sha256 = NULL WHERE id = ANY(:ids)")
 _drop_payloads = text(f"DELETE FROM raw_payloads p WHERE p.sha256 = ANY(:payloads) AND {_UNUSED}")  # noqa: S608 - as above
-_waiting = text(
-    "SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
-    "WHERE h.inhparent = to_regclass(:table) AND obj_description(c.oid, 'pg_class') = :mark ORDER BY 1"
-)
-_key_of = text(
-    "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid "
-    "WHERE i.indrelid = to_regclass(:name) AND i.indisprimary"
-)
+
+_Key = TypeVar("_Key", int, str)
 
 
 class Thinned(NamedTuple):
@@ -68,8 +72,6 @@ class Thinned(NamedTuple):
 
     snapshots: int = 0
     positions: int = 0
-    rates: int = 0
-    cash: int = 0
     payloads: int = 0
     payload_bytes: int = 0
 
@@ -98,8 +100,6 @@ async def count_month(reader: Reader, month: datetime) -> Thinned:
     return Thinned(
         snapshots=len(doomed.ids),
         positions=(await reader.execute(_count_positions, asked)).scalar_one(),
-        rates=(await reader.execute(_count_rates, of_ids)).scalar_one(),
-        cash=(await reader.execute(_count_cash, of_ids)).scalar_one(),
         payloads=kept.payloads,
         payload_bytes=int(kept.bytes),
     )
@@ -112,46 +112,25 @@ async def thin_month(writer: Writer, month: datetime, now: datetime) -> Thinned:
     doomed = await _doomed_of(writer, month)
     if not doomed.ids:
         return Thinned()
-    of_ids: dict[str, Any] = {"ids": doomed.ids}
-    of_payloads = {**of_ids, "payloads": doomed.payloads}
-    kept = (await writer.execute(_count_payloads, of_payloads)).one()
-    positions = await writer.execute(_drop_positions, {**of_ids, "start": month, "ends": next_month(month)})
-    rates = await writer.execute(_drop_rates, of_ids)
-    cash = await writer.execute(_drop_cash, of_ids)
-    await writer.execute(_note_thinned, {**of_ids, "now": now})
-    payloads = await writer.execute(_drop_payloads, of_payloads)
-    name = partition_of(SNAPSHOT_POSITIONS, month)
-    await writer.execute(text(f"COMMENT ON TABLE {name} IS '{_TO_COMPACT}'"))
-    return Thinned(
-        snapshots=len(doomed.ids),
-        positions=positions.rowcount,
-        rates=rates.rowcount,
-        cash=cash.rowcount,
-        payloads=payloads.rowcount,
-        payload_bytes=int(kept.bytes),
-    )
-
-
-async def months_to_compact(reader: Reader) -> list[str]:
-    """Partitions of which something was dropped and whose room was not given back yet."""
-    rows = await reader.execute(_waiting, {"table": SNAPSHOT_POSITIONS, "mark": _TO_COMPACT})
-    return list(rows.scalars())
-
-
-async def compact_month(writer: Writer, name: str) -> None:
-    """Write a partition anew without what was dropped. Whoever reads that month waits for it.
-
-    Unlike an emptied or a replaced table it shows those who read as of an earlier moment what was there then.
-    """
-    if not await hold(writer, THINNING, name):
-        return
-    key = (await writer.execute(_key_of, {"name": name})).scalar_one()
-    # Who waits for it holds up whoever reads after him: rather another time.
-    await writer.execute(text("SET LOCAL lock_timeout = '2s'"))
-    await writer.execute(text(f"CLUSTER {name} USING {key}"))
-    await writer.execute(text(f"COMMENT ON TABLE {name} IS NULL"))
+    gone = Counter[str](snapshots=len(doomed.ids))
+    for ids in _parts(doomed.ids):
+        asked: dict[str, Any] = {"ids": ids, "start": month, "ends": next_month(month)}
+        gone["positions"] += (await writer.execute(_drop_positions, asked)).rowcount
+        await writer.execute(_note_thinned, {"ids": asked["ids"], "now": now})
+    # Now that none of them is made of its payload any more.
+    for payloads in _parts(doomed.payloads):
+        asked = {"payloads": payloads, "ids": []}
+        gone["payload_bytes"] += int((await writer.execute(_count_payloads, asked)).one().bytes)
+        gone["payloads"] += (await writer.execute(_drop_payloads, asked)).rowcount
+    await mark_thinned(writer, partition_of(SNAPSHOT_POSITIONS, month))
+    return Thinned(**gone)
 
 
 async def _doomed_of(connection: Reader | Writer, month: datetime) -> _Doomed:
     rows = list(await connection.execute(_doomed, {"start": month, "ends": next_month(month)}))
     return _Doomed([row.id for row in rows], [row.payload_sha256 for row in rows])
+
+
+def _parts(every: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]

@@ -7,10 +7,11 @@ from models.tables.accounts import (
     installation,
     instruments,
     marks,
-    user_sessions,
 )
+from models.tables.alerts import alert_conditions, alert_deliveries, alert_messages, price_limits
+from models.tables.backups import backup_runs
 from models.tables.benchmarks import benchmark_levels
-from models.tables.delivery import dead_facts, inbox, inbox_trials, outbox
+from models.tables.delivery import dead_facts, idempotency_keys, inbox, inbox_trials, outbox
 from models.tables.executions import commission_reports, executions
 from models.tables.groups import account_group_members, account_groups
 from models.tables.identity import global_instruments, instrument_mapping
@@ -32,7 +33,7 @@ from models.tables.imports import (
     stated_trades,
     stated_values,
 )
-from models.tables.issues import issues, rule_checks
+from models.tables.issues import issue_acknowledgements, issues, rule_checks
 from models.tables.jobs import coalesced_jobs, jobs
 from models.tables.performance import (
     performance_metrics,
@@ -60,6 +61,17 @@ from models.tables.sync import (
     sync_datasets,
     sync_log,
 )
+from models.tables.users import (
+    api_token_accounts,
+    api_tokens,
+    audit_log,
+    recovery_codes,
+    second_factors,
+    sign_in_tries,
+    user_accounts,
+    user_sessions,
+    users,
+)
 from models.types import metadata
 
 __all__ = [
@@ -67,6 +79,13 @@ __all__ = [
     "account_groups",
     "account_pnl",
     "account_values",
+    "alert_conditions",
+    "alert_deliveries",
+    "alert_messages",
+    "api_token_accounts",
+    "api_tokens",
+    "audit_log",
+    "backup_runs",
     "benchmark_levels",
     "broker_accounts",
     "broker_links",
@@ -82,12 +101,14 @@ __all__ = [
     "flex_fetches",
     "fx_rates",
     "global_instruments",
+    "idempotency_keys",
     "imports",
     "inbox",
     "inbox_trials",
     "installation",
     "instrument_mapping",
     "instruments",
+    "issue_acknowledgements",
     "issues",
     "jobs",
     "ledger_books",
@@ -102,10 +123,14 @@ __all__ = [
     "position_events",
     "position_statements",
     "positions",
+    "price_limits",
     "raw_payloads",
     "reconciliation_differences",
     "reconciliations",
+    "recovery_codes",
     "rule_checks",
+    "second_factors",
+    "sign_in_tries",
     "snapshot_positions",
     "snapshot_runs",
     "snapshots",
@@ -123,5 +148,7 @@ __all__ = [
     "statement_differences",
     "sync_datasets",
     "sync_log",
+    "user_accounts",
     "user_sessions",
+    "users",
 ]

@@ -3,6 +3,7 @@ from typing import get_args
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, func, text
 
 from core.domain.lots import CostMethod
+from models.tables.identity import IS_STALE
 from models.types import BigInt, Bool, Instant, Int, Money, String, metadata, one_of
 
 installation = Table(
@@ -60,16 +61,30 @@ instruments = Table(
         comment="regular trading hours of some days, as IBKR spells them; as of details_as_of",
     ),
     Column("time_zone", String, nullable=False, server_default="", comment="of liquid_hours"),
-    Column("isin", String, nullable=False, server_default="", comment="as the next three: from statements"),
+    Column(
+        "isin",
+        String,
+        nullable=False,
+        server_default="",
+        comment="as the next two: from statements; the first two else from contract details",
+    ),
     Column("cusip", String, nullable=False, server_default=""),
     Column("figi", String, nullable=False, server_default=""),
+    Column("issuer", String, nullable=False, server_default="", comment="from statements"),
+    Column(
+        "broker_isin", String, nullable=False, server_default="", comment="as the next: from contract details"
+    ),
+    Column("broker_cusip", String, nullable=False, server_default=""),
     Column("underlying_conid", BigInt),
     Column("details_as_of", Instant, comment="when contract details were read; null: not yet"),
     Column("updated_at", Instant, nullable=False),
+    Column("mapped_identity", String, comment="digest of what it was mapped by; null: it is not mapped yet"),
     CheckConstraint("multiplier > 0", name="multiplier_positive"),
     CheckConstraint("price_magnifier > 0", name="price_magnifier_positive"),
     Index("ix_instruments_symbol", "symbol", "conid"),
     Index("ix_instruments_isin", "isin", "conid", postgresql_where=text("isin <> ''")),
+    # What is to be mapped: nothing, nearly always, and found without a look at any other.
+    Index("ix_instruments_stale", "conid", postgresql_where=text(IS_STALE.format("instruments"))),
 )
 
 account_values = Table(
@@ -109,13 +124,4 @@ marks = Table(
     Column("priced_at", Instant, comment="when it was last told what it is worth; null: not known"),
     Column("as_of", Instant, nullable=False),
     comment="the latest mark per position, upserted at most every few seconds",
-)
-
-user_sessions = Table(
-    "user_sessions",
-    metadata,
-    Column("id_hash", String, primary_key=True, comment="SHA-256 of the cookie, hexadecimal"),
-    Column("token_hash", String, nullable=False, comment="SHA-256 of the token it was traded for"),
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False, index=True),
 )

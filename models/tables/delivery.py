@@ -5,7 +5,7 @@ from typing import get_args
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func, text
 
 from core.errors import ErrorCategory
-from models.types import BigInt, Bytes, Instant, Int, Json, String, metadata, one_of
+from models.types import BigInt, Bytes, Id, Instant, Int, Json, String, metadata, one_of
 
 inbox = Table(
     "inbox",
@@ -69,4 +69,26 @@ dead_facts = Table(
         name="category",
     ),
     Index("ix_dead_facts_last_seen_at", "last_seen_at"),
+    Index("ix_dead_facts_open", "id", postgresql_where=text("status = 'open'")),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String, primary_key=True, comment="SHA-256 of who sent it, hexadecimal"),
+    Column("key_hash", String, primary_key=True, comment="SHA-256 of the key, hexadecimal"),
+    Column("attempt", Id, nullable=False, comment="the request that is at it, or was"),
+    Column("job_id", Id, nullable=False, comment="for a job that it begins, at every attempt"),
+    Column(
+        "fingerprint",
+        String,
+        comment="of method, address and body, keyed with the key; null: the body has not come whole",
+    ),
+    Column("status", Int, comment="of the answer; null: there is none yet"),
+    Column("media_type", String),
+    Column("body", Bytes, comment="the answer; null: it showed what is shown once"),
+    Column("created_at", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False, comment="when who is at it last said so"),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+    comment="requests that may be repeated without beginning anything twice, for a day",
 )

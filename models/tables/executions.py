@@ -1,4 +1,4 @@
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, text
+from sqlalchemy import CheckConstraint, Column, Index, Table, text
 
 from core.domain.rates import OTHER_DAYS_RATE
 from models.types import BigInt, Bool, Id, Instant, Int, Money, String, metadata, one_of
@@ -9,8 +9,9 @@ executions = Table(
     Column("exec_id", String, primary_key=True),
     Column("exec_base_id", String, nullable=False, comment="exec_id up to its last dot"),
     Column("revision", Int, nullable=False, comment="the digits after it; the highest one counts"),
-    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
-    Column("conid", BigInt, ForeignKey("instruments.conid"), nullable=False),
+    # Triggers hold both to what there is, once a statement.
+    Column("account", String, nullable=False),
+    Column("conid", BigInt, nullable=False),
     Column("executed_at", Instant, nullable=False),
     Column("side", String, nullable=False),
     Column("quantity", Money, nullable=False),

@@ -7,22 +7,28 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, text
 from core.domain.identity.known import LOW_CONFIDENCE, MappingSource, Review
 from models.types import BigInt, Bool, Instant, Money, String, metadata, one_of
 
-RULES = 1
-"""Counted up when the rules change by which instruments are mapped: then all are mapped anew."""
+RULES = 3
+"""Counted up when the rules change by which instruments are mapped: then all are mapped anew. It is part of
+an index, which a migration has to make anew."""
 
 IS_LOW = f"confidence < {LOW_CONFIDENCE}"
 
 _TOLD = (
     *("sec_type", "symbol", "local_symbol", "currency", "exchange", "trading_class", "expiry"),
-    *("option_right", "description", "isin", "cusip", "figi"),
+    *("option_right", "description", "isin", "cusip", "figi", "issuer"),
 )
+_NUMBERS = ("trim_scale({0}.multiplier)", "trim_scale({0}.strike)", "{0}.underlying_conid")
 IDENTITY = (
     f"md5('{RULES}/' || "
-    + " || '/' || ".join(f"{{0}}.{name}" for name in _TOLD)
-    + " || '/' || trim_scale({0}.multiplier) || '/' || coalesce(CAST(trim_scale({0}.strike) AS text), '') "
-    "|| '/' || coalesce(CAST({0}.underlying_conid AS text), ''))"
+    + " || '/' || ".join(
+        (*(f"{{0}}.{name}" for name in _TOLD), *(f"coalesce(CAST({one} AS text), '')" for one in _NUMBERS))
+    )
+    + ")"
 )
 """SQL of what an instrument ``{0}`` is mapped by, in short: as long as it is the same, so is the mapping."""
+
+IS_STALE = f"{{0}}.mapped_identity IS DISTINCT FROM {IDENTITY}"
+"""SQL of whether an instrument ``{0}`` is not mapped yet, or has become known otherwise since it was."""
 
 global_instruments = Table(
     "global_instruments",
@@ -82,7 +88,6 @@ instrument_mapping = Table(
     ),
     Column("mapped_by", String, comment="the person"),
     Column("mapped_at", Instant, nullable=False, comment="when it became what it is"),
-    Column("identity", String, nullable=False, comment="digest of what it was mapped by"),
     CheckConstraint(one_of("source", *get_args(MappingSource)), name="source"),
     CheckConstraint(one_of("review", *get_args(Review)), name="review"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),

@@ -7,6 +7,7 @@ imports that stand: so an import can be taken back without a trace.
 from typing import get_args
 
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Identity, Index, Table, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.episodes import Cause
 from core.domain.performance import Source
@@ -37,6 +38,13 @@ imports = Table(
     Column("imported_at", Instant, nullable=False),
     Column("undone_at", Instant),
     Column("report", Json, nullable=False, comment="per section: new, matched, corrected, disputed, ignored"),
+    Column(
+        "accounts",
+        ARRAY(String),
+        nullable=False,
+        server_default="{}",
+        comment="of which it tells, or whose books it changed",
+    ),
     CheckConstraint(one_of("kind", "flex", "csv"), name="kind"),
     CheckConstraint(one_of("status", "done", "undone"), name="status"),
     CheckConstraint(one_of("trigger", "cli", "folder", "upload", "fetch", "demo"), name="trigger"),
@@ -111,13 +119,9 @@ def _told(name: str, *columns: Column[object], keys: tuple[str, ...], comment: s
 stated_trades = Table(
     "stated_trades",
     metadata,
-    Column(
-        "import_id",
-        BigInt,
-        ForeignKey("imports.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    # No foreign key, which would be looked up for each row: they are written by nothing but the transaction
+    # that begins their import, and no import is ever deleted.
+    Column("import_id", BigInt, primary_key=True, autoincrement=False),
     Column("number", Int, primary_key=True, autoincrement=False, comment="counts the trades of its file"),
     Column("line", Int, nullable=False, comment="where in its file"),
     Column("exec_id", String, nullable=False, comment="the execution it states, ours where it bears no id"),
@@ -227,6 +231,7 @@ cash_flows = _brought(
     CheckConstraint(one_of("kind", *get_args(CashKind)), name="kind"),
     Index("ix_cash_flows_account_at", "account", "at", "flow_key"),
     Index("ix_cash_flows_at", "at", "flow_key"),
+    Index("ix_cash_flows_conid", "conid", "account", postgresql_where=text("conid IS NOT NULL")),
     comment="money that came or went, other than by trades",
 )
 
@@ -301,6 +306,7 @@ stated_identities = _brought(
     Column("isin", String, nullable=False, comment="as the next two: empty where it is not stated"),
     Column("cusip", String, nullable=False),
     Column("figi", String, nullable=False),
+    Column("issuer", String, nullable=False, server_default=""),
     Column("underlying_conid", BigInt),
     Index("ix_stated_identities_conid", "conid"),
     comment="what identifies instruments elsewhere, as statements state it",
@@ -311,6 +317,7 @@ stated_accounts = _brought(
     Column("account", String, primary_key=True),
     Column("base_currency", String),
     Column("alias", String),
+    Column("closed_on", Date, comment="the broker's day; null: not stated"),
     comment="what statements state of accounts",
 )
 
@@ -335,6 +342,17 @@ stated_periods = _brought(
     Column("ends_at", Instant, primary_key=True),
     Column("complete", Bool, nullable=False, comment="it tells of all executions of that time"),
     comment="times that statements cover, whole days of the broker",
+)
+
+# The list's order: of all accounts, and of one.
+_periods = stated_periods.c
+Index(
+    "ix_stated_periods_ends_at",
+    *(_periods.ends_at, _periods.import_id, _periods.account, _periods.starts_at),
+)
+Index(
+    "ix_stated_periods_account",
+    *(_periods.account, _periods.ends_at, _periods.import_id, _periods.starts_at),
 )
 
 stated_lots = _brought(

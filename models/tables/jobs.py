@@ -19,6 +19,12 @@ TRADING_HOURS = "trading_hours"
 IMPORT = "import"
 """Importing a statement that was handed in."""
 
+UNDO = "undo"
+"""Taking an import back."""
+
+DEAD_RETRY = "dead_retry"
+"""Trying once more what was set aside, for someone who asked for it."""
+
 RECONCILE = "reconcile"
 """Comparing one account's books with the broker's last word."""
 
@@ -61,6 +67,10 @@ jobs = Table(
     Column("finished_at", Instant),
     CheckConstraint(one_of("status", "queued", "running", "succeeded", "failed"), name="status"),
     Index("ix_jobs_unfinished", "created_at", "id", postgresql_where=text("status IN ('queued', 'running')")),
+    # The list's order: of all, of what failed, of a kind.
+    Index("ix_jobs_created_at", "created_at", "id"),
+    Index("ix_jobs_failed", "created_at", "id", postgresql_where=text("status = 'failed'")),
+    Index("ix_jobs_kind", "kind", "created_at", "id"),
 )
 
 coalesced_jobs = Table(

@@ -72,7 +72,8 @@ statement_differences = Table(
     "statement_differences",
     metadata,
     Column("id", Id, primary_key=True, comment="named by what it is about, the same each time it is found"),
-    Column("account", String, ForeignKey("broker_accounts.account"), nullable=False),
+    # No foreign keys, which would be looked up for each row: both are read from what has been stored of them.
+    Column("account", String, nullable=False),
     Column("day", Date, nullable=False, comment="the broker's day that it is about"),
     Column("kind", String, nullable=False),
     Column("cause", String, nullable=False),
@@ -81,16 +82,14 @@ statement_differences = Table(
     Column("reference", String, nullable=False, comment="which trade or event, or which part of a sum"),
     Column("ours", Money, comment="null: not known here"),
     Column("stated", Money, nullable=False),
-    Column(
-        "import_id", BigInt, ForeignKey("imports.id"), nullable=False, comment="the statement that says so"
-    ),
+    Column("import_id", BigInt, nullable=False, comment="the statement that says so"),
     Column("line", Int, nullable=False, comment="where in its file"),
     Column("found_at", Instant, nullable=False),
     CheckConstraint(one_of("kind", *get_args(DisputeKind)), name="kind"),
     CheckConstraint(one_of("cause", *get_args(DisputeCause)), name="cause"),
     Index("ix_statement_differences_day", "day", "id"),
     Index("ix_statement_differences_account", "account", "day", "id"),
-    Index("ix_statement_differences_import_id", "import_id"),
+    Index("ix_statement_differences_import_id", "import_id", "account"),
     comment="where what a statement says is not what our ledger comes to, as of the last import",
 )
 

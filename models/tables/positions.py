@@ -165,7 +165,7 @@ positions = Table(
 position_events = Table(
     "position_events",
     metadata,
-    Column("position_id", Id, ForeignKey("positions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position_id", Id, primary_key=True),
     Column("seq", Int, primary_key=True, autoincrement=False, comment="from 1 within the episode"),
     Column("type", String, nullable=False),
     Column("executed_at", Instant, nullable=False),
@@ -189,13 +189,11 @@ position_events = Table(
     CheckConstraint(one_of("cause", *get_args(Cause)), name="cause"),
     CheckConstraint("(type = 'corrected') = (replaced_quantity IS NOT NULL)", name="corrected"),
     Index("ix_position_events_exec_id", "exec_id"),
-    # Holdings that changed without a trade.
-    Index("ix_position_events_untraded", "executed_at", postgresql_where=text("exec_id IS NULL")),
     # Few of many: what changed holdings without a trade.
     Index(
-        "ix_position_events_adjusted",
+        "ix_position_events_untraded",
         *("executed_at", "position_id"),
-        postgresql_where=text("type = 'adjusted'"),
+        postgresql_where=text("exec_id IS NULL"),
     ),
     Index(
         "ix_position_events_uncertain",
@@ -213,7 +211,7 @@ position_events = Table(
 lots = Table(
     "lots",
     metadata,
-    Column("position_id", Id, ForeignKey("positions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position_id", Id, primary_key=True),
     Column(
         "seq",
         Int,
@@ -253,7 +251,7 @@ lots = Table(
 lot_disposals = Table(
     "lot_disposals",
     metadata,
-    Column("position_id", Id, ForeignKey("positions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position_id", Id, primary_key=True),
     # Before the number of the disposal, so that a lot's disposals lie together.
     Column("lot_seq", Int, primary_key=True, autoincrement=False, comment="the lot that was consumed"),
     Column(
@@ -296,9 +294,9 @@ carried_lots = Table(
 )
 
 FOLDED_COLUMNS = {
-    # All but what says when the row was written.
+    # All but what says when the row was written. SQLAlchemy's names are no plain `str`, which JSON needs.
     "positions": tuple(
-        column.name for column in positions.columns if column.name not in {"version", "updated_at"}
+        str(column.name) for column in positions.columns if column.name not in {"version", "updated_at"}
     ),
     "position_events": ("position_id", *Event.__struct_fields__),
     "lots": ("position_id", *(name for name in Lot.__struct_fields__ if name != "written")),

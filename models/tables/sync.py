@@ -131,11 +131,27 @@ reconciliation_differences = Table(
     Column("brokers", Money),
     Column("since", Instant, nullable=False),
     Column("resolved_at", Instant),
+    Column("acknowledged_at", Instant, comment="somebody knows of it, and said why it may stand"),
+    Column("acknowledged_by", String),
+    Column("note", String, comment="why, in their words"),
+    Column("acknowledged_ours", Money, comment="our figure as they knew it"),
+    Column("acknowledged_brokers", Money, comment="the broker's as they knew it"),
+    Column(
+        "acknowledgement_ended_at",
+        Instant,
+        comment="when either figure was found to be another: what they said counts no more",
+    ),
     CheckConstraint(
         one_of(
             "kind", "quantity_mismatch", "cost_mismatch", "missing_local", "missing_broker", "provisional"
         ),
         name="kind",
+    ),
+    CheckConstraint(
+        "(acknowledged_at IS NULL) = (acknowledged_by IS NULL) "
+        "AND (acknowledged_at IS NULL) = (note IS NULL) "
+        "AND (acknowledged_at IS NOT NULL OR acknowledgement_ended_at IS NULL)",
+        name="acknowledged",
     ),
     Index(
         "uq_reconciliation_differences_open",

@@ -87,13 +87,16 @@ class _Group:
 
     realized: Decimal = ZERO
     of_fills: Decimal = ZERO
+    without_fill: Decimal = ZERO
     own_realized: Decimal = ZERO
     commission: Decimal = ZERO
     broker: Decimal = ZERO
     fills: int = 0
     missing: int = 0
     count: int = 0
+    count_without_fill: int = 0
     unknown: int = 0
+    unknown_without_fill: int = 0
     own_unknown: int = 0
     provisional: bool = False
 
@@ -107,7 +110,11 @@ class _Group:
         self.own_unknown += own.unknown
         self.provisional = self.provisional or ours.provisional
         if key.exec_id is None:
-            return  # an adjustment has no fill, and so no figure of the broker's
+            # An adjustment has no fill, and so no figure of the broker's.
+            self.without_fill += ours.realized_pnl or ZERO
+            self.count_without_fill += ours.disposals
+            self.unknown_without_fill += ours.unknown
+            return
         self.of_fills += ours.realized_pnl or ZERO
         self.fills += 1
         if key.broker_realized_pnl is None:
@@ -126,7 +133,9 @@ class _Group:
                 self.commission,
                 theirs,
                 None if realized is None else less(self.of_fills, theirs),
+                None if self.unknown_without_fill else self.without_fill,
                 self.count,
+                self.count_without_fill,
                 self.unknown,
                 self.missing,
                 self.provisional,

@@ -107,22 +107,22 @@ def money(series: AccountSeries) -> MoneyMeasures:
 def returns(series: AccountSeries) -> ReturnMeasures:
     """Returns of the whole time, and of its days."""
     return ReturnMeasures(
-        time_weighted=_ratio(time_weighted_return(series)),
+        time_weighted=figure_of(time_weighted_return(series)),
         annualised=_period(annualised_return(series)),
         money_weighted=_period(money_weighted_return(series)),
-        modified_dietz=_ratio(modified_dietz_return(series)),
+        modified_dietz=figure_of(modified_dietz_return(series)),
         best_day=_day(best_day(series)),
         worst_day=_day(worst_day(series)),
-        positive_days=_ratio(positive_days(series)),
+        positive_days=figure_of(positive_days(series)),
     )
 
 
 def drawdown(series: AccountSeries) -> DrawdownMeasures:
     """The deepest falls."""
     return DrawdownMeasures(
-        maximum=_ratio(maximum_drawdown(series)),
-        current=_ratio(current_drawdown(series)),
-        worst=tuple(_spell(one) for one in drawdowns(series, WORST).value or ()),
+        maximum=figure_of(maximum_drawdown(series)),
+        current=figure_of(current_drawdown(series)),
+        worst=tuple(spell_of(one) for one in drawdowns(series, WORST).value or ()),
     )
 
 
@@ -130,12 +130,12 @@ def risk(series: AccountSeries, risk_free: float) -> RiskMeasures:
     """How much it varied, and what was earned for it."""
     own = period_returns(series)
     return RiskMeasures(
-        risk_free=_spelled(risk_free),
-        volatility=_ratio(volatility(own)),
-        downside_deviation=_ratio(downside_deviation(own, risk_free)),
-        sharpe_ratio=_ratio(sharpe_ratio(own, risk_free)),
-        sortino_ratio=_ratio(sortino_ratio(own, risk_free)),
-        calmar_ratio=_ratio(calmar_ratio(series)),
+        risk_free=spelled_ratio(risk_free),
+        volatility=figure_of(volatility(own)),
+        downside_deviation=figure_of(downside_deviation(own, risk_free)),
+        sharpe_ratio=figure_of(sharpe_ratio(own, risk_free)),
+        sortino_ratio=figure_of(sortino_ratio(own, risk_free)),
+        calmar_ratio=figure_of(calmar_ratio(series)),
     )
 
 
@@ -157,12 +157,12 @@ def beside(series: AccountSeries, other: Against | None, risk_free: float) -> Be
     return BenchmarkMeasures(
         name=other.name,
         currency=other.currency or None,
-        time_weighted=_ratio(_over(its, series)),
-        beta=_ratio(beta(own, its, risk_free)),
-        alpha=_ratio(alpha(own, its, risk_free)),
-        correlation=_ratio(correlation(own, its)),
-        tracking_error=_ratio(tracking_error(own, its)),
-        information_ratio=_ratio(information_ratio(own, its)),
+        time_weighted=figure_of(_over(its, series)),
+        beta=figure_of(beta(own, its, risk_free)),
+        alpha=figure_of(alpha(own, its, risk_free)),
+        correlation=figure_of(correlation(own, its)),
+        tracking_error=figure_of(tracking_error(own, its)),
+        information_ratio=figure_of(information_ratio(own, its)),
     )
 
 
@@ -214,26 +214,26 @@ def placement(
     rates: RateHistory | None,
 ) -> PlacementMeasures:
     """How money is placed; without ``rates`` nothing of another currency than theirs is known."""
-    worth, values = _held(placed, rates)
+    worth, values, sizes = _held(placed, rates)
     symbols = {held.conid: held.symbol for one in placed for held in one.holdings}
     is_whole = bool(accounts) and len(placed) == len(accounts)
     none: Measured[Any] = unavailable("no_snapshot")
-    shares: Measured[Exposure] = exposure(values.values(), worth) if is_whole else none
-    few: Measured[Concentration[int]] = concentration(values) if is_whole else none
+    shares: Measured[Exposure] = exposure(values, worth) if is_whole else none
+    few: Measured[Concentration[int]] = concentration(sizes) if is_whole else none
     largest = None if few.value is None else few.value.largest
     return PlacementMeasures(
         as_of=min(one.asof_ts for one in placed) if is_whole else None,
-        long_exposure=_part(shares, lambda one: one.long),
-        short_exposure=_part(shares, lambda one: one.short),
-        gross_exposure=_part(shares, lambda one: one.gross),
-        net_exposure=_part(shares, lambda one: one.net),
-        concentration=_part(few, lambda one: one.hhi),
-        largest_share=_part(few, lambda one: one.largest_share),
+        long_exposure=part_of(shares, lambda one: one.long),
+        short_exposure=part_of(shares, lambda one: one.short),
+        gross_exposure=part_of(shares, lambda one: one.gross),
+        net_exposure=part_of(shares, lambda one: one.net),
+        concentration=part_of(few, lambda one: one.hhi),
+        largest_share=part_of(few, lambda one: one.largest_share),
         largest=None if largest is None else LargestHolding(conid=largest, symbol=symbols[largest]),
         turnover=_exact(_turnover(series, traded, rates)),
-        average_gross_exposure=_ratio(gross_exposure(series)),
-        average_cash_share=_ratio(cash_share(series)),
-        cash_drag=_ratio(cash_drag(series)),
+        average_gross_exposure=figure_of(gross_exposure(series)),
+        average_cash_share=figure_of(cash_share(series)),
+        cash_drag=figure_of(cash_drag(series)),
     )
 
 
@@ -242,8 +242,8 @@ def years(series: AccountSeries) -> tuple[YearReturns, ...]:
     return tuple(
         YearReturns(
             year=one.year,
-            months=tuple(_ratio(month) for month in one.months),
-            whole=_ratio(one.whole),
+            months=tuple(figure_of(month) for month in one.months),
+            whole=figure_of(one.whole),
         )
         for one in yearly_returns(series)
     )
@@ -263,17 +263,24 @@ def span(series: AccountSeries) -> Span:
 
 def _held(
     placed: Sequence[Placed], rates: RateHistory | None
-) -> tuple[Decimal | None, dict[int, Decimal | None]]:
-    """What accounts were worth together, and each instrument that they held."""
+) -> tuple[Decimal | None, list[Decimal | None], dict[int, Decimal | None]]:
+    """What accounts were worth together, each of their holdings, and how much each instrument is of them.
+
+    What one account is long and another is short of is held by both: neither takes away from the other.
+    """
     worth: Decimal | None = ZERO
-    values: dict[int, Decimal | None] = {}
+    values: list[Decimal | None] = []
+    sizes: dict[int, Decimal | None] = {}
     with localcontext(EXACT):
         for one in placed:
             rate = None if rates is None else rates.at(one.currency, one.asof_ts)
             worth = _plus(worth, one.net_liquidation, rate)
             for held in one.holdings:
-                values[held.conid] = _plus(values.get(held.conid, ZERO), held.value, rate)
-    return worth, values
+                value = _plus(ZERO, held.value, rate)
+                values.append(value)
+                size = None if value is None else abs(value)
+                sizes[held.conid] = _plus(sizes.get(held.conid, ZERO), size, Decimal(1))
+    return worth, values, sizes
 
 
 def _plus(known: Decimal | None, value: Decimal | None, rate: Decimal | None) -> Decimal | None:
@@ -310,10 +317,11 @@ def _turnover(
     return turnover(sums["BOT"], sums["SLD"], average.value)
 
 
-def _spell(one: Drawdown) -> DrawdownSpell:
+def spell_of(one: Drawdown) -> DrawdownSpell:
+    """A time below the highest so far."""
     recovered = one.recovery
     return DrawdownSpell(
-        depth=_spelled(one.depth),
+        depth=spelled_ratio(one.depth),
         peak_at=ends_of(one.peak),
         trough_at=ends_of(one.trough),
         recovered_at=None if recovered is None else ends_of(recovered),
@@ -330,23 +338,25 @@ def _exact(found: Measured[Decimal]) -> Figure:
     return Figure(value=None if found.value is None else plain(found.value), reason=found.reason)
 
 
-def _ratio(found: Measured[float]) -> Figure:
-    return Figure(value=None if found.value is None else _spelled(found.value), reason=found.reason)
+def figure_of(found: Measured[float]) -> Figure:
+    """A ratio, or why there is none."""
+    return Figure(value=None if found.value is None else spelled_ratio(found.value), reason=found.reason)
 
 
 def _period(found: Measured[PeriodReturn]) -> ReturnFigure:
     if found.value is None:
         return ReturnFigure(value=None, reason=found.reason)
-    return ReturnFigure(value=_spelled(found.value.value), is_annualised=found.value.is_annualised)
+    return ReturnFigure(value=spelled_ratio(found.value.value), is_annualised=found.value.is_annualised)
 
 
 def _day(found: Measured[DayReturn]) -> DayFigure:
     if found.value is None:
         return DayFigure(value=None, reason=found.reason)
-    return DayFigure(value=_spelled(found.value.value), day=found.value.day)
+    return DayFigure(value=spelled_ratio(found.value.value), day=found.value.day)
 
 
-def _part(found: Measured[T], part: Callable[[T], Decimal]) -> Figure:
+def part_of(found: Measured[T], part: Callable[[T], Decimal]) -> Figure:
+    """One of several figures that are told together, or why there are none."""
     if found.value is None:
         return Figure(value=None, reason=found.reason)
     return Figure(value=plain(part(found.value)))
@@ -360,5 +370,6 @@ def _unless(reason: Reason | None, value: Decimal) -> Figure:
     return Figure(value=plain(value)) if reason is None else Figure(value=None, reason=reason)
 
 
-def _spelled(number: float) -> str:
+def spelled_ratio(number: float) -> str:
+    """A ratio as text, never in scientific notation."""
     return plain(Decimal(f"{number:.{_DIGITS}f}"))

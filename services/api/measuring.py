@@ -1,29 +1,40 @@
 """From a question about measures to its answer: what is read, in which order, and what takes a thread."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import localcontext
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from core.domain.benchmarks import Level
-from core.domain.days import day_of
+from core.domain.days import day_of, end_of
 from core.domain.measures.conversion import converted, ends_of
-from core.domain.measures.recorded import Recorded, currency_of, points_of, without_untold_end
+from core.domain.measures.groups import together
+from core.domain.measures.points import Points
+from core.domain.measures.recorded import (
+    currency_of,
+    points_of,
+    source_of_last,
+    with_its_beginning,
+    without_untold_end,
+)
 from core.domain.measures.returns import index_returns
-from core.domain.measures.series import AccountSeries, Point, account_series, group_series
+from core.domain.measures.series import AccountSeries, account_series
 from core.domain.performance import Quality, Resolution, Source
 from core.domain.pnl import EXACT
-from core.domain.rate_history import RateHistory, ToldRate
+from core.domain.rate_history import RateHistory, ToldRates
+from models.queries.accounts import closed_on
 from models.queries.benchmarks import currency_of_benchmark, levels_between
 from models.queries.measured_series import (
     FIRST,
     LAST,
     AccountRows,
+    PairRates,
     rates_between,
     recorded,
     rows_of,
+    told_rates,
 )
 from models.queries.performance import base_currency_of
 from models.queries.placed import Placed, TradedValue, placed_at, traded_between
@@ -37,6 +48,7 @@ from services.api.schemas.measures import MeasuredAccount, Measures
 
 _MOST_CURRENCIES: Final = 200
 _MOMENT: Final = timedelta(microseconds=1)
+_AT_ONCE: Final = 1_000
 
 
 class Question(NamedTuple):
@@ -61,7 +73,7 @@ class Told(NamedTuple):
 
     account: str
     currency: str | None
-    points: list[Point]
+    points: Points
     source: Source | None
 
 
@@ -99,19 +111,68 @@ async def find(reader: Reader, question: Question) -> Found:
     Raises:
         ProblemError: the benchmark is not known, or the accounts have no currency in common.
     """
-    base = None
-    if question.benchmark is not None:
-        base = await currency_of_benchmark(reader, question.benchmark)
-        if base is None:
-            raise not_found(
-                "benchmark_not_found",
-                "There is no such benchmark. GET /api/v1/benchmarks lists them; `lotkeeper benchmark import` "
-                "brings one.",
-            )
+    base = await _base_of(reader, question.benchmark)
+    return await _rest(reader, question, await _series_and_rates(reader, question), base)
+
+
+async def _base_of(reader: Reader, benchmark: str | None) -> str | None:
+    """The currency of a benchmark's levels; empty where that is not known."""
+    if benchmark is None:
+        return None
+    base = await currency_of_benchmark(reader, benchmark)
+    if base is None:
+        raise not_found(
+            "benchmark_not_found",
+            "There is no such benchmark. GET /api/v1/benchmarks lists them; `lotkeeper benchmark import` "
+            "brings one.",
+        )
+    return base
+
+
+async def find_history(reader: Reader, question: Question) -> Found:
+    """Read what a series is made of and, where one is asked for, the benchmark beside it.
+
+    Raises:
+        ProblemError: the benchmark is not known, or the accounts have no currency in common.
+    """
+    base = await _base_of(reader, question.benchmark)
+    found, rates = await _series_and_rates(reader, question)
+    if question.benchmark is None or not found.series.valued:
+        return found
+    levels = await _levels(reader, question.benchmark, found.series)
+    ends = [ends_of(one.at) for one in (found.series.valued[0], found.series.valued[-1])]
+    pairs = await _rates(reader, found.currency, {base or ""}, "day", ends)
+    history = await asyncio.to_thread(lambda: _history(found.currency, [*rates, *_told_rates(pairs)]))
+    against = await asyncio.to_thread(_against, question.benchmark, base or None, levels, history)
+    return found._replace(benchmark=against)
+
+
+async def _levels(reader: Reader, benchmark: str, series: AccountSeries) -> list[Level]:
+    last = ends_of(series.valued[-1].at)
+    return await levels_between(reader, benchmark, series.first_day, day_of(last - _MOMENT))
+
+
+async def find_series(reader: Reader, question: Question) -> Found:
+    """Read what a series is made of, and nothing besides.
+
+    Raises:
+        ProblemError: the accounts have no currency in common.
+    """
+    return (await _series_and_rates(reader, question)).found
+
+
+class _Series(NamedTuple):
+    """A series, and the rates that it was converted with."""
+
+    found: Found
+    rates: list[ToldRates]
+
+
+async def _series_and_rates(reader: Reader, question: Question) -> _Series:
     rows = await rows_of(
         reader, question.accounts, question.resolution, since=question.since, until=question.until
     )
-    told = await asyncio.to_thread(_read, rows)
+    told = await asyncio.to_thread(_read, rows, question.since)
     # Where an account's rows do not tell, its currency is what its statements and the broker say.
     told = [
         one if one.currency else one._replace(currency=await base_currency_of(reader, one.account))
@@ -121,11 +182,16 @@ async def find(reader: Reader, question: Question) -> Found:
         told = [one for one in told if one.points] or told
     currency = _currency(question, told)
     own = {one.currency for one in told if one.currency}
-    times = [ends_of(point.at) for one in told for point in (*one.points[:1], *one.points[-1:])]
-    rates = await _rates(reader, currency, own, question.resolution, times)
-    series = await asyncio.to_thread(_series, told, currency, rates)
-    found = Found(told, currency, series, None, None, [], [], [])
-    return await _rest(reader, question, found, rates, base)
+    times = [ends_of(at) for one in told for at in (*one.points.at[:1], *one.points.at[-1:])]
+    pairs = await _rates(reader, currency, own, question.resolution, times)
+    rates = await asyncio.to_thread(_told_rates, pairs)
+    closed = await closed_on(reader, [one.account for one in told]) if len(told) > 1 else {}
+    # Of one that was closed before there is nothing to tell; of others without points it is not known.
+    there = [
+        one for one in told if one.points or not _was_closed(closed.get(one.account), question.since)
+    ] or told
+    series = await asyncio.to_thread(_series, there, closed, currency, rates)
+    return _Series(Found(told, currency, series, None, None, [], [], []), rates)
 
 
 def answer(found: Found, question: Question, freshness: Freshness) -> Measures:
@@ -152,11 +218,9 @@ def answer(found: Found, question: Question, freshness: Freshness) -> Measures:
     )
 
 
-async def _rest(
-    reader: Reader, question: Question, found: Found, rates: list[ToldRate], base: str | None
-) -> Found:
+async def _rest(reader: Reader, question: Question, own: _Series, base: str | None) -> Found:
     """What has to be known besides the series, of the time that the series has."""
-    series = found.series
+    found, series = own.found, own.found.series
     first = ends_of(series.valued[0].at) if series.valued else question.since or FIRST
     last = ends_of(series.valued[-1].at) if series.valued else question.until or LAST
     traded = await traded_between(reader, found.accounts, first, last) if series.valued else []
@@ -172,14 +236,14 @@ async def _rest(
     ]
     levels: list[Level] = []
     if question.benchmark is not None and series.valued:
-        levels = await levels_between(reader, question.benchmark, series.first_day, day_of(last - _MOMENT))
+        levels = await _levels(reader, question.benchmark, series)
     others = {one.currency for one in traded} | {one.currency for one in placed} | {base or ""}
     times = [*((first, last) if series.valued else ()), *(one.asof_ts for one in placed)]
-    rates += await _rates(reader, currency, others, "day", times)
-    history = None if currency is None else RateHistory(currency, rates)
+    pairs = await _rates(reader, currency, others, "day", times)
+    history = await asyncio.to_thread(lambda: _history(currency, [*own.rates, *_told_rates(pairs)]))
     against = None
     if question.benchmark is not None:
-        against = _against(question.benchmark, base or None, levels, history)
+        against = await asyncio.to_thread(_against, question.benchmark, base or None, levels, history)
     return found._replace(
         currency=currency,
         rates=history,
@@ -196,14 +260,17 @@ async def _rates(
     currencies: Collection[str],
     resolution: Resolution,
     times: Collection[datetime],
-) -> list[ToldRate]:
-    """What these were worth in that currency, in the time that these are in."""
+) -> list[PairRates]:
+    """What these were worth in that currency, in the time that these are in: text, for a thread to read."""
     others = {*currencies} - {into, ""}
     if into is None or not others or not times:
         return []
-    return await rates_between(
-        reader, [into, *sorted(others)], resolution, since=min(times), until=max(times)
-    )
+    named = [into, *sorted(others)]
+    return await rates_between(reader, named, resolution, since=min(times), until=max(times))
+
+
+def _was_closed(on: date | None, before: datetime | None) -> bool:
+    return on is not None and before is not None and end_of(on) <= before
 
 
 def _currency(question: Question, told: Sequence[Told]) -> str | None:
@@ -225,29 +292,72 @@ def _currency(question: Question, told: Sequence[Told]) -> str | None:
     return own[0] if own else None
 
 
-def _read(rows: Sequence[AccountRows]) -> list[Told]:
+def _read(rows: Sequence[AccountRows], since: datetime | None) -> list[Told]:
     found = []
     for one in rows:
         told = recorded(one)
         points = without_untold_end(points_of(told))
-        found.append(Told(one.account, currency_of(told), points, _last_source(told, points)))
+        begun = with_its_beginning(told, points)
+        if since is None or not begun or ends_of(begun.at[0]) >= since:
+            points = begun
+        found.append(Told(one.account, currency_of(told), points, source_of_last(told, points)))
     return found
 
 
-def _last_source(told: Sequence[Recorded], points: Sequence[Point]) -> Source | None:
-    """Who told the last of the points."""
-    return next((row.source for row in told if row.at == points[-1].at), None) if points else None
+def let_go(held: list[Found]) -> None:
+    """Forget part by part what answers were made of and nobody else has any more: a matter for a thread.
+
+    Freed at once, what a long answer was made of keeps the event loop waiting meanwhile.
+    """
+    points = [points for one in held for points in (one.series.points, one.series.valued)]
+    points += [account.points for one in held for account in one.told]
+    gains = [[*one.series.gains] for one in held]
+    held.clear()
+    for one in points:
+        _let_go_of(one)
+    for each in gains:
+        _let_go(each)
 
 
-def _series(told: Sequence[Told], currency: str | None, rates: Sequence[ToldRate]) -> AccountSeries:
-    history = None if currency is None else RateHistory(currency, rates)
-    each = []
-    for one in told:
-        points = one.points
-        if history is not None and one.currency != currency:
-            points = converted(points, one.currency, history)
-        each.append(account_series(points, currency=currency))
-    return each[0] if len(each) == 1 else group_series(each)
+def _let_go_of(points: Points) -> None:
+    for column in (points.net_liquidation, points.contribution):
+        _let_go(column)
+
+
+def _let_go(ones: list[Any]) -> None:
+    """Empty a list part by part."""
+    while ones:
+        del ones[-_AT_ONCE:]
+
+
+def _told_rates(pairs: Sequence[PairRates]) -> list[ToldRates]:
+    return [told_rates(one) for one in pairs]
+
+
+def _history(currency: str | None, rates: Sequence[ToldRates]) -> RateHistory | None:
+    return None if currency is None else RateHistory(currency, columns=rates)
+
+
+def _series(
+    told: Sequence[Told], closed: Mapping[str, date], currency: str | None, rates: Sequence[ToldRates]
+) -> AccountSeries:
+    history = _history(currency, rates)
+    each = [
+        one.points
+        if history is None or one.currency == currency
+        else converted(one.points, one.currency, history)
+        for one in told
+    ]
+    # Nobody has an account before the first connection.
+    points = each[0] if len(each) == 1 else Points.of(())
+    if len(each) > 1:
+        points = together(each, [closed.get(one.account) for one in told])
+    series = account_series(points, currency=currency)
+    if len(each) > 1:
+        for one, own in zip(each, told, strict=True):
+            if one is not own.points:
+                _let_go_of(one)
+    return series
 
 
 def _against(name: str, base: str | None, levels: Sequence[Level], history: RateHistory | None) -> Against:
@@ -267,6 +377,6 @@ def _account(one: Told) -> MeasuredAccount:
         account=one.account,
         currency=one.currency,
         points=len(one.points),
-        first_at=ends_of(one.points[0].at) if one.points else None,
-        last_at=ends_of(one.points[-1].at) if one.points else None,
+        first_at=ends_of(one.points.at[0]) if one.points else None,
+        last_at=ends_of(one.points.at[-1]) if one.points else None,
     )

@@ -5,16 +5,21 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from structlog.contextvars import get_contextvars
 
 from core import logs
 from core.errors import (
+    AllAccountsNeededError,
     DatabaseUnavailableError,
     LedgerUnfoldedError,
     LotkeeperError,
+    RestrictionUnavailableError,
     StreamUnavailableError,
 )
+from models.session import is_too_slow
 from services.api import failures
 from services.api.live.load import database_is_away
 from services.api.schemas.common import FieldError, Problem, encode
@@ -26,7 +31,24 @@ TYPE_PREFIX = "urn:lotkeeper:problem:"
 
 TITLES = {
     "unauthorized": "Authentication is needed",
-    "too_many_attempts": "Too many wrong tokens",
+    "scope_needed": "A wider scope is needed",
+    "sign_in_needed": "A user is needed",
+    "account_not_yours": "Not one of your accounts",
+    "too_many_attempts": "Too many wrong tokens or passwords",
+    "too_many_requests": "Too many requests",
+    "password_wrong": "The password is wrong",
+    "second_factor_needed": "A second factor is needed",
+    "second_factor_wrong": "The code is wrong",
+    "second_factor_set": "There is a second factor",
+    "second_factor_required": "A second factor has to be set up",
+    "second_factor_unreadable": "The second factor cannot be read",
+    "second_factor_not_found": "There is no second factor",
+    "password_refused": "The password is too easily guessed",
+    "setup_done": "There is a user already",
+    "user_exists": "There is such a user already",
+    "user_not_found": "Unknown user",
+    "token_not_found": "Unknown token",
+    "session_not_found": "Unknown session",
     "token_in_url": "A token does not belong in an address",
     "host_not_allowed": "Unknown host name",
     "cross_site": "Request from another site",
@@ -35,7 +57,13 @@ TITLES = {
     "position_not_found": "Unknown position",
     "job_not_found": "Unknown job",
     "import_not_found": "Unknown import",
+    "import_undone": "It was taken back already",
     "issue_not_found": "Unknown issue",
+    "difference_not_found": "Unknown difference",
+    "difference_resolved": "The difference is gone",
+    "snapshot_not_found": "Unknown snapshot",
+    "dead_fact_not_found": "Nothing of that number was set aside",
+    "already_applied": "It was applied already",
     "instrument_not_found": "Unknown instrument",
     "value_not_known": "No value is known then",
     "nothing_between": "There is nothing between these times",
@@ -48,13 +76,20 @@ TITLES = {
     "too_many_files": "Other files are being handed in",
     "file_stalled": "The file does not come any more",
     "file_too_slow": "The file comes too slowly",
+    "request_in_progress": "The same request is being answered",
+    "idempotency_key_reused": "The key was used for another request",
+    "answer_not_kept": "The answer is not kept",
     "method_not_allowed": "Method not allowed",
     "cursor_invalid": "The cursor is not one of ours",
     "account_needed": "An account is needed",
     "time_invalid": "The time is not one that can be asked about",
     "validation_failed": "The request is not valid",
     "database_unavailable": "The database cannot be reached",
+    "query_too_slow": "The question takes too long",
+    "too_busy": "Too many questions at once",
     "stream_unavailable": "Redis cannot be reached",
+    "all_accounts_needed": "Access to all accounts is needed",
+    "restriction_unavailable": "The database is not prepared for access to some accounts",
     "ledger_unfolded": "The ledger is still to be folded",
     "page_not_built": "The dashboard has not been built",
     "internal_error": "Something went wrong on the server",
@@ -82,6 +117,7 @@ class ProblemError(Exception):
 
     def response(self) -> Response:
         """The problem document."""
+        named = get_contextvars()
         body = Problem(
             type=TYPE_PREFIX + self.code,
             title=TITLES.get(self.code, self.status.phrase),
@@ -89,6 +125,7 @@ class ProblemError(Exception):
             detail=self.detail,
             code=self.code,
             errors=self.errors,
+            request_id=named.get("request_id") or named.get("correlation_id", ""),
         )
         headers = {"cache-control": "no-store", **self.headers}
         return Response(encode(body), self.status.value, headers, media_type=MEDIA_TYPE)
@@ -119,6 +156,25 @@ def database_unavailable() -> ProblemError:
     )
 
 
+def _query_too_slow() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "query_too_slow",
+        "PostgreSQL took too long for this and was told to stop. Ask for a shorter time, one account or a "
+        "smaller page, or ask again when less is going on.",
+        headers={"retry-after": "10"},
+    )
+
+
+def _too_busy() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_busy",
+        "All connections to PostgreSQL are taken by other requests. Ask again in a moment.",
+        headers={"retry-after": "2"},
+    )
+
+
 def problem_of(error: BaseException) -> ProblemError:
     """The problem that an exception amounts to; an unexpected one is logged, and its inside stays inside."""
     known = _known(error)
@@ -137,8 +193,16 @@ def _known(error: BaseException) -> ProblemError | None:
         problem = _validation(error)
     elif isinstance(error, HTTPException):
         problem = _http(error)
-    elif isinstance(error, StreamUnavailableError | LedgerUnfoldedError):
+    elif isinstance(error, AllAccountsNeededError):
+        problem = ProblemError(HTTPStatus.FORBIDDEN, error.code, str(error))
+    elif isinstance(error, StreamUnavailableError | LedgerUnfoldedError | RestrictionUnavailableError):
         problem = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))
+    elif is_too_slow(error):
+        log.warning("query_too_slow")
+        problem = _query_too_slow()
+    elif isinstance(error, PoolTimeoutError):
+        log.warning("pool_exhausted")
+        problem = _too_busy()
     elif isinstance(error, DatabaseUnavailableError) or database_is_away(error):
         log.warning("request_without_database", reason=error.__class__.__name__)
         problem = database_unavailable()
@@ -168,8 +232,10 @@ def _http(error: HTTPException) -> ProblemError:
     return ProblemError(status, code, f"{status.phrase}: {status.description}.", headers=error.headers)
 
 
-async def _answer(_request: Request, error: Exception) -> Response:
-    return problem_of(error).response()
+async def _answer(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    request.scope["problem"] = problem.code
+    return problem.response()
 
 
 def install(app: FastAPI) -> None:

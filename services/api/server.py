@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -11,6 +12,9 @@ from fastapi import FastAPI
 
 from core import logs
 from core.errors import PortInUseError, SettingsError
+from core.exposure import require_private_api
+from core.settings import PREFIX, Settings
+from services.api.protocol import Protocol, WebSockets
 
 log = logs.get_logger(__name__)
 
@@ -52,28 +56,62 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_for(app: FastAPI) -> uvicorn.Server:
-    """A server for the application, not started."""
+def server_for(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """A server for the application, not started.
+
+    Whatever a request says of where it comes from is believed of our own proxies alone.
+    """
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
-            ws="websockets-sansio",
+            http=Protocol,
+            ws=WebSockets,
             ws_per_message_deflate=False,
             ws_max_size=MESSAGE_BYTES,
             lifespan="on",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=bool(settings.api_proxies),
+            forwarded_allow_ips=list(settings.api_proxies),
+            ssl_certfile=settings.api_tls_cert,
+            ssl_keyfile=settings.api_tls_key,
             timeout_graceful_shutdown=GRACE_SECONDS,  # type: ignore[arg-type]  # fractions work as well
         )
     )
 
 
-async def serve(app: FastAPI, host: str, port: int, *, farewell: Callable[[], None]) -> None:
-    """Serve until cancelled; then say farewell and close within about two seconds."""
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2 those that authenticate what they encrypt, with keys that are forgotten; 1.3 has no others."""
+
+
+def _prepared(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    server = server_for(app, settings)
+    try:
+        server.config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"{PREFIX}API_TLS_CERT={settings.api_tls_cert}, {PREFIX}API_TLS_KEY={settings.api_tls_key} "
+            f"cannot be used: {error.strerror or error}."
+        ) from None
+    if server.config.ssl is not None:
+        # Whatever this machine's OpenSSL was told to allow.
+        server.config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        server.config.ssl.set_ciphers(_CIPHERS)
+    return server
+
+
+async def serve(app: FastAPI, settings: Settings, *, farewell: Callable[[], None]) -> None:
+    """Serve until cancelled; then say farewell and close within about two seconds.
+
+    Raises:
+        PortInUseError: somebody has the port.
+        SettingsError: we cannot, or must not, listen as the settings say.
+    """
+    require_private_api(settings)
+    server = _prepared(app, settings)
+    host, port = settings.api_host, settings.api_port
     listener = listen(host, port)
-    server = server_for(app)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
     log.info("api_listening", host=host, port=port)
     try:

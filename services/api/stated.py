@@ -38,3 +38,19 @@ def _past(as_of: datetime | None, judged: Judged, reason: str) -> Freshness:
         reason=reason,
         links=judged.verdict.links,
     )
+
+
+def own_freshness(judged: Judged) -> Freshness:
+    """Of what is our own record and was read just now: jobs, settings, what was set aside.
+
+    It is no word of the broker's, so it is never live; and never stale.
+    """
+    return Freshness(
+        source="last_known",
+        as_of=judged.now,
+        received_at=judged.now,
+        age_seconds=0,
+        stale=False,
+        reason="own_record",
+        links=judged.verdict.links,
+    )

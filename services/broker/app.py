@@ -5,12 +5,13 @@ import logging
 
 from core import logs
 from core.clock import utc_now
+from core.metrics.machine import register
 from core.process import run_service
 from core.settings import Settings
 from core.streams.eviction import refuse_eviction
 from core.streams.redis import RedisStreams
 from core.tasks import begin_cleanup
-from models.session import Database
+from models.session import Database, pools_in_use
 from services.broker.beat import Link
 from services.broker.publish import Publisher
 from services.broker.recorded import Recorded
@@ -41,7 +42,9 @@ async def serve(settings: Settings) -> None:
     """
     silence_ib_async()
     streams = RedisStreams.connect(settings)
-    database = Database(settings.require_database_url(), application="broker", pool_size=2)
+    database = Database(
+        settings.require_database_url(), application="broker", pool_size=2, has_pooler=settings.has_pooler()
+    )
     publisher = Publisher(streams, settings)
     link = Link(publisher, utc_now)
     register = Register(database, utc_now)
@@ -85,4 +88,16 @@ async def _outlive(publishing: "asyncio.Task[None]") -> None:
 
 def run(settings: Settings) -> None:
     """Run the broker link until SIGTERM or SIGINT."""
-    run_service("broker", settings, serve, metrics_port=settings.broker_metrics_port)
+    run_service(
+        "broker",
+        settings,
+        serve,
+        metrics_port=settings.broker_metrics_port,
+        told=lambda: _tell(settings),
+    )
+
+
+def _tell(settings: Settings) -> None:
+    from models.migrate import head_revision  # noqa: PLC0415 - takes a while, and only where metrics are served
+
+    register(head_revision(), settings.profile, settings.data_dir, pools_in_use)

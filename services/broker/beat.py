@@ -129,13 +129,13 @@ class Link:
         """The broker's clock, in whole seconds: an offset below that resolution is none."""
         offset = unix_seconds + _CLOCK_RESOLUTION_SECONDS / 2 - self._clock().timestamp()
         self.clock_offset_seconds = 0.0 if abs(offset) <= _CLOCK_RESOLUTION_SECONDS else round(offset, 1)
+        metrics.CLOCK_OFFSET_SECONDS.set(self.clock_offset_seconds)
 
     def beat(self) -> None:
         """Say how things are."""
         metrics.LINK_UP.labels("gateway").set(self.gateway == "up")
         metrics.LINK_UP.labels("ibkr").set(self.ibkr == "up")
         metrics.LINK_COMPLETE.set(self.complete)
-        metrics.CLOCK_OFFSET_SECONDS.set(self.clock_offset_seconds)
         self._publisher.tick(
             "link",
             LinkBeat(

@@ -21,6 +21,7 @@ from services.broker.gate import Sink
 from services.broker.gateway_time import LAST_RESORT, GatewayTimes, zone_named
 from services.broker.listen import Listener, OnCode
 from services.broker.problems import Problems
+from services.broker.told import Told
 from services.broker.translate import Instruments
 
 log = logs.get_logger(__name__)
@@ -66,8 +67,9 @@ class Connection:
         self.ib = IB()
         self.ib.RaiseRequestErrors = True
         self.client: Any = self.ib.client
-        self.client.decoder = RecordingDecoder(self.ib.wrapper, self._times, self._unreadable)
-        self.listener = Listener(self.ib, sink, link, instruments, clock, self._heard_code)
+        told = Told()
+        self.client.decoder = RecordingDecoder(self.ib.wrapper, self._times, self._unreadable, told)
+        self.listener = Listener(self.ib, sink, link, instruments, clock, self._heard_code, told)
         self.listener.attach()
         self._reader = FrameReader(
             self.client,

@@ -11,6 +11,7 @@ from ib_async.wrapper import Wrapper
 
 from core.errors import ErrorCategory
 from services.broker.gateway_time import GatewayTimes
+from services.broker.told import Told
 from services.broker.unreadable import UnreadableError
 
 Fields = list[str]
@@ -22,7 +23,12 @@ USED = frozenset(
 """The messages a recorder needs. Others that exist (orders, market data) are not even decoded: ib_async would
 keep every order and fill until the link ends."""
 
-_EXECUTION_TIME = 15
+_REQUEST, _EXEC_ID, _EXECUTION_TIME, _SHARES, _PRICE = 1, 14, 15, 19, 20
+"""Where an execution (11) has them."""
+
+_PAID_EXEC_ID, _COMMISSION, _REALIZED = 2, 3, 5
+"""Where a commission report (59) has them."""
+
 _NAN = "nan"
 
 # Fields whose empty text ib_async reads as 0 (or stumbles over); for us it is unknown.
@@ -69,11 +75,17 @@ def _plan(kind: type) -> list[tuple[str, Callable[[str], Any], Any]]:
 
 
 class RecordingDecoder(Decoder):
-    """Decodes what a recorder needs; what cannot be read goes to ``on_unreadable`` with its raw fields."""
+    """Decodes what a recorder needs; what cannot be read goes to ``on_unreadable`` with its raw fields.
 
-    def __init__(self, wrapper: Wrapper, times: GatewayTimes, on_unreadable: OnUnreadable) -> None:
+    What repeats something that was ``told`` is passed over undecoded.
+    """
+
+    def __init__(
+        self, wrapper: Wrapper, times: GatewayTimes, on_unreadable: OnUnreadable, told: Told | None = None
+    ) -> None:
         super().__init__(wrapper, 0)
         self.times = times
+        self._told = told or Told()
         self.zone_assumed = False
         self._on_unreadable = on_unreadable
         self._by_text: dict[str, Callable[[Fields], None] | None] = {
@@ -98,6 +110,11 @@ class RecordingDecoder(Decoder):
         """``handler`` behind whatever must happen to the fields before ib_async sees them."""
         if message == 11:  # noqa: PLR2004 - the wire's id of an execution
             return self._execution(handler)
+        if message == 59:  # noqa: PLR2004 - of a commission report
+            return self._commission(self._with_unknown(message, handler))
+        return self._with_unknown(message, handler)
+
+    def _with_unknown(self, message: int, handler: Callable[[Fields], None]) -> Callable[[Fields], None]:
         unknown_where_empty = _EMPTY_IS_UNKNOWN.get(message)
         if unknown_where_empty is None:
             return handler
@@ -113,13 +130,31 @@ class RecordingDecoder(Decoder):
         return prepared
 
     def _execution(self, handler: Callable[[Fields], None]) -> Callable[[Fields], None]:
+        told = self._told
+
         def prepared(fields: Fields) -> None:
             # ib_async loses the fill where it does not know the zone, and asks the machine for its zone where
             # there is none. It reads seconds since 1970 as they are.
             moment, self.zone_assumed = self.times.read(fields[_EXECUTION_TIME])
+            if told.skip_known and len(fields) > _PRICE:
+                one = fields[_REQUEST], fields[_EXEC_ID], fields[_SHARES], fields[_PRICE]
+                if told.repeats_text(*one, moment):
+                    return
             readable = fields.copy()
             readable[_EXECUTION_TIME] = str(int(moment.timestamp()))
             handler(readable)
+
+        return prepared
+
+    def _commission(self, handler: Callable[[Fields], None]) -> Callable[[Fields], None]:
+        told = self._told
+
+        def prepared(fields: Fields) -> None:
+            if told.skip_known and len(fields) > _REALIZED:
+                one = fields[_PAID_EXEC_ID], fields[_COMMISSION], fields[_REALIZED]
+                if told.repeats_commission_text(*one):
+                    return
+            handler(fields)
 
         return prepared
 

@@ -53,6 +53,7 @@ class GatewayTimes:
 
     def __init__(self, default_zone: tzinfo) -> None:
         self.default_zone = default_zone
+        self._last: tuple[str, tzinfo, tuple[datetime, bool]] | None = None
 
     def read(self, text: str) -> tuple[datetime, bool]:
         """The time in UTC, and whether its zone had to be assumed.
@@ -60,6 +61,15 @@ class GatewayTimes:
         Raises:
             UnreadableError: it is not a time, or its zone is unknown.
         """
+        # Of a long answer one after the other was traded in the same second.
+        last = self._last
+        if last is not None and last[0] == text and last[1] is self.default_zone:
+            return last[2]
+        told = self._read(text)
+        self._last = text, self.default_zone, told
+        return told
+
+    def _read(self, text: str) -> tuple[datetime, bool]:
         if text.isascii() and text.isdigit() and len(text) > 8:  # noqa: PLR2004 - eight digits are a date
             try:
                 return datetime.fromtimestamp(int(text), UTC), False

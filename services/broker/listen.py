@@ -29,6 +29,7 @@ from core.events.facts import (
 from services.broker import metrics, translate
 from services.broker.beat import Link
 from services.broker.gate import Sink
+from services.broker.holding import Holding
 from services.broker.problems import Problems
 from services.broker.signals import Signals, tells_something
 from services.broker.told import Told
@@ -54,9 +55,9 @@ class Listener:
     ``held`` is the newest quantity of each (account, conid) told in this connection. ``sweep`` is the id of
     the positions request under way and ``swept`` what answered it. ``damaged`` holds, by dataset, the
     accounts (``""``: unknown which) of messages that could not be read. ``told`` knows the executions that
-    were told. ``exposure`` holds account values that are 0 where nothing is held. While one of
-    ``farms_down`` is down, profit-and-loss figures are not called complete. ``is_prompt`` tells whether a
-    time that comes was sent just now.
+    were told, and ``holding`` their order. ``exposure`` holds account values that are 0 where nothing is
+    held. While one of ``farms_down`` is down, profit-and-loss figures are not called complete. ``is_prompt``
+    tells whether a time that comes was sent just now.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Listener:
         instruments: Instruments,
         clock: Clock,
         on_code: OnCode,
+        told: Told,
     ) -> None:
         self._ib = ib
         self._wrapper: Any = ib.wrapper
@@ -88,7 +90,8 @@ class Listener:
         self.held: dict[Key, Decimal] = {}
         self.sweep = ""
         self.swept: set[Key] = set()
-        self.told = Told()
+        self.told = told
+        self.holding = Holding(sink.put)
         self.farms_down: set[str] = set()
         self.damaged: dict[Dataset, set[str]] = {}
         self.account_of_pnl: dict[int, str] = {}
@@ -185,18 +188,18 @@ class Listener:
 
     def _exec_details(self, request: int, contract: Contract, fill: Execution) -> None:
         if self.told.repeats(request, fill):
-            metrics.REPLAYS_SKIPPED.inc()
             return
         instrument = self._instruments.of(contract)
         assumed = self._decoder.zone_assumed
-        self._put(translate.execution(instrument, fill, received_at=self.now, zone_assumed=assumed))
+        fact = translate.execution(instrument, fill, received_at=self.now, zone_assumed=assumed)
+        self.holding.tell(fact, is_answer=request == self.told.request)
         self.told.note(fill, self.now)
         self._want_description(contract.conId)
 
     def _commission_report(self, report: CommissionReport) -> None:
         if self.told.repeats_commission(report):
             return
-        self._put(translate.commission(report, received_at=self.now))
+        self.holding.tell_commission(translate.commission(report, received_at=self.now))
         self.told.note_commission(report, self.now)
 
     def _position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from core import logs
-from core.events.facts import Fact, FactBatch, Tick, TickBatch, encode
+from core.events.facts import Fact, FactBatch, Tick, encode
 from core.settings import Settings
 from core.streams.port import StreamPort
 from services.broker import metrics
@@ -18,12 +18,12 @@ from services.broker.flow import TOLERATED_SECONDS
 from services.broker.outlet import Outlet
 from services.broker.segments import Record
 from services.broker.spool import Spool, SpoolRefusedError
+from services.broker.ticks import Ticks
 
 log = logs.get_logger(__name__)
 
 FACTS_PER_ENTRY = 256
 ENTRIES_PER_APPEND = 16
-TICK_ENTRIES_KEPT = 10_000
 HIGH_WATER_FACTS = 20_000
 """In memory. With more than that the gateway must wait until half of them have left, by not being read.
 
@@ -34,8 +34,6 @@ that a hold is soon over, and the rest keeps Redis busy while the gateway begins
 
 _RETRY_FIRST_SECONDS = 0.1
 _RETRY_MOST_SECONDS = 1.0
-_TICKS_SECONDS = 2.0
-_SHEDDING_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 """Between looks at a Redis that gets no facts, whether it still has the last ones."""
 
@@ -75,19 +73,19 @@ class Publisher:
     """
 
     def __init__(self, streams: StreamPort, settings: Settings) -> None:
-        self._streams = streams
-        self._ticks_stream = settings.ticks_stream
         self._outlet = Outlet(streams, settings)
+        self._ticks = Ticks(streams, settings.ticks_stream, self._outlet)
         self._spool = Spool(settings.spool_dir, settings.spool_megabytes << 20)
+        metrics.SPOOL_LIMIT_BYTES.set(settings.spool_megabytes << 20)
         # One thread: what it is asked is done in the order in which it was asked.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._runs: deque[_Run] = deque([_Run(0)])
         self._current = self._runs[-1]
         self._waiting = 0
         self._group: list[Record] = []
-        self._ticks: dict[Hashable, Tick] = {}
+        self.taken_facts = 0
+        """How many facts were ever put."""
         self._facts_wake = asyncio.Event()
-        self._ticks_wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._spooling = asyncio.Event()
@@ -134,6 +132,7 @@ class Publisher:
     def put(self, fact: Fact) -> None:
         """Queue a fact. Called from ib_async's callbacks: does nothing else."""
         self._current.facts.append(fact)
+        self.taken_facts += 1
         self._waiting += 1
         self._idle.clear()
         self._facts_wake.set()
@@ -142,8 +141,7 @@ class Publisher:
 
     def tick(self, key: Hashable, tick: Tick) -> None:
         """Queue a tick; it replaces an earlier one of the same key that was not sent yet."""
-        self._ticks[key] = tick
-        self._ticks_wake.set()
+        self._ticks.put(key, tick)
 
     async def run(self) -> None:
         """Bring facts and ticks to Redis until cancelled."""
@@ -153,7 +151,7 @@ class Publisher:
                 group.create_task(self._take_facts(), name="publish-facts")
                 group.create_task(self._drain_spool(), name="publish-spool")
                 group.create_task(self._adopt_later(), name="publish-adopt")
-                group.create_task(self._send_ticks(), name="publish-ticks")
+                group.create_task(self._ticks.send(lambda: self.epoch), name="publish-ticks")
         finally:
             self._ended = True
 
@@ -322,40 +320,16 @@ class Publisher:
         self.losses += 1
         self.on_lost()
 
-    async def _send_ticks(self) -> None:
-        while True:
-            if not self._ticks:
-                self._ticks_wake.clear()
-                await self._ticks_wake.wait()
-            ticks, self._ticks = tuple(self._ticks.values()), {}
-            payloads = [
-                encode(TickBatch(epoch=self.epoch, ticks=ticks[start : start + FACTS_PER_ENTRY]))
-                for start in range(0, len(ticks), FACTS_PER_ENTRY)
-            ]
-            if await self._append_ticks(payloads):
-                metrics.TICKS.inc(len(ticks))
-            else:
-                # A figure that is a second old is worth less than the next one.
-                metrics.TICKS_SHED.inc(len(ticks))
-                await asyncio.sleep(_SHEDDING_SECONDS)
-
-    async def _append_ticks(self, payloads: list[bytes]) -> bool:
-        if not self._outlet.reachable:
-            return False
-        try:
-            async with asyncio.timeout(_TICKS_SECONDS):
-                await self._streams.append(self._ticks_stream, payloads, keep_entries=TICK_ENTRIES_KEPT)
-        except Exception:  # noqa: BLE001 - whatever ails Redis, the facts find out and tell
-            return False
-        return True
-
     def _measure(self) -> None:
         metrics.QUEUE_FACTS.set(self._waiting)
         metrics.SPOOLING.set(self._spooling.is_set())
         metrics.SPOOL_FACTS.set(self._spool.facts)
         metrics.SPOOL_BYTES.set(self._spool.waiting_bytes)
         oldest_ms = self._spool.oldest_ms
-        metrics.SPOOL_OLDEST_SECONDS.set(0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000))
+        if oldest_ms is None:
+            metrics.SPOOL_OLDEST_SECONDS.forget()
+        else:
+            metrics.SPOOL_OLDEST_SECONDS.set(max(0.0, time.time() - oldest_ms / 1000))
 
     def _room_ends(self) -> None:
         self.has_room, self._full_since = False, time.monotonic()

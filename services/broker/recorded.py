@@ -1,7 +1,7 @@
 """Whether what was told has arrived: the end-to-end check of everything between the link and its database."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,6 +30,15 @@ class Recorded:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.read() as reader:
                 return await queries.heard_until(reader, epoch)
+        except _AWAY as error:
+            log.debug("executions_not_checked", reason=error.__class__.__name__)
+            return None
+
+    async def answered_until(self, accounts: Collection[str]) -> datetime | None:
+        """By the broker's clock, up to when all executions of the accounts were told; ``None``: not known."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.read() as reader:
+                return await queries.answered_until(reader, accounts)
         except _AWAY as error:
             log.debug("executions_not_checked", reason=error.__class__.__name__)
             return None

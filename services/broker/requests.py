@@ -50,7 +50,9 @@ class Requests:
             log.warning("request_unreadable", reason=str(error))
             return
         if isinstance(request, ResyncRequested):
-            log.info("resync_requested", by=request.requested_by or "unknown", job_id=request.job_id)
-            self._session.request_resync("request", request.job_id)
+            # A job has the id of the request that began it.
+            with logs.caused_by(request.job_id or None):
+                log.info("resync_requested", by=request.requested_by or "unknown", job=request.job_id)
+                self._session.request_resync("request", request.job_id)
         elif isinstance(request, InstrumentsRequested):
             self._session.request_descriptions(request.conids)

@@ -16,6 +16,7 @@ from services.broker.decode import RecordingDecoder
 from services.broker.gateway_time import LAST_RESORT, GatewayTimes, zone_named
 from services.broker.listen import Listener
 from services.broker.publish import Publisher
+from services.broker.told import Told
 from services.broker.translate import Instruments
 from services.broker.unreadable import UnreadableError
 
@@ -74,7 +75,7 @@ def reread(
     decoder.serverVersion = server_version or NEWEST_PROTOCOL
     client.decoder = decoder
     listener = Listener(
-        ib, publisher, Link(publisher, clock), Instruments(), clock, lambda _code, _text: None
+        ib, publisher, Link(publisher, clock), Instruments(), clock, lambda _code, _text: None, Told()
     )
     listener.attach()
     listener.data_arrived()

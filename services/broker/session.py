@@ -15,12 +15,14 @@ from services.broker.beat import Link
 from services.broker.codes import Meaning, farm_of, meaning_of, redact
 from services.broker.connection import Connection, LinkLostError
 from services.broker.gate import Gate
+from services.broker.ibkr import Ibkr
 from services.broker.pacer import Pacer
 from services.broker.problems import Problems
 from services.broker.publish import Publisher
 from services.broker.recorded import Recorded
 from services.broker.register import Register
 from services.broker.resync import Resync
+from services.broker.schedule import Schedule
 from services.broker.subscriptions import Subscriptions
 from services.broker.tenure import Tenure
 from services.broker.translate import Instruments
@@ -28,13 +30,6 @@ from services.broker.watch import Watch
 from services.broker.wishes import Wishes
 
 log = logs.get_logger(__name__)
-
-EXECUTIONS_SECONDS = 60.0
-"""Between requests for the executions of all clients: only those of our own client id are sure to be told."""
-
-_REPAIR_SECONDS = 2.0
-_RETRY_FIRST_SECONDS = 5.0
-_RETRY_MOST_SECONDS = 60.0
 
 
 class Session:
@@ -65,11 +60,9 @@ class Session:
         self._connection: Connection | None = None
         self._gate = Gate(publisher)
         self._ready = False
-        self._ibkr_lost_by = 0
-        self._ibkr_losses = 0
-        self._renew = False
+        self._ibkr = Ibkr()
+        self._silences = 0
         self._wishes = Wishes(publisher.put, clock)
-        self._ibkr_up = asyncio.Event()
         self._described: set[int] = set()
 
     async def run(self) -> None:
@@ -150,7 +143,7 @@ class Session:
     async def _one_connection(self) -> tuple[LinkLostError, float | None]:
         """One attempt, and what comes of it: why it ended, and how long it was served if it was made."""
         # What an earlier attempt heard of IBKR, this gateway will say again if it still holds.
-        self._ibkr_lost_by = 0
+        self._ibkr.lost_by = 0
         self._gate = Gate(self._publisher)
         connection = self._connection = Connection(
             self._settings,
@@ -178,6 +171,8 @@ class Session:
             connection.close()
         if connected_at is not None:
             self._tenure.connection_ended(lost.reason)
+            # A gateway that ends a connection itself may be another one when it is back.
+            self._silences = self._silences + 1 if lost.reason == "gateway_silent" else 0
         if self._tenure.is_fenced:
             await self._tenure.stand_by()
         else:
@@ -208,19 +203,28 @@ class Session:
         self._wishes.begin()
         self._ready = True
         self.room_changed()
-        self._renew = False
-        if self._ibkr_lost_by:
-            self._ibkr_up.clear()
+        self._ibkr.begin()
+        if self._ibkr.lost_by:
             self._link.apply(LinkEvent.CONNECTED_OFFLINE, "ib_1100", Meaning.IBKR_LOST.value)
         else:
-            self._ibkr_up.set()
             self._link.apply(LinkEvent.CONNECTED)
         watch = Watch(
             connection,
             self._link,
             self._settings,
             ask=self.request_resync,
-            ibkr_is_up=self._ibkr_up.is_set,
+            ibkr_is_up=self._ibkr.up.is_set,
+            silences=lambda: self._silences,
+        )
+        schedule = Schedule(
+            connection,
+            subscriptions,
+            resync,
+            self._wishes,
+            self._ibkr,
+            self._link,
+            self._settings,
+            on_answered=self._all_answered,
         )
         tasks = [
             asyncio.create_task(work, name=name)
@@ -229,7 +233,7 @@ class Session:
                 ("data-age", watch.data_age()),
                 ("room", watch.room()),
                 ("pauses", watch.pauses()),
-                ("resync", self._resync_forever(connection, subscriptions, resync)),
+                ("resync", schedule.follow()),
                 ("subscriptions", subscriptions.follow()),
                 ("instruments", subscriptions.follow_instruments()),
                 ("accounts", self._follow_accounts(connection)),
@@ -262,88 +266,14 @@ class Session:
             await self._tenure.hold_accounts(connection.listener.accounts)
             self.request_resync("accounts")
 
-    async def _resync_forever(
-        self, connection: Connection, subscriptions: Subscriptions, resync: Resync
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        damage, flow = connection.listener.signals.damage, connection.flow
-        retry_seconds = _RETRY_FIRST_SECONDS
-        retry_at: float | None = None
-        # So often that a gateway which is well always answers before it is taken for stale.
-        executions_seconds = min(EXECUTIONS_SECONDS, self._settings.ib_stale_seconds * 2 / 3)
-        executions_at = loop.time() + resync.until_executions(executions_seconds)
-        positions_at = loop.time() + self._settings.sweep_seconds
-        repair_after = 0.0
-        while True:
-            await self._ibkr_up.wait()
-            await flow.free.wait()
-            deadlines = [executions_at, positions_at, *([retry_at] if retry_at is not None else [])]
-            if damage.is_set():
-                deadlines.append(max(repair_after, loop.time() + _REPAIR_SECONDS))
-            await self._until(min(deadlines), damage)
-            now = loop.time()
-            if not self._ibkr_up.is_set() or not flow.free.is_set():
-                continue
-            if self._wishes.wake.is_set() or (retry_at is not None and now >= retry_at):
-                ok = await self._full(subscriptions, resync)
-                retry_at = None if ok else loop.time() + retry_seconds
-                retry_seconds = _RETRY_FIRST_SECONDS if ok else min(retry_seconds * 2, _RETRY_MOST_SECONDS)
-                damage.clear()
-                executions_at = loop.time() + resync.until_executions(executions_seconds)
-                positions_at = loop.time() + self._settings.sweep_seconds
-            elif damage.is_set() and now >= repair_after:
-                damage.clear()
-                repair_after = now + EXECUTIONS_SECONDS
-                await self._repair(connection, resync)
-            elif now >= executions_at:
-                await resync.executions_again()
-                executions_at = loop.time() + resync.until_executions(executions_seconds)
-            elif now >= positions_at:
-                positions_at = now + self._settings.sweep_seconds
-                await resync.positions()
-                await resync.check_executions()
-
-    async def _until(self, deadline: float, damage: asyncio.Event) -> None:
-        """Wait for ``deadline``, a wish, or news of damage."""
-        loop = asyncio.get_running_loop()
-        waits = [asyncio.create_task(self._wishes.wake.wait())]
-        if not damage.is_set():
-            waits.append(asyncio.create_task(damage.wait()))
-        try:
-            timeout = max(deadline - loop.time(), 0)
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _full(self, subscriptions: Subscriptions, resync: Resync) -> bool:
-        trigger, job_ids = self._wishes.take()
-        losses = self._ibkr_losses
-        if self._renew:
-            self._renew = False
-            subscriptions.renew()
-        ok = await resync.full(trigger, job_ids, was_away=lambda: self._ibkr_losses > losses)
-        if ok and not self._wishes:
-            self._link.completed()
-        return ok
-
-    async def _repair(self, connection: Connection, resync: Resync) -> None:
-        damaged = set(connection.listener.damaged)
-        if "positions" in damaged:
-            await resync.positions()
-        if "executions" in damaged:
-            # What could be read was told; told again each minute, a busy day's fills would be too much.
-            await resync.executions(skip_known=True)
-        if "account_values" in damaged:
-            await resync.account_values()
+    def _all_answered(self) -> None:
+        self._silences = 0
 
     def _heard_code(self, code: int, text: str) -> None:
         """React to a message of the gateway. Called from a callback: sets flags, asks for nothing."""
         meaning = meaning_of(code)
         if meaning is Meaning.IBKR_LOST:
-            self._ibkr_lost_by = code
-            self._ibkr_losses += 1
-            self._ibkr_up.clear()
+            self._ibkr.lost(code)
             if self._ready:
                 self._link.apply(LinkEvent.IBKR_LOST, "ib_1100", meaning.value)
         elif meaning in {Meaning.IBKR_BACK_DATA_LOST, Meaning.IBKR_BACK_DATA_KEPT}:
@@ -351,7 +281,7 @@ class Session:
         elif meaning is Meaning.MARKET_DATA_DOWN:
             self._market_data_down(code, text)
         elif meaning in {Meaning.MARKET_DATA_OK, Meaning.FARM_OK}:
-            if self._ibkr_lost_by == 2110:  # noqa: PLR2004 - it restores itself, and this is how that shows
+            if self._ibkr.lost_by == 2110:  # noqa: PLR2004 - it restores itself, and this is how that shows
                 self._ibkr_back(f"ib_{code}", renew=True)
             if meaning is Meaning.MARKET_DATA_OK:
                 self._market_data_ok(farm_of(text))
@@ -360,11 +290,10 @@ class Session:
             self._problems.tell(("code", code), "gateway_says", code=code, explanation=explanation)
 
     def _ibkr_back(self, trigger: str, *, renew: bool) -> None:
-        self._ibkr_lost_by = 0
-        self._renew = self._renew or renew
+        self._ibkr.back(renew=renew)
         if self._ready:
             self._link.apply(LinkEvent.RESTORED)
-            self._ibkr_up.set()
+            self._ibkr.up.set()
             self._wishes.add(trigger)
 
     def _market_data_down(self, code: int, text: str) -> None:
@@ -395,5 +324,5 @@ class Session:
         connection.listener.farms_down.discard(farm)
         self._problems.solved(("farm", farm), "market_data_back", farm=farm)
         if self._ready:
-            self._renew = True
+            self._ibkr.renew = True
             self._wishes.add("market_data_back")

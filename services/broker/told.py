@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ib_async import CommissionReport, Execution
 
 from core.domain.executions import split_exec_id
-from core.domain.money import decimal_from_float
+from core.domain.money import decimal_from_float, decimal_from_text
 from models.queries.told import RecordedFigures
 
 REMEMBERED = 200_000
@@ -47,14 +47,20 @@ class Told:
         self.oldest: datetime | None = None
         self.repeated: set[str] = set()
 
-    def know(self, recorded: Iterable[RecordedFigures]) -> None:
-        """Of all that was told only what is recorded counts: the rest may have been lost on its way."""
-        self._executions.clear()
-        self._commissions.clear()
+    def know(self, recorded: Iterable[RecordedFigures], *, but_after: datetime | None = None) -> None:
+        """Of all that was told only what is recorded counts: the rest may have been lost on its way.
+
+        What was told after ``but_after`` counts as well: it is under way.
+        """
+        executions, commissions = self._executions, self._commissions
+        self._executions, self._commissions = {}, {}
         for one in recorded:
             self._executions[one.exec_id] = _Figures(one.quantity, one.price, one.received_at)
             if one.paid_at is not None:
                 self._commissions[one.exec_id] = _Figures(one.commission, one.realized_pnl, one.paid_at)
+        if but_after is not None:
+            self._executions |= {key: one for key, one in executions.items() if one.at > but_after}
+            self._commissions |= {key: one for key, one in commissions.items() if one.at > but_after}
 
     def begin(self, request: int, *, skip_known: bool) -> None:
         """What comes under ``request`` from now on answers it."""
@@ -69,15 +75,29 @@ class Told:
         """Whether an execution that comes is known and need not be told."""
         if request != self.request:
             return False
-        self.replayed += 1
-        # A correction carries the time of what it corrects, which may have been another day.
-        if (self.oldest is None or fill.time < self.oldest) and split_exec_id(fill.execId)[1] <= 1:
-            self.oldest = fill.time
+        self._replay(fill.execId, fill.time)
         known = self._executions.get(fill.execId)
         if not self.skip_known or known is None or known[:2] != _of_fill(fill, known.at)[:2]:
             return False
         self.repeated.add(fill.execId)
         return True
+
+    def repeats_text(self, request: str, exec_id: str, shares: str, price: str, at: datetime) -> bool:
+        """The same, by what the message says: nearly all of a long answer need not even be decoded."""
+        known = self._executions.get(exec_id) if self.skip_known else None
+        if known is None or request != str(self.request):
+            return False
+        if decimal_from_text(shares) != known.one or decimal_from_text(price) != known.other:
+            return False
+        self._replay(exec_id, at)
+        self.repeated.add(exec_id)
+        return True
+
+    def _replay(self, exec_id: str, at: datetime) -> None:
+        self.replayed += 1
+        # A correction carries the time of what it corrects, which may have been another day.
+        if (self.oldest is None or at < self.oldest) and split_exec_id(exec_id)[1] <= 1:
+            self.oldest = at
 
     def note(self, fill: Execution, at: datetime) -> None:
         """An execution was told."""
@@ -89,6 +109,13 @@ class Told:
         """Whether a commission that comes is known and need not be told."""
         known = self._commissions.get(report.execId)
         return self.skip_known and known is not None and known[:2] == _of_commission(report, known.at)[:2]
+
+    def repeats_commission_text(self, exec_id: str, commission: str, realized: str) -> bool:
+        """The same, by what the message says."""
+        known = self._commissions.get(exec_id) if self.skip_known else None
+        if known is None or decimal_from_text(commission) != known.one:
+            return False
+        return decimal_from_text(realized) == known.other
 
     def note_commission(self, report: CommissionReport, at: datetime) -> None:
         """A commission was told."""

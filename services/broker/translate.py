@@ -59,12 +59,14 @@ class Instruments:
                 description=known.description,
                 liquid_hours=known.liquid_hours,
                 time_zone=known.time_zone,
+                isin=known.isin,
+                cusip=known.cusip,
             )
         self._known[conid] = instrument
         return instrument
 
     def describe(self, details: ContractDetails) -> Instrument:
-        """Add what only contract details tell: the price magnifier, the long name and the trading hours.
+        """Add what only contract details tell: magnifier, long name, trading hours, and what identifies it.
 
         Raises:
             UnreadableError: the details name no contract.
@@ -74,6 +76,8 @@ class Instruments:
             raise UnreadableError("validation", "the contract details name no contract")
         plain = _instrument(contract)
         zone = zone_named(details.timeZoneId)
+        # No list at all where the login may not see any.
+        ids = {one.tag.upper(): one.value.strip() for one in details.secIdList or ()}
         instrument = msgspec.structs.replace(
             plain,
             exchange=contract.primaryExchange or contract.exchange,
@@ -82,6 +86,8 @@ class Instruments:
             liquid_hours=details.liquidHours,
             time_zone=zone.key if zone is not None else "",
             expiry=plain.expiry or details.maturity,
+            isin=ids.get("ISIN", ""),
+            cusip=ids.get("CUSIP", "") or details.cusip,
         )
         self._known[contract.conId] = instrument
         return instrument

@@ -15,6 +15,7 @@ from services.broker.flow import MOST_SECONDS, TOLERATED_SECONDS
 log = logs.get_logger(__name__)
 
 _MISSES = 2
+_MOST_DOUBLINGS = 3
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 3.0
 """A loop that comes this much too late stood still, with its process or its machine."""
@@ -29,7 +30,12 @@ def _now() -> float:
 
 
 class Watch:
-    """The watches over one connection; each runs until cancelled. ``ask`` wants a resync, by its trigger."""
+    """The watches over one connection; each runs until cancelled. ``ask`` wants a resync, by its trigger.
+
+    ``silences`` is how many connections in a row ended in silence before everything was told: a gateway that
+    is busy with a long answer has longer each time, instead of being hung up on for ever. Once everything was
+    told it is none, and silence is found as soon as ever.
+    """
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class Watch:
         *,
         ask: Callable[[str], None],
         ibkr_is_up: Callable[[], bool],
+        silences: Callable[[], int] = lambda: 0,
     ) -> None:
         self._connection = connection
         self._flow = connection.flow
@@ -47,9 +54,10 @@ class Watch:
         self._settings = settings
         self._ask = ask
         self._ibkr_is_up = ibkr_is_up
+        self._silences = silences
 
     async def heartbeat(self) -> None:
-        """Ask the time; two questions in a row without any message at all mean that nobody is there."""
+        """Ask the time; some questions in a row without any message at all mean that nobody is there."""
         interval = self._settings.ib_heartbeat_seconds
         patience = interval * 0.8
         misses = 0
@@ -64,7 +72,7 @@ class Watch:
                 misses = 0
             elif self._flow.listened_since(changes):
                 misses += 1
-            if misses >= _MISSES:
+            if misses >= _MISSES << min(self._silences(), _MOST_DOUBLINGS):
                 self._connection.drop(
                     "gateway_silent", f"the gateway has said nothing for about {interval * misses:g} s"
                 )

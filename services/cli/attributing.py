@@ -1,13 +1,11 @@
 """``attribution``: where an account's gain came from."""
 
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 import typer
 
 from core.clock import utc_now
-from core.domain.days import end_of
 from core.domain.measures.itemized import Grouping
 from core.domain.snapshots import AHEAD
 from core.errors import LotkeeperError
@@ -18,6 +16,7 @@ from models.session import Database
 from services.api.attribution import sentence_of, told_of
 from services.cli import show_attribution
 from services.cli.on_database import UnknownAccountError, on_database
+from services.cli.times import WrongTimeError, end_at, start_at
 
 
 class NoGainError(LotkeeperError):
@@ -25,13 +24,6 @@ class NoGainError(LotkeeperError):
 
     code = "no_gain"
     exit_code = 1
-
-
-class WrongTimeError(LotkeeperError):
-    """What was given for a time is none."""
-
-    code = "time_invalid"
-    exit_code = 2
 
 
 def run(
@@ -51,8 +43,8 @@ def run(
         UnknownAccountError: none was named, and there is not just one.
         LotkeeperError: as ``on_database``.
     """
-    start = None if since is None else _time(since, "--from", first=True)
-    end = utc_now() + AHEAD if until is None else _time(until, "--to", first=False)
+    start = None if since is None else start_at(since, "--from")
+    end = utc_now() + AHEAD if until is None else end_at(until, "--to")
     if start is not None and start >= end:
         raise WrongTimeError("--from must be before --to.")
 
@@ -79,21 +71,3 @@ async def _only_one(database: Database) -> str:
         return known[0]
     names = ", ".join(known) or "none yet"
     raise UnknownAccountError(f"Say of which account, with --account. Known accounts: {names}.")
-
-
-def _time(given: str, option: str, *, first: bool) -> datetime:
-    """A time; of a day of the broker's its start, or its end."""
-    try:
-        day = date.fromisoformat(given)
-        return end_of(day - timedelta(days=1) if first else day)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(given)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise WrongTimeError(
-        f"{option} is not a time: write a day as 2026-01-31, or a time with its zone as 2026-01-31T16:00Z."
-    )

@@ -15,9 +15,12 @@ from core.settings import Profile, Settings
 from models.queries.benchmarks import Benchmark, benchmarks
 from models.session import Database
 from models.stores.benchmarks import Written, drop_benchmark, other_currency, store_levels
+from services.cli import listing
+from services.cli.auditing import audited
 from services.cli.grouping import require_name
+from services.cli.listing import Listed
 from services.cli.on_database import on_database
-from services.cli.show import new_console, new_table
+from services.cli.show import new_console
 
 _LETTERS = 3
 
@@ -61,7 +64,7 @@ def run_import(
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
     except OSError as error:
-        raise BenchmarkFileError(f"{file}: {error.strerror or error}") from None
+        raise BenchmarkFileError(f"{file} cannot be read: {error.strerror or error}.") from None
     now = utc_now()
     levels = levels_of(content, file.name, day_of(now))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -74,6 +77,7 @@ def run_import(
                     f"The levels of {name} are kept {_in(other)}, and these would be {_in(into)}. Give the "
                     "same --currency, or `lotkeeper benchmark drop` it first."
                 )
+            await audited(writer, "benchmark_import", name)
             return await store_levels(writer, name, into, levels, sha256, now)
 
     written = on_database(profile, None, work)
@@ -94,24 +98,13 @@ def run_list(profile: Profile | None, *, as_json: bool) -> None:
     Raises:
         LotkeeperError: as ``on_database``.
     """
-
-    async def work(database: Database, _settings: Settings) -> list[Benchmark]:
-        async with database.read() as reader:
-            return await benchmarks(reader)
-
-    found = on_database(profile, None, work)
-    if as_json:
-        typer.echo(json.dumps([_as_json(one) for one in found]))
-        return
-    console = new_console()
-    if not found:
-        console.print("There is no benchmark yet: lotkeeper benchmark import NAME FILE")
-        return
-    table = new_table("Benchmarks", "name", "currency", "from", "to", "levels", right_from=4)
-    for one in found:
-        days = (f"{one.first_day}", f"{one.last_day}")
-        table.add_row(escape(one.name), escape(one.currency or "–"), *days, f"{one.levels:,}")
-    console.print(table)
+    shown = Listed(
+        "Benchmarks",
+        ("name", "currency", "from", "to", "levels"),
+        "There is no benchmark yet: lotkeeper benchmark import NAME FILE",
+        right_from=4,
+    )
+    listing.run_list(profile, benchmarks, shown, _as_row, _as_json, as_json=as_json)
 
 
 def run_drop(profile: Profile | None, name: str, *, as_json: bool) -> None:
@@ -132,6 +125,7 @@ def run_drop(profile: Profile | None, name: str, *, as_json: bool) -> None:
                 raise UnknownBenchmarkError(
                     f"There is no benchmark {name!r} here. Known benchmarks: {names}."
                 )
+            await audited(writer, "benchmark_drop", name)
             return dropped
 
     dropped = on_database(profile, None, work)
@@ -151,6 +145,11 @@ def _currency(spelled: str | None) -> str:
 
 def _in(currency: str) -> str:
     return f"in {currency}" if currency else "without a currency"
+
+
+def _as_row(one: Benchmark) -> tuple[str, ...]:
+    days = (f"{one.first_day}", f"{one.last_day}")
+    return escape(one.name), escape(one.currency or "–"), *days, f"{one.levels:,}"
 
 
 def _as_json(one: Benchmark) -> dict[str, object]:

@@ -8,13 +8,21 @@ import typer
 
 from core.errors import LotkeeperError
 from services.cli.account_commands import accounts, benchmark
+from services.cli.alert_commands import alerts
+from services.cli.backup_commands import backup
+from services.cli.config_commands import completion, config, doctor, openapi, version
 from services.cli.dead_commands import dead
+from services.cli.export_commands import export
 from services.cli.flex_commands import flex
 from services.cli.import_commands import imports
 from services.cli.instrument_commands import instruments
+from services.cli.issue_commands import issues
+from services.cli.job_commands import jobs, setup
 from services.cli.ledger_commands import ledger, validate
 from services.cli.options import AsJson, WhichProfile
 from services.cli.snapshot_commands import snapshot
+from services.cli.usage import AsPlain, RootGroup, run
+from services.cli.user_commands import token, user
 
 INTERRUPTED = 130
 DEFAULT_SCENARIO = "default"
@@ -24,7 +32,7 @@ app = typer.Typer(
     help="Keeps your Interactive Brokers portfolio in your own database, and shows it also when the broker "
     "is offline. Start with: lotkeeper demo",
     no_args_is_help=True,
-    add_completion=False,
+    cls=RootGroup,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,8 +44,16 @@ WebPort = Annotated[
 START, SERVICES, ASK = "Start", "Single services", "Ask a running Lotkeeper"
 TRUST, STATEMENTS = "Prove and mend the ledger", "The broker's statements"
 HISTORY = "What it was worth"
+FILES = "Take it elsewhere"
+ACCESS = "Who may do what"
+WATCH = "Have it watched"
+KEEPING = "Backups"
+ABOUT = "About this Lotkeeper"
+app.command(rich_help_panel=START)(setup)
+app.add_typer(jobs, name="jobs", rich_help_panel=ASK)
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
+app.add_typer(issues, name="issues", rich_help_panel=TRUST)
 app.add_typer(dead, name="dead", rich_help_panel=TRUST)
 app.add_typer(imports, name="import", rich_help_panel=STATEMENTS)
 app.add_typer(flex, name="flex", rich_help_panel=STATEMENTS)
@@ -45,6 +61,16 @@ app.add_typer(instruments, name="instruments", rich_help_panel=HISTORY)
 app.add_typer(snapshot, name="snapshot", rich_help_panel=HISTORY)
 app.add_typer(accounts, name="accounts", rich_help_panel=HISTORY)
 app.add_typer(benchmark, name="benchmark", rich_help_panel=HISTORY)
+app.add_typer(export, name="export", rich_help_panel=FILES)
+app.add_typer(user, name="user", rich_help_panel=ACCESS)
+app.add_typer(token, name="token", rich_help_panel=ACCESS)
+app.add_typer(alerts, name="alerts", rich_help_panel=WATCH)
+app.add_typer(backup, name="backup", rich_help_panel=KEEPING)
+app.add_typer(config, name="config", rich_help_panel=ABOUT)
+app.command(rich_help_panel=ABOUT)(doctor)
+app.command(rich_help_panel=ABOUT)(completion)
+app.command(rich_help_panel=ABOUT)(openapi)
+app.command(rich_help_panel=ABOUT)(version)
 
 
 def _print_version(wanted: bool) -> None:
@@ -61,8 +87,9 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
+    plain: AsPlain = False,
 ) -> None:
-    """Options that need no command."""
+    """Options that need no command, or hold for any."""
 
 
 @app.command(rich_help_panel=START)
@@ -74,10 +101,12 @@ def demo(
 ) -> None:
     """Try it: everything on this machine, with a simulated broker. Ctrl-C stops it; its data stay."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.simulator.scenario import load_scenario  # noqa: PLC0415 - the same
     from services.stack.app import Options, run  # noqa: PLC0415 - the same
 
     chosen = {} if port is None else {"api_port": port}
     settings = load_settings(profile="demo", **chosen)
+    load_scenario(scenario)  # so that nothing is started for one that there is not
     run(settings, Options(scenario=scenario, port_is_chosen="api_port" in settings.model_fields_set))
 
 
@@ -104,11 +133,13 @@ def broker() -> None:
 def worker() -> None:
     """Run a worker: from the Redis stream to PostgreSQL. Start as many as you like."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
+    from services.cli.backup_keeper import keep_backups  # noqa: PLC0415 - the same
+    from services.cli.dead_keeper import keep_dead  # noqa: PLC0415 - the same
     from services.cli.snapshot_keeper import SNAPSHOTS, keep_snapshots  # noqa: PLC0415 - the same
     from services.cli.statement_keeper import keep_statements  # noqa: PLC0415 - the same
     from services.position_sync.app import run  # noqa: PLC0415 - the same
 
-    run(load_settings(), [keep_statements, keep_snapshots], [SNAPSHOTS])
+    run(load_settings(), [keep_statements, keep_snapshots, keep_dead, keep_backups], [SNAPSHOTS])
 
 
 @app.command(rich_help_panel=SERVICES)
@@ -116,8 +147,9 @@ def api(port: WebPort = None) -> None:
     """Run the API and the web page."""
     from core.settings import load_settings  # noqa: PLC0415 - takes a while, not needed for help
     from services.api.app import run  # noqa: PLC0415 - the same
+    from services.cli.alert_keeper import tell_people  # noqa: PLC0415 - the same
 
-    run(load_settings() if port is None else load_settings(api_port=port))
+    run(load_settings() if port is None else load_settings(api_port=port), [tell_people])
 
 
 @app.command(rich_help_panel=SERVICES)
@@ -180,11 +212,19 @@ def attribution(
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="From the value told last by then. [default: the first]"),
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="From the value told last by then: a day (its start) or a time. [default: the first]",
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option("--to", metavar="TIME", help="To the value told last by then. [default: the last]"),
+        typer.Option(
+            "--to",
+            metavar="TIME",
+            help="To the value told last by then: a day (its end) or a time. [default: the last]",
+        ),
     ] = None,
     by: Annotated[
         Literal["instrument", "asset_class", "currency", "kind"],
@@ -207,7 +247,7 @@ def valuation(
     ] = None,
     as_of: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="As 2026-11-20 (its end) or 2026-11-20T15:30:00Z. [default: now]"),
+        typer.Option(metavar="TIME", help="A day (its end) or a time. [default: now]"),
     ] = None,
     profile: WhichProfile = None,
     as_json: AsJson = False,
@@ -226,8 +266,12 @@ def performance(
     ] = None,
     group: Annotated[str | None, typer.Option(metavar="NAME", help="The accounts of this group.")] = None,
     currency: Annotated[str | None, typer.Option(help="In this currency, as USD. [default: theirs]")] = None,
-    since: Annotated[str | None, typer.Option("--from", metavar="DAY", help="From its start.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="To its end.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="A day (its start) or a time.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="A day (its end) or a time.")
+    ] = None,
     resolution: Annotated[
         Literal["day", "hour"], typer.Option(help="Of the values that it is made of.")
     ] = "day",
@@ -247,10 +291,24 @@ def performance(
     run(profile, wanted, as_json=as_json)
 
 
+@app.command(rich_help_panel=ACCESS)
+def audit(
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this one did.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this, as sign_in.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    profile: WhichProfile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what, newest first: sign-ins, users, tokens, work that was asked for, and refusals."""
+    from services.cli.auditing import run_audit  # noqa: PLC0415 - takes a while, not needed for help
+
+    run_audit(profile, actor, action, limit=limit, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; an expected failure is one sentence on stderr and its exit code."""
     try:
-        app()
+        run(app)
     except LotkeeperError as error:
         sys.stdout.flush()
         sys.stderr.write(f"Error: {error}\n")

@@ -1,31 +1,27 @@
 """``dead list``, ``show``, ``retry`` and ``drop``."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import typer
 
 from core.clock import utc_now
 from core.errors import LotkeeperError
-from core.events.facts import Fact
 from core.settings import Profile, Settings
-from core.streams.redis import RedisStreams
 from models.queries.dead_facts import (
     DeadFactRow,
     count_dead_facts,
     dead_facts_by_id,
     list_dead_facts,
-    spoken_with,
 )
 from models.session import Database
 from models.stores.dead_facts import drop_dead_facts
 from services.cli import show_dead
+from services.cli.auditing import audited
+from services.cli.dead_again import relaying, rereading
 from services.cli.on_database import on_database
-from services.position_sync import jobs
 from services.position_sync.dead import Outcome, retry
-from services.position_sync.relay import Relay
 
 
 class UnknownDeadFactError(LotkeeperError):
@@ -118,17 +114,15 @@ def run_retry(profile: Profile | None, choice: Choice, *, as_json: bool) -> None
     choice.check()
 
     async def work(database: Database, settings: Settings) -> list[Outcome]:
-        # ib_async asks for an event loop when it is imported.
-        from services.broker.reread import reread  # noqa: PLC0415 - see above
-
-        async def read_again(row: DeadFactRow) -> Sequence[Fact]:
-            async with database.read() as reader:
-                spoken = await spoken_with(reader, row.epoch)
-            return reread(row.payload, row.first_seen_at, settings, **spoken._asdict())
-
         rows = [row for row in await _chosen(database, choice) if row.status != "retried"]
-        async with _relay(database, settings) as relay:
-            return [await retry(relay, database, row, read_again) for row in rows]
+        async with relaying(database, settings) as relay:
+            again = rereading(database, settings)
+            outcomes = [await retry(relay, database, row, again) for row in rows]
+        async with database.write() as writer:
+            for one in outcomes:
+                outcome = "ok" if one.status == "retried" else StillDeadError.code
+                await audited(writer, "dead_retry", str(one.id), outcome)
+        return outcomes
 
     outcomes = on_database(profile, None, work)
     if as_json:
@@ -154,7 +148,10 @@ def run_drop(profile: Profile | None, choice: Choice, *, as_json: bool) -> None:
     async def work(database: Database, _settings: Settings) -> list[int]:
         ids = [row.id for row in await _chosen(database, choice)]
         async with database.write() as connection:
-            return await drop_dead_facts(connection, ids, utc_now())
+            dropped = await drop_dead_facts(connection, ids, utc_now())
+            for one in dropped:
+                await audited(connection, "dead_drop", str(one))
+            return dropped
 
     dropped = on_database(profile, None, work)
     if as_json:
@@ -178,22 +175,3 @@ async def _by_id(database: Database, ids: Sequence[int]) -> list[DeadFactRow]:
         named = ", ".join(map(str, missing))
         raise UnknownDeadFactError(f"Nothing was kept aside as {named}. See: lotkeeper dead list --all")
     return rows
-
-
-@asynccontextmanager
-async def _relay(database: Database, settings: Settings) -> AsyncIterator[Relay]:
-    """The worker's own. Without Redis changes wait in the outbox, and the next sweep compares."""
-    if settings.redis_url is None:
-
-        async def nobody(_account: str, _trigger: str) -> None: ...
-
-        yield Relay(database, None, settings, ask_for_comparison=nobody)
-        return
-    streams: Any = RedisStreams.connect(settings)
-    redis = jobs.connect(settings)
-    try:
-        queue = jobs.ComparisonQueue(redis, settings)
-        yield Relay(database, streams, settings, ask_for_comparison=queue.ask)
-    finally:
-        await streams.close()
-        await jobs.close(redis)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,12 @@ from pydantic import SecretStr
 
 from core.clock import utc_now
 from core.errors import LotkeeperError, SettingsError
-from core.settings import PREFIX, Profile, Settings, load_settings, query_ids
+from core.settings import PREFIX, Profile, Settings, load_settings
+from core.settings.values import query_ids
 from models.queries.flex_fetches import last_fetches, last_successes
 from models.session import Database
 from services.cli import show_flex
+from services.cli.auditing import note
 from services.cli.on_database import on_database, settings_with_servers
 from services.cli.show_flex import QueryStatus
 from services.statements.credentials import (
@@ -47,7 +50,12 @@ class Outcome(NamedTuple):
 
 
 def run_setup(
-    profile: Profile | None, token_file: Path | None, queries: Sequence[str], *, check: bool
+    profile: Profile | None,
+    token_file: Path | None,
+    queries: Sequence[str],
+    expires: str | None = None,
+    *,
+    check: bool,
 ) -> None:
     """Store a token and queries, asking for what is not given where a person can answer.
 
@@ -58,6 +66,7 @@ def run_setup(
     settings = load_settings() if profile is None else load_settings(profile=profile)
     before = _stored_queries(settings)
     asks = sys.stdin.isatty() and token_file is None
+    expires_on = _day(expires)
     token = _token(token_file, asks=asks)
     chosen = _numbers(queries)
     if not chosen and asks:
@@ -69,7 +78,7 @@ def run_setup(
         raise typer.BadParameter("Name the queries with --query.")
     if check:
         asyncio.run(_check(settings, token, chosen))
-    store_credentials(settings.flex_file, token, chosen)
+    store_credentials(settings.flex_file, token, chosen, expires_on)
     typer.echo(f"Stored in {settings.flex_file}: the token and {_named(chosen)}.")
     for name in ("flex_token", "flex_queries"):
         if getattr(settings, name) is not None:
@@ -93,7 +102,13 @@ def run_fetch(profile: Profile | None, queries: Sequence[str], output: str | Non
     target = _target(settings, output, len(chosen))
 
     async def work(database: Database | None, settings: Settings) -> list[Outcome]:
-        return await _fetch_all(settings, database, credentials, chosen, target)
+        outcomes = await _fetch_all(settings, database, credentials, chosen, target)
+        if database is not None:
+            for one in outcomes:
+                await note(
+                    database, "flex_fetch", one.query_id, "ok" if one.error is None else one.error.code
+                )
+        return outcomes
 
     if settings.database_url is None:
         outcomes = asyncio.run(work(None, settings))
@@ -115,19 +130,25 @@ def run_status(profile: Profile | None, *, as_json: bool) -> None:
         LotkeeperError: as ``on_database``.
     """
 
-    async def work(database: Database, settings: Settings) -> tuple[str | None, list[QueryStatus]]:
+    async def work(
+        database: Database, settings: Settings
+    ) -> tuple[str | None, date | None, list[QueryStatus]]:
         credentials = credentials_of(settings)
         if credentials is None:
-            return None, []
+            return None, None, []
         source = str(settings.flex_file) if settings.flex_token is None else f"{PREFIX}FLEX_TOKEN"
-        return source, await _statuses(database, settings, credentials)
+        return source, credentials.expires_on, await _statuses(database, settings, credentials)
 
-    source, queries = on_database(profile, None, work)
+    source, expires_on, queries = on_database(profile, None, work)
     if as_json:
-        told = {"token_from": source, "queries": [one._asdict() for one in queries]}
+        told = {
+            "token_from": source,
+            "token_expires_on": expires_on,
+            "queries": [one._asdict() for one in queries],
+        }
         typer.echo(msgspec.json.encode(told).decode())
     else:
-        show_flex.status(source, queries)
+        show_flex.status(source, expires_on, queries)
 
 
 def _token(token_file: Path | None, *, asks: bool) -> SecretStr:
@@ -149,6 +170,13 @@ def _token(token_file: Path | None, *, asks: bool) -> SecretStr:
     if not token or not token.isascii() or not token.isalnum():
         raise SettingsError("That is no Flex token: it is a row of digits, as Client Portal shows it.")
     return SecretStr(token)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write it as 2027-06-30.") from None
 
 
 def _numbers(queries: Sequence[str]) -> tuple[str, ...]:

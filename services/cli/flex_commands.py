@@ -32,6 +32,13 @@ def setup(
         ),
     ] = None,
     queries: Queries = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY",
+            help="The token's last day, as Client Portal shows it (2027-06-30), to be warned before.",
+        ),
+    ] = None,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Store them without trying them on the service.")
     ] = False,
@@ -40,7 +47,7 @@ def setup(
     """Store the token and the queries (mode 0600) after trying them on the service."""
     from services.cli.flex import run_setup  # noqa: PLC0415 - takes a while, not needed for help
 
-    run_setup(profile, token_file, queries or [], check=not no_check)
+    run_setup(profile, token_file, queries or [], expires, check=not no_check)
 
 
 @flex.command()

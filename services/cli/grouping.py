@@ -14,8 +14,11 @@ from models.queries.groups import Group, groups
 from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from models.stores.groups import drop_group, set_group
+from services.cli import listing
+from services.cli.auditing import audited
+from services.cli.listing import Listed
 from services.cli.on_database import UnknownAccountError, on_database
-from services.cli.show import new_console, new_table
+from services.cli.show import new_console
 
 
 class BadNameError(LotkeeperError):
@@ -49,23 +52,12 @@ def run_list(profile: Profile | None, *, as_json: bool) -> None:
     Raises:
         LotkeeperError: as ``on_database``.
     """
-
-    async def work(database: Database, _settings: Settings) -> list[Group]:
-        async with database.read() as reader:
-            return await groups(reader)
-
-    found = on_database(profile, None, work)
-    if as_json:
-        typer.echo(json.dumps([_as_json(one) for one in found]))
-        return
-    console = new_console()
-    if not found:
-        console.print("There is no group yet: lotkeeper accounts group set NAME ACCOUNT...")
-        return
-    table = new_table("Groups of accounts", "name", "accounts")
-    for one in found:
-        table.add_row(escape(one.name), escape(", ".join(one.accounts)))
-    console.print(table)
+    shown = Listed(
+        "Groups of accounts",
+        ("name", "accounts"),
+        "There is no group yet: lotkeeper accounts group set NAME ACCOUNT...",
+    )
+    listing.run_list(profile, groups, shown, _as_row, _as_json, as_json=as_json)
 
 
 def run_set(profile: Profile | None, name: str, accounts: Sequence[str], *, as_json: bool) -> None:
@@ -89,6 +81,7 @@ def run_set(profile: Profile | None, name: str, accounts: Sequence[str], *, as_j
                     f"{', '.join(sorted(known)) or 'none yet'}."
                 )
             await set_group(writer, name, members, utc_now())
+            await audited(writer, "group_set", name)
 
     on_database(profile, None, work)
     if as_json:
@@ -110,6 +103,7 @@ def run_drop(profile: Profile | None, name: str, *, as_json: bool) -> None:
     async def work(database: Database, _settings: Settings) -> None:
         async with database.write() as writer:
             if await drop_group(writer, name):
+                await audited(writer, "group_drop", name)
                 return
             names = ", ".join(one.name for one in await groups(writer)) or "none yet"
             raise UnknownGroupError(f"There is no group {name!r} here. Known groups: {names}.")
@@ -119,6 +113,10 @@ def run_drop(profile: Profile | None, name: str, *, as_json: bool) -> None:
         typer.echo(json.dumps({"dropped": name}))
     else:
         new_console().print(f"The group {escape(name)} is forgotten.")
+
+
+def _as_row(one: Group) -> tuple[str, ...]:
+    return escape(one.name), escape(", ".join(one.accounts))
 
 
 def _as_json(one: Group) -> dict[str, object]:

@@ -31,9 +31,12 @@ def flex(
 
     Each file is imported whole or not at all, and once, however often it is given.
     """
-    from services.cli.importing import run_files  # noqa: PLC0415 - takes a while, not needed for help
+    from services.cli.reading_ahead import reading_ahead  # noqa: PLC0415 - takes a while, not needed for help
 
-    run_files("flex", files, profile, dry_run=dry_run, strict=strict, as_json=as_json)
+    with reading_ahead(files[0]) as read:
+        from services.cli.importing import run_files  # noqa: PLC0415 - the same: it is read meanwhile
+
+        run_files("flex", files, profile, dry_run=dry_run, strict=strict, as_json=as_json, read_apart=read)
 
 
 @imports.command("csv")

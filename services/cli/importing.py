@@ -1,7 +1,6 @@
 """``import flex``, ``import csv``, ``import list``, ``import show`` and ``import undo``."""
 
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +15,10 @@ from core.streams.redis import RedisStreams
 from models.queries.imports import Imported, find_import, imports_page
 from models.session import Database
 from services.cli import show_imports
+from services.cli.auditing import note
 from services.cli.on_database import on_database
-from services.cli.readers import source_of
+from services.cli.progress import terminal_line
+from services.cli.readers import ReadApart, source_of
 from services.position_sync.importing.report import Report
 from services.position_sync.importing.run import Progress, UnknownImportError, run_import, undo_import
 from services.position_sync.importing.source import Source
@@ -32,6 +33,8 @@ class Outcome(NamedTuple):
     path: Path
     report: Report | None
     error: str = ""
+    outcome: str = "ok"
+    """``ok``, or the code of what went wrong."""
 
 
 def run_files(
@@ -42,8 +45,11 @@ def run_files(
     dry_run: bool,
     strict: bool,
     as_json: bool,
+    read_apart: ReadApart | None = None,
 ) -> None:
     """Import files one after the other. One that cannot be read stops none of the others.
+
+    ``read_apart`` reads large Flex files in its own way.
 
     Raises:
         LotkeeperError: as ``on_database``.
@@ -54,8 +60,10 @@ def run_files(
         outcomes: list[Outcome] = []
         async with _streams(settings) as streams:
             for path in files:
-                source = source_of(settings, path, kind)
+                source = source_of(settings, path, kind, read_apart=read_apart)
                 one = await _import(database, streams, settings, source, dry_run=dry_run)
+                if not dry_run:
+                    await note(database, "import", path.name, one.outcome)
                 if not as_json:
                     show_imports.outcome(one.report, one.error)
                 outcomes.append(one)
@@ -84,11 +92,11 @@ async def _import(
             progress=_progress_line(source.path),
         )
     except OSError as error:
-        return Outcome(source.path, None, f"{source.path}: {error.strerror or error}")
+        return Outcome(source.path, None, f"{source.path}: {error.strerror or error}", "unreadable")
     except (DatabaseUnavailableError, StreamUnavailableError):
         raise
     except LotkeeperError as error:
-        return Outcome(source.path, None, str(error))
+        return Outcome(source.path, None, str(error), error.code)
     return Outcome(source.path, report)
 
 
@@ -143,7 +151,9 @@ def run_undo(profile: Profile | None, import_id: int, *, as_json: bool) -> None:
 
     async def work(database: Database, settings: Settings) -> Report:
         async with _streams(settings) as streams:
-            return await undo_import(database, streams, settings, import_id)
+            report = await undo_import(database, streams, settings, import_id)
+        await note(database, "import_undo", str(import_id))
+        return report
 
     report = on_database(profile, None, work)
     if as_json:
@@ -178,12 +188,11 @@ def _recorded(one: Imported) -> dict[str, Any]:
 
 def _progress_line(path: Path) -> Progress | None:
     """A line on standard error that says how far it has come, where a person looks on."""
-    if not sys.stderr.isatty():
+    line = terminal_line()
+    if line is None:
         return None
 
     def tell(done: int, total: int) -> None:
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{path.name}: {100 * done // max(total, 1)} % read{end}")
-        sys.stderr.flush()
+        line(f"{path.name}: {100 * done // max(total, 1)} % read", is_last=done >= total)
 
     return tell

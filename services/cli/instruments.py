@@ -29,6 +29,7 @@ from models.queries.identity import (
 from models.session import Database, Reader, Writer
 from models.stores import identity as store
 from services.cli import show_instruments
+from services.cli.auditing import audited
 from services.cli.on_database import on_database
 
 MOST_MEMBERS = 10_000
@@ -132,7 +133,8 @@ def run_map(profile: Profile | None, conid: int, target: str, *, force: bool, as
         await store.map_by_hand(writer, conid, noted, forced=bool(why), by=_who(), now=utc_now())
         return why
 
-    _change(profile, work, lambda writer: _instrument(writer, conid), as_json=as_json)
+    told = ("instrument_map", f"{conid} {target}")
+    _change(profile, work, lambda writer: _instrument(writer, conid), logged=told, as_json=as_json)
 
 
 def run_unmap(profile: Profile | None, conid: int, *, as_json: bool) -> None:
@@ -150,7 +152,8 @@ def run_unmap(profile: Profile | None, conid: int, *, as_json: bool) -> None:
             raise NothingToTakeBackError(f"{conid} was not mapped by hand.")
         return ""
 
-    _change(profile, work, lambda writer: _instrument(writer, conid), as_json=as_json)
+    told = ("instrument_unmap", str(conid))
+    _change(profile, work, lambda writer: _instrument(writer, conid), logged=told, as_json=as_json)
 
 
 def run_merge(profile: Profile | None, one: str, into: str, *, force: bool, as_json: bool) -> None:
@@ -174,7 +177,8 @@ def run_merge(profile: Profile | None, one: str, into: str, *, force: bool, as_j
         await store.merge(writer, merged.id, kept.id, by=_who(), now=utc_now())
         return why
 
-    _change(profile, work, lambda writer: _global(writer, into), as_json=as_json)
+    told = ("instrument_merge", f"{one} {into}")
+    _change(profile, work, lambda writer: _global(writer, into), logged=told, as_json=as_json)
 
 
 def run_unmerge(profile: Profile | None, one: str, *, as_json: bool) -> None:
@@ -190,7 +194,10 @@ def run_unmerge(profile: Profile | None, one: str, *, as_json: bool) -> None:
             raise NothingToTakeBackError(f"{one} was not merged into another.")
         return ""
 
-    _change(profile, work, lambda writer: global_instrument(writer, one), as_json=as_json, apart=True)
+    told = ("instrument_unmerge", one)
+    _change(
+        profile, work, lambda writer: global_instrument(writer, one), logged=told, as_json=as_json, apart=True
+    )
 
 
 def _change(
@@ -198,15 +205,20 @@ def _change(
     work: Callable[[Writer], Awaitable[str]],
     outcome: Callable[[Writer], Awaitable[InstrumentRow | GlobalRow | None]],
     *,
+    logged: tuple[str, str],
     as_json: bool,
     apart: bool = False,
 ) -> None:
-    """Change something, and tell what became of it and what contradicts it."""
+    """Change something, and tell what became of it and what contradicts it.
+
+    ``logged`` is what it is called in the audit log, and to what it was done.
+    """
 
     async def change(database: Database, _: Settings) -> tuple[str, InstrumentRow | GlobalRow | None]:
+        await store.map_all(database, utc_now())
         async with database.write() as writer:
-            await store.refresh_mapping(writer, utc_now())
             why = await work(writer)
+            await audited(writer, *logged)
             return why, await outcome(writer)
 
     why, told = on_database(profile, None, change)

@@ -1,6 +1,5 @@
 """``ledger …`` and ``validate …``. What they need is imported when they run, as in ``commands``."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
@@ -52,10 +51,11 @@ def everything(
     account: OneAccount = None,
     days: Annotated[bool, typer.Option("--days", help="Also compare realized figures day by day.")] = False,
     since: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
-            help="From when on the rules look at what happened (UTC). [default: 35 days ago]",
+            metavar="TIME",
+            help="From when on the rules look at what happened: a day (its start) or a time. "
+            "[default: 35 days ago]",
         ),
     ] = None,
     profile: WhichProfile = None,
@@ -68,7 +68,7 @@ def everything(
         return
     from services.cli.validating import run  # noqa: PLC0415 - takes a while, not needed for help
 
-    run(profile, account, since and since.replace(tzinfo=UTC), days=days, as_json=as_json)
+    run(profile, account, since, days=days, as_json=as_json)
 
 
 @validate.command()

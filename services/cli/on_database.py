@@ -1,7 +1,6 @@
 """Commands that work on the database itself: which one, whether it fits, and how far they have come."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,12 +8,14 @@ from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from core import logs
 from core.errors import DatabaseUnavailableError, LotkeeperError
-from core.process import collect_rarely
+from core.process import collect_rarely, give_way_quickly
 from core.settings import Profile, Settings, load_settings
 from models.migrate import require_current, sentence_for_disconnects
 from models.queries.stored_ledger import cost_methods
 from models.session import Database, is_passing
+from services.cli.progress import terminal_line
 from services.cli.target import running_stack
 from services.position_sync.examine import RowDifference
 from services.position_sync.rebuild import Progress
@@ -39,6 +40,7 @@ def settings_with_servers(profile: Profile | None) -> Settings:
         SettingsError: a setting is wrong.
     """
     settings = load_settings() if profile is None else load_settings(profile=profile)
+    logs.configure_command(settings.log_level, settings.log_format)
     if settings.database_url is not None:
         return settings
     stack = running_stack(settings, profile)
@@ -69,8 +71,10 @@ def on_database(
     settings = settings_with_servers(profile)
 
     async def main() -> Answer:
-        await require_current(settings.require_database_url(), settings.profile)
-        database = Database(settings.require_database_url(), application="cli")
+        await require_current(settings.require_database_direct_url(), settings.profile)
+        database = Database(
+            settings.require_database_url(), application="cli", has_pooler=settings.has_pooler()
+        )
         try:
             with sentence_for_disconnects():
                 await _require_account(database, account)
@@ -86,6 +90,7 @@ def on_database(
             await database.close()
 
     collect_rarely()
+    give_way_quickly()
     return asyncio.run(main())
 
 
@@ -103,13 +108,12 @@ async def _require_account(database: Database, account: str | Sequence[str] | No
 
 def progress_line() -> Progress | None:
     """A line on standard error that says how far it has come, where a person looks on."""
-    if not sys.stderr.isatty():
+    line = terminal_line()
+    if line is None:
         return None
 
     def tell(done: int, total: int) -> None:
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{done:,} of {total:,} executions{end}")
-        sys.stderr.flush()
+        line(f"{done:,} of {total:,} executions", is_last=done >= total)
 
     return tell
 

@@ -13,6 +13,7 @@ from models.queries.stored_ledger import cost_methods
 from models.session import Database
 from models.stores.cost_methods import set_cost_method
 from services.cli import show_ledger
+from services.cli.auditing import audited, note
 from services.cli.on_database import Differences, on_database, progress_line
 from services.position_sync.rebuild import Rebuilt, rebuild, rehearse
 
@@ -28,7 +29,9 @@ def run(profile: Profile | None, account: str | None, *, dry_run: bool, as_json:
     async def work(database: Database, settings: Settings) -> Rebuilt:
         if dry_run:
             return await rehearse(database, differences, account=account, progress=progress_line())
-        return await _rebuild(database, settings, account)
+        rebuilt = await _rebuild(database, settings, account)
+        await note(database, "ledger_rebuild", account or "")
+        return rebuilt
 
     rebuilt = on_database(profile, account, work)
     if as_json:
@@ -52,6 +55,7 @@ def run_method(profile: Profile | None, account: str, chosen: CostMethod | None,
             return method, None
         async with database.write() as connection:
             await set_cost_method(connection, account, chosen)
+            await audited(connection, "cost_method", f"{account} {chosen}")
         # Also when it was set already: an earlier run may have been stopped before it had folded them all.
         return chosen, await _rebuild(database, settings, account)
 

@@ -1,13 +1,20 @@
 """Answers as tables for people."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from services.cli.usage import is_plain
 
 SHOWN_JOBS = 5
 _UNBOUNDED = 400
+_NOTHING = "–"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _STATE_COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
 
 
@@ -110,8 +117,38 @@ def _states(links: dict[str, Any]) -> list[tuple[str, str]]:
     return [("gateway", str(links.get("gateway"))), ("IBKR", str(links.get("ibkr")))]
 
 
+class _PlainConsole(Console):
+    """Prints for programs: a table is its title after a ``#``, its columns, and a line a row."""
+
+    def print(self, *objects: Any, markup: bool | None = None, **_: Any) -> None:
+        """Print tables and text without colours, boxes and wrapping."""
+        for one in objects:
+            if isinstance(one, Table):
+                self.file.writelines(f"{line}\n" for line in _lines(one))
+            else:
+                self.file.write(f"{one if markup is False else Text.from_markup(one).plain}\n")
+
+
+def _lines(table: Table) -> Iterator[str]:
+    if table.title:
+        yield f"# {_field(table.title)}"
+    rows = list(zip(*(column.cells for column in table.columns), strict=True))
+    if any(column.header for column in table.columns):
+        rows.insert(0, tuple(column.header for column in table.columns))
+    for row in rows:
+        yield "\t".join(map(_field, row))
+
+
+def _field(cell: Any) -> str:
+    """What a cell says, on one line and without a tab; nothing where nothing is known."""
+    text = _CONTROLS.sub(" ", Text.from_markup(cell).plain).strip()
+    return "" if text == _NOTHING else text
+
+
 def new_console() -> Console:
     """Where tables are printed. A file or a pipe has no width: there nothing is wrapped."""
+    if is_plain():
+        return _PlainConsole(color_system=None, highlight=False)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED

@@ -1,7 +1,7 @@
 """The Flex Web Service, for people."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from rich.markup import escape
@@ -67,13 +67,14 @@ def fetched(outcomes: Sequence[tuple[str, KeptFile | None, LotkeeperError | None
             console.print(f"{query_id}: [red]not fetched[/]: {escape(str(error))}", soft_wrap=True)
 
 
-def status(source: str | None, queries: Sequence[QueryStatus]) -> None:
+def status(source: str | None, expires_on: date | None, queries: Sequence[QueryStatus]) -> None:
     """One line for each query."""
     console = new_console()
     if source is None:
         console.print("No Flex token is set up: run `lotkeeper flex setup`.")
         return
-    console.print(f"Token: from {escape(source)}")
+    until = "" if expires_on is None else f", good until {expires_on}"
+    console.print(f"Token: from {escape(source)}{until}")
     if not queries:
         console.print("No queries are set up: run `lotkeeper flex setup`.")
         return

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -36,10 +37,11 @@ _REASONS = {
 
 def outcome(report: Report | None, error: str) -> None:
     """What came of one file."""
-    console = new_console()
     if report is None:
-        console.print(f"[red]Not imported[/]: {escape(error)}")
+        end = "" if error.endswith((".", "!", "?")) or "\n" in error else "."
+        typer.echo(f"Error: {error}{end}", err=True)
         return
+    console = new_console()
     name = escape(report.name)
     if report.already is not None:
         console.print(

@@ -94,10 +94,12 @@ def broker(found: BrokerFound) -> None:
 def _open(console: Console, found: BrokerFound) -> None:
     if found.open_differences:
         table = new_table(
-            "Differences from what the broker says is held", "account", "kind", "books", "since", right_from=2
+            "Differences from what the broker says is held",
+            *("account", "kind", "books", "acknowledged", "since"),
+            right_from=2,
         )
         for one in found.open_differences:
-            table.add_row(one.account, one.kind, f"{one.books:,}", str(one.since))
+            table.add_row(one.account, one.kind, f"{one.books:,}", f"{one.acknowledged:,}", str(one.since))
         console.print(table)
     for awaited in found.awaited_commissions:
         console.print(

@@ -10,7 +10,7 @@ from services.cli.show import new_console, new_table
 from services.position_sync.rule_check import MOST_FINDINGS, RuleReport
 
 SHOWN = 50
-_COLOURS = {"error": "red", "warning": "yellow", "review": "cyan"}
+COLOURS = {"error": "red", "warning": "yellow", "review": "cyan"}
 
 
 def found(reports: Sequence[RuleReport]) -> None:
@@ -26,7 +26,7 @@ def found(reports: Sequence[RuleReport]) -> None:
     table = new_table("What the rules found", "severity", "rule", "account", "what")
     listed = [(one.rule, finding) for one in reports for finding in one.findings]
     for rule, finding in listed[:SHOWN]:
-        severity = f"[{_COLOURS[rule.severity]}]{rule.severity}[/]"
+        severity = f"[{COLOURS[rule.severity]}]{rule.severity}[/]"
         table.add_row(severity, rule.name, finding.account or "–", escape(finding.summary))
     console.print(table)
     if count > SHOWN:
@@ -41,10 +41,13 @@ def rules() -> None:
     """Every rule with all that is to be said of it."""
     console = new_console()
     for rule in RULES:
-        console.print(f"[bold]{rule.name}[/] ([{_COLOURS[rule.severity]}]{rule.severity}[/]) {rule.title}")
+        console.print(f"[bold]{rule.name}[/] ([{COLOURS[rule.severity]}]{rule.severity}[/]) {rule.title}")
         console.print(f"  checks: {escape(rule.checks)}")
         for one in rule.tolerances:
             console.print(f"  {one.name} = {one.spelled}: {escape(one.meaning)}")
+        if rule.magnitude:
+            console.print(f"  how bad it is: {escape(rule.magnitude.meaning)}")
+            console.print(f"  worse: {rule.magnitude.worse}")
         console.print(f"  remedy: {escape(rule.remedy)}")
 
 
@@ -74,6 +77,9 @@ def rules_as_json() -> list[dict[str, Any]]:
             "tolerances": [
                 {"name": one.name, "value": one.spelled, "meaning": one.meaning} for one in rule.tolerances
             ],
+            "magnitude": None if rule.magnitude is None else rule.magnitude.meaning,
+            "magnitude_kind": None if rule.magnitude is None else rule.magnitude.kind,
+            "worse": None if rule.magnitude is None else rule.magnitude.worse,
             "remedy": rule.remedy,
         }
         for rule in RULES

@@ -56,8 +56,9 @@ def _account(console: Console, one: AccountThen, at: datetime) -> None:
     total = "not known: a part of it has no value" if one.total is None else f"{plain(one.total)} {base}"
     console.print(
         f"{escape(one.account)}: total {total} (cash {_amount(one.cash_value)}, positions "
-        f"{_amount(one.positions_value)}; {coverage.valued} of {coverage.positions} positions have a value, "
-        f"{coverage.share * 100:.1f} % of it from marks of the week before)."
+        f"{_amount(one.positions_value)}, due {_amount(one.due_value)}; "
+        f"{coverage.valued} of {coverage.positions} positions have a value, "
+        f"{coverage.share * 100:.1f} % of it from marks and rates of the week before)."
     )
     if one.trades_apart:
         console.print(

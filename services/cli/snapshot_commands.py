@@ -43,8 +43,9 @@ def thin(
 ) -> None:
     """Keep of what is older than LOTKEEPER_SNAPSHOT_HOURLY_YEARS one snapshot a day in full.
 
-    The last of each day stays, and those that somebody asked for; and of all what accounts were worth. The
-    positions, rates and cash of the others, and what they were made of, cannot be had again.
+    Of each day that stays which fresh marks covered best (of several the last), and those that somebody
+    asked for; and of all what accounts were worth, and their cash. The positions of the others, and what they
+    were made of, cannot be had again.
     """
     from services.cli.thinning import run  # noqa: PLC0415 - takes a while, not needed for help
 

@@ -7,6 +7,7 @@ import typer
 from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.session import Database
+from services.cli.auditing import note
 from services.cli.on_database import on_database
 from services.snapshot.runs import RunReport, Snapshots
 
@@ -35,7 +36,12 @@ def run(profile: Profile | None, account: str | None, *, as_json: bool) -> None:
     """
 
     async def work(database: Database, settings: Settings) -> RunReport:
-        return await Snapshots(database, settings).take_now("cli", account=account)
+        report = await Snapshots(database, settings).take_now("cli", account=account)
+        outcome = {"success": "ok", "partial": SnapshotPartialError.code}.get(
+            report.status, SnapshotFailedError.code
+        )
+        await note(database, "snapshot", account or "", outcome)
+        return report
 
     report = on_database(profile, account, work)
     if as_json:

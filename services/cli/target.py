@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from core.errors import LotkeeperError
+from core.exposure import api_url, trusting
 from core.settings import Profile, Settings, load_settings
-from services.stack.app import api_url
 from services.stack.runtime import Runtime, running_stacks
 
 ANSWER_SECONDS = 15.0
@@ -73,8 +73,7 @@ def ask(target: Target, method: str, path: str) -> dict[str, Any]:
         ApiDownError: nothing answers.
         ApiRefusedError: it answers with an error; the sentence is the API's own.
     """
-    parts = urlsplit(target.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+    connection = _connection(target)
     headers = {"Accept": "application/json"}
     if target.token:
         headers["Authorization"] = f"Bearer {target.token}"
@@ -88,6 +87,15 @@ def ask(target: Target, method: str, path: str) -> dict[str, Any]:
     finally:
         connection.close()
     return _understood(target, answer.status, body)
+
+
+def _connection(target: Target) -> http.client.HTTPConnection:
+    parts = urlsplit(target.url)
+    tls = trusting(target.url, target.settings.api_tls_cert)
+    host, port = parts.hostname or "", parts.port
+    if tls is None:
+        return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    return http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=tls)
 
 
 def _remedy(target: Target) -> str:

@@ -7,6 +7,7 @@ import typer
 from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.session import Database
+from services.cli.auditing import note
 from services.cli.on_database import on_database
 from services.cli.show import new_console, new_table
 from services.snapshot.thin import Thinner, ThinReport
@@ -31,7 +32,9 @@ def run(profile: Profile | None, *, dry_run: bool, yes: bool, as_json: bool) -> 
         return await Thinner(database, settings).preview()
 
     async def thin(database: Database, settings: Settings) -> ThinReport:
-        return await Thinner(database, settings, by_hand=True).run()
+        report = await Thinner(database, settings, by_hand=True).run()
+        await note(database, "snapshot_thin", "" if report.before is None else f"{report.before:%Y-%m-%d}")
+        return report
 
     report = on_database(profile, None, preview)
     if not dry_run and report.months:

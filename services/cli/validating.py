@@ -1,7 +1,6 @@
 """``validate``: whether the ledger is right, and whether the broker agrees."""
 
 import json
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +11,7 @@ from core.settings import Profile, Settings
 from models.session import Database
 from services.cli import show_ledger, show_rules
 from services.cli.on_database import Differences, on_database, progress_line
+from services.cli.times import start_at
 from services.position_sync.rule_check import RuleReport, check_rules, unacknowledged_errors
 from services.position_sync.validate import (
     BrokerFound,
@@ -58,7 +58,7 @@ class _Found(NamedTuple):
 
 
 def run(
-    profile: Profile | None, account: str | None, since: datetime | None, *, days: bool, as_json: bool
+    profile: Profile | None, account: str | None, since: str | None, *, days: bool, as_json: bool
 ) -> None:
     """Prove the stored ledger, compare it with the broker's own figures, and hold it all to the rules.
 
@@ -67,14 +67,16 @@ def run(
     Raises:
         DiffersError: a stored row, a realized figure or a quantity is not what it should be, or a rule of
             severity ``error`` found something that nobody acknowledged.
+        WrongTimeError: ``since`` is neither a day nor a time with its zone.
         LotkeeperError: as ``on_database``.
     """
     differences = Differences()
+    first = None if since is None else start_at(since, "--since")
 
     async def work(database: Database, _settings: Settings) -> _Found:
         ledger = await validate_ledger(database, differences, account=account, progress=progress_line())
         broker = await compare_with_broker(database, account=account, by_day=days)
-        reports = await check_rules(database, account=account, since=since)
+        reports = await check_rules(database, account=account, since=first)
         return _Found(ledger, broker, reports, await unacknowledged_errors(database, reports))
 
     found = on_database(profile, account, work)
@@ -93,7 +95,7 @@ def run(
     if found.unknown_errors:
         raise DiffersError(
             f"Rules found {found.unknown_errors:,} things that are wrong. Their remedies stand above, and in "
-            "docs/reference/rules.md; what is known can be acknowledged on the page or over the API."
+            "docs/reference/rules.md; what is known can be acknowledged: `lotkeeper issues acknowledge ID`."
         )
 
 

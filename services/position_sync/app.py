@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from core import logs
 from core.errors import StreamUnavailableError
+from core.metrics.machine import register
 from core.process import again_and_again, run_service
 from core.settings import Settings
 from core.streams.consumer import Consumer
@@ -15,8 +16,8 @@ from core.streams.eviction import refuse_eviction
 from core.streams.port import StreamPort
 from core.streams.redis import RedisStreams
 from core.tasks import begin_cleanup
-from models.session import Database, is_passing
-from services.position_sync import jobs, metrics
+from models.session import Database, is_passing, pools_in_use
+from services.position_sync import jobs
 from services.position_sync.relay import GROUP, Relay
 from services.position_sync.ticks import TicksReader
 from services.position_sync.turns import Turns
@@ -41,7 +42,13 @@ def run(settings: Settings, companions: Sequence[Companion] = (), hourly: Sequen
     async def run_all(settings: Settings) -> None:
         await main(settings, companions, hourly)
 
-    run_service("worker", settings, run_all, metrics_port=settings.worker_metrics_port)
+    run_service(
+        "worker",
+        settings,
+        run_all,
+        metrics_port=settings.worker_metrics_port,
+        told=lambda: _tell(settings),
+    )
 
 
 async def main(
@@ -52,7 +59,12 @@ async def main(
     Raises:
         SettingsError: an address is missing or wrong, or Redis may throw facts away.
     """
-    database = Database(settings.require_database_url(), application="worker", pool_size=_CONNECTIONS)
+    database = Database(
+        settings.require_database_url(),
+        application="worker",
+        pool_size=_CONNECTIONS,
+        has_pooler=settings.has_pooler(),
+    )
     streams = RedisStreams.connect(settings)
     # A blocking read holds its connection, so each reader gets a client of its own.
     ticks_streams = RedisStreams.connect(settings)
@@ -103,15 +115,16 @@ async def _finish_answers(relay: Relay) -> None:
 
 
 async def _tend_facts(streams: StreamPort, settings: Settings) -> None:
-    """Keep the stream short, for the link goes by its length, and measure how far behind we are."""
+    """Keep the stream short, for the link goes by its length."""
     while True:
         await asyncio.sleep(_TEND_SECONDS)
         try:
             await streams.trim_acknowledged(settings.facts_stream)
-            info = await streams.info(settings.facts_stream)
         except StreamUnavailableError:
             continue
-        for group in info.groups:
-            if group.name == GROUP:
-                metrics.LAG.set(group.lag_entries or 0)
-                metrics.PENDING.set(group.pending_entries)
+
+
+def _tell(settings: Settings) -> None:
+    from models.migrate import head_revision  # noqa: PLC0415 - takes a while, and only where metrics are served
+
+    register(head_revision(), settings.profile, settings.data_dir, pools_in_use)

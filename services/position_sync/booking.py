@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from core.domain.books import Book, BookKey
 from core.domain.causes import Conclusion
 from core.domain.executions import split_exec_id
@@ -194,12 +196,23 @@ def merge(told: Described, known: tuple[Instrument, datetime | None]) -> Describ
     """What to store of an instrument that is known; ``None`` when ``told`` adds nothing."""
     instrument, details_as_of = known
     if told.details_as_of is not None:
-        is_news = told.instrument != instrument or details_as_of is None
-        return told if is_news and (details_as_of is None or details_as_of <= told.details_as_of) else None
+        # Whether they name these depends on what data the login may see.
+        whole = msgspec.structs.replace(
+            told.instrument,
+            isin=told.instrument.isin or instrument.isin,
+            cusip=told.instrument.cusip or instrument.cusip,
+        )
+        is_news = whole != instrument or details_as_of is None
+        if is_news and (details_as_of is None or details_as_of <= told.details_as_of):
+            return Described(whole, told.details_as_of)
+        return None
     if details_as_of is not None or told.instrument == instrument:
         return None
     # Positions and executions each tell only a part: what one leaves out never erases what another told.
-    names = ("symbol", "local_symbol", "trading_class", "exchange", "expiry", "right", "description")
+    names = (
+        *("symbol", "local_symbol", "trading_class", "exchange", "expiry", "right", "description"),
+        *("isin", "cusip"),
+    )
     merged = {name: getattr(instrument, name) or getattr(told.instrument, name) for name in names}
     one = type(instrument.multiplier)(1)
     combined = Instrument(

@@ -11,6 +11,7 @@ from core.streams.port import Entry
 from models.queries.dead_facts import DeadFactRow
 from models.session import Database, Writer
 from models.stores.dead_facts import note_failed_retry, resolve_dead_fact
+from models.stores.jobs_dead import CALLED_OFF
 from services.position_sync.faults import can_be_a_facts_fault, verdict
 from services.position_sync.intake import Item, Told, decode_entry, decode_fact, fault_of
 from services.position_sync.relay import Relay, SetAsideAgainError
@@ -38,10 +39,26 @@ class _RetriedAlreadyError(Exception):
     """Someone else was quicker."""
 
 
+class _CalledOffError(Exception):
+    """Nobody wants it any more."""
+
+
+async def _always(_: Writer) -> bool:
+    return True
+
+
 async def retry(
-    relay: Relay, database: Database, row: DeadFactRow, reread: Reread, *, clock: Clock = utc_now
+    relay: Relay,
+    database: Database,
+    row: DeadFactRow,
+    reread: Reread,
+    *,
+    is_wanted: Callable[[Writer], Awaitable[bool]] = _always,
+    clock: Clock = utc_now,
 ) -> Outcome:
     """Apply ``row`` again. What fails stays as it is, with the new reason.
+
+    ``is_wanted`` is asked in the transaction that applies it, after ``row`` is locked: if not, nothing is.
 
     Raises:
         Exception: PostgreSQL is away, or is not as this version expects: that says nothing of the fact.
@@ -50,11 +67,15 @@ async def retry(
     async def resolve(connection: Writer) -> None:
         if not await resolve_dead_fact(connection, row.id, clock()):
             raise _RetriedAlreadyError
+        if not await is_wanted(connection):
+            raise _CalledOffError
 
     try:
         await _again(relay, row, reread, clock, resolve)
     except _RetriedAlreadyError:
         return Outcome(row.id, "retried")
+    except _CalledOffError:
+        return Outcome(row.id, "failed", CALLED_OFF)
     except Exception as error:
         if not can_be_a_facts_fault(error):
             raise

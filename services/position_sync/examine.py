@@ -16,10 +16,10 @@ from core.domain.episodes import Episode
 from core.domain.instruments import Instrument
 from core.domain.lots import CarriedLot, CostMethod
 from core.domain.money import plain
-from core.domain.openings import NO_EFFECTS, Effects
+from core.domain.openings import NO_EFFECTS
 from models.queries import ledger as queries
 from models.queries import stored_ledger
-from models.queries.anchors import anchors_of, days_told, effects_of
+from models.queries.anchors import anchors_of, days_told, effect_lines_of, read_effects
 from models.queries.carried import handed_on_by
 from models.queries.stored_ledger import NULL, PLACE, StoredBook, read_text
 from models.session import Reader, Writer
@@ -143,7 +143,7 @@ class Told:
     methods: Mapping[str, CostMethod]
     instruments: dict[int, Instrument]
     anchors: Mapping[BookKey, list[Anchor]]
-    effects: Mapping[BookKey, Effects]
+    effects: Sequence[str]
     days: Mapping[BookKey, Mapping[str, date]]
     facts: Sequence[str]
     rows: Lines
@@ -176,7 +176,7 @@ async def read_told(
         await stored_ledger.cost_methods(connection),
         await queries.instruments_of(connection, {key[1] for key in keys}),
         anchors,
-        await effects_of(connection, opened_by(keys, anchors)),
+        await effect_lines_of(connection, opened_by(keys, anchors)),
         await days_told(connection, keys),
         await stored_ledger.facts_of(connection, keys, staged=staged),
         await stored_ledger.rows_of(connection, keys),
@@ -187,6 +187,7 @@ async def read_told(
 def fold_told(told: Told) -> Examined:
     """Fold the books and lay what is stored beside what that gives. Nothing but reckoning."""
     facts = stored_ledger.read_facts(told.keys, told.facts)
+    told_effects = read_effects(told.effects)
     handed: Handed = {}
     books: dict[BookKey, Book] = {}
     episodes: list[Episode] = []
@@ -197,7 +198,7 @@ def fold_told(told: Told) -> Examined:
         known, held, method = facts[key], told.anchors.get(key, []), told.methods[key[0]]
         instrument = told.instruments[key[1]]
         trading = trading_days(instrument.sec_type, told.days.get(key, {}))
-        effects = told.effects.get(key, NO_EFFECTS)
+        effects = told_effects.get(key, NO_EFFECTS)
         result = fold_whole(key, method, instrument, known.reports, held, effects, trading)
         books[key] = _book(told.stored_books.get(key), key, method, result, held)
         episodes.extend(result.ledger.touched)

@@ -27,6 +27,7 @@ from models.stores.episodes import RemovedEpisode
 from models.stores.executions import Place, Received
 from services.position_sync.books import OpenBook
 from services.position_sync.handing import hand_on
+from services.position_sync.rewinding import Onward, Rewound, rewind
 
 
 class Folded(NamedTuple):
@@ -103,10 +104,20 @@ async def fold_books(
     ``rounds`` is as for ``hand_on``.
     """
     await ledger_store.insert_statements(connection, [one for work in works for one in work.statements])
-    anew = [work for work in works if work.refold]
+    again = [work for work in works if work.refold]
     onward = [work for work in works if not work.refold and work.goes_on]
+    await execution_store.insert_executions(
+        connection, [(one, Place()) for work in again for one in work.executions]
+    )
+    back = await rewind(connection, again, instruments)
+    within = [work for work in again if work.key in back.books]
+    anew = [work for work in again if work.key not in back.books]
     removed, refolded = await _fold_anew(connection, anew, instruments)
-    carried = await _carry_on(connection, onward, instruments)
+    removed += back.removed
+    carried = [
+        *await _fold_again(connection, within, back, instruments),
+        *await _carry_on(connection, onward, instruments),
+    ]
     for work, result in (*refolded, *carried):
         _checkpoint(work, result, now)
     fresh, touched = _versioned(refolded), _versioned(carried)
@@ -156,38 +167,67 @@ async def _carry_on(
     """Fold on from the stored state: what a new fill costs does not depend on the history's length."""
     if not works:
         return []
-    with_fills = [work for work in works if work.executions]
-    episodes = await queries.open_episodes(connection, {work.key: _expected(work) for work in works})
-    arrived = [received for work in with_fills for received in work.executions]
+    arrived = [received for work in works for received in work.executions]
     commissions = await queries.commissions_of(connection, [one.fact.exec_id for one in arrived])
-    results: list[tuple[OpenBook, FoldedBook]] = []
-    places: list[tuple[Received, Place]] = []
+    onward: dict[BookKey, Onward] = {}
     for work in works:
+        reports = [_report(one, commissions) for one in work.executions]
+        fills = effective_fills(reports, instruments[work.book.conid].currency)
+        onward[work.key] = Onward(fills, reports, work.book.episodes)
+    results = await _fold_on(connection, works, onward, instruments)
+    places: list[tuple[Received, Place]] = []
+    for work, result in results:
+        found = dict(places_of(result))
+        places.extend((one, found[one.fact.exec_id]) for one in work.executions)
+    await execution_store.insert_executions(connection, places)
+    return results
+
+
+async def _fold_again(
+    connection: Writer, works: Sequence[OpenBook], back: Rewound, instruments: Mapping[int, Instrument]
+) -> list[tuple[OpenBook, FoldedBook]]:
+    """Fold on from where books were taken back to."""
+    if not works:
+        return []
+    results = await _fold_on(connection, works, back.books, instruments)
+    await execution_store.place_executions(
+        connection, [place for _, result in results for place in places_of(result)]
+    )
+    return results
+
+
+async def _fold_on(
+    connection: Writer,
+    works: Sequence[OpenBook],
+    onward: Mapping[BookKey, Onward],
+    instruments: Mapping[int, Instrument],
+) -> list[tuple[OpenBook, FoldedBook]]:
+    expected = {work.key: _expected(work.book.cost_method, onward[work.key].fills) for work in works}
+    episodes = await queries.open_episodes(connection, expected)
+    results: list[tuple[OpenBook, FoldedBook]] = []
+    for work in works:
+        fills, reports, before = onward[work.key]
         instrument = instruments[work.book.conid]
         ledger = Ledger(
             *work.key,
             instrument.point_value,
             method=work.book.cost_method,
-            episodes=work.book.episodes,
+            episodes=before,
             episode=episodes.get(work.key),
         )
-        reports = [_report(one, commissions) for one in work.executions]
-        fills = effective_fills(reports, instrument.currency)
         ledger.run(fills)
-        result = FoldedBook(ledger, fills, reports, instrument.currency)
-        results.append((work, result))
-        if work.executions:
-            found = dict(places_of(result))
-            places.extend((one, found[one.fact.exec_id]) for one in work.executions)
-    await execution_store.insert_executions(connection, places)
+        results.append((work, FoldedBook(ledger, fills, reports, instrument.currency)))
     return results
 
 
-def _expected(work: OpenBook) -> Expected:
-    sums = {"BOT": ZERO, "SLD": ZERO}
-    for one in work.executions:
-        sums[one.fact.side] += one.fact.quantity
-    return Expected(work.book.cost_method, sums["BOT"], sums["SLD"])
+def _expected(method: CostMethod, fills: Iterable[Fill]) -> Expected:
+    bought = sold = ZERO
+    for fill in fills:
+        if fill.quantity > ZERO:
+            bought += fill.quantity
+        else:
+            sold -= fill.quantity
+    return Expected(method, bought, sold)
 
 
 async def _fold_anew(
@@ -196,9 +236,6 @@ async def _fold_anew(
     """Fold from the last safe point: the start of an episode that nothing late reaches back before."""
     if not works:
         return [], []
-    await execution_store.insert_executions(
-        connection, [(one, Place()) for work in works for one in work.executions]
-    )
     keys = [work.key for work in works]
     starts, anchors = await _starts(connection, works)
     whole = [key for key in keys if key not in starts]

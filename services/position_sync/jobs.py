@@ -16,11 +16,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 from arq import cron, func
 from arq.connections import ArqRedis
+from arq.constants import abort_jobs_ss
 from arq.cron import CronJob
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.typing import FieldT, KeyT
 
 from core import logs
 from core.events.requests import RECONCILE_JOB
@@ -59,12 +62,28 @@ _encode = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder(enc_
 _decode = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.decode)
 
 
+class _NothingToAbort(Pipeline):
+    """arq forgets of each job that is done that it was to be aborted, in the same step. None ever is.
+
+    Where that stands has a name of its own, which is in another slot of a Redis Cluster than the queue.
+    """
+
+    def zrem(self, name: KeyT, *values: FieldT) -> Any:
+        """What belongs to the queue; nothing of jobs to be aborted."""
+        return self if name == abort_jobs_ss else super().zrem(name, *values)
+
+
+class _Queue(ArqRedis):
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _NothingToAbort(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
 def connect(settings: Settings) -> ArqRedis:
     """A client for arq's queue. It connects when first used and again after a loss."""
     pool = ConnectionPool.from_url(
         settings.require_redis_url(), socket_connect_timeout=3, socket_timeout=15, health_check_interval=15
     )
-    return ArqRedis(
+    return _Queue(
         pool,
         job_serializer=_encode,
         job_deserializer=_decode,
@@ -153,7 +172,8 @@ def worker(
     queue = ComparisonQueue(redis, settings)
 
     async def run_reconcile(_: dict[str, Any], account: str) -> None:
-        await queue.compare(database, streams, account)
+        with logs.caused_by():
+            await queue.compare(database, streams, account)
 
     return Worker(
         functions=[
@@ -182,12 +202,13 @@ def worker(
 
 def _at_each_hour(hourly: Hourly, settings: Settings, database: Database) -> CronJob:
     async def do(_: dict[str, Any]) -> None:
-        try:
-            await hourly.do(settings, database)
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            log.debug("hourly_work_left_for_later", name=hourly.name, reason=type(error).__name__)
+        with logs.caused_by():
+            try:
+                await hourly.do(settings, database)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                log.debug("hourly_work_left_for_later", name=hourly.name, reason=type(error).__name__)
 
     return cron(
         cast("WorkerCoroutine", do),

@@ -13,6 +13,7 @@ from core import logs
 from core.clock import Clock, utc_now
 from core.domain.contributions import UNCERTAIN
 from core.domain.rates import EXCHANGE_RATE
+from core.events.changes import JobChanged
 from core.events.facts import ExecutionReported, PositionsCompleted
 from core.settings import Settings
 from core.streams.port import Entry, StreamPort
@@ -26,7 +27,7 @@ from services.position_sync.admission import Admission
 from services.position_sync.announce import Announcement
 from services.position_sync.answers import Answers, leave
 from services.position_sync.asking import AskForComparison, Comparisons
-from services.position_sync.effect import Applied, Effect
+from services.position_sync.effect import Applied, Effect, tell_committed
 from services.position_sync.faults import (
     Accused,
     SetAside,
@@ -99,12 +100,14 @@ class Relay:
             DatabaseUnavailableError: PostgreSQL is away; nothing may be acknowledged.
             Exception: nobody knows why; to be delivered again.
         """
-        try:
-            await self._handle(entries)
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            raise unavailable(error) from error
+        # Of a batch that is delivered again everything is told under one id.
+        with logs.caused_by(f"batch-{entries[0].id}" if entries else None):
+            try:
+                await self._handle(entries)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                raise unavailable(error) from error
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         async for part in self._parts([one for one in entries if one.deliveries < SUSPICIOUS_DELIVERIES]):
@@ -252,7 +255,9 @@ class Relay:
         intake = sort_facts(items)
         booked, changes = await store(connection, intake, dead, self._clock())
         announcement = booked.announced + await Announcement.prepare(connection, changes)
-        return Applied(items, [*intake.unreadable, *dead], booked, announcement, intake.gaps)
+        ended = [change.id for change in changes if isinstance(change, JobChanged)]
+        aside = [*intake.unreadable, *dead]
+        return Applied(items, aside, booked, announcement, intake.gaps, ended)
 
     async def _try_alone(self, entry: Entry) -> None:
         """Apply one entry that came again and again, so that what is wrong with it is found for sure."""
@@ -270,21 +275,29 @@ class Relay:
         return told
 
     def _along(self, course: Course) -> Callable[[Writer, Sequence[Told]], Awaitable[list[Applied]]]:
-        async def one_by_one(connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
+        async def in_steps(connection: Writer, fresh: Sequence[Told]) -> list[Applied]:
             applied: list[Applied] = []
             for one in fresh:
-                applied.append(await self._apply(connection, (), one.dead))
-                for item in one.items:
-                    if item.seq in course.deadly:
-                        log.warning("fact_kept_aside", kind=type(item.fact).__name__, error=DIED)
-                        dead = as_dead(item, "database", DIED, self._clock())
-                        applied.append(await self._apply(connection, (), [dead]))
-                    else:
-                        await self._trials.note(course, item.seq)
-                        applied.append(await self._narrow(connection, [item], (), can_be_a_facts_fault))
+                told, dead = self._without_deadly(one, course)
+                applied.append(await self._apply(connection, (), dead))
+                for step in course.steps(told):
+                    await self._trials.note(course, step[0].seq)
+                    applied.append(await self._narrow(connection, step, (), can_be_a_facts_fault))
             return applied
 
-        return one_by_one if course.by_one else partial(self._apply_narrowly, accused=can_be_a_facts_fault)
+        return in_steps if course.in_steps else partial(self._apply_narrowly, accused=can_be_a_facts_fault)
+
+    def _without_deadly(self, told: Told, course: Course) -> tuple[list[Item], list[DeadFact]]:
+        """The facts of an entry that nobody died of for sure; and those to be set aside."""
+        dead = list(told.dead)
+        kept: list[Item] = []
+        for item in told.items:
+            if item.seq in course.deadly:
+                log.warning("fact_kept_aside", kind=type(item.fact).__name__, error=DIED)
+                dead.append(as_dead(item, "database", DIED, self._clock()))
+            else:
+                kept.append(item)
+        return kept, dead
 
     async def again(self, items: Sequence[Item], resolve: Resolve) -> None:
         """Apply facts that were set aside; ``resolve`` says so in the same transaction.
@@ -318,6 +331,7 @@ class Relay:
         self._are_answers_left = self._are_answers_left or effect.leaves_answers
         self._admission.committed(effect.admitted)
         self._count(effect)
+        tell_committed(effect)
         together = sum((one.announcement for one in effect.applied), start=Announcement())
         await together.publish(self._database, self._streams, self._settings)
         tell_gaps(gap for one in effect.applied for gap in one.gaps)

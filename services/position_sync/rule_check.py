@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
 from typing import Any, Final, NamedTuple, get_args
+from uuid import UUID
 
 from core import logs
 from core.clock import utc_now
@@ -104,6 +105,8 @@ async def _check(
         is_cut,
         Decimal(str(round(seconds, 3))),
         error,
+        reaches_back=scope.since <= at - LOOKED_BACK,
+        magnitude=rule.magnitude,
     )
     async with database.write() as writer:
         changed = await store.record_look(writer, look)
@@ -137,10 +140,17 @@ async def _check_all(database: Database, trigger: str) -> float | None:
     """Look at all rules that were not since it was asked for; returns when to go on, if some are left."""
     async with database.write() as writer:
         asked = await store.begin_asked_checks(writer, utc_now())
+    # Asked for by several, it is told under the id of one of them.
+    with logs.caused_by(str(asked[0]) if asked else logs.correlation_id() or None):
+        return await _check_for(database, trigger, asked)
+
+
+async def _check_for(database: Database, trigger: str, asked: Sequence[UUID]) -> float | None:
+    async with database.write() as writer:
         await store.forget_other_rules(writer, [rule.name for rule in RULES])
         done = await store.rules_done(writer)
     waiting = [rule for rule in RULES if rule.name not in done]
-    started = perf_counter()
+    started, elapsed_ms = perf_counter(), logs.stopwatch()
     opened = resolved = 0
     for number, rule in enumerate(waiting, 1):
         for report in await check_rules(database, rules=[rule]):
@@ -148,11 +158,23 @@ async def _check_all(database: Database, trigger: str) -> float | None:
             resolved += report.resolved
         if number < len(waiting) and perf_counter() - started > BUDGET_SECONDS:
             return AGAIN_SECONDS
-    seconds = perf_counter() - started
     async with database.write() as writer:
+        if {rule.name for rule in waiting} - await store.rules_done(writer):
+            return AGAIN_SECONDS  # somebody else looked at a part of it meanwhile, and later
         result = await _result(writer)
         await store.end_asked_checks(writer, asked, result, utc_now())
-    log.info("rules_checked", trigger=trigger, seconds=round(seconds, 3), opened=opened, resolved=resolved)
+    took = elapsed_ms()
+    log.info(
+        "rules_checked",
+        trigger=trigger,
+        rows=result["findings"],
+        opened=opened,
+        resolved=resolved,
+        duration_ms=took,
+    )
+    for job in asked:
+        with logs.caused_by(str(job)):
+            log.info("job_ended", job=str(job), kind=KIND, ok=True, duration_ms=took)
     return None
 
 

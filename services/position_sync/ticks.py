@@ -27,6 +27,9 @@ log = logs.get_logger(__name__)
 _READ_ENTRIES = 500
 _BLOCK_MS = 1000
 _RETRY_SECONDS = 1.0
+_PAUSE_SECONDS = 0.1
+"""Between reads: what is written every few seconds need not be fetched tick by tick."""
+
 _SET_BACK = timedelta(seconds=SET_BACK_SECONDS)
 
 Figures = TypeVar("Figures", MarkReported, PnlReported)
@@ -126,6 +129,8 @@ class TicksReader:
             for entry in entries:
                 self.take(entry.data)
                 after = entry.id
+            if 0 < len(entries) < _READ_ENTRIES:
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     def take(self, payload: bytes) -> None:
         """Remember the ticks of one entry.

@@ -1,20 +1,17 @@
 """What ends by time: nobody asks for it, and nothing else waits for it."""
 
 from datetime import timedelta
-from typing import get_args
 
 from core.clock import Clock, utc_now
-from core.domain.reconciliation import DifferenceKind
 from core.events.changes import JobChanged
 from core.settings import Settings
 from core.streams.port import StreamPort
-from models.queries import reconciliation as queries
 from models.session import Database
+from models.stores.audit import prune_audit
 from models.stores.inbox import prune_inbox
 from models.stores.jobs import delete_expired_sessions, fail_unanswered
 from models.stores.jobs_coalesced import claim_turn
 from models.tables.jobs import TIDY
-from services.position_sync import metrics
 from services.position_sync.announce import Announcement
 
 _JOB_PATIENCE = timedelta(minutes=10)
@@ -31,15 +28,8 @@ async def tidy(
         if not await claim_turn(connection, TIDY, every_seconds=settings.sweep_seconds):
             return
         await delete_expired_sessions(connection, now)
+        await prune_audit(connection, now - timedelta(days=settings.audit_days))
         await prune_inbox(connection, now - _INBOX_KEPT)
         jobs = await fail_unanswered(connection, before=now - _JOB_PATIENCE, at=now, error=_UNANSWERED)
         announcement = await Announcement.prepare(connection, [JobChanged(**job._asdict()) for job in jobs])
     await announcement.publish(database, streams, settings)
-
-
-async def count_differences(database: Database) -> None:
-    """Measure the differences that stand open."""
-    async with database.read() as reader:
-        standing = await queries.open_differences(reader)
-    for kind in get_args(DifferenceKind):
-        metrics.DIFFERENCES.labels(kind).set(standing.get(kind, 0))

@@ -17,7 +17,7 @@ from core.streams.port import StreamPort
 from models.queries.identity import is_stale
 from models.queries.jobs import overdue, unanswered_resyncs, waiting
 from models.session import Database, is_passing
-from models.stores.identity import refresh_mapping
+from models.stores.identity import map_all
 from models.stores.jobs_coalesced import claim_turn, want
 from models.stores.statement_differences import accounts_not_compared_since
 from models.tables.jobs import CHANGE, INSTRUMENTS, RECONCILE, SAY_AGAIN, STATEMENTS, SWEEP
@@ -28,7 +28,7 @@ from services.position_sync.importing.history import compare_again, last_night
 from services.position_sync.jobs import ComparisonQueue
 from services.position_sync.rule_check import check_when_due
 from services.position_sync.sweep import Sweep
-from services.position_sync.tidy import count_differences, tidy
+from services.position_sync.tidy import tidy
 from services.position_sync.work import work_off
 
 log = logs.get_logger(__name__)
@@ -118,11 +118,10 @@ class Upkeep:
             async with self._database.write() as writer:
                 await want(writer, INSTRUMENTS, {"": CHANGE}, 0)
 
-        async def map_all(_: str) -> None:
-            async with self._database.write() as writer:
-                await refresh_mapping(writer, utc_now())
+        async def map_them(_: str) -> None:
+            await map_all(self._database, utc_now())
 
-        await work_off(self._database, INSTRUMENTS, "", map_all, settle_seconds=0)
+        await work_off(self._database, INSTRUMENTS, "", map_them, settle_seconds=0)
 
     async def publish(self) -> None:
         """Changes that were committed by a worker that could not publish them."""
@@ -167,4 +166,3 @@ class Upkeep:
     async def tidy_up(self) -> None:
         """What ends by time, however the sweep fares."""
         await tidy(self._database, self._streams, self._settings)
-        await count_differences(self._database)

@@ -88,7 +88,7 @@ class BrokerFound(NamedTuple):
     def differs(self) -> bool:
         """Whether something is wrong, not merely unknown, awaited or an estimate."""
         return any(total.differing > total.estimated for total in self.totals) or any(
-            one.kind in WRONG_KINDS for one in self.open_differences
+            one.kind in WRONG_KINDS and one.books for one in self.open_differences
         )
 
 

@@ -38,7 +38,9 @@ async def work_off(database: Database, kind: str, account: str, do: Do, *, settl
             if not await store.hold(holder, kind, account):
                 return False
             while (wish := await due(holder, kind, account)) is not None:
+                elapsed_ms = logs.stopwatch()
                 again_after = await _attempt(database, kind, account, do, wish)
+                log.debug("work_done", kind=kind, trigger=wish.trigger, duration_ms=elapsed_ms())
                 async with database.write() as writer:
                     await store.finish(
                         writer,

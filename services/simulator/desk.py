@@ -1,9 +1,11 @@
 """The gateway's desk: one answer to each request of a client, from what the gateway shows at the moment."""
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from core.logs import get_logger
 from services.simulator import answers, messages, requests
+from services.simulator.executions import Execution
 from services.simulator.faults import TEXTS
 from services.simulator.gateway import FIRST_ORDER_ID, Gateway
 from services.simulator.holdings import ZERO
@@ -171,12 +173,14 @@ class Desk:
         fills = answers.matching_executions(
             self._gateway.shown, request, self._gateway.clock(), self._gateway.table.time_zone
         )
-        out: list[Fields] = []
+        session.stream(self._told_of(session, request.req_id, fills))
+
+    def _told_of(self, session: Session, req_id: int, fills: Iterable[Execution]) -> Iterator[Fields]:
         for fill in fills:
-            out.append(self._gateway.execution_fields(session.version, request.req_id, fill))
+            yield self._gateway.execution_fields(session.version, req_id, fill)
             if fill.commission_reported:
-                out.append(messages.commission_report(fill))
-        session.send(*out, messages.execution_end(request.req_id))
+                yield messages.commission_report(fill)
+        yield messages.execution_end(req_id)
 
     def _find(self, session: Session, wanted: requests.Contract, req_id: int) -> list[Instrument]:
         found = answers.find_contracts(self._gateway.shown, wanted)

@@ -34,6 +34,7 @@ class Instrument:
     right: str = ""
     stock_type: str = ""
     under_conid: int = 0
+    isin: str = ""
     volatility: float = 0.0002
 
     @property

@@ -14,6 +14,7 @@ import msgspec
 
 from core.errors import LotkeeperError
 from services.simulator.book import ACCOUNT_ZONE, Account, Book, OpeningLot
+from services.simulator.identities import ISINS
 from services.simulator.instruments import Instrument, SecType
 from services.simulator.messages import zone_named
 
@@ -49,6 +50,7 @@ class InstrumentTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     strike: Decimal = Decimal(0)
     right: str = ""
     under: int = 0
+    isin: str = ""
     lot: Decimal | None = None
     volatility: float = 0.0002
 
@@ -189,6 +191,7 @@ def build_instrument(table: InstrumentTable, today: date) -> Instrument:
         right=table.right,
         stock_type=table.stock_type if table.kind == "STK" else "",
         under_conid=table.under,
+        isin=table.isin or (ISINS.get(table.conid, "") if table.kind == "STK" else ""),
         volatility=table.volatility,
     )
 

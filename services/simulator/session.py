@@ -1,8 +1,9 @@
 """One client's connection: greeting, requests in, messages out, and what it has subscribed to."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from core.logs import get_logger
 from services.simulator import messages, wire
@@ -18,6 +19,7 @@ Row = tuple[str, str, str, wire.Fields]
 # A client that reads nothing is hung up on, as a gateway does, before it eats the memory.
 LARGEST_BACKLOG = 256 * 1024 * 1024
 READ_SIZE = 64 * 1024
+_PIECE_MESSAGES = 1_000
 
 # What a gateway knows without asking anybody: order id, accounts, time.
 OF_ITS_OWN = frozenset({"9", "15", "49"})
@@ -66,6 +68,7 @@ class Session:
         self._greet, self._start, self._answer = greet, start, answer
         self._newest_version = newest_version
         self._held = bytearray()
+        self._streaming: set[asyncio.Task[None]] = set()
         self.version = 0
         self.client_id: int | None = None
         self.subscriptions = Subscriptions()
@@ -89,6 +92,8 @@ class Session:
         except wire.WireError as error:
             log.warning("simulator_client_unintelligible", reason=str(error))
         finally:
+            for task in self._streaming:
+                task.cancel()
             self.drop()
 
     def send(self, *out: Sequence[str]) -> None:
@@ -109,6 +114,29 @@ class Session:
         if len(self._held) + self._writer.transport.get_write_buffer_size() > LARGEST_BACKLOG:
             log.warning("simulator_client_too_slow", client_id=self.client_id)
             self.drop()
+
+    def stream(self, out: Iterable[Sequence[str]]) -> None:
+        """Send a long answer in pieces, at the pace at which the client reads.
+
+        Whatever else there is to say comes between them.
+        """
+        messages_left = iter(out)
+        piece = list(islice(messages_left, _PIECE_MESSAGES))
+        self.send(*piece)
+        if len(piece) == _PIECE_MESSAGES:
+            task = asyncio.create_task(self._stream(messages_left))
+            self._streaming.add(task)
+            task.add_done_callback(self._streaming.discard)
+
+    async def _stream(self, messages_left: Iterator[Sequence[str]]) -> None:
+        while not self.closing and (piece := list(islice(messages_left, _PIECE_MESSAGES))):
+            await self._faults.moving.wait()
+            self.send(*piece)
+            try:
+                await self._writer.drain()
+            except ConnectionError:
+                return
+            await asyncio.sleep(0)
 
     async def send_all(self, chunks: Sequence[bytes]) -> None:
         """Send a lot at the pace at which the client reads."""

@@ -26,7 +26,7 @@ from models.stores.jobs_snapshots import (
 )
 from models.stores.partitions import ensure_partitions
 from models.stores.performance import renewals_wanted
-from models.tables.jobs import THINNING, TRADING_HOURS
+from models.tables.jobs import SNAPSHOT, THINNING, TRADING_HOURS
 from services.snapshot.runs import RunReport, Snapshots
 from services.snapshot.thin import Thinner
 
@@ -66,8 +66,7 @@ class Keeper:
             tasks.create_task(_again(self.renew, LOOK_SECONDS), name="snapshot-performance")
             tasks.create_task(_again(self.make_room, LOOK_AHEAD_SECONDS), name="snapshot-partitions")
             tasks.create_task(_again(self.renew_hours, LOOK_AHEAD_SECONDS), name="snapshot-hours")
-            if self._settings.snapshot_thin:
-                tasks.create_task(_again(self.thin, LOOK_AHEAD_SECONDS), name="snapshot-thinning")
+            tasks.create_task(_again(self.thin, LOOK_AHEAD_SECONDS), name="snapshot-thinning")
 
     async def _look_on(self) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
@@ -129,11 +128,15 @@ class Keeper:
                 )
 
     async def thin(self) -> None:
-        """Keep of long ago one snapshot a day; one worker does it each time."""
+        """Keep of long ago one snapshot a day, if that is wanted; one worker does it each time.
+
+        Where it is not, what somebody thinned by hand and was killed over is finished all the same.
+        """
         async with self._database.write() as writer:
             if not await claim_turn(writer, THINNING, every_seconds=LOOK_AHEAD_SECONDS * 0.9):
                 return
-        await Thinner(self._database, self._settings, clock=self._clock).run()
+        thinner = Thinner(self._database, self._settings, clock=self._clock)
+        await (thinner.run() if self._settings.snapshot_thin else thinner.compact())
 
     async def take_asked(self) -> None:
         """Take a snapshot that somebody asked for over the API."""
@@ -141,10 +144,14 @@ class Keeper:
             job = await hold_snapshot_job(holder)
             if job is None:
                 return
-            async with self._database.write() as writer:
-                await begin_snapshot_job(writer, job.id, self._clock())
-            report = await self._snapshots.take_now("api", account=job.account, job_id=job.id)
-            await self._end(job, report)
+            with logs.caused_by(str(job.id)):
+                elapsed_ms = logs.stopwatch()
+                async with self._database.write() as writer:
+                    await begin_snapshot_job(writer, job.id, self._clock())
+                report = await self._snapshots.take_now("api", account=job.account, job_id=job.id)
+                await self._end(job, report)
+                ok = report.status != "fail"
+                log.info("job_ended", job=str(job.id), kind=SNAPSHOT, ok=ok, duration_ms=elapsed_ms())
 
     async def _end(self, job: SnapshotJob, report: RunReport) -> None:
         error = None

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from time import perf_counter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -137,7 +136,7 @@ class Snapshots:
         return RunReport(run.id, status, len(done), 0, {}, summary)
 
     async def _attempt(self, run: Run) -> RunReport:
-        started = perf_counter()
+        elapsed_ms = logs.stopwatch()
         async with self._database.write() as writer:
             attempt = await begin_attempt(writer, run, self.versions)
             done = await accounts_taken(writer, run.id)
@@ -171,7 +170,7 @@ class Snapshots:
             )
         metrics.RUNS.labels(run.trigger, status).inc()
         report = RunReport(run.id, status, len(done), positions, failures, summary)
-        await self._tell(run, attempt, report, unvalued, perf_counter() - started)
+        await self._tell(run, attempt, report, unvalued, elapsed_ms())
         return report
 
     async def _take(self, run: Run, account: str) -> Taken | Refusal:
@@ -209,7 +208,7 @@ class Snapshots:
                     )
             log.warning("snapshot_run_abandoned", run=run.id, taken=len(done))
 
-    async def _tell(self, run: Run, attempt: int, report: RunReport, unvalued: int, seconds: float) -> None:
+    async def _tell(self, run: Run, attempt: int, report: RunReport, unvalued: int, took: float) -> None:
         """Say how it went: of what keeps failing, hour after hour, only that it began and that it is over."""
         if run.trigger == "cli":
             return  # who waits for it is told himself
@@ -218,16 +217,17 @@ class Snapshots:
             async with self._database.read() as reader:
                 before = await status_before(reader, run.hour)
         failed_before = attempt > 1 or before in {"fail", "partial"}
-        told = {"run": run.id, "trigger": run.trigger, "taken": report.taken, "attempt": attempt}
+        told = {
+            "run": run.id,
+            "trigger": run.trigger,
+            "taken": report.taken,
+            "attempt": attempt,
+            "rows": report.positions,
+            "duration_ms": took,
+        }
         if report.status == "success":
             event = "snapshot_taken_again" if failed_before else "snapshot_taken"
-            log.info(
-                event,
-                **told,
-                positions=report.positions,
-                unvalued=unvalued,
-                seconds=round(seconds, 3),
-            )
+            log.info(event, **told, unvalued=unvalued)
             return
         tell = log.debug if failed_before else log.warning
         tell("snapshot_incomplete", **told, failed=len(report.failures), reasons=report.summary)

@@ -1,8 +1,9 @@
 """Of long ago one snapshot a day is kept in full: what the owner asked to be thinned, month by month.
 
 Nothing of it can be had again, so it is done only on request or where a setting says so. What accounts were
-worth hour by hour stays; the positions, rates, cash and payload behind it go, but for the last snapshot of
-each of the broker's days and those that somebody asked for. A month goes in one transaction, or not at all.
+worth hour by hour stays, and so does their cash; the positions and the payload behind it go, but for one
+snapshot of each of the broker's days (of those that fresh marks covered best the last) and those that
+somebody asked for. A month goes in one transaction, or not at all.
 """
 
 from datetime import datetime
@@ -12,14 +13,8 @@ from core import logs
 from core.clock import Clock, utc_now
 from core.settings import Settings
 from models.session import Database
-from models.stores.thinning import (
-    Thinned,
-    compact_month,
-    count_month,
-    full_months_before,
-    months_to_compact,
-    thin_month,
-)
+from models.stores.compacting import compact_month, months_to_compact
+from models.stores.thinning import Thinned, count_month, full_months_before, thin_month
 from services.snapshot import metrics
 
 log = logs.get_logger(__name__)
@@ -88,27 +83,37 @@ class Thinner:
             months = await full_months_before(reader, before)
         done: dict[datetime, Thinned] = {}
         for month in months:
+            elapsed_ms = logs.stopwatch()
             async with self._database.write() as writer:
                 thinned = await thin_month(writer, month, self._clock())
             if thinned.snapshots:
                 done[month] = thinned
-                self._tell(month, thinned)
-        await self._compact()
+                self._tell(month, thinned, elapsed_ms())
+        await self.compact()
         return ThinReport(before, done)
 
-    def _tell(self, month: datetime, thinned: Thinned) -> None:
+    def _tell(self, month: datetime, thinned: Thinned, took: float) -> None:
         for what, number in thinned._asdict().items():
             metrics.THINNED.labels(what).inc(number)
         if not self._by_hand:
-            log.info("snapshots_thinned", month=f"{month:%Y-%m}", **thinned._asdict())
+            rows = thinned.positions + thinned.payloads
+            told = {**thinned._asdict(), "rows": rows, "duration_ms": took}
+            log.info("snapshots_thinned", month=f"{month:%Y-%m}", **told)
 
-    async def _compact(self) -> None:
-        """Give the room back. It is a step of its own: only once the rows are gone for everybody."""
+    async def compact(self) -> None:
+        """Give back the room of what was dropped, also by a run that was killed before it came to that.
+
+        It is a step of its own: only once the rows are gone for everybody. A month that others are reading
+        for long is left for another time.
+
+        Raises:
+            DBAPIError: PostgreSQL is away, or not able just then.
+        """
         async with self._database.read() as reader:
             waiting = await months_to_compact(reader)
-        for name in waiting:
-            async with self._database.write() as writer:
-                await compact_month(writer, name)
+        left = [name for name in waiting if not await compact_month(self._database, name)]
+        if left and not self._by_hand:
+            log.info("snapshots_not_compacted", months=left)
 
 
 def _years_before(moment: datetime, years: int) -> datetime:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import SettingsError, StackError
+from core.exposure import api_url
 from core.settings import PREFIX, Settings
 from services.stack import children
 from services.stack.journal import Journal
@@ -25,7 +26,6 @@ from services.stack.supervisor import Plan, Supervisor
 from services.stack.token import token_in_force, where_it_is
 
 _PORT_VARIABLE = f"{PREFIX}API_PORT"
-_WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - recognised, never bound by default
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def run(settings: Settings, options: Options, planner: Planner | None = None) ->
     Raises:
         LotkeeperError: it could not be started; the sentence says why.
     """
-    with _only_stack(settings):
-        journal = Journal(log_file(settings))
+    with only_stack(settings):
+        journal = Journal(log_file(settings), as_json=settings.log_format == "json", days=settings.log_days)
         try:
             _tidy_up(settings, journal)
             settings = _choose_port(settings, options, journal)
@@ -68,12 +68,6 @@ def run(settings: Settings, options: Options, planner: Planner | None = None) ->
             journal.say("Stopped.")
         finally:
             journal.close()
-
-
-def api_url(settings: Settings) -> str:
-    """Where a browser on this machine finds the API."""
-    host = _WILDCARDS.get(settings.api_host, settings.api_host)
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
 
 
 def make_plan(settings: Settings, options: Options) -> Plan:
@@ -100,7 +94,12 @@ def make_plan(settings: Settings, options: Options) -> Plan:
 
 
 @contextlib.contextmanager
-def _only_stack(settings: Settings) -> Iterator[None]:
+def only_stack(settings: Settings) -> Iterator[None]:
+    """Have a profile's folder and its servers to ourselves.
+
+    Raises:
+        StackError: Lotkeeper runs there, or the folder cannot be made.
+    """
     path = runtime_path(settings.home, settings.profile)
     try:
         settings.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)

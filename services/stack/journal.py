@@ -1,19 +1,18 @@
 """One readable log out of many processes: a line an event, on the terminal and in a file."""
 
-import logging
-import logging.handlers
+import json
 import os
 import re
 import sys
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-FILE_BYTES = 5_000_000
-FILE_BACKUPS = 3
+from services.stack.log_file import LogFile
+
+KEPT_DAYS = 90
 _OWN_NAME = "stack"
 # What core.logs writes for a terminal: time, level, event and details.
 _EVENT = re.compile(r"^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) \[(?P<level>\w+)\s*\] (?P<text>.*)$")
@@ -53,18 +52,21 @@ def parse(service: str, raw: str, now: datetime) -> Line:
     return Line(service, "info", raw, now)
 
 
-class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A rotating file of which every generation is for its owner's eyes only."""
-
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return os.fdopen(descriptor, "a", encoding=self.encoding)
-
-
 class Journal:
-    """Writes lines to a rotating file (mode 0600) and to a terminal; safe to use from any thread."""
+    """Writes lines to a file a day (mode 0600) and to a terminal; safe to use from any thread.
 
-    def __init__(self, path: Path, terminal: TextIO | None = None, *, colours: bool | None = None) -> None:
+    ``as_json``: what services do not write as JSON themselves is made of it, so that every line is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        terminal: TextIO | None = None,
+        *,
+        colours: bool | None = None,
+        as_json: bool = False,
+        days: int = KEPT_DAYS,
+    ) -> None:
         self.path = path
         self._terminal: TextIO | None = sys.stdout if terminal is None else terminal
         if colours is None:
@@ -72,8 +74,8 @@ class Journal:
         self._colours = colours
         self._services: list[str] = []
         self._writing = threading.Lock()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = _PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_BACKUPS, encoding="utf-8")
+        self._as_json = as_json
+        self._file = LogFile(path, days=days)
 
     def say(self, text: str, level: str = "info") -> None:
         """A sentence of the supervisor itself."""
@@ -81,9 +83,12 @@ class Journal:
 
     def announce(self, text: str) -> None:
         """A sentence for the person at the terminal, exactly as it is."""
+        if self._as_json:
+            self.say(text)
+            return
         with self._writing:
             self._to_terminal(text)
-            self._to_file(text)
+            self._file.write(text)
 
     def hear(self, service: str, raw: str) -> None:
         """A line that a service wrote."""
@@ -100,11 +105,17 @@ class Journal:
         with self._writing:
             if as_it_is and raw is not None:
                 # JSON lines are for machines, and name their service themselves.
-                self._to_file(raw)
+                self._file.write(raw)
                 self._to_terminal(raw)
                 return
             time = line.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._to_file(f"{time} {line.service:<9} {line.level:<8} {line.text}")
+            if self._as_json:
+                told = {"timestamp": time, "level": line.level, "service": line.service, "event": line.text}
+                text = json.dumps(told, ensure_ascii=False)
+                self._file.write(text)
+                self._to_terminal(text)
+                return
+            self._file.write(f"{time} {line.service:<9} {line.level:<8} {line.text}")
             if line.level != "debug":
                 self._to_terminal(self._for_people(line))
 
@@ -117,9 +128,6 @@ class Journal:
         colour = _SERVICE_COLOURS[self._services.index(line.service) % len(_SERVICE_COLOURS)]
         text = f"{_COLOURS.get(line.level, '')}{loud}{line.text}{_PLAIN}"
         return f"{line.time:%H:%M:%S} {colour}{line.service:<9}{_PLAIN} {text}"
-
-    def _to_file(self, text: str) -> None:
-        self._file.emit(logging.LogRecord(_OWN_NAME, logging.INFO, "", 0, text, None, None))
 
     def _to_terminal(self, text: str) -> None:
         if self._terminal is None:

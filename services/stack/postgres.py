@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.errors import StackError
@@ -14,6 +15,7 @@ from services.stack.binaries import PostgresBinaries, find_postgres, for_unprivi
 from services.stack.embedded import EmbeddedServer
 from services.stack.ports import LOOPBACK, new_port, remembered_port
 from services.stack.processes import ON_LINUX, POLL_SECONDS, LineSink, Process, User, started_at, works_in
+from services.stack.swap import finish_swap
 
 ROLE = "lotkeeper"
 DATABASE = "lotkeeper"
@@ -29,7 +31,6 @@ _RETRY_SIGNS = (
 # The whole stack is meant to idle in 350 MB: a portfolio is small, and its few connections are pooled.
 _SMALL = {
     "shared_buffers": "48MB",
-    "max_connections": "60",
     "max_worker_processes": "2",
     "max_parallel_workers": "0",
     "max_parallel_workers_per_gather": "0",
@@ -38,6 +39,8 @@ _SMALL = {
     "autovacuum_max_workers": "2",
     "maintenance_work_mem": "48MB",
     "max_wal_size": "512MB",
+    # What nobody fetches any more fills no disk.
+    "max_slot_wal_keep_size": "2GB",
     "jit": "off",
     "huge_pages": "off",
     # Statement texts and row values would carry account numbers and amounts into the log.
@@ -48,11 +51,17 @@ _SMALL = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+CONNECTIONS = 60
+_QUICK_TO_LET_IN = ("--set", "scram_iterations=1")
+"""For tests, which connect often: to prove the password takes a client 3 ms with the usual 4,096."""
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class PostgresServer(EmbeddedServer):
-    """One PostgreSQL, see ``EmbeddedServer``; ``binaries`` is a directory of programs other than ours."""
+    """One PostgreSQL, see ``EmbeddedServer``; ``binaries`` is a directory of programs other than ours.
+
+    ``options`` are further settings of the server. It has room for ``connections``, ample for one system.
+    """
 
     content = "database"
     # Fast shutdown: connections are ended, everything is written, nothing is left to recover.
@@ -63,12 +72,16 @@ class PostgresServer(EmbeddedServer):
         directory: Path,
         *,
         binaries: Path | None = None,
+        connections: int = CONNECTIONS,
         durable: bool = True,
         on_line: LineSink | None = None,
         start_seconds: float = 120.0,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(directory, durable=durable, on_line=on_line, start_seconds=start_seconds)
+        self._options = options or {}
         self._chosen = binaries
+        self._connections = connections
 
     @property
     def data(self) -> Path:
@@ -94,12 +107,13 @@ class PostgresServer(EmbeddedServer):
             return
         self._lock.release()
         found = find_postgres(self._chosen)
-        user = _unprivileged_user()
+        user = unprivileged_user()
         if user is not None:
             found = for_unprivileged_user(found)
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._take_lock()
         try:
+            finish_swap(self.directory)
             self._password = self._read_or_make_password()
             if not self.data.exists():
                 self._initialise(found, user)
@@ -139,7 +153,7 @@ class PostgresServer(EmbeddedServer):
             *_locale_options(found.major),
         ]
         if not self._durable:
-            options.append("--no-sync")
+            options += ["--no-sync", *_QUICK_TO_LET_IN]
         try:
             self._run([found.initdb, *options], fresh, user)
             single = [found.postgres, "--single", "-D", place]
@@ -199,6 +213,7 @@ class PostgresServer(EmbeddedServer):
     def _spawn(self, found: PostgresBinaries, user: User | None) -> Process:
         options = {
             **_SMALL,
+            "max_connections": str(self._connections),
             **({} if self._durable else _NOT_DURABLE),
             **({"io_method": "sync"} if found.major >= _IO_METHOD_SINCE else {}),
             "listen_addresses": LOOPBACK,
@@ -206,6 +221,7 @@ class PostgresServer(EmbeddedServer):
             # Relative, so inside the data directory: private, and never too long for a socket's name.
             "unix_socket_directories": ".",
             "unix_socket_permissions": "0700",
+            **self._options,
         }
         command = [found.postgres, "-D", _place(self.data, user)]
         for name, value in options.items():
@@ -241,7 +257,7 @@ class PostgresServer(EmbeddedServer):
         return False
 
 
-def _unprivileged_user() -> User | None:
+def unprivileged_user() -> User | None:
     """Whom to run as: PostgreSQL refuses to run as root, so then ``nobody``."""
     if os.geteuid() != 0:
         return None

@@ -8,8 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from core import service_manager
 from core.errors import ProfileMismatchError, SettingsError, StackError
+from core.exposure import trusting
 from core.settings import PREFIX, Settings
 from services.stack.children import Child
 from services.stack.journal import Journal
@@ -97,6 +101,14 @@ class Supervisor:
             self._migration.kill()
 
     async def _start_and_watch(self) -> None:
+        asking = asyncio.create_task(_ask_for_time(), name="ask-for-time")
+        try:
+            await self._come_up()
+        finally:
+            asking.cancel()
+        await self._keep_watch()
+
+    async def _come_up(self) -> None:
         env = self._environment()
         for child in self.plan.early:
             await self._start_child(child, env)
@@ -112,9 +124,17 @@ class Supervisor:
         await self._until_ready()
         self._write_runtime()
         self._on_up()
-        while True:
-            await self._check_all()
-            await asyncio.sleep(CHECK_SECONDS)
+        service_manager.tell("READY=1", f"STATUS=Serves {self.plan.api_url}/")
+
+    async def _keep_watch(self) -> None:
+        # Of its own: a server that recovers for minutes after a crash is waited for, and is no reason to end.
+        beating = asyncio.create_task(_tell_that_it_lives(), name="watchdog")
+        try:
+            while True:
+                await self._check_all()
+                await asyncio.sleep(CHECK_SECONDS)
+        finally:
+            beating.cancel()
 
     async def _start_servers(self) -> None:
         settings = self.plan.settings
@@ -126,6 +146,7 @@ class Supervisor:
             postgres = PostgresServer(
                 settings.data_dir / "postgres",
                 binaries=settings.postgres_bin,
+                options=_wal_options(settings),
                 on_line=lambda line: self.journal.hear("postgres", line),
             )
             await self._keep_server("postgres", postgres)
@@ -185,7 +206,7 @@ class Supervisor:
         """Wait for /readyz, saying so from time to time: a big migration or a slow disk is no failure."""
         loop = asyncio.get_running_loop()
         say_at = loop.time() + STILL_WAITING_SECONDS
-        while not await answers_ok(self.plan.api_url, "/readyz"):
+        while not await answers_ok(self.plan.api_url, "/readyz", self.plan.settings.api_tls_cert):
             self._refuse_a_child_with_wrong_settings()
             await self._check_all()
             if loop.time() > say_at:
@@ -219,7 +240,7 @@ class Supervisor:
         }
         if self._urls:
             decided |= {f"{name.upper()}_URL": url for name, url in self._urls.items()}
-        env = dict(os.environ)
+        env = service_manager.without_manager(dict(os.environ))
         for name, value in decided.items():
             env[f"{PREFIX}{name}"] = value
             # A file variant would win over what was decided.
@@ -245,6 +266,7 @@ class Supervisor:
         write_runtime(runtime_path(settings.home, settings.profile), runtime)
 
     async def _shut_down(self) -> None:
+        service_manager.tell("STOPPING=1")
         if self._migration is not None:
             await asyncio.to_thread(self._migration.stop, CHILD_GRACE_SECONDS)
         await asyncio.gather(*(self._stop_one(keeper, CHILD_GRACE_SECONDS) for keeper in self._children))
@@ -266,14 +288,36 @@ class Supervisor:
             await stopping
 
 
-async def answers_ok(base_url: str, path: str) -> bool:
+def _wal_options(settings: Settings) -> dict[str, str]:
+    """Of a server whose WAL is put away: a segment is, though it is not full."""
+    return {"archive_timeout": f"{settings.recovery_wal_minutes}min"} if settings.keeps_wal else {}
+
+
+async def _tell_that_it_lives() -> None:
+    """Tell systemd, from the loop that keeps everything running: where that stands still, nothing is kept."""
+    seconds = service_manager.watchdog_seconds()
+    while seconds is not None:
+        service_manager.tell("WATCHDOG=1")
+        await asyncio.sleep(seconds)
+
+
+async def _ask_for_time() -> None:
+    """Tell systemd that it comes up still: recovery, a backup before a migration, the migration take long."""
+    while True:
+        service_manager.tell(f"EXTEND_TIMEOUT_USEC={int(3 * STILL_WAITING_SECONDS * 1_000_000)}")
+        await asyncio.sleep(STILL_WAITING_SECONDS)
+
+
+async def answers_ok(base_url: str, path: str, certificate: Path | None = None) -> bool:
     """Whether an HTTP GET is answered with 200."""
-    host, _, port = base_url.removeprefix("http://").rstrip("/").rpartition(":")
+    parts = urlsplit(base_url)
     try:
         async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            tls = trusting(base_url, certificate)
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
             try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                asking = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+                writer.write(asking.encode())
                 status = await reader.readline()
             finally:
                 writer.close()

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +12,21 @@ import msgspec
 from pydantic import SecretStr
 
 from core.errors import SettingsError
+from core.private_files import read_private, write_private
 from core.settings import PREFIX, Settings
 
 _MARK_DIGITS = 8
 
 
 class Credentials(NamedTuple):
-    """A token, and the numbers of the queries to fetch with it."""
+    """A token, and the numbers of the queries to fetch with it.
+
+    ``expires_on`` is the token's last day, ``None`` where nobody said.
+    """
 
     token: SecretStr
     queries: tuple[str, ...]
+    expires_on: date | None = None
 
     @property
     def mark(self) -> str:
@@ -33,6 +37,7 @@ class Credentials(NamedTuple):
 class _Stored(msgspec.Struct):
     token: str
     queries: tuple[str, ...] = ()
+    expires_on: date | None = None
 
 
 def credentials_of(settings: Settings) -> Credentials | None:
@@ -42,15 +47,16 @@ def credentials_of(settings: Settings) -> Credentials | None:
         SettingsError: the file cannot be read.
     """
     stored = _stored(settings.flex_file)
-    token = settings.flex_token
+    token, expires_on = settings.flex_token, settings.flex_expires_on
     if token is None and stored is not None:
         token = SecretStr(stored.token)
+        expires_on = expires_on or stored.expires_on
     if token is None or not token.get_secret_value():
         return None
     queries = settings.flex_queries
     if queries is None:
         queries = stored.queries if stored is not None else ()
-    return Credentials(SecretStr(token.get_secret_value().strip()), queries)
+    return Credentials(SecretStr(token.get_secret_value().strip()), queries, expires_on)
 
 
 def require_credentials(settings: Settings) -> Credentials:
@@ -68,36 +74,24 @@ def require_credentials(settings: Settings) -> Credentials:
     return found
 
 
-def store_credentials(path: Path, token: SecretStr, queries: Sequence[str]) -> None:
+def store_credentials(
+    path: Path, token: SecretStr, queries: Sequence[str], expires_on: date | None = None
+) -> None:
     """Write them for their owner's eyes only (mode 0600); the file is the old one or the new, never half.
 
     Raises:
         SettingsError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    content = json.dumps({"token": token.get_secret_value(), "queries": list(queries)}, indent=2)
-    try:
-        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(f"{content}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or 'unknown'}.") from error
+    kept = {"token": token.get_secret_value(), "queries": list(queries)}
+    if expires_on is not None:
+        kept["expires_on"] = expires_on.isoformat()
+    write_private(path, json.dumps(kept, indent=2).encode())
 
 
 def _stored(path: Path) -> _Stored | None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = read_private(path)
+    if content is None:
         return None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror or 'unknown'}.") from error
     # Outside of the except clause: what msgspec raised may repeat what it read.
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return msgspec.json.decode(content, type=_Stored)

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from datetime import datetime
+from datetime import time as time_of_day
 from typing import Final
 
 from core import logs
 from core.clock import Clock, utc_now
+from core.domain.days import BROKER_ZONE
 from core.errors import LotkeeperError, SettingsError
 from core.settings import Settings
-from models.queries.flex_fetches import last_fetches
+from models.queries.flex_fetches import last_fetches, last_successes
 from models.session import Database
+from services.statements import metrics
 from services.statements.credentials import Credentials, credentials_of
 from services.statements.fetch import FlexClient
 from services.statements.flex_errors import FlexError
@@ -80,11 +84,15 @@ class Daily:
         """Fetch what is due now, one after the other. Never raises for what may pass, or be put right."""
         try:
             credentials = credentials_of(self._settings)
+            _measure_token(credentials)
             if credentials is None or not credentials.queries:
+                metrics.LAST_SUCCESS.forget()
                 return
             await self._connect(credentials)
             for query_id in await self._due(credentials.queries):
-                await self._fetch(query_id)
+                with logs.caused_by():
+                    await self._fetch(query_id)
+            await self._measure(credentials.queries)
         except SettingsError as error:
             self._tell("", error.code, str(error))
         except DATABASE_AWAY as error:
@@ -107,6 +115,14 @@ class Daily:
         )
         self._mark = credentials.mark
 
+    async def _measure(self, queries: tuple[str, ...]) -> None:
+        async with self._database.read() as reader:
+            successes = await last_successes(reader, queries)
+        # A query that is not set up any more would grow old for ever.
+        metrics.LAST_SUCCESS.forget()
+        for query_id, at in successes.items():
+            metrics.LAST_SUCCESS.labels(query_id).set(at.timestamp())
+
     async def _due(self, queries: tuple[str, ...]) -> list[str]:
         async with self._database.read() as reader:
             rows = await last_fetches(reader, queries)
@@ -122,6 +138,7 @@ class Daily:
             return await self._due((query_id,)) != []
 
         assert self._client is not None  # noqa: S101 - connected before anything is due
+        elapsed_ms = logs.stopwatch()
         recorder = Recorder(self._settings, self._database, self._client, self._mark, self._clock)
         try:
             kept = await recorder.fetch(query_id, asked=False, wanted=wanted, on_file=self._on_file)
@@ -135,7 +152,7 @@ class Daily:
         else:
             if kept is not None:
                 self._well(query_id)
-                log.info("flex_fetched", query=query_id, size_bytes=kept.size_bytes)
+                log.info("flex_fetched", query=query_id, size_bytes=kept.size_bytes, duration_ms=elapsed_ms())
 
     def _tell(self, query_id: str, category: str, sentence: str, unforeseen: Exception | None = None) -> None:
         """Say once that something does not go, and again only when it is something else."""
@@ -147,3 +164,12 @@ class Daily:
     def _well(self, query_id: str) -> None:
         if self._told.pop(query_id, None) is not None:
             log.info("flex_fetch_works_again", query=query_id)
+
+
+def _measure_token(credentials: Credentials | None) -> None:
+    """When the token's last day ends, by IBKR's clock."""
+    if credentials is None or credentials.expires_on is None:
+        metrics.TOKEN_EXPIRY.forget()
+        return
+    end = datetime.combine(credentials.expires_on, time_of_day.max, BROKER_ZONE)
+    metrics.TOKEN_EXPIRY.set(end.timestamp())

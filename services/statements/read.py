@@ -8,9 +8,9 @@ the file's own making; so are depths and lengths of no statement.
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn, TypeAlias
+from typing import IO, Final, NoReturn, TypeAlias
 from xml.parsers.expat import ErrorString, ExpatError, ParserCreate, errors
 
 from services.statements.census import Census
@@ -30,7 +30,7 @@ from services.statements.slashes import days_come_first
 from services.statements.spelled import Spellings, is_plain
 from services.statements.values import Calendar, read_whole
 
-Source: TypeAlias = Path | bytes | BinaryIO
+Source: TypeAlias = Path | bytes | IO[bytes] | BufferedIOBase
 
 CHUNK_BYTES: Final = 1 << 16
 MOST_DEPTH: Final = 64

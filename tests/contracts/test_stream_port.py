@@ -1,27 +1,34 @@
-"""What every stream server must do: one suite, run against Valkey and against the in-memory twin."""
+"""What every stream server must do: one suite for Valkey, a cluster of it, and the in-memory twin."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from pydantic import SecretStr
 
 from core.errors import StreamLostError
 from core.settings import Settings
 from core.streams.memory import MemoryStreams
-from core.streams.port import START, Appended, StreamPort
+from core.streams.port import START, Appended, Lead, StreamPort
 from core.streams.redis import RedisStreams
+from tests.waiting import eventually
 
 STREAM = "contract:{0}:facts"
 
 
-@pytest.fixture(params=["redis", "memory"])
+@pytest.fixture(params=["redis", "cluster", "memory"])
 async def port(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[StreamPort]:
     if request.param == "memory":
         yield MemoryStreams()
         return
+    if request.param == "cluster":
+        url = SecretStr(request.getfixturevalue("cluster_url"))
+        settings = settings.model_copy(update={"redis_url": url})
     streams = RedisStreams.connect(settings)
     yield streams
-    await streams._redis.delete(STREAM, *(f"{STREAM}:marks:{writer}" for writer in ("a", "b")))
+    await streams._redis.delete(
+        STREAM, *(f"{STREAM}:{of}" for of in ("marks:a", "marks:b", "leader", "candidates"))
+    )
     await streams.close()
 
 
@@ -32,6 +39,16 @@ async def read_all(port: StreamPort, after: str = START) -> list[bytes]:
 async def take(port: StreamPort, consumer: str = "a", count: int = 10) -> list[tuple[str, bytes]]:
     entries = await port.read_group(STREAM, "g", consumer, count=count, block_ms=0)
     return [(entry.id, entry.data) for entry in entries]
+
+
+async def after(
+    port: StreamPort, payloads: list[bytes], after: str, keep_entries: int = 100, keep_ms: int = 60_000
+) -> str | None:
+    return await port.append_after(STREAM, payloads, after=after, keep_entries=keep_entries, keep_ms=keep_ms)
+
+
+async def seek(port: StreamPort, candidate: str, ttl_ms: int = 10_000, keep_ms: int = 60_000) -> Lead:
+    return await port.seek_lead(STREAM, candidate, ttl_ms=ttl_ms, keep_ms=keep_ms)
 
 
 async def test_entries_come_back_in_the_order_they_were_added(port: StreamPort) -> None:
@@ -123,6 +140,19 @@ async def test_what_was_not_acknowledged_can_be_taken_over(port: StreamPort) -> 
     assert await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=10) == []
 
 
+async def test_what_is_gone_from_the_stream_keeps_nobody_from_what_comes_after_it(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1" * 5000, b"2" * 5000, b"3" * 5000])
+    assert len(await take(port, "dead")) == 3
+    # As wherever a stream is bounded, and whoever reads it falls far behind.
+    await port.append(STREAM, [b"4"], keep_entries=2)
+    assert [data[:1] for data in await read_all(port)] == [b"3", b"4"]
+    taken = await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=1)
+    assert [(entry.data[:1], entry.deliveries) for entry in taken] == [(b"3", 2)]
+    (group,) = (await port.info(STREAM)).groups
+    assert group.pending_entries == 1
+
+
 async def test_each_entry_says_how_often_it_was_given_to_someone(port: StreamPort) -> None:
     await port.ensure_group(STREAM, "g")
     await port.append(STREAM, [b"1", b"2", b"3"])
@@ -131,8 +161,26 @@ async def test_each_entry_says_how_often_it_was_given_to_someone(port: StreamPor
     again = await port.claim_stale(STREAM, "g", "b", idle_ms=0, count=1)
     assert [(entry.data, entry.deliveries) for entry in again] == [(b"1", 2)]
     await port.read_group(STREAM, "g", "c", count=1, block_ms=0)
-    taken = await port.claim_stale(STREAM, "g", "c", idle_ms=0, count=10)
+    taken = await port.claim_stale(STREAM, "g", "c", idle_ms=0, count=100)
     assert [(entry.data, entry.deliveries) for entry in taken] == [(b"1", 3), (b"2", 2), (b"3", 2)]
+
+
+async def test_the_oftener_entries_were_given_away_the_fewer_are_taken_over_at_once(
+    port: StreamPort,
+) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"%d" % number for number in range(40)])
+    await port.read_group(STREAM, "g", "dead", count=40, block_ms=0)
+    sizes = []
+    for _ in range(5):
+        taken = await port.claim_stale(STREAM, "g", "dies", idle_ms=0, count=64)
+        assert taken[0].data == b"0"
+        sizes.append(len(taken))
+    assert sizes == [16, 4, 1, 1, 1]
+    # The others were not given to anybody again meanwhile.
+    await port.acknowledge(STREAM, "g", [taken[0].id])
+    rest = await port.claim_stale(STREAM, "g", "c", idle_ms=0, count=64)
+    assert [(entry.data, entry.deliveries) for entry in rest] == [(b"1", 4)]
 
 
 async def test_what_was_trimmed_away_before_it_was_dealt_with_is_pending_no_more_once_looked_for(
@@ -299,3 +347,76 @@ async def test_ids_go_on_growing_after_everything_was_trimmed(port: StreamPort) 
 
 async def test_it_answers(port: StreamPort) -> None:
     await port.ping()
+
+
+async def test_only_what_follows_the_newest_entry_is_added(port: StreamPort) -> None:
+    first = await after(port, [b"1", b"2"], after=START)
+    assert first == await port.last_id(STREAM)
+    assert await after(port, [b"late"], after=START) is None
+    second = await after(port, [b"3"], after=first or "")
+    assert second == await port.last_id(STREAM)
+    assert await after(port, [b"paused"], after=first or "") is None
+    assert await read_all(port) == [b"1", b"2", b"3"]
+
+
+async def test_after_a_trim_what_was_added_last_is_still_what_comes_before(port: StreamPort) -> None:
+    await port.ensure_group(STREAM, "g")
+    await port.append(STREAM, [b"1"])
+    given = await take(port)
+    await port.acknowledge(STREAM, "g", [given[0][0]])
+    assert await port.trim_acknowledged(STREAM) == 1
+    last = await port.last_id(STREAM)
+    assert last != START
+    assert await after(port, [b"late"], after=START, keep_entries=9) is None
+    assert await after(port, [b"2"], after=last, keep_entries=9) is not None
+    assert await read_all(port) == [b"2"]
+
+
+async def test_it_goes_some_time_after_the_last_who_added_to_it_or_sought_its_lead(port: StreamPort) -> None:
+    async def left() -> int:
+        return (await port.info(STREAM)).length_entries
+
+    for keep_ms in (60_000, 1):
+        await after(port, [b"1"], after=await port.last_id(STREAM), keep_entries=9, keep_ms=keep_ms)
+    await eventually(left, lambda entries: entries == 0)
+    assert await port.last_id(STREAM) == START
+    last = await after(port, [b"1"], after=START, keep_entries=9)
+    await seek(port, "a", keep_ms=90_000)
+    assert await after(port, [b"2"], after=last or "", keep_entries=9)
+    assert await left() == 2
+    await seek(port, "b", keep_ms=1)
+    await eventually(left, lambda entries: entries == 0)
+    lead = await seek(port, "c", keep_ms=1)
+    assert lead == Lead("a", frozenset("abc")), "who leads stands beside it"
+
+
+async def test_what_is_added_after_the_newest_is_bounded(port: StreamPort) -> None:
+    newest = START
+    for number in range(300):
+        newest = await after(port, [b"%d" % number], after=newest, keep_entries=10) or ""
+    kept = await read_all(port)
+    assert kept[-1] == b"299"
+    assert len(kept) < 250
+
+
+async def test_one_leads_as_long_as_it_seeks_to(port: StreamPort) -> None:
+    assert await seek(port, "a") == Lead("a", frozenset({"a"}))
+    assert await seek(port, "b") == Lead("a", frozenset({"a", "b"}))
+    assert await seek(port, "a") == Lead("a", frozenset({"a", "b"}))
+
+
+async def test_who_leaves_leads_no_more(port: StreamPort) -> None:
+    await seek(port, "a")
+    await port.leave_lead(STREAM, "nobody")
+    assert (await seek(port, "b")).leader == "a"
+    await port.leave_lead(STREAM, "a")
+    assert await seek(port, "b") == Lead("b", frozenset({"b"}))
+
+
+async def test_who_is_silent_for_longer_leads_no_more(port: StreamPort) -> None:
+    await seek(port, "a", ttl_ms=1)
+
+    async def sought() -> Lead:
+        return await seek(port, "b", ttl_ms=1)
+
+    await eventually(sought, lambda lead: lead == Lead("b", frozenset({"b"})))

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.settings import default_home, load_settings
+from core.settings import load_settings
+from core.settings.values import default_home
 
 
 def test_defaults_are_those_of_a_local_gateway(tmp_path: Path) -> None:

@@ -16,8 +16,20 @@ from services.cli.commands import INTERRUPTED, app
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 HEAD = """# Commands
 
-`lotkeeper COMMAND --help` says the same. `--json` prints JSON for programs; progress goes to standard error,
-and only where a person looks on.
+`lotkeeper COMMAND --help` says the same. Answers go to standard output. What went wrong goes to standard
+error, and so does how far it has come, on a terminal only. What is asked wrongly is one sentence and exit
+code 2.
+
+`--json` prints JSON for programs. `--plain`, before or after the command, prints text as it is, and of each
+table a line `# TITLE`, a line of the columns' names and a line for each row, parted by tabs: nothing is
+coloured or wrapped, what is not known is an empty field, and a tab or line break within a field is a space.
+Numbers are spelled as for people, as 1,234; `--json` has every digit.
+
+```sh
+lotkeeper export datasets --plain
+```
+
+Colours are shown on a terminal only, and not where `NO_COLOR` is set.
 
 | command | options | |
 |---|---|---|
@@ -25,13 +37,15 @@ and only where a person looks on.
 EXIT_CODES = {
     0: "done; nothing is wrong",
     1: "failed; the sentence on standard error says why and what to do",
-    2: "asked wrongly: an unknown command, option, account, cost method, query, instrument or id",
+    2: "asked wrongly: an unknown command, option, account, cost method, query, instrument, dataset or id",
     3: "something that is needed is not there: PostgreSQL, its schema, Redis, the API, a child process, "
     "IBKR's Flex service",
     4: "not yet: the Flex service still makes the statement, or was asked too often; try again later",
     5: "`validate`: something stored, or something the broker says, differs, or a rule of severity `error` "
-    "found something that nobody acknowledged",
+    "found something that nobody acknowledged; `export verify`: a file is not what was written; `backup "
+    "drill`, `backup restore`: what was restored is not what was saved",
     6: "a setting, a file, a port or the Flex token is wrong, or the database belongs to the other profile",
+    7: "another backup or restore is under way, or the database to restore into is in use",
     130: "stopped by Ctrl-C",
 }
 

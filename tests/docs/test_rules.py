@@ -15,11 +15,15 @@ What has to be true of what is kept. A worker looks at all of it once a day, fro
 {LOOKED_BACK.days} days are looked at (`lotkeeper validate --since 2026-01-01` looks further back); of what
 stands open everything.
 
-What is found stands in the inbox of issues (`GET /api/v1/issues`), each finding once however often it is
-found: `open` until it is found no more (`resolved`) or you say that you know of it (`acknowledged`, by
-`POST /api/v1/issues/{{id}}/acknowledge`, with a note). Found again after it was resolved, it is open again.
-Of what is older than what is looked at, an issue stays as it was. The metric `lotkeeper_issues_open` counts
-the open ones by rule and severity; `lotkeeper_validation_timestamp_seconds` is when that was last looked at.
+What is found stands in the inbox of issues (`lotkeeper issues list`, `GET /api/v1/issues`), each finding
+once however often it is found: `open` until it is found no more (`resolved`) or you say that you know of it
+(`acknowledged`, by `lotkeeper issues acknowledge` or `POST /api/v1/issues/{{id}}/acknowledge`, with a note).
+Found again after it was resolved, it is open again; and so it is once it is worse than what you acknowledged,
+where its rule tells how bad it is and what is worse. What you said before is kept beside
+(`lotkeeper issues show`). Of what is older than what is looked at, an issue stays as it was. A look at one
+account, or at fewer days, says nothing of the rest, and is none of the night. The metric
+`lotkeeper_issues_open` counts the open ones by rule and severity; `lotkeeper_validation_timestamp_seconds` is
+when that was last looked at.
 
 | severity | |
 |---|---|
@@ -42,9 +46,12 @@ def rules_page() -> str:
     for rule in RULES:
         tolerances = [f"- `{one.name}` {one.spelled}: {one.meaning}" for one in rule.tolerances]
         listed = ("\n".join(["Tolerated:", "", *tolerances]) + "\n\n") if tolerances else ""
+        grows = ""
+        if rule.magnitude is not None:
+            grows = f"How bad it is: {rule.magnitude.meaning}. Worse: {rule.magnitude.worse}.\n\n"
         parts.append(
             f"\n## `{rule.name}`\n\n{rule.title}. Severity `{rule.severity}`.\n\n{rule.checks}\n\n{listed}"
-            f"**What to do:** {rule.remedy}\n"
+            f"{grows}**What to do:** {rule.remedy}\n"
         )
     return "".join(parts)
 

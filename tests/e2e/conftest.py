@@ -1,6 +1,5 @@
 """The whole demo, as a newcomer starts it: ``lotkeeper demo`` in a home of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,14 +11,22 @@ from typing import Any
 import httpx
 import pytest
 
+from core.metrics.declared import Process
 from core.settings import Profile
 from services.simulator.control import ControlClient
 from services.simulator.history.past import YEARS
 from services.stack.ports import free_port
 from services.stack.runtime import Runtime, read_runtime
+from tests.environment import of_the_machine
 from tests.waiting import eventually_now
 
 Holdings = dict[tuple[str, int], Decimal]
+
+# How long one waits for what must come at all: a busy machine is slow, and how fast it is, benchmarks say.
+PATIENCE_SECONDS = 240.0
+
+RUNNING: list["Stack"] = []
+"""The demo that this process has started."""
 
 
 class Stack:
@@ -37,8 +44,7 @@ class Stack:
     def start(self) -> None:
         """Start it and wait until it says that it is up."""
         self.home.mkdir(parents=True, exist_ok=True)
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("LOTKEEPER_")}
-        variables |= {
+        variables = of_the_machine() | {
             "LOTKEEPER_HOME": str(self.home),
             "LOTKEEPER_API_PORT": str(self.port),
             "LOTKEEPER_SETTLE_SECONDS": "0.5",
@@ -51,7 +57,10 @@ class Stack:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", command], env=variables, stdout=output, stderr=output
             )
-        up = eventually_now(self._up_or_ended, seconds=60)
+        try:
+            up = eventually_now(self._up_or_ended, seconds=PATIENCE_SECONDS)
+        except AssertionError as none:
+            raise AssertionError(f"It did not come up; it said:\n{self.output.read_text()}") from none
         assert up == "up", self.output.read_text()
 
     def _up_or_ended(self) -> str:
@@ -66,7 +75,7 @@ class Stack:
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGINT)
-        code = self._process.wait(30)
+        code = self._process.wait(PATIENCE_SECONDS)
         self._process = None
         return code
 
@@ -83,6 +92,17 @@ class Stack:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def scrape(self, process: Process) -> str:
+        """What a process tells Prometheus."""
+        if process == "api":
+            url, headers = f"{self.url}/metrics", {"Authorization": f"Bearer {self.token}"}
+        else:
+            port = self.variables[f"LOTKEEPER_{process.upper()}_METRICS_PORT"]
+            url, headers = f"http://127.0.0.1:{port}/metrics", {}
+        reply = httpx.get(url, headers=headers, timeout=10)
+        reply.raise_for_status()
+        return reply.text
 
     @property
     def simulator(self) -> ControlClient:
@@ -128,15 +148,29 @@ class Stack:
             if Decimal(row["quantity"])
         }
 
+    def resync(self) -> str:
+        """Have everything told anew, and wait until that is stored; returns the id of the job."""
+        reply = httpx.post(
+            f"{self.url}/api/v1/sync/resync", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+        )
+        reply.raise_for_status()
+        job: str = reply.json()["job"]["id"]
+        eventually_now(
+            lambda: self.get(f"/jobs/{job}")["job"]["status"],
+            lambda status: status == "succeeded",
+            seconds=PATIENCE_SECONDS,
+        )
+        return job
+
     def imports(self) -> list[dict[str, Any]]:
         """The imports that stand."""
         return [one for one in self.get("/imports")["items"] if one["status"] == "done"]
 
     def until_it_has_a_past(self) -> list[dict[str, Any]]:
         """Wait until the statements of a new demo are imported; what is told of positions then stays."""
-        return eventually_now(self.imports, lambda found: len(found) == YEARS, seconds=60)
+        return eventually_now(self.imports, lambda found: len(found) == YEARS, seconds=PATIENCE_SECONDS)
 
-    def until_equal(self, seconds: float = 45) -> Holdings:
+    def until_equal(self, seconds: float = PATIENCE_SECONDS) -> Holdings:
         """Wait until the API holds what the simulator's book holds; the market must be paused."""
 
         def differences() -> dict[tuple[str, int], tuple[Decimal | None, Decimal | None]] | None:
@@ -153,8 +187,9 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One demo for all tests of a worker; each leaves it healthy."""
-    demo = Stack(tmp_path_factory.mktemp("demo") / "home")
+    """One demo for all tests of this folder; each leaves it healthy, and it ends with them."""
+    ports = {f"LOTKEEPER_{name}_METRICS_PORT": str(free_port()) for name in ("BROKER", "WORKER")}
+    demo = Stack(tmp_path_factory.mktemp("demo") / "home", **ports)
     try:
         demo.start()
         demo.until_it_has_a_past()

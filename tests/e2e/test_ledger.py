@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import PATIENCE_SECONDS, Stack
 from tests.waiting import eventually_now
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -59,7 +59,9 @@ def test_through_zero_corrected_cancelled_and_asked_for_again(demo: Stack) -> No
 
     flip = demo.simulator.fill(**place, side="SLD", quantity=str(held + 5))
     ended, short = eventually_now(
-        lambda: the_positions(demo, row)[-2:], lambda found: found[-1]["quantity"] == "-5", seconds=20
+        lambda: the_positions(demo, row)[-2:],
+        lambda found: found[-1]["quantity"] == "-5",
+        seconds=PATIENCE_SECONDS,
     )
     assert ended["id"] == row["id"]
     assert (ended["status"], ended["quantity"], short["side"]) == ("closed", "0", "short")
@@ -73,7 +75,9 @@ def test_through_zero_corrected_cancelled_and_asked_for_again(demo: Stack) -> No
     assert abs(Decimal(told["realized_pnl"]) - Decimal(told["broker_realized_pnl"])) < Decimal("0.005")
 
     corrected = demo.simulator.correct(flip, quantity=str(held + 8))
-    eventually_now(lambda: the_positions(demo, row)[-1]["quantity"], lambda size: size == "-8", seconds=20)
+    eventually_now(
+        lambda: the_positions(demo, row)[-1]["quantity"], lambda size: size == "-8", seconds=PATIENCE_SECONDS
+    )
     assert events(demo, ended["id"]) == [*before, ("flipped", -held), ("corrected", Decimal(0))]
     replaced = execution(demo, flip)
     assert replaced is not None
@@ -137,7 +141,7 @@ def test_the_ledger_proves_itself_and_another_cost_method_comes_and_goes(demo: S
     average = eventually_now(
         lambda: demo.get(f"/positions/{row['id']}"),
         lambda one: one["realized_pnl"] != fifo["realized_pnl"],
-        seconds=20,
+        seconds=PATIENCE_SECONDS,
     )
     assert average["quantity"] == fifo["quantity"]
     (told,) = [one for one in methods["totals"] if one["method"] == "average"]
@@ -147,5 +151,5 @@ def test_the_ledger_proves_itself_and_another_cost_method_comes_and_goes(demo: S
     eventually_now(
         lambda: demo.get(f"/positions/{row['id']}")["realized_pnl"],
         lambda figure: figure == fifo["realized_pnl"],
-        seconds=20,
+        seconds=PATIENCE_SECONDS,
     )

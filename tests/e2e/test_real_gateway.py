@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.simulator import Simulator
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import PATIENCE_SECONDS, Stack
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -63,7 +63,7 @@ async def test_it_says_what_is_wrong_keeps_serving_and_recovers_by_itself(
 
             gateway.accept_but_never_answer(False)
             gateway.drop_connections()
-            await eventually(reason, lambda found: found is None, seconds=40)
+            await eventually(reason, lambda found: found is None, seconds=PATIENCE_SECONDS)
             book = {key: held.quantity for key, held in gateway.book.positions.items() if held.quantity}
             await eventually(held, lambda found: found == book)
 
@@ -71,13 +71,13 @@ async def test_it_says_what_is_wrong_keeps_serving_and_recovers_by_itself(
             await eventually(reason, lambda found: found in {"gateway_silent", "gateway_not_answering"})
             assert await held() == book, "what is known stays"
             gateway.stall(False)
-            await eventually(reason, lambda found: found is None, seconds=40)
+            await eventually(reason, lambda found: found is None, seconds=PATIENCE_SECONDS)
 
             gateway.drop_every(2)
             await eventually(reason, lambda found: found is not None)
             assert await held() == book
             gateway.drop_every(None)
-            await eventually(reason, lambda found: found is None, seconds=40)
+            await eventually(reason, lambda found: found is None, seconds=PATIENCE_SECONDS)
             assert await held() == book
         output = stack.output.read_text()
         assert "Traceback" not in output

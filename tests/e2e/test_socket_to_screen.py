@@ -15,9 +15,11 @@ from playwright.async_api import Page, async_playwright, expect
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.domain.money import plain
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import PATIENCE_SECONDS, Stack
 from tests.waiting import eventually, eventually_now
 
+PATIENCE = PATIENCE_SECONDS * 1000  # as Playwright counts: in milliseconds
+_CENT = Decimal("0.01")
 pytestmark = pytest.mark.xdist_group("e2e")
 
 CHROMIUM_OPTIONS = [
@@ -41,7 +43,7 @@ async def page(demo: Stack) -> AsyncIterator[Page]:
         await page.goto(demo.url)
         await page.get_by_label("token").fill(demo.token)
         await page.keyboard.press("Enter")
-        await expect(page.get_by_test_id("net-liquidation")).to_contain_text("1", timeout=20_000)
+        await expect(page.get_by_test_id("net-liquidation")).to_contain_text("1", timeout=PATIENCE)
         yield page
         await browser.close()
 
@@ -69,7 +71,7 @@ async def test_a_fill_travels_from_the_broker_to_the_database_the_socket_and_the
     wanted = Decimal(row["quantity"]) + 7
     await page.goto(f"{demo.url}/positions")
     cell = page.locator(f'[data-position-id="{row["id"]}"]').get_by_test_id("cell-quantity")
-    await expect(cell).to_be_visible(timeout=20_000)
+    await expect(cell).to_be_visible(timeout=PATIENCE)
 
     async with connect(f"ws://127.0.0.1:{demo.port}/api/v1/stream", max_size=None) as socket:
         await socket.send(json.dumps({"type": "auth", "token": demo.token}))
@@ -87,7 +89,7 @@ async def test_a_fill_travels_from_the_broker_to_the_database_the_socket_and_the
     assert stored is not None
     assert (stored["quantity"], stored["position_id"]) == (Decimal(7), row["id"])
     assert kept == wanted
-    await expect(cell).to_have_text(f"{wanted.normalize():,f}", timeout=10_000)
+    await expect(cell).to_have_text(f"{wanted.normalize():,f}", timeout=PATIENCE)
 
 
 @pytest.mark.browser
@@ -96,18 +98,28 @@ async def test_the_page_keeps_the_last_known_numbers_while_the_gateway_is_away(
 ) -> None:
     pill = page.get_by_test_id("freshness-pill")
     figure = page.get_by_test_id("net-liquidation")
-    await expect(pill).to_contain_text("Live", ignore_case=True, timeout=20_000)
-    before = await figure.inner_text()
+    # While nothing is traded values grow old, though the link is live.
+    demo.simulator.resume_market()
+    await expect(pill).to_contain_text("Live", ignore_case=True, timeout=PATIENCE)
+    demo.simulator.pause_market()
 
+    await asyncio.to_thread(demo.resync)  # whatever was on its way has come with it
+
+    async def at_rest() -> str:
+        told, shown = demo.get("/portfolio/summary")["net_liquidation"], await figure.inner_text()
+        digits = "".join(letter for letter in shown if letter.isdigit() or letter == ".")
+        return shown if digits and abs(Decimal(digits) - Decimal(told)) <= _CENT else ""
+
+    before = await eventually(at_rest, seconds=PATIENCE_SECONDS)
     demo.simulator.refuse(True)
     demo.simulator.drop_connections()
-    await expect(pill).to_contain_text("last known", ignore_case=True, timeout=10_000)
+    await expect(pill).to_contain_text("last known", ignore_case=True, timeout=PATIENCE)
     assert await figure.inner_text() == before
     reason = demo.get("/sync")["freshness"]["reason"]
     assert reason == "gateway_unreachable"
 
     demo.simulator.refuse(False)
-    await expect(pill).to_contain_text("Live", ignore_case=True, timeout=20_000)
+    await expect(pill).to_contain_text("Live", ignore_case=True, timeout=PATIENCE)
     assert page.url.startswith(demo.url)
 
 
@@ -131,11 +143,11 @@ def test_a_killed_process_comes_back_and_nothing_is_lost(demo: Stack, name: str)
     if name != "simulator":
         for _ in range(3):
             demo.simulator.fill(account=key[0], conid=key[1], side="SLD", quantity="2")
-    eventually_now(lambda: demo.pid(name), lambda pid: pid not in {None, before}, seconds=30)
+    eventually_now(lambda: demo.pid(name), lambda pid: pid not in {None, before}, seconds=PATIENCE_SECONDS)
     if name == "simulator":
-        eventually_now(lambda: _paused(demo), seconds=30)
+        eventually_now(lambda: _paused(demo), seconds=PATIENCE_SECONDS)
     demo.until_equal()
-    eventually_now(lambda: _source(demo), lambda source: source == "live", seconds=30)
+    eventually_now(lambda: _source(demo), lambda source: source == "live", seconds=PATIENCE_SECONDS)
 
 
 def _paused(demo: Stack) -> bool:

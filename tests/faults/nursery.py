@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from services.stack.processes import LAUNCHER
+from tests.environment import of_the_machine
 from tests.faults.points import Plan
 
 LAUNCH = Path(__file__).with_name("launch.py")
-_NOT_FOR_THEM = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-"""Processes that are killed report no coverage, and measuring it slows them down."""
 _START_SECONDS = 30
 
 
@@ -52,11 +51,7 @@ class Nursery:
         self._children: dict[int, Child] = {}
 
     def __enter__(self) -> Self:
-        variables = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("LOTKEEPER_") and name not in _NOT_FOR_THEM
-        }
+        variables = of_the_machine()
         options = {"uid": None, "gid": None, "parent": os.getpid(), "signal": int(signal.SIGKILL)}
         with self._output.open("ab") as output:
             self._popen = subprocess.Popen(

@@ -205,17 +205,15 @@ def _ack_before_commit() -> None:
 def _skip_the_inbox() -> None:
     from sqlalchemy import text  # noqa: PLC0415 - as above
 
-    from models.session import Database  # noqa: PLC0415 - as above
+    from models.stores import inbox  # noqa: PLC0415 - as above
 
-    original = Database.write
+    original = inbox.admit
 
-    @asynccontextmanager
-    async def write(self: Database) -> AsyncIterator[Any]:
-        async with original(self) as connection:
-            await connection.execute(text("DELETE FROM inbox"))
-            yield connection
+    async def admit(connection: Any, *entries: Any) -> Any:
+        await connection.execute(text("DELETE FROM inbox"))
+        return await original(connection, *entries)
 
-    Database.write = write  # type: ignore[method-assign]
+    inbox.admit = admit
 
 
 def _trim_by_length() -> None:

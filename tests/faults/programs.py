@@ -67,11 +67,14 @@ class Laboratory:
         journal: bool = False,
         plans: Mapping[str, Plan] | None = None,
         patience: float = 30,
+        floored: bool = False,
         **options: Any,
     ) -> Figures:
         """Run a script under ``disturb`` and compare it with the oracle and with an undisturbed run.
 
         ``alone`` switches the broker's replay off; ``journal`` compares what is written once a fact, too.
+        ``floored`` notes how long a client that does nothing else needs to hear all executions once more: a
+        link that lost something cannot know it sooner.
 
         Raises:
             NotExactError: it does not end as the undisturbed run did.
@@ -89,6 +92,9 @@ class Laboratory:
             try:
                 figures.settle_seconds = await rig.settle(reference, patience=patience, journal=journal)
                 verdict = await rig.verdict()
+                if floored:
+                    floor = await rig.hear_all_again()
+                    figures.note = f"settled in {figures.settle_seconds / floor:.2f} of floor {floor:.1f} s"
             except NotExactError as error:
                 verdict = error.verdict
                 raise

@@ -17,6 +17,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from ib_async import IB, ExecutionFilter
+from ib_async.ib import StartupFetchNONE
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -51,6 +53,7 @@ _POLL_SECONDS = 0.05
 _CHECK_SECONDS = 1.0
 _HANG_SECONDS = 120.0
 _GROUP = "position_sync"
+_BARE_CLIENT = 99
 
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -59,6 +62,14 @@ SELECT (SELECT count(*) FROM executions), (SELECT count(*) FROM commission_repor
     (SELECT coalesce(sum(version), 0) FROM ledger_books), (SELECT count(*) FROM dead_facts),
     (SELECT count(*) FROM outbox)
 """
+
+_SESSIONS = """
+SELECT pid, application_name, state, wait_event_type, wait_event, now() - xact_start AS in_transaction,
+    pg_blocking_pids(pid) AS waits_for, left(query, 500) AS query
+FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+_UNCOMPARED = "SELECT count(*) FROM coalesced_jobs WHERE kind = 'reconcile' AND done < wanted"
 
 
 class NotExactError(AssertionError):
@@ -147,12 +158,21 @@ class Rig:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+        if error is not None and not isinstance(error, NotExactError):
+            await self._show_sessions()
         for child in self.children.values():
             child.kill()
         for proxy in self.proxies.values():
             await proxy.close()
         if error is not None:
             self._show()
+
+    async def _show_sessions(self) -> None:
+        """What each session of the database does, and for whom it waits."""
+        with contextlib.suppress(*DATABASE_ERRORS, TimeoutError):
+            async with self.reading() as connection:
+                for row in await connection.fetch(_SESSIONS):
+                    print(" | ".join(map(str, row)))  # noqa: T201 - pytest shows it
 
     def _show(self) -> None:
         for file in sorted(self.folder.glob("*.log")):
@@ -200,7 +220,7 @@ class Rig:
         self.children[name] = nursery.start(
             name,
             service,
-            env={**variables(self.settings), **self._own_variables(name)},
+            env={**self.settings.variables(), **self._own_variables(name)},
             output=self.folder / f"{name}.log",
             plan=plan,
             argument=argument,
@@ -276,7 +296,7 @@ class Rig:
     async def reading(self, database: str = "") -> AsyncIterator[asyncpg.Connection]:
         """A connection past all proxies."""
         url = self.servers.postgres.url_of(database or self.database)
-        connection = await asyncpg.connect(url, timeout=5, command_timeout=60)
+        connection = await asyncpg.connect(url, timeout=30, command_timeout=60)
         try:
             yield connection
         finally:
@@ -303,6 +323,24 @@ class Rig:
         finally:
             await client.aclose()
         return next(((one["lag"], one["pending"]) for one in groups if one["name"].decode() == _GROUP), None)
+
+    async def unhandled(self) -> int:
+        """Entries that no worker has dealt with, as far as Redis can say."""
+        lag, pending = await self.waiting() or (0, 0)
+        return (lag or 0) + pending
+
+    async def hear_all_again(self) -> float:
+        """Seconds in which a bare client of ib_async hears all executions of the day, with all at rest."""
+        client = IB()
+        await client.connectAsync(
+            "127.0.0.1", self._ports[0], clientId=_BARE_CLIENT, timeout=30, fetchFields=StartupFetchNONE
+        )
+        began = time.monotonic()
+        heard = await client.reqExecutionsAsync(ExecutionFilter())
+        seconds = time.monotonic() - began
+        client.disconnect()
+        assert len(heard) >= len(self.expected.executions), "it did not hear all of them"
+        return seconds
 
     # The script.
 
@@ -352,6 +390,9 @@ class Rig:
                 # The first look that finds all equal, with nothing on its way, gives the time.
                 last, quiet_since, checked_at = now, time.monotonic(), 0.0
             done = at_rest and now is not None and not now[-1]
+            if reference is None and done:
+                # What comparisons come to is a part of how it ends.
+                done = not await self.value(_UNCOMPARED)
             if done and time.monotonic() - checked_at > _CHECK_SECONDS:
                 seconds = time.monotonic() - began
                 if await self._is_exact(reference, journal=journal):
@@ -429,17 +470,6 @@ class Rig:
         for label, rows in (("disturbed", only_here), ("undisturbed", only_there)):
             lines += [f"  {label}: {row}" for row in sorted(rows, key=str)[:3]]
         return lines
-
-
-def variables(settings: Settings) -> dict[str, str]:
-    """The environment that gives these settings."""
-    return {
-        f"LOTKEEPER_{name.upper()}": value.get_secret_value()
-        if hasattr(value, "get_secret_value")
-        else str(value)
-        for name, value in settings.model_dump().items()
-        if value is not None
-    }
 
 
 def at_port(url: str, port: int | None) -> str:

@@ -18,7 +18,7 @@ import redis
 
 from models.migrate import migrate
 from services.stack import PostgresServer, RedisServer
-from services.stack.postgres import DATABASE
+from services.stack.postgres import CONNECTIONS, DATABASE
 
 Result = TypeVar("Result")
 TEMPLATE = "template_faults"
@@ -28,7 +28,8 @@ class Servers:
     """Starts the servers in a thread that lives as long as they do: the kernel ends them with it."""
 
     def __init__(self, folder: Path) -> None:
-        self.postgres = PostgresServer(folder / "postgres" / "server")
+        # Systems run beside each other, and those of killed ones go only when that is noticed.
+        self.postgres = PostgresServer(folder / "postgres" / "server", connections=2 * CONNECTIONS)
         self.redis = RedisServer(folder / "redis" / "server")
         self._thread = ThreadPoolExecutor(1, "servers")
 

@@ -46,7 +46,7 @@ async def test_each_bad_frame_that_says_something_is_kept_aside(laboratory: Labo
             async def kept(number: int = number) -> bool:
                 return (await rig.value(count) or 0) >= number
 
-            await eventually(kept, seconds=30)
+            await eventually(kept)
 
 
 async def test_a_positions_answer_that_stops_after_any_position_closes_nothing(
@@ -67,7 +67,7 @@ async def test_a_positions_answer_that_stops_after_any_position_closes_nothing(
             async def failed(seen: int = seen) -> bool:
                 return (await rig.value(failures) or 0) > seen
 
-            await eventually(failed, seconds=30)
+            await eventually(failed)
             assert await rig.value(held) == before, how
         await rig.tell_simulator("positions_answer", how="normal")
         await rig.tell_simulator("drop_connections")
@@ -76,7 +76,7 @@ async def test_a_positions_answer_that_stops_after_any_position_closes_nothing(
         async def complete() -> bool:
             return bool(await rig.value(completed))
 
-        await eventually(complete, seconds=30)
+        await eventually(complete)
         assert await rig.value(held) == before
     record(Figures("positions cut off after each k of n, and never", 0))
 

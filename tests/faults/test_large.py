@@ -12,7 +12,6 @@ from core.settings import load_settings
 from services.simulator import Simulator
 from tests.faults.figures import Figures, record
 from tests.faults.programs import Laboratory
-from tests.faults.rig import variables
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -57,7 +56,7 @@ async def test_a_hundred_thousand_positions_and_a_message_of_a_megabyte(
         )
         began = time.monotonic()
         children = [
-            nursery.start(name, name, env=variables(settings), output=tmp_path / f"{name}.log")
+            nursery.start(name, name, env=settings.variables(), output=tmp_path / f"{name}.log")
             for name in ("worker", "broker")
         ]
         most = dict.fromkeys(("worker", "broker"), 0)

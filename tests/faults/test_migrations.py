@@ -9,7 +9,6 @@ from tests.faults.figures import FORM, Figures, record
 from tests.faults.nursery import Nursery
 from tests.faults.points import lives
 from tests.faults.programs import Laboratory
-from tests.faults.rig import variables
 from tests.faults.servers import TEMPLATE, Servers
 from tests.waiting import comes
 
@@ -46,7 +45,7 @@ async def migrated(
     )
     plan = {"deaths": {"statement": die_at}, "lives": str(folder / "lives")} if die_at else {}
     child = nursery.start(
-        "migrate", "migrate", env=variables(settings), output=folder / "migrate.log", plan=plan
+        "migrate", "migrate", env=settings.variables(), output=folder / "migrate.log", plan=plan
     )
     code = await comes(lambda: child.code, lambda code: code is not None, seconds=60)
     assert code is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.disturbances import on_the_way, silent_gateway, together
-from tests.faults.figures import FORM, SEEDS, by_form
+from tests.faults.figures import FORM, SEEDS, assert_found, by_form
 from tests.faults.programs import Disturb, Laboratory
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -63,7 +63,7 @@ async def test_the_connection_to_the_gateway(
         program, disturb, seed=seed, size=SIZE, poison_every=1000, proxied=frozenset({"gateway"})
     )
     if figures.detection_seconds is not None:
-        assert figures.detection_seconds < 25
+        assert_found(figures, 25)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

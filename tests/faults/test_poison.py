@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.figures import SEEDS, Figures, by_form
 from tests.faults.programs import Laboratory
-from tests.faults.rig import Rig, variables
+from tests.faults.rig import Rig
 from tests.faults.script import Script
 from tests.waiting import eventually
 
@@ -64,7 +64,7 @@ async def retry_all(rig: Rig) -> list[dict[str, object]]:
     """``lotkeeper dead retry --all``."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli", "dead", "retry", "--all", "--json"),
-        env=variables(rig.settings),
+        env=rig.settings.variables(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

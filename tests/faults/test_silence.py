@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from tests.faults.figures import SEEDS, Figures, by_form
+from core.clock import utc_now
+from tests.faults.figures import SEEDS, Figures, assert_found, by_form
 from tests.faults.programs import Laboratory
 from tests.faults.rig import Rig
 from tests.waiting import eventually
@@ -14,18 +15,21 @@ pytestmark = pytest.mark.xdist_group("faults")
 
 SIZE = by_form(4_500, 9_000, 20_000)
 STALE_SECONDS = by_form(1.5, 5.0, 10.0)
-_STALE = "SELECT count(*) FROM sync_log WHERE details ->> 'to' = 'degraded' AND details ->> 'reason' = $1"
+# A slow machine may have been silent before, of which the database hears late: that is not waited for.
+_STALE = (
+    "SELECT EXISTS (SELECT FROM sync_log WHERE details ->> 'to' = 'degraded' "
+    "AND details ->> 'reason' = $1 AND at > $2)"
+)
 
 
 async def time_only(rig: Rig, _rng: random.Random, figures: Figures) -> None:
     """Fills happen meanwhile, and nobody is told."""
     await rig.until_told(0.2)
-    before = await rig.value(_STALE, "data_stale")
     await rig.tell_simulator("tell_time_only", on=True)
-    began = time.monotonic()
+    silent_since, began = utc_now(), time.monotonic()
 
     async def found() -> bool:
-        return bool((await rig.value(_STALE, "data_stale") or 0) > before)
+        return bool(await rig.value(_STALE, "data_stale", silent_since))
 
     await eventually(found, seconds=60)
     figures.detection_seconds = time.monotonic() - began
@@ -44,5 +48,4 @@ async def test_a_gateway_that_tells_only_the_time_is_found_by_the_age_of_its_dat
         ib_stale_seconds=STALE_SECONDS,
         ib_connect_timeout_seconds=1.0,
     )
-    assert figures.detection_seconds is not None
-    assert figures.detection_seconds < STALE_SECONDS + 5
+    assert_found(figures, STALE_SECONDS + 5)

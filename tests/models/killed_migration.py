@@ -11,11 +11,15 @@ import signal
 import sys
 from typing import Any
 
+import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from core.errors import LotkeeperError
 from models.migrate import migrate
+
+# What it says by itself is its standard output alone.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def _die_at(moment: str, number: int) -> None:

@@ -12,7 +12,9 @@ from core.domain.books import BookKey
 from models.queries.anchors import (
     anchors_of,
     days_told,
+    effect_lines_of,
     effects_of,
+    read_effects,
     statements_known_by,
     told_of_by_statements,
 )
@@ -21,7 +23,6 @@ from models.session import Database, Reader, Writer
 from models.stores.executions import Received
 from models.stores.unnamed_executions import name_as_told
 from tests.models.test_as_of_plans import LATELY, LONGER, Explaining
-from tests.models.test_query_plans import GROWN
 from tests.services.position_sync.facts import ACME, execution
 
 # Twenty statements of a thousand trades, and three events and holdings a book and statement.
@@ -74,15 +75,14 @@ ASKED: dict[str, Callable[[Reader], Awaitable[object]]] = {
 }
 
 
+@pytest.mark.grown(LONGER + STATED)
 @pytest.mark.parametrize("analyzed", [True, False], ids=["analyzed", "without statistics"])
 async def test_what_a_book_is_held_to_is_found_without_reading_a_table_from_end_to_end(
     analyzed: bool, database: Database
 ) -> None:
     """As in a first import, the planner may not know yet how much there is."""
-    async with database.write() as writer:
-        for statement in (GROWN + LONGER + STATED).strip().rstrip(";").split(";\n"):
-            await writer.execute(text(statement))
-        if analyzed:
+    if analyzed:
+        async with database.write() as writer:
             await writer.execute(text("ANALYZE"))
     for name, ask in ASKED.items():
         async with database.read() as reader:
@@ -91,3 +91,26 @@ async def test_what_a_book_is_held_to_is_found_without_reading_a_table_from_end_
         assert explaining.plans, name
         for plan in explaining.plans:
             assert not re.search(rf"Seq Scan on ({TABLES})\b", plan), f"{name}:\n{plan}"
+
+
+ODD = (
+    r"UPDATE stated_trades SET exec_id = E'c\\\\1\\t2' WHERE number = 1",
+    "UPDATE stated_trades SET cost = NULL WHERE number % 7 = 0",
+    "UPDATE stated_trades SET outcome = 'disputed' WHERE number % 11 = 0",
+    "UPDATE imports SET status = 'undone', undone_at = now() WHERE id = 3",
+)
+"""An id that COPY escapes, trades without a cost, disputed ones, and a statement that does not stand."""
+
+
+@pytest.mark.grown(LONGER + STATED)
+async def test_what_trades_did_is_the_same_read_line_by_line(database: Database) -> None:
+    async with database.write() as writer:
+        for change in ODD:
+            await writer.execute(text(change))
+    every: list[BookKey] = [(account, conid) for account in ("U1", "U2", "U3") for conid in range(1, 30)]
+    async with database.write() as writer:
+        for until in (None, LATELY):
+            asked = dict.fromkeys(every, until)
+            told = await effects_of(writer, asked)
+            assert told
+            assert read_effects(await effect_lines_of(writer, asked)) == told

@@ -13,7 +13,7 @@ from models.queries.as_of import positions_as_of
 from models.queries.known_at import books_told_of_since, reports_known_by, words_known_by
 from models.queries.valuation import valuations
 from models.session import Database, Reader
-from tests.models.test_query_plans import GROWN
+from tests.models.grown import statements
 
 # Twenty thousand positions of three hours each, the broker's words about them, and the books they are in.
 LONGER = """
@@ -31,12 +31,7 @@ LATELY = datetime(2025, 12, 20, tzinfo=UTC)
 KEY: BookKey = ("U1", 1)
 
 
-@pytest.fixture
-async def grown(database: Database) -> Database:
-    async with database.write() as writer:
-        for statement in (GROWN + LONGER).strip().rstrip(";").split(";\n"):
-            await writer.execute(text(statement))
-    return database
+pytestmark = pytest.mark.grown(LONGER)
 
 
 class Plan(Executable, ClauseElement):
@@ -79,10 +74,10 @@ async def _plans(database: Database, ask: Any, tables: str = TABLES) -> tuple[An
 @pytest.mark.parametrize("account", [None, "U2"])
 @pytest.mark.parametrize("status", ["open", "closed", "all"])
 async def test_what_was_held_is_found_without_reading_a_grown_table_from_end_to_end(
-    status: Any, account: str | None, grown: Database
+    status: Any, account: str | None, database: Database
 ) -> None:
     found, _ = await _plans(
-        grown,
+        database,
         lambda reader: positions_as_of(
             reader, AT, status=status, account=account, limit=101, apart=[KEY, ("U2", 2)], known_by=LATELY
         ),
@@ -91,26 +86,28 @@ async def test_what_was_held_is_found_without_reading_a_grown_table_from_end_to_
 
 
 async def test_what_was_held_is_found_by_the_moment_and_not_by_going_through_what_came_before(
-    grown: Database,
+    database: Database,
 ) -> None:
-    found, plans = await _plans(grown, lambda reader: positions_as_of(reader, AT, status="open", limit=101))
+    found, plans = await _plans(
+        database, lambda reader: positions_as_of(reader, AT, status="open", limit=101)
+    )
     assert len(found) in {1, 2}
     assert all(one.opened_at <= AT < one.opened_at + timedelta(hours=3) for one in found)
     assert "ix_positions_held" in plans[0]
 
 
-async def test_what_came_to_be_known_since_is_found_by_when_it_was_received(grown: Database) -> None:
-    found, _ = await _plans(grown, lambda reader: books_told_of_since(reader, LATELY, account="U1"))
+async def test_what_came_to_be_known_since_is_found_by_when_it_was_received(database: Database) -> None:
+    found, _ = await _plans(database, lambda reader: books_told_of_since(reader, LATELY, account="U1"))
     assert {account for account, _ in found} == {"U1"}
 
 
-async def test_what_was_known_of_a_book_is_read_in_portions_by_its_key(grown: Database) -> None:
-    found, plans = await _plans(grown, lambda reader: reports_known_by(reader, [KEY], LATELY, most=50))
+async def test_what_was_known_of_a_book_is_read_in_portions_by_its_key(database: Database) -> None:
+    found, plans = await _plans(database, lambda reader: reports_known_by(reader, [KEY], LATELY, most=50))
     times = [one.executed_at for one in found[KEY]]
     assert len(times) > 100
     assert times == sorted(times)
     assert len(plans) == len(times) // 50 + 1
-    words, _ = await _plans(grown, lambda reader: words_known_by(reader, [KEY], LATELY))
+    words, _ = await _plans(database, lambda reader: words_known_by(reader, [KEY], LATELY))
     assert len(words[KEY]) == len(times)
 
 
@@ -132,10 +129,10 @@ ANALYZE;
 
 
 async def test_what_accounts_were_worth_is_found_by_the_moment_however_many_hours_there_are(
-    grown: Database,
+    database: Database,
 ) -> None:
-    async with grown.write() as writer:
-        for statement in TOLD.strip().rstrip(";").split(";\n"):
+    async with database.write() as writer:
+        for statement in statements(TOLD):
             await writer.execute(text(statement))
     # In the midst of the snapshots, and long after the last of them.
     for at, age in ((datetime(2022, 3, 3, 12, tzinfo=UTC), timedelta(0)), (AT, timedelta(days=600))):
@@ -144,7 +141,7 @@ async def test_what_accounts_were_worth_is_found_by_the_moment_however_many_hour
             async def ask(reader: Reader, at: datetime = at, accounts: Any = accounts) -> Any:
                 return await valuations(reader, at, accounts)
 
-            found, plans = await _plans(grown, ask, OF_VALUES)
+            found, plans = await _plans(database, ask, OF_VALUES)
             marks = [each.mark for one in found for each in one.positions]
             assert marks
             assert all(one is not None and at - one.as_of >= age for one in marks)

@@ -15,7 +15,7 @@ from core.domain.stated import StatedInstrument
 from models.queries.identity import instruments_by, instruments_page, is_stale, members_of
 from models.session import Database
 from models.stores.accounts import Described, state_instruments, upsert_instruments
-from models.stores.identity import map_by_hand, merge, refresh_mapping, unmap, unmerge
+from models.stores.identity import map_all, map_by_hand, merge, unmap, unmerge
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 APPLE, SAP, FIGI = "US0378331005", "DE0007164600", "BBG000B9XRY4"
@@ -47,8 +47,7 @@ async def store(database: Database, *known: Instrument | StatedInstrument) -> No
 
 
 async def refresh(database: Database, now: datetime = NOW) -> int:
-    async with database.write() as writer:
-        return await refresh_mapping(writer, now)
+    return await map_all(database, now)
 
 
 async def stale(database: Database) -> bool:
@@ -204,7 +203,7 @@ async def test_workers_that_map_at_once_wait_for_each_other(database: Database) 
 async def test_mapping_and_storing_instruments_do_not_stop_each_other(database: Database) -> None:
     await store(database, ON_NASDAQ, ON_IBIS)
     async with database.write() as mapping:
-        await refresh_mapping(mapping, NOW)
+        await map_by_hand(mapping, 265598, "conid:265598", forced=False, by="me", now=NOW)
         renamed = Instrument(conid=265598, symbol="NEW", sec_type="STK", currency="USD", exchange="NASDAQ")
         await store(database, renamed, CALL)
     assert await stale(database)

@@ -11,9 +11,11 @@ from models.queries.identity import (
     global_instrument,
     instruments_by,
     instruments_page,
+    is_stale,
     members_of,
 )
 from models.session import Database, Reader
+from models.tables.identity import IDENTITY
 from tests.models.test_query_plans import Explaining
 
 GROWN = """
@@ -23,15 +25,17 @@ INSERT INTO instruments (conid, symbol, local_symbol, sec_type, currency, multip
 INSERT INTO global_instruments (id, name, symbol, kind, isin, cusip, figi, updated_at) SELECT 'isin:I' || n,
     'S' || n, 'S' || n, 'STK', 'I' || n, 'C' || n, 'F' || n, now() FROM generate_series(1, 12000) n;
 INSERT INTO instrument_mapping (conid, global_instrument_id, source, confidence, review, target, mapped_by,
-    mapped_at, identity) SELECT n, 'isin:I' || n, CASE WHEN n % 1000 = 0 THEN 'manual' ELSE 'isin' END,
+    mapped_at) SELECT n, 'isin:I' || n, CASE WHEN n % 1000 = 0 THEN 'manual' ELSE 'isin' END,
     CASE WHEN n % 700 = 0 THEN 0.2 ELSE 0.99 END, CASE WHEN n % 900 = 0 THEN 'figi_of_several' END, CASE
-    WHEN n % 1000 = 0 THEN 'x' END, CASE WHEN n % 1000 = 0 THEN 'x' END, now(), '' FROM
+    WHEN n % 1000 = 0 THEN 'x' END, CASE WHEN n % 1000 = 0 THEN 'x' END, now() FROM
     generate_series(1, 11999) n;
+UPDATE instruments SET mapped_identity = {identity} WHERE conid < 12000;
 ANALYZE;
-"""
+""".replace("{identity}", IDENTITY.format("instruments"))
 
 # Which are not mapped yet only all of them can tell; a worker maps them within seconds.
 ASKED: dict[str, Callable[[Reader], Awaitable[object]]] = {
+    "whether one is to be mapped": is_stale,
     "all": lambda reader: instruments_page(reader, limit=101),
     "the next page": lambda reader: instruments_page(reader, after=9000, limit=101),
     "of a symbol": lambda reader: instruments_page(reader, symbol="S77", limit=101),

@@ -116,7 +116,7 @@ async def _kill_and_repeat(points: list[str], statements: int, new_database: Mak
         # What comes after the commit is only letting go of the lock.
         is_committed = point.endswith(f":{statements}")
         assert bool(await names_in(database)) == is_committed, point
-        await asyncio.wait_for(migrate(url, "main"), 20)
+        await asyncio.wait_for(migrate(url, "main"), 240)
         assert await drift(database) == [], point
         await database.close()
 
@@ -163,6 +163,71 @@ async def test_a_migration_that_others_keep_from_a_table_gives_up_and_says_what_
             assert await current_revision(reader) == "0003"
     await migrate(url, "main")
     assert await drift(database) == []
+    await database.close()
+
+
+async def test_what_somebody_knew_of_is_told_by_currency_and_measured_anew_since_0031(
+    new_database: MakeDatabase,
+) -> None:
+    url = await new_database()
+    database = Database(url, application="test")
+    async with database.write() as writer:
+        await writer.run_sync(lambda sync: command.upgrade(migrating._config(sync), "0030"))
+        await writer.execute(
+            text(
+                "INSERT INTO broker_accounts (account, paper, first_seen_at, last_seen_at) "
+                "VALUES ('U1', false, now(), now()), ('U2', false, now(), now())"
+            )
+        )
+        await writer.execute(
+            text(
+                "INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, "
+                "stated, import_id, line, found_at) SELECT gen_random_uuid(), account, date '2026-01-02', "
+                "kind, cause, currency, '', 1, 1, 1, now() FROM (VALUES "
+                "('U1', 'cash', 'unexplained', 'USD'), ('U1', 'cash', 'unexplained', 'USD'), "
+                "('U1', 'realized', 'unexplained', 'USD'), "
+                "('U1', 'realized', 'unexplained', 'EUR'), ('U1', 'quantity', 'unexplained', ''), "
+                "('U2', 'cash', 'unexplained', 'CHF')) d (account, kind, cause, currency)"
+            )
+        )
+        await writer.execute(
+            text(
+                "INSERT INTO issues (rule, severity, account, subject, summary, details, first_seen, "
+                "opened_at, last_seen, magnitude, acknowledged_at, acknowledged_by, acknowledged_magnitude) "
+                "SELECT rule, 'warning', account, subject, '', CAST('{}' AS jsonb), now(), now(), now(), 2, "
+                "now(), 'me', 3 "
+                "FROM (VALUES ('statement-difference', 'U1', 'cash/unexplained'), "
+                "('statement-difference', 'U1', 'realized/unexplained'), "
+                "('statement-difference', 'U1', 'quantity/unexplained'), "
+                "('statement-difference', 'U2', 'cash/unexplained'), "
+                "('account-value', 'U1', 'x'), ('snapshot-gap', 'U1', 'cash/unexplained')) "
+                "i (rule, account, subject)"
+            )
+        )
+        await writer.execute(
+            text(
+                "INSERT INTO issue_acknowledgements (issue_id, acknowledged_at, acknowledged_by, magnitude, "
+                "ended_at, ended) SELECT id, now(), 'me', 1, now(), 'worse' FROM issues"
+            )
+        )
+    await migrate(url, "main")
+    async with database.read() as reader:
+        found = await reader.execute(
+            text(
+                "SELECT i.rule, i.account, i.subject, i.magnitude, i.acknowledged_magnitude, a.magnitude "
+                "FROM issues i JOIN issue_acknowledgements a ON a.issue_id = i.id ORDER BY 1, 2, 3"
+            )
+        )
+        assert [tuple(row) for row in found] == [
+            ("account-value", "U1", "x", None, None, None),
+            # Those of another rule are what they were.
+            ("snapshot-gap", "U1", "cash/unexplained", 2, 3, 1),
+            ("statement-difference", "U1", "cash/unexplained/USD", None, None, None),
+            ("statement-difference", "U1", "quantity/unexplained", None, None, None),
+            # Of two currencies nobody knows which one was meant.
+            ("statement-difference", "U1", "realized/unexplained", None, None, None),
+            ("statement-difference", "U2", "cash/unexplained/CHF", None, None, None),
+        ]
     await database.close()
 
 

@@ -6,19 +6,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import text
+import pytest
 
 from models.queries.rules.catalogue import RULES
 from models.queries.rules.rule import LOOKED_BACK, Scope
 from models.session import Database, Reader
-from tests.models.test_query_plans import GROWN, GROWN_TABLES, Explaining
+from tests.models.grown import GROWN_TABLES
+from tests.models.test_query_plans import Explaining
 
 NOW = datetime(2025, 12, 20, tzinfo=UTC)
 MORE = """
 INSERT INTO raw_payloads (sha256, size_bytes, content, stored_at) SELECT id::text, 1, '', at FROM made;
 UPDATE snapshots SET payload_sha256 = m.id::text FROM made m WHERE m.n = snapshots.id;
 UPDATE executions SET commission_folded = true;
-ANALYZE
+ANALYZE;
 """
 READ_WHOLE = {
     "statement-difference": "statement_differences",  # what the last comparison found: all of it stands
@@ -37,10 +38,8 @@ class Streaming(Explaining):
             yield rows
 
 
+@pytest.mark.grown(MORE)
 async def test_no_rule_reads_a_grown_table_from_end_to_end(database: Database) -> None:
-    async with database.write() as writer:
-        for statement in (GROWN + MORE).strip().rstrip(";").split(";\n"):
-            await writer.execute(text(statement))
     scope = Scope(NOW, NOW - LOOKED_BACK)
     tables = f"{GROWN_TABLES}|raw_payloads"
     wrong = []

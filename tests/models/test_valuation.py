@@ -97,6 +97,33 @@ async def test_what_was_held_is_worth_its_nearest_marks_and_its_cash(
     assert [(one.account, len(one.positions)) for one in both] == [(FIRST, 3), (SECOND, 1)]
 
 
+async def test_what_was_due_is_told_with_the_cash_by_whoever_told_that(
+    database: Database, take: Taking
+) -> None:
+    await take(HOUR)
+    due = "UPDATE cash_balances SET accrued = 10, futures_pnl = -4 WHERE currency IN ('USD', 'GBP')"
+    await run_sql(database, due)
+    (found,) = await value(database, HOUR + timedelta(minutes=1), FIRST)
+    assert found.due_value == 6 + 6 * Decimal("1.3105")
+    assert found.cash_value is not None
+    assert found.total == found.cash_value + found.due_value
+    at = HOUR + timedelta(minutes=50)
+    await run_sql(database, "UPDATE account_values SET as_of = :at", at=at)
+    for key, amount in (("AccruedCash", "3"), ("NetDividend", "2.5"), ("FuturesPNL", "-9")):
+        await run_sql(
+            database,
+            "INSERT INTO account_values (account, key, currency, value, as_of, epoch) "
+            "VALUES (:account, :key, 'BASE', :amount, :at, 1) "
+            "ON CONFLICT (account, key, currency) DO UPDATE SET value = excluded.value",
+            account=FIRST,
+            key=key,
+            amount=amount,
+            at=at,
+        )
+    (last,) = await value(database, at, FIRST)
+    assert last.due_value == Decimal("-3.5")
+
+
 async def test_another_accounts_snapshot_knows_the_price_as_well(database: Database, take: Taking) -> None:
     await take(HOUR)
     await forget_the_last_word(database)

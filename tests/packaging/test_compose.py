@@ -15,6 +15,8 @@ from core.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 OURS = ("migrate", "broker", "worker", "api")
+ON_REQUEST = {"prometheus": "watch", "grafana": "watch", "gateway": "gateway"}
+"""Of others, and started only where their profile is named."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,9 @@ def test_it_follows_the_compose_schema() -> None:
 
 
 def test_it_runs_the_services_of_the_design(services: dict[str, Any]) -> None:
-    assert set(services) == {"postgres", "redis", *OURS}
+    assert set(services) == {"postgres", "redis", *OURS, *ON_REQUEST}
+    profiles = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
+    assert profiles == {name: [profile] for name, profile in ON_REQUEST.items()}
     for name in OURS:
         assert services[name]["command"] == [name]
         assert services[name]["build"] == "."
@@ -57,16 +61,17 @@ def test_everything_starts_again_but_the_migration(services: dict[str, Any]) -> 
 
 
 def test_every_service_is_confined(services: dict[str, Any]) -> None:
-    for service in services.values():
-        assert service["read_only"] is True
+    for name, service in services.items():
+        # What its own image of IB Gateway writes, nobody but that image knows.
+        assert service.get("read_only", name == "gateway") is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 def test_ports_are_published_to_this_machine_only(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == {"api"}
-    assert all(port.startswith("127.0.0.1:") for port in published["api"])
+    assert set(published) == {"api", "prometheus", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_the_database_and_redis_are_not_reachable_from_outside(compose: dict[str, Any]) -> None:
@@ -114,7 +119,7 @@ def test_secrets_are_files_never_values(compose: dict[str, Any]) -> None:
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     assert not re.search(r"(PASSWORD|TOKEN|DATABASE_URL|REDIS_URL): ", text)
     for service in compose["services"].values():
-        for name in service["secrets"]:
+        for name in service.get("secrets", []):
             assert compose["secrets"][name] == {"file": f"./secrets/{name}"}
 
 
@@ -133,9 +138,42 @@ def test_the_secrets_that_it_asks_for_are_generated_once(tmp_path: Path, compose
     assert set(made) == set(compose["secrets"])
     assert made["postgres_password"] in made["database_url"]
     assert made["redis_password"] in made["redis_url"]
-    assert len(set(made.values())) == 5
+    assert made.pop("prometheus_token") == "", "one that may read only is made by the API"
+    assert len(set(made.values())) == 6
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     again = subprocess.run([script, folder], check=False, capture_output=True, text=True, env=env)
     assert again.returncode == 1
     assert "exists already" in again.stderr
-    assert made == {path.name: path.read_text(encoding="ascii") for path in folder.iterdir()}
+    kept = {path.name: path.read_text(encoding="ascii") for path in folder.iterdir()}
+    assert kept == {**made, "prometheus_token": ""}
+
+
+def test_prometheus_scrapes_where_metrics_are_served_and_has_the_rules(services: dict[str, Any]) -> None:
+    config = yaml.safe_load((ROOT / "ops/prometheus/compose.yml").read_text(encoding="utf-8"))
+    alone = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert set(jobs) == {job["job_name"] for job in alone["scrape_configs"]}
+    assert config["rule_files"] == alone["rule_files"]
+    link = services["broker"]["environment"]
+    assert jobs["lotkeeper-broker"]["static_configs"][0]["targets"] == [
+        f"broker:{link['LOTKEEPER_BROKER_METRICS_PORT']}"
+    ]
+    (found,) = jobs["lotkeeper-worker"]["dns_sd_configs"]
+    worker = services["worker"]["environment"]
+    assert (found["names"], str(found["port"])) == (["worker"], worker["LOTKEEPER_WORKER_METRICS_PORT"])
+    assert jobs["lotkeeper-api"]["authorization"]["credentials_file"] == "/run/secrets/prometheus_token"
+    # Not the instance's own, which may do everything.
+    assert services["prometheus"]["secrets"] == ["prometheus_token"]
+    for service in (link, worker):
+        assert service["LOTKEEPER_METRICS_HOST"] == "0.0.0.0"
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith("./") or (ROOT / source).exists(), (name, source)
+
+
+def test_grafana_finds_prometheus_by_its_name() -> None:
+    (source,) = yaml.safe_load((ROOT / "ops/grafana/compose/datasources.yml").read_text())["datasources"]
+    alone = ROOT / "ops/grafana/provisioning/datasources/lotkeeper.yml"
+    (other,) = yaml.safe_load(alone.read_text())["datasources"]
+    assert source == {**other, "url": "http://prometheus:9090"}

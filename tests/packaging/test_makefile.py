@@ -9,7 +9,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path for path in (ROOT / "ops" / "bin").iterdir() if path.suffix == "")
-TARGETS = {"help", "install", "demo", "up", "test", "check", "bench", "faults", "web", "migration"}
+TARGETS = {
+    *(
+        "help",
+        "install",
+        "demo",
+        "up",
+        "test",
+        "check",
+        "bench",
+        "faults",
+        "kubernetes",
+        "web",
+        "dashboards",
+        "migration",
+    ),
+    *("sbom", "audit", "site", "schema"),
+}
 
 
 def make(*arguments: str) -> str:

@@ -85,5 +85,6 @@ def _spell(underlying: str, terms: Terms, trading_class: str) -> str:
     """An id: ``opt:isin:US0378331005/20261218/150/C/100/USD/AAPL``."""
     strike = "" if terms.strike is None else plain(terms.strike)
     multiplier = plain(terms.multiplier)
-    parts = underlying, terms.expiry, strike, terms.right, multiplier, terms.currency, trading_class
+    named = terms.currency, trading_class
+    parts = underlying, terms.expiry, strike, terms.right, multiplier, *named
     return f"{terms.sec_type.lower()}:{'/'.join(filter(None, parts))}"

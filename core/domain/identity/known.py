@@ -40,7 +40,7 @@ LOW_CONFIDENCE: Final = Decimal("0.5")
 DERIVATIVES: Final = frozenset({"OPT", "FOP", "FUT", "CFD"})
 """They are known by underlying and terms. What a statement calls their ISIN may be the underlying's."""
 PAPERS: Final = frozenset({"WAR", "IOPT"})
-"""Warrants: they have an identifier of their own; where it is not known, they go by their terms."""
+"""Warrants: each has an identifier of its own; where it is not known, nothing tells it from its twins."""
 PAIRS: Final = frozenset({"CASH", "CRYPTO", "CMDTY"})
 
 _OSI: Final = re.compile(r"([A-Z0-9.]{1,6}) *\d{6}[CP]\d{8}", re.ASCII)
@@ -65,6 +65,7 @@ class Known(NamedTuple):
     cusip: str = ""
     figi: str = ""
     underlying_conid: int | None = None
+    issuer: str = ""
 
 
 class Identified(NamedTuple):
@@ -82,7 +83,7 @@ class Identified(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What tells the derivatives of one underlying apart."""
+    """What tells the derivatives of one underlying apart. ``issuer`` is of warrants; empty: not known."""
 
     sec_type: str
     expiry: str
@@ -90,6 +91,7 @@ class Terms(NamedTuple):
     right: str
     multiplier: Decimal
     currency: str
+    issuer: str = ""
 
 
 class Found(NamedTuple):
@@ -121,7 +123,8 @@ def terms_of(one: Known) -> Terms | None:
         return Terms("FUT", one.expiry, None, "", one.multiplier, one.currency)
     if one.strike is None or not one.right:
         return None
-    return Terms(one.sec_type, one.expiry, one.strike, one.right, one.multiplier, one.currency)
+    issuer = " ".join(one.issuer.upper().split()) if one.sec_type in PAPERS else ""
+    return Terms(one.sec_type, one.expiry, one.strike, one.right, one.multiplier, one.currency, issuer)
 
 
 def trading_class_of(one: Known) -> str:

@@ -7,7 +7,8 @@ does how often this is done. The strongest identifier decides, and what is weake
 2. a CUSIP without an ISIN is the ISIN that is made of it, or that another instrument has with it;
 3. a FIGI without either is what another instrument has with it. Different FIGIs say nothing: each listing has
    its own, and so have a share's composite and its class;
-4. derivatives are the same by their underlying and their terms;
+4. derivatives are the same by their underlying and their terms. Warrants are not: banks issue alike ones by
+   the dozen, one bank several, and one without an identifier is its own;
 5. what has no identifier is what has the same symbol at the same exchange in the same currency, if that is
    one, with little confidence;
 6. and what has nothing is its own.
@@ -147,8 +148,11 @@ def _find(ordered: Mapping[int, Known]) -> dict[int, Found]:
         if one.sec_type in PAIRS and one.symbol:
             name = f"{one.sec_type.lower()}:{one.symbol}/{one.currency}"
             found[conid] = Found(conid, name, "symbol")
-        elif one.sec_type in DERIVATIVES or (one.sec_type in PAPERS and not told[conid].any):
+        elif one.sec_type in DERIVATIVES:
             derivatives.append(one)
+        elif one.sec_type in PAPERS and not told[conid].any:
+            review: Review | None = "identifier_invalid" if told[conid].invalid else None
+            found[conid] = Found(conid, f"{CONID_ID}{conid}", "conid", review)
         else:
             securities.add(one, told[conid])
     found.update((one.conid, one) for one in securities.found())

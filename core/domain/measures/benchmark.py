@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from core.domain.measures.measured import Measured, Reason, ratio, unavailable
-from core.domain.measures.periods import Days, Floats, per_year
+from core.domain.measures.periods import Days, days_of, per_year
+from core.domain.measures.points import Floats
 from core.domain.measures.returns import Returns
 from core.domain.measures.risk import RiskFree, excess, spread, why_too_little
+from core.domain.measures.series import AccountSeries
+from core.domain.performance import DAYS_APART
 
 _NO_DAYS: Days = np.empty(0, dtype="datetime64[D]")
 
@@ -39,6 +42,26 @@ def aligned(own: Returns, benchmark: Returns) -> Measured[Aligned]:
     if not all(np.isfinite(values).all() for values in over):
         return unavailable("negative_capital")  # after all was lost there are no returns
     return Measured(Aligned(*(Returns(values, days[1:], first, scale) for values in over)))
+
+
+def along(series: AccountSeries, benchmark: Returns) -> Floats:
+    """What a benchmark had returned since the first day of a series, at each of its points, as a fraction.
+
+    NaN where that is not known: it has no level of the days up to a point (``DAYS_APART``), and everywhere
+    where it has none of those up to the first day.
+    """
+    if benchmark.first_day > series.first_day:
+        return np.full_like(series.seconds, np.nan)
+    index = np.concatenate(([1.0], np.cumprod(1.0 + benchmark.values)))
+    known = np.concatenate((np.array([benchmark.first_day], dtype="datetime64[D]"), benchmark.days))
+
+    def level_at(days: Days) -> Floats:
+        places = np.searchsorted(known, days, side="right") - 1
+        level: Floats = np.where(days - known[places] <= np.timedelta64(DAYS_APART), index[places], np.nan)
+        return level
+
+    begun = level_at(np.array([series.first_day], dtype="datetime64[D]"))
+    return level_at(days_of(series.seconds, series.resolution)) / begun - 1.0
 
 
 def beta(own: Returns, benchmark: Returns, risk_free: RiskFree = 0.0) -> Measured[float]:

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from core.domain.measures.measured import Measured, Reason, unavailable
-from core.domain.measures.periods import Floats, Indexes
+from core.domain.measures.periods import Indexes
+from core.domain.measures.points import Floats
 from core.domain.measures.returns import why_broken
 from core.domain.measures.series import AccountSeries
 
@@ -61,6 +62,12 @@ def drawdowns(series: AccountSeries, worst: int = 5) -> Measured[tuple[Drawdown,
     return Measured(
         tuple(_drawdown(series, below, int(firsts[one]), int(stops[one])) for one in deepest.tolist())
     )
+
+
+def underwater(series: AccountSeries) -> Measured[Floats]:
+    """How far each point was below the highest so far: fractions, zero where it was the highest."""
+    below, reason = _underwater(series)
+    return unavailable(reason) if reason else Measured(np.where(below < -_NOISE, below, 0.0))
 
 
 def _underwater(series: AccountSeries) -> tuple[Floats, Reason | None]:

@@ -37,6 +37,9 @@ that currency at one of the ends. ``commission_awaited``: it was never told. ``c
 the owner brought or took is told in sum only, or cannot be valued.
 """
 
+_RATES_APART: Final = Decimal("0.01")
+"""What was brought in another currency may be worth so much more or less at the rate of another hour."""
+
 SETTLED_BY_DIFFERENCE: Final = frozenset({"FUT", "CFD"})
 """What is worth nothing by itself: its price is not paid, and what it gains is settled in cash."""
 
@@ -308,11 +311,13 @@ def explain(
     flows: Iterable[Flow],
     contribution: Decimal | None = None,
     *,
-    is_itemized: bool = True,
+    is_itemized: bool | None = True,
 ) -> Explained:
     """Take a gain apart. ``contribution`` is what the owner brought less what he took, where that is known.
 
-    Without it that is the sum of what is told. ``is_itemized`` is false where it is known that not all is.
+    Without it that is the sum of what is told. ``is_itemized`` is false where it is known that not all is
+    told, and ``None`` where nobody knows: then not all is, if cash came or went of which nothing tells what
+    it was.
     """
     account = _Account(base, before, after)
     with localcontext(EXACT):
@@ -324,13 +329,25 @@ def explain(
         account.convert_cash()
         left = account.unclassified()
     unknown = account.unknown
+    if is_itemized is None:
+        is_itemized = not left
     if contribution is None:
         contribution = account.given
         if not (account.is_given_known and is_itemized):
             unknown = [*unknown, Unknown(None, "contribution_not_known")]
+    elif _is_contribution(left, contribution - account.given):
+        left = ()
     found = attribute(before.value, after.value, contribution, account.parts)
     assert found is not None  # noqa: S101 - all three are known
     return Explained(found, contribution, tuple(unknown), left)
+
+
+def _is_contribution(left: Sequence[Unclassified], amount: Decimal) -> bool:
+    """Whether the cash that nothing tells of is what was brought beyond what is told, at whatever rates."""
+    worths = [one.worth for one in left if one.worth is not None]
+    if not left or len(worths) < len(left):
+        return False
+    return abs(sum(worths, ZERO) - amount) <= max(MONEY_LEEWAY, abs(amount) * _RATES_APART)
 
 
 def handed_on(holdings: Mapping[int, Holding], replaced: Iterable[Replaced]) -> dict[int, Holding]:

@@ -10,6 +10,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from core.domain.measures.measured import Measured, ratio, unavailable
+from core.domain.measures.points import Floats
 from core.domain.measures.returns import time_weighted_return
 from core.domain.measures.series import AccountSeries
 from core.domain.money import ZERO
@@ -90,12 +91,12 @@ def turnover(
 
 def gross_exposure(series: AccountSeries) -> Measured[float]:
     """The gross exposure on average: of each point, until the next."""
-    return _average_share(series, [point.gross for point in series.valued])
+    return _average_share(series, series.valued.gross)
 
 
 def cash_share(series: AccountSeries) -> Measured[float]:
     """How much of the value was cash on average: of each point, until the next; below zero: borrowed."""
-    return _average_share(series, [point.cash for point in series.valued])
+    return _average_share(series, series.valued.cash)
 
 
 def cash_drag(series: AccountSeries) -> Measured[float]:
@@ -106,12 +107,14 @@ def cash_drag(series: AccountSeries) -> Measured[float]:
     whole = time_weighted_return(series)
     if whole.value is None:
         return whole
-    cash = np.array([point.cash for point in series.valued], dtype=np.float64)[:-1]
+    cash = series.valued.cash[:-1]
     if np.isnan(cash).any():
         return unavailable("incomplete_data")
     brought = series.at_work[1:] - series.worth[:-1]
     invested = series.at_work[1:] - (cash + brought)
-    gains = np.array(series.gains[1:], dtype=np.float64)
+    # What comes to an account in which nothing was is there to be invested: no part of it was left lying.
+    invested = np.where(series.worth[:-1] == 0.0, series.at_work[1:], invested)
+    gains = series.earned[1:]
     growth = np.ones_like(gains)
     np.divide(gains, invested, out=growth, where=(invested > 0.0) & (gains != 0.0))
     earned = gains != 0.0
@@ -122,18 +125,20 @@ def cash_drag(series: AccountSeries) -> Measured[float]:
         return ratio(whole.value - (np.prod(growth).item() - 1))
 
 
-def _average_share(series: AccountSeries, parts: list[Decimal | None]) -> Measured[float]:
+def _average_share(series: AccountSeries, parts: Floats) -> Measured[float]:
     if series.span_seconds <= 0:
         return unavailable("too_few_points")
-    shares = np.array(parts, dtype=np.float64)[:-1]
+    shares = parts[:-1]
     if np.isnan(shares).any():
         return unavailable("incomplete_data")
     lasted = np.diff(series.seconds)
     worth = series.worth[:-1]
-    counts = lasted > 0.0
+    counts = (lasted > 0.0) & ((worth != 0.0) | (shares != 0.0))  # of nothing there is no share
     if not (worth[counts] > 0.0).all():
         return unavailable("negative_capital")
-    return ratio((shares[counts] / worth[counts] @ lasted[counts]).item() / series.span_seconds)
+    if not counts.any():
+        return unavailable("too_few_points")
+    return ratio((shares[counts] / worth[counts] @ lasted[counts]).item() / lasted[counts].sum().item())
 
 
 def _known(values: Iterable[Decimal | None]) -> list[Decimal] | None:

@@ -14,7 +14,7 @@ from core.domain.measures.measured import (
     ratio,
     unavailable,
 )
-from core.domain.measures.periods import Floats
+from core.domain.measures.points import Floats
 from core.domain.measures.series import AccountSeries, Flow
 
 _UNIT_SECONDS: Final = {"day": 86_400.0, "hour": 3_600.0}
@@ -77,7 +77,7 @@ def modified_dietz_return(series: AccountSeries) -> Measured[float]:
         there += np.float64(flow.amount).item() * (ends - flow.seconds) / series.span_seconds
     if there <= 0:
         return unavailable("negative_capital")
-    gain = np.array(series.gains[1:], dtype=np.float64).sum().item()
+    gain = series.earned[1:].sum().item()
     return ratio(gain / there)
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from core.domain.measures.measured import Measured, ratio, unavailable
-from core.domain.measures.periods import Days, Indexes, days_of
+from core.domain.measures.periods import Days, Indexes
 from core.domain.measures.series import AccountSeries
 from core.domain.performance import DAYS_APART
 
@@ -31,7 +31,7 @@ def yearly_returns(series: AccountSeries) -> tuple[YearOfReturns, ...]:
     """
     if len(series.seconds) < 2:  # noqa: PLR2004 - a return is between two points
         return ()
-    days = days_of(series.seconds, series.resolution)
+    days = series.days
     months = days.astype("datetime64[M]")
     found = _linked(series, days, months)
     years = _linked(series, days, days.astype("datetime64[Y]"))
@@ -55,17 +55,16 @@ def _linked(series: AccountSeries, days: Days, periods: Days) -> dict[date, Meas
         linked = np.multiply.reduceat(growth, starts)
     reaches = (ends != periods[:-1]) & (days[1:] - days[:-1] > np.timedelta64(DAYS_APART))
     too_far = np.logical_or.reduceat(reaches, starts)
+    is_unknown = np.logical_or.reduceat(np.isnan(series.earned[1:]), starts)
     found: dict[date, Measured[float]] = {}
-    stops = np.append(starts[1:], len(ends))
-    for period, value, is_too_far, start, stop in zip(
+    for period, value, is_too_far, is_untold in zip(
         ends[starts].astype("datetime64[D]").tolist(),
         linked.tolist(),
         too_far.tolist(),
-        starts.tolist(),
-        stops.tolist(),
+        is_unknown.tolist(),
         strict=True,
     ):
-        if is_too_far or None in series.gains[start + 1 : stop + 1]:
+        if is_too_far or is_untold:
             found[period] = unavailable("incomplete_data")
         elif np.isnan(value):
             found[period] = unavailable("negative_capital")

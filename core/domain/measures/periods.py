@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.days import BROKER_ZONE
+from core.domain.measures.points import Floats, distinct
 from core.domain.performance import DAYS_APART, Resolution
 
-Floats: TypeAlias = NDArray[np.float64]
 Indexes: TypeAlias = NDArray[np.intp]
 Days: TypeAlias = NDArray[np.datetime64]
 
@@ -76,12 +76,12 @@ def trading_periods(seconds: Floats, days: Days, closed: Collection[date]) -> Pe
 
 def per_year(first: np.datetime64, days: Days, holidays: Days) -> float:
     """How many periods make a year, where these are the days of all there are since the ``first`` day."""
-    distinct = np.unique(days)
-    before = np.concatenate(([first], distinct[:-1]))
-    gaps = distinct - before > np.timedelta64(DAYS_APART)
+    each = distinct(days)
+    before = np.concatenate(([first], each[:-1]))
+    gaps = each - before > np.timedelta64(DAYS_APART)
     # Over longer times than any holidays somebody did not look: the days in between are part of the return.
-    missing = int(np.busday_count(before[gaps] + 1, distinct[gaps], holidays=holidays).sum())
-    return TRADING_DAYS_PER_YEAR * len(days) / (len(distinct) + missing)
+    missing = int(np.busday_count(before[gaps] + 1, each[gaps], holidays=holidays).sum())
+    return TRADING_DAYS_PER_YEAR * len(days) / (len(each) + missing)
 
 
 def _offset(seconds: float) -> float:

@@ -4,14 +4,16 @@ A row says what was contributed since the row before of its own source. Where th
 is another time than the one since the point before, and what other points tell of is taken off.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 
-from core.domain.measures.series import Point
+from core.domain.measures.points import Amounts, Floats, Point, Points, floats_of
 from core.domain.money import ZERO
 from core.domain.performance import DAYS_APART, Quality, Source
 from core.domain.pnl import EXACT
@@ -34,10 +36,47 @@ class Recorded(NamedTuple):
     net_liquidation: Decimal
     contribution: Decimal | None
     daily_pnl: Decimal | None
-    cash: Decimal | None
-    gross: Decimal | None
+    cash: Decimal | float | None
+    gross: Decimal | float | None
     quality: Quality
     told: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows(Sequence[Recorded]):
+    """Rows of one account, oldest first, a statement's before a snapshot's, as columns of one length."""
+
+    at: Sequence[date]
+    ends_at: Sequence[datetime]
+    source: list[Source]
+    currency: list[str | None]
+    net_liquidation: list[Decimal]
+    contribution: Amounts
+    daily_pnl: Amounts
+    cash: Floats
+    gross: Floats
+    quality: list[Quality]
+    told: list[bool]
+
+    @classmethod
+    def of(cls, rows: Iterable[Recorded]) -> "Rows":
+        """Those rows; they themselves where they are in columns."""
+        if isinstance(rows, Rows):
+            return rows
+        named = dict(zip(Recorded._fields, zip(*rows, strict=True), strict=False))
+        columns: dict[str, Any] = {name: [*named.get(name, ())] for name in Recorded._fields}
+        return cls(**columns | {name: floats_of(columns[name]) for name in ("cash", "gross")})
+
+    def __len__(self) -> int:
+        return len(self.net_liquidation)
+
+    @overload
+    def __getitem__(self, place: int) -> Recorded: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Rows": ...
+    def __getitem__(self, place: int | slice) -> "Recorded | Rows":
+        columns = [getattr(self, name)[place] for name in Recorded._fields]
+        return Rows(*columns) if isinstance(place, slice) else Recorded(*columns)
 
 
 class _Chosen(NamedTuple):
@@ -49,41 +88,62 @@ class _Chosen(NamedTuple):
 
 def currency_of(rows: Iterable[Recorded]) -> str | None:
     """The currency that the last rows are in; ``None`` where nobody states it."""
-    currency = None
-    for row in rows:
-        currency = row.currency or currency
-    return currency
+    return next((one for one in reversed(Rows.of(rows).currency) if one), None)
 
 
-def points_of(rows: Sequence[Recorded]) -> list[Point]:
+def points_of(rows: Iterable[Recorded]) -> Points:
     """A point for each time: the statement's row where there is one, else the snapshot's.
 
     Rows are of one account, oldest first, a statement's before a snapshot's. Those of another currency than
     the last one's are left out: an account with a new base currency has a series since then only.
     """
-    own = (None, currency_of(rows))
-    first = max((number for number, row in enumerate(rows, 1) if row.currency not in own), default=0)
-    told = rows[first:] if first else rows
-    sources = {row.source for row in told}
-    counting: Iterable[tuple[Recorded, Decimal | None]] = (
-        _taking_turns(told) if len(sources) > 1 else ((row, row.contribution) for row in told)
-    )
-    return [
-        Point(row.at, row.net_liquidation, came, row.cash, row.gross, row.quality == "estimated")
-        for row, came in counting
-    ]
+    told = Rows.of(rows)
+    own = {None, currency_of(told)}
+    if not own.issuperset(told.currency):
+        told = told[max(number for number, one in enumerate(told.currency, 1) if one not in own) :]
+    if len({*told.source}) > 1:
+        return Points.of(
+            Point(row.at, row.net_liquidation, came, row.cash, row.gross, row.quality == "estimated")
+            for row, came in _taking_turns(told)
+        )
+    estimated = [one == "estimated" for one in told.quality]
+    return Points(told.at, [*told.net_liquidation], told.contribution, told.cash, told.gross, estimated)
 
 
-def without_untold_end(points: Sequence[Point]) -> list[Point]:
+def source_of_last(rows: Iterable[Recorded], points: Points) -> Source | None:
+    """Who told the last of the points of these rows."""
+    if not points:
+        return None
+    told = Rows.of(rows)
+    return told.source[bisect_left(told.at, points.at[-1])]
+
+
+def with_its_beginning(rows: Iterable[Recorded], points: Points) -> Points:
+    """The points, and before them one of zero where the first row says that nothing was there before it.
+
+    So what an account earned on the day of its first deposit is part of its return.
+    """
+    told = Rows.of(rows)
+    if not points:
+        return points
+    row = told[bisect_left(told.at, points.at[0])]
+    if row.daily_pnl is None or not row.contribution:
+        return points
+    before = row.net_liquidation - row.daily_pnl - row.contribution
+    return points if before else Points.of([Point(row.at - _ONE_DAY, ZERO, ZERO, ZERO, ZERO), *points])
+
+
+def without_untold_end(points: Iterable[Point]) -> Points:
     """The points up to the last one before those at the end whose contribution is not known yet.
 
     What came in the last hours or days is told by a statement later; until then no return can be told of
     them, and what came before is not the worse for it.
     """
-    end = len(points)
-    while end > 1 and points[end - 1].contribution is None:
+    told = Points.of(points)
+    end = len(told)
+    while end > 1 and told.contribution[end - 1] is None:
         end -= 1
-    return [*points[:end]]
+    return told[:end]
 
 
 def _taking_turns(told: Sequence[Recorded]) -> list[_Chosen]:

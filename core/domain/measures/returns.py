@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from core.domain.measures.measured import Measured, PeriodReturn, Reason, by_the_year, ratio, unavailable
-from core.domain.measures.periods import Days, Floats, per_year
+from core.domain.measures.periods import Days, per_year
+from core.domain.measures.points import Floats
 from core.domain.measures.series import AccountSeries
 from core.domain.money import ZERO
 from core.domain.pnl import EXACT
@@ -159,20 +160,23 @@ def positive_days(series: AccountSeries) -> Measured[float]:
 
 def day_outcomes(series: AccountSeries) -> DayOutcomes:
     """How its days of trading ended. One whose profit is not known counts for nothing but their number."""
-    totals: dict[date, Decimal | None] = {}
     periods = series.periods
+    if not len(periods.days):
+        return DayOutcomes(0, 0, 0, 0, ZERO, ZERO)
+    # Periods follow one another without a gap, and those of a day as well.
+    days, firsts = np.unique(periods.days, return_index=True)
+    starts = periods.starts[firsts]
+    stops = np.append(starts[1:], periods.ends[-1] + 1)
+    is_known = ~np.logical_or.reduceat(np.isnan(series.earned), starts)
+    gains = cast("tuple[Decimal, ...]", series.gains)  # of the days that are known
     with localcontext(EXACT):
-        for day, start, end in zip(
-            periods.days.tolist(), periods.starts.tolist(), periods.ends.tolist(), strict=True
-        ):
-            total = totals.get(day, ZERO)
-            for gain in series.gains[start : end + 1]:
-                total = None if total is None or gain is None else total + gain
-            totals[day] = total
-        known = [total for total in totals.values() if total is not None]
+        known = [
+            sum(gains[start:stop], ZERO)
+            for start, stop in zip(starts[is_known].tolist(), stops[is_known].tolist(), strict=True)
+        ]
         won = [total for total in known if total > ZERO]
         lost = [total for total in known if total < ZERO]
-        return DayOutcomes(len(totals), len(known), len(won), len(lost), sum(won, ZERO), sum(lost, ZERO))
+        return DayOutcomes(len(days), len(known), len(won), len(lost), sum(won, ZERO), sum(lost, ZERO))
 
 
 def _extreme(returns: Returns, *, highest: bool) -> Measured[DayReturn]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from core.domain.measures.drawdowns import maximum_drawdown
 from core.domain.measures.measured import Measured, Reason, ratio, unavailable
-from core.domain.measures.periods import Floats, Indexes
+from core.domain.measures.periods import Indexes
+from core.domain.measures.points import Floats
 from core.domain.measures.returns import Returns, annualised_return
 from core.domain.measures.series import AccountSeries
 

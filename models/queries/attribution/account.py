@@ -97,7 +97,7 @@ class Stored:
             holdings.values(),
             self._flows(),
             None if told is None else told.amount,
-            is_itemized=told is None or told.amount is not None,
+            is_itemized=None if told is None else told.amount is not None,
         )
 
     def _end(self, moment: Moment, stock: Stock) -> End:
@@ -237,9 +237,7 @@ async def gain_between(
     accounts = await own_accounts(reader, account)
     stocks = [await stock_at(reader, account, accounts, end) for end in (before, after)]
     moved = await moved_between(reader, accounts, base, before, after)
-    told = None
-    if before.day is not None and after.day is not None:
-        told = await contributed(reader, account, before.as_of, after.as_of)
+    told = await contributed(reader, account, before, after)
     names = await named(reader, _conids(stocks, moved))
     rates = await nearest_rates(reader, base, _needed((before, after), stocks, moved, names))
     return Stored(base, before, after, (stocks[0], stocks[1]), moved, names, rates, told)

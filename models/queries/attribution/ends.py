@@ -24,7 +24,7 @@ _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 
 _snapshot = text(
-    "SELECT id, asof_ts, net_liquidation, base_currency FROM snapshots "
+    "SELECT id, asof_ts, hour, net_liquidation, base_currency FROM snapshots "
     "WHERE account = :account AND asof_ts <= :at AND thinned_at IS NULL "
     "ORDER BY asof_ts DESC, id DESC LIMIT 1"
 )
@@ -111,10 +111,20 @@ _contributions = text(
     "FROM performance_metrics WHERE account = :account AND resolution = 'day' AND source = 'statement' "
     "AND ts > :since AND ts <= :until"
 )
+# An hour that waits has no contribution: the next one counts since before it.
+_by_hour = text(
+    "SELECT min(since) AS first, max(ts) AS last, bool_and(net_contribution IS NOT NULL) AS known, "
+    "sum(net_contribution) AS amount, bool_or(data_quality = 'estimated') AS estimated "
+    "FROM performance_metrics WHERE account = :account AND resolution = 'hour' AND source = 'snapshot' "
+    "AND trades_until IS NOT NULL AND ts > :since AND ts <= :until"
+)
 
 
 class Moment(NamedTuple):
-    """An end and what the account was worth at it. A statement's has its ``day``, a snapshot its ``id``."""
+    """An end and what the account was worth at it. A statement's has its ``day``, a snapshot its ``id``.
+
+    ``hour`` is the end of which hour it is; ``None``: of none.
+    """
 
     source: Source
     as_of: datetime
@@ -122,6 +132,7 @@ class Moment(NamedTuple):
     currency: str | None
     day: date | None = None
     snapshot_id: int | None = None
+    hour: datetime | None = None
 
 
 class Stock(NamedTuple):
@@ -139,7 +150,7 @@ class Stock(NamedTuple):
 
 
 class Contributed(NamedTuple):
-    """What days of statements say of the owner's money between two of them; ``None``: not known."""
+    """What days of statements, or hours, say of the owner's money between two ends; ``None``: not known."""
 
     amount: Decimal | None
     estimated: bool
@@ -153,13 +164,16 @@ async def moment_by(reader: Reader, account: str, at: datetime) -> Moment | None
     row = (await reader.execute(_snapshot, {"account": account, "at": at})).one_or_none()
     snapshot = None
     if row is not None:
-        snapshot = Moment("snapshot", row.asof_ts, row.net_liquidation, row.base_currency, None, row.id)
+        snapshot = Moment(
+            "snapshot", row.asof_ts, row.net_liquidation, row.base_currency, None, row.id, row.hour
+        )
     last = day_of(at) - _DAY
     asked = {"account": account, "at": at, "day": last, "following": last + _DAY}
     told = (await reader.execute(_stated, asked)).one_or_none()
     if told is None:
         return snapshot
-    stated = Moment("statement", end_of(told.day), told.value, told.currency, told.day)
+    end = end_of(told.day)
+    stated = Moment("statement", end, told.value, told.currency, told.day, hour=end)
     return stated if snapshot is None or stated.as_of > snapshot.as_of + _HOUR else snapshot
 
 
@@ -182,8 +196,23 @@ async def stock_at(reader: Reader, account: str, accounts: Sequence[str], end: M
     return await _of_statement(reader, account, accounts, end.day)
 
 
-async def contributed(reader: Reader, account: str, since: datetime, until: datetime) -> Contributed:
-    """What the owner brought less what he took after the end of one day until that of another."""
+async def contributed(reader: Reader, account: str, before: Moment, after: Moment) -> Contributed | None:
+    """What the owner brought less what he took between two ends, as far as performance was reckoned of it.
+
+    ``None``: it was not, for one of them is neither a statement's day nor of an hour.
+    """
+    if before.day is not None and after.day is not None:
+        return await _by_days(reader, account, before.as_of, after.as_of)
+    if before.hour is None or after.hour is None:
+        return None
+    asked = {"account": account, "since": before.hour, "until": after.hour}
+    row = (await reader.execute(_by_hour, asked)).one()
+    if (row.first, row.last) != (before.hour, after.hour):
+        return None
+    return Contributed(row.amount if row.known else None, bool(row.estimated))
+
+
+async def _by_days(reader: Reader, account: str, since: datetime, until: datetime) -> Contributed:
     asked = {"account": account, "since": since, "until": until}
     row = (await reader.execute(_contributions, asked)).one()
     amount = row.amount if row.days and row.known else None

@@ -30,6 +30,13 @@ _WITHIN = (
 )
 _BY_TIME = DAY_BY_TIME.format(at="e.executed_at", sec_type="n.sec_type")
 _ADJUSTED_ON = DAY_BY_TIME.format(at="v.executed_at", sec_type="n.sec_type")
+# Which told it last is asked of all that is told, not of what is near alone: of each by its key, which the
+# OFFSET sees to.
+_TOLD_LAST = (
+    "NOT EXISTS (SELECT FROM {0} l JOIN imports j ON j.id = l.import_id AND j.status = 'done' "
+    "WHERE l.{2} = {1}.{2} AND (j.stated_at, j.id) > (i.stated_at, i.id) "
+    f"AND NOT ({_NEAR.format('l.at')}) OFFSET 0)"
+)
 # What a statement says of a day matters near the ends alone. A currency trade is in no book: a statement
 # tells of it as two flows, and until one does it is known from the broker's word alone.
 _DONE = f"""
@@ -80,7 +87,8 @@ _EVENTS = newest(
     "corporate_actions a",
     ("event_key",),
     columns=f"a.*, {DAY.format('a')} AS day",
-    where=f"a.account = ANY(:accounts) AND {_NEAR.format('a.at')}",
+    where=f"a.account = ANY(:accounts) AND {_NEAR.format('a.at')} "
+    f"AND {_TOLD_LAST.format('corporate_actions', 'a', 'event_key')}",
 )
 # As the account's performance values what was transferred. What an option delivers of a future is worth its
 # strike, which is not paid.
@@ -114,7 +122,7 @@ _adjusted = text(
     SELECT p.conid, v.executed_at AS at, v.cause, v.quantity
     FROM positions p
     JOIN instruments n USING (conid)
-    JOIN position_events v ON v.position_id = p.id AND v.type = 'adjusted'
+    JOIN position_events v ON v.position_id = p.id AND v.type = 'adjusted' AND v.exec_id IS NULL
     WHERE p.account = ANY(:accounts) AND p.opened_at <= :last
         AND (p.closed_at IS NULL OR p.closed_at >= :first) AND {_NEAR.format("v.executed_at")}
         AND n.sec_type NOT IN ('CASH', 'BAG')
@@ -128,7 +136,8 @@ _FLOWS = newest(
     "cash_flows f",
     ("flow_key",),
     columns=f"f.*, {DAY.format('f')} AS day",
-    where=f"f.account = ANY(:accounts) AND {_NEAR.format('f.at')}",
+    where=f"f.account = ANY(:accounts) AND {_NEAR.format('f.at')} "
+    f"AND {_TOLD_LAST.format('cash_flows', 'f', 'flow_key')}",
 )
 _flows = text(
     "SELECT f.kind, f.external, f.at, f.amount, f.currency, f.fx_rate_to_base AS rate, f.conid, f.symbol, "  # noqa: S608 - as above

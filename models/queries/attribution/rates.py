@@ -1,20 +1,16 @@
 """The stored rates nearest to moments."""
 
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import text
 
 from core.domain.days import HELD_OF_FUTURES, day_of, moment_of
+from core.domain.rate_history import HOLDS_FOR, RateHistory, ToldRate
 from models.session import Reader
 from models.standing import newest
-
-FURTHEST: Final = timedelta(days=7)
-"""A rate that is further from a moment says nothing of it."""
 
 # There is one a day of each currency, so that all of a time are fewer than what is to be converted in it.
 _stated = text(
@@ -55,57 +51,42 @@ class Found(NamedTuple):
     apart: timedelta
 
 
-class _Told(NamedTuple):
-    at: datetime
-    rate: Decimal
-
-
 async def nearest_rates(reader: Reader, base: str, needed: Iterable[Needed]) -> dict[Needed, Found]:
     """The rates into ``base`` that were told nearest to these moments, within a week of them.
 
-    Of two as near a statement's counts, and the earlier.
+    Of two as near the earlier counts.
     """
     asked = sorted({one for one in needed if one.currency != base})
     if not asked:
         return {}
-    days = await _stated_days(reader, base, asked)
-    found: dict[Needed, Found] = {}
-    for one in asked:
-        for told in _around(days[one.currency], one.at):
-            _take(found, one, told)
+    told = await _stated_days(reader, base, asked)
     parameters = {
         "base": base,
         "currencies": [one.currency for one in asked],
         "moments": [one.at for one in asked],
-        "furthest": FURTHEST,
+        "furthest": HOLDS_FOR,
     }
-    for row in await reader.execute(_told, parameters):
-        _take(found, Needed(row.currency, row.at), _Told(row.told_at, row.rate))
+    told += [
+        ToldRate(row.told_at, row.currency, base, row.rate) for row in await reader.execute(_told, parameters)
+    ]
+    history = RateHistory(base, told)
+    found: dict[Needed, Found] = {}
+    for one in asked:
+        rate = history.nearest(one.currency, one.at)
+        if rate is not None:
+            found[one] = Found(rate.rate, abs(rate.as_of - one.at))
     return found
 
 
-async def _stated_days(reader: Reader, base: str, asked: Sequence[Needed]) -> dict[str, list[_Told]]:
+async def _stated_days(reader: Reader, base: str, asked: Sequence[Needed]) -> list[ToldRate]:
     moments = [one.at for one in asked]
     parameters = {
         "base": base,
         "currencies": sorted({one.currency for one in asked}),
-        "first": day_of(min(moments) - FURTHEST),
-        "last": day_of(max(moments) + FURTHEST),
+        "first": day_of(min(moments) - HOLDS_FOR),
+        "last": day_of(max(moments) + HOLDS_FOR),
     }
-    days: dict[str, list[_Told]] = defaultdict(list)
-    for row in await reader.execute(_stated, parameters):
-        days[row.currency].append(_Told(moment_of(row.as_of, HELD_OF_FUTURES), row.rate))
-    return days
-
-
-def _around(told: Sequence[_Told], at: datetime) -> Sequence[_Told]:
-    """The last before a moment and the first from it on."""
-    place = bisect_left(told, at, key=lambda one: one.at)
-    return told[max(place - 1, 0) : place + 1]
-
-
-def _take(found: dict[Needed, Found], one: Needed, told: _Told) -> None:
-    apart = abs(told.at - one.at)
-    known = found.get(one)
-    if apart <= FURTHEST and (known is None or apart < known.apart):
-        found[one] = Found(told.rate, apart)
+    return [
+        ToldRate(moment_of(row.as_of, HELD_OF_FUTURES), row.currency, base, row.rate)
+        for row in await reader.execute(_stated, parameters)
+    ]

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 
 from core.domain.money import plain
-from core.domain.rules import Finding, Tolerance
+from core.domain.rules import Finding, Magnitude, Tolerance
 from models.queries.rules.rule import FOR_ACCOUNT, Findings, Rule, Scope, rows_of
 from models.session import Reader
 
@@ -48,20 +48,21 @@ _unequal_lots = text(
 _NO_EXECUTION: Final = "NOT EXISTS (SELECT FROM executions e WHERE e.exec_id = {}.exec_id OFFSET 0)"
 _without_execution = text(
     "SELECT * FROM ("  # noqa: S608 - as above
-    "SELECT p.account, CAST(p.id AS text) AS position_id, NULL AS exec_id, 'has no event' AS what "
-    "FROM positions p WHERE (p.opened_at >= :since OR p.status = 'open') "
+    "SELECT p.account, CAST(p.id AS text) AS position_id, NULL AS exec_id, 'has no event' AS what, "
+    "p.closed_at AS at FROM positions p WHERE (p.status = 'open' OR (p.status = 'closed' "
+    "AND p.closed_at >= :since)) "
     "AND NOT EXISTS (SELECT FROM position_events e WHERE e.position_id = p.id OFFSET 0) "
     "UNION ALL SELECT p.account, CAST(p.id AS text), l.exec_id, "
-    "'has a lot of an execution that is not there' FROM positions p "
+    "'has a lot of an execution that is not there', NULL FROM positions p "
     "JOIN lots l ON l.position_id = p.id AND l.remaining <> 0 WHERE p.status = 'open' "
     f"AND l.exec_id IS NOT NULL AND {_NO_EXECUTION.format('l')} "
     "UNION ALL SELECT p.account, CAST(p.id AS text), d.exec_id, "
-    "'was closed by an execution that is not there' FROM lot_disposals d "
+    "'was closed by an execution that is not there', d.closed_at FROM lot_disposals d "
     "CROSS JOIN LATERAL (SELECT * FROM positions p WHERE p.id = d.position_id OFFSET 0) p "
     "WHERE d.closed_at >= :since AND d.exec_id IS NOT NULL "
     f"AND {_NO_EXECUTION.format('d')} "
     "UNION ALL SELECT e.account, CAST(e.position_id AS text), e.exec_id, "
-    "'is not there, and an execution belongs to it' FROM executions e "
+    "'is not there, and an execution belongs to it', e.received_at FROM executions e "
     "WHERE e.received_at >= :since AND e.position_id IS NOT NULL "
     "AND NOT EXISTS (SELECT FROM positions p WHERE p.id = e.position_id OFFSET 0)"
     f") f WHERE {FOR_ACCOUNT.format('f')} ORDER BY account, position_id, exec_id, what"
@@ -87,7 +88,7 @@ _mark_alone = text(
     f"AND {FOR_ACCOUNT.format('m')} ORDER BY m.account, m.conid"
 )
 _stated_alone = text(
-    "SELECT t.account, t.exec_id, t.import_id, t.line, t.executed_at FROM imports i "  # noqa: S608 - as above
+    "SELECT t.account, t.exec_id, t.import_id, t.line, t.executed_at, i.imported_at FROM imports i "  # noqa: S608 - as above
     "JOIN stated_trades t ON t.import_id = i.id WHERE i.status = 'done' AND i.imported_at >= :since "
     f"AND {_NO_EXECUTION.format('t')} AND {FOR_ACCOUNT.format('t')} ORDER BY t.import_id, t.number"
 )
@@ -105,14 +106,15 @@ async def _lots_sum(reader: Reader, scope: Scope) -> Findings:
         quantity, lots = plain(row.quantity), plain(row.lots)
         summary = f"{row.symbol}: {quantity} are held, and its open lots come to {lots}"
         details = {"position_id": str(row.id), "quantity": quantity, "lots": lots}
-        yield Finding(row.account, str(row.id), summary, details)
+        apart = abs(row.quantity - row.lots)
+        yield Finding(row.account, str(row.id), summary, details, magnitude=apart)
 
 
 async def _position_alone(reader: Reader, scope: Scope) -> Findings:
     async for row in rows_of(reader, _without_execution, scope):
         summary = f"Position {row.position_id} {row.what}"
         details = {"position_id": row.position_id, "exec_id": row.exec_id}
-        yield Finding(row.account, f"{row.position_id}/{row.exec_id or ''}", summary, details)
+        yield Finding(row.account, f"{row.position_id}/{row.exec_id or ''}", summary, details, row.at)
 
 
 async def _commission(reader: Reader, scope: Scope) -> Findings:
@@ -141,7 +143,7 @@ async def _stated_trade(reader: Reader, scope: Scope) -> Findings:
             f"Import {row.import_id} states the trade {row.exec_id} in line {row.line}; it is not booked"
         )
         details = {"exec_id": row.exec_id, "import_id": row.import_id, "executed_at": row.executed_at}
-        yield Finding(row.account, row.exec_id, summary, details)
+        yield Finding(row.account, row.exec_id, summary, details, row.imported_at)
 
 
 _REBUILD: Final = (
@@ -162,6 +164,7 @@ LOTS_SUM: Final = Rule(
     title="Open lots come to what is held",
     severity="error",
     checks="What is left of a position's lots is its quantity.",
+    magnitude=Magnitude("count", "how many units they are apart"),
     remedy=_REBUILD,
     check=_lots_sum,
 )

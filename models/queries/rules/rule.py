@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Row, TextClause, text
 
-from core.domain.rules import Finding, Severity, Tolerance
+from core.domain.rules import Finding, Magnitude, Severity, Tolerance
 from models.session import Reader
 
 LOOKED_BACK: Final = timedelta(days=35)
@@ -38,7 +38,8 @@ Check: TypeAlias = Callable[[Reader, Scope], Findings]
 class Rule:
     """Something that has to be true of what is kept.
 
-    ``checks`` says what that is and ``remedy`` what to do where it is not. ``of_accounts``: what it finds
+    ``checks`` says what that is and ``remedy`` what to do where it is not. ``magnitude`` says by what it is
+    told how bad a finding is, and when it is worse; ``None``: by nothing. ``of_accounts``: what it finds
     belongs to accounts; otherwise it is passed over where one account is asked for.
     """
 
@@ -49,6 +50,7 @@ class Rule:
     remedy: str
     check: Check
     tolerances: tuple[Tolerance, ...] = ()
+    magnitude: Magnitude | None = None
     of_accounts: bool = True
 
 

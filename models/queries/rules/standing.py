@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, get_args
 
 from sqlalchemy import text
 
-from core.domain.money import plain
+from core.domain.money import ZERO, plain
 from core.domain.reconciliation import DifferenceKind
-from core.domain.rules import Finding, Tolerance
+from core.domain.rules import Finding, Magnitude, Tolerance
 from models.queries.differences import DifferenceRow, differences_page
 from models.queries.realized_differences import REALIZED_LEEWAY, FillKey, differing_fills
 from models.queries.rules.rule import FOR_ACCOUNT, Findings, Rule, Scope, rows_of
@@ -31,9 +32,11 @@ _QUANTITY: Final = frozenset({"quantity_mismatch", "missing_local", "missing_bro
 _COST: Final = frozenset(get_args(DifferenceKind)) - _QUANTITY
 
 _of_statements = text(
-    "SELECT d.account, d.kind, d.cause, count(*) AS figures, min(d.day) AS first, max(d.day) AS last "  # noqa: S608 - constants of this program's own
+    "SELECT d.account, d.kind, d.cause, d.currency, count(*) AS figures, min(d.day) AS first, "  # noqa: S608 - constants of this program's own
+    "max(d.day) AS last, CASE WHEN d.currency = '' THEN count(*) "
+    "ELSE sum(abs(coalesce(d.ours, 0) - d.stated)) END AS apart "
     f"FROM statement_differences d WHERE {FOR_ACCOUNT.format('d')} "
-    "GROUP BY d.account, d.kind, d.cause ORDER BY d.account, d.kind, d.cause"
+    "GROUP BY d.account, d.kind, d.cause, d.currency ORDER BY d.account, d.kind, d.cause, d.currency"
 )
 # Neither a combo's own execution nor one that was replaced or cancelled has a commission of its own.
 _awaited = text(
@@ -64,7 +67,18 @@ def _difference(row: DifferenceRow) -> Finding:
     summary = f"{row.symbol}: {kind} since {row.since:%Y-%m-%d %H:%M}Z, ours {ours}, the broker's {theirs}"
     details = {"difference_id": row.id, "conid": row.conid, "symbol": row.symbol, "kind": row.kind}
     details |= {"cause": row.cause, "ours": ours, "brokers": theirs, "since": row.since}
-    return Finding(row.account, f"{row.conid}/{row.kind}", summary, details)
+    apart = abs((row.ours or ZERO) - (row.brokers or ZERO))
+    return Finding(row.account, difference_subject(row), summary, details, magnitude=apart)
+
+
+def difference_subject(row: DifferenceRow) -> str:
+    """What a finding about a difference is about, the same each time it is found."""
+    return f"{row.conid}/{row.kind}"
+
+
+def difference_rule(row: DifferenceRow) -> Rule:
+    """The rule that finds a difference of its kind."""
+    return COST_DIFFERENCE if row.kind in _COST else BROKER_DIFFERENCE
 
 
 async def _broker_difference(reader: Reader, scope: Scope) -> Findings:
@@ -94,7 +108,8 @@ async def _realized_difference(reader: Reader, scope: Scope) -> Findings:
             )
             details = {"exec_id": fill.exec_id, "conid": fill.conid, "symbol": fill.symbol}
             details |= {"currency": fill.currency, "ours": ours, "brokers": theirs}
-            yield Finding(fill.account, fill.exec_id, summary, details, fill.executed_at)
+            apart = abs(fill.realized_pnl - fill.broker_realized_pnl)
+            yield Finding(fill.account, fill.exec_id, summary, details, fill.executed_at, apart)
         if len(page) < _PAGE:
             return
         after = FillKey(page[-1].executed_at, page[-1].exec_id)
@@ -103,10 +118,15 @@ async def _realized_difference(reader: Reader, scope: Scope) -> Findings:
 async def _statement_difference(reader: Reader, scope: Scope) -> Findings:
     async for row in rows_of(reader, _of_statements, scope):
         figures = "One figure" if row.figures == 1 else f"{row.figures:,} figures"
-        summary = f"{figures} of statements ({row.kind}) differ: {row.cause.replace('_', ' ')}"
-        details = {"kind": row.kind, "cause": row.cause, "figures": row.figures}
-        details |= {"first": row.first, "last": row.last}
-        yield Finding(row.account, f"{row.kind}/{row.cause}", summary, details)
+        cause = row.cause.replace("_", " ")
+        by = f", by {plain(row.apart)} {row.currency} all together" if row.currency else ""
+        verb = "differs" if row.figures == 1 else "differ"
+        summary = f"{figures} of statements ({row.kind}) {verb}{by}: {cause}"
+        details = {"kind": row.kind, "cause": row.cause, "currency": row.currency or None}
+        details |= {"figures": row.figures, "first": row.first, "last": row.last}
+        # Amounts of two currencies are no sum, nor is a quantity one of these: each is a finding.
+        subject = "/".join(filter(None, (row.kind, row.cause, row.currency)))
+        yield Finding(row.account, subject, summary, details, magnitude=Decimal(row.apart))
 
 
 async def _dead_fact(reader: Reader, _scope: Scope) -> Findings:
@@ -114,7 +134,8 @@ async def _dead_fact(reader: Reader, _scope: Scope) -> Findings:
         what = "One message" if row.kinds == 1 else f"{row.kinds:,} messages"
         details = {"category": row.category, "messages": row.kinds, "occurrences": row.occurrences}
         details["last_seen_at"] = row.last_seen_at
-        yield Finding(None, row.category, f"{what} that could not be used: {row.category}", details)
+        summary = f"{what} that could not be used: {row.category}"
+        yield Finding(None, row.category, summary, details, magnitude=Decimal(row.kinds))
 
 
 async def _missing_commission(reader: Reader, scope: Scope) -> Findings:
@@ -122,17 +143,20 @@ async def _missing_commission(reader: Reader, scope: Scope) -> Findings:
     async for row in rows_of(reader, _awaited, scope, settled=settled):
         told = "One execution is" if row.executions == 1 else f"{row.executions:,} executions are"
         summary = f"{told} without a commission, the oldest of {row.oldest:%Y-%m-%d}"
-        yield Finding(row.account, "awaited", summary, {"executions": row.executions, "oldest": row.oldest})
+        details = {"executions": row.executions, "oldest": row.oldest}
+        yield Finding(row.account, "awaited", summary, details, magnitude=Decimal(row.executions))
 
 
 BROKER_DIFFERENCE: Final = Rule(
     name="broker-difference",
     title="The ledger holds what the broker says is held",
     severity="error",
-    checks="No book differs in quantity from the broker's last word.",
+    checks="No book differs in quantity from the broker's last word; a difference that somebody "
+    "acknowledged is not found as long as it is as they knew it.",
     tolerances=(DIFFERENCE_STANDS,),
     remedy="`lotkeeper resync` asks the broker again. If it stays, an execution or a corporate action is "
     "missing: import the Flex statement of the days since; docs/reconciliation.md says what each kind means.",
+    magnitude=Magnitude("count", "how many units they are apart"),
     check=_broker_difference,
 )
 COST_DIFFERENCE: Final = Rule(
@@ -140,10 +164,13 @@ COST_DIFFERENCE: Final = Rule(
     title="What is held cost what the broker says it cost",
     severity="warning",
     checks="No open position's cost differs from the broker's average cost; one that is provisional is "
-    "told, too.",
+    "told, too, one that somebody acknowledged is not as long as it is as they knew it.",
     tolerances=(COST_STANDS,),
     remedy="An opening balance is settled by a Flex statement of the time it was bought; a cost method "
     "other than the account's at IBKR by `lotkeeper ledger method`; see docs/reconciliation.md.",
+    magnitude=Magnitude(
+        "amount", "how far they are apart, in the instrument's currency", times=Decimal(2), more=Decimal(1)
+    ),
     check=_cost_difference,
 )
 REALIZED_DIFFERENCE: Final = Rule(
@@ -154,6 +181,10 @@ REALIZED_DIFFERENCE: Final = Rule(
     tolerances=(REALIZED_APART,),
     remedy="`GET /api/v1/realized/differences` shows both. A missing fill or fee comes with a Flex "
     "statement; another cost method is set with `lotkeeper ledger method`; see docs/reconciliation.md.",
+    # A fill is over and done: what grows there is another difference, unless it is rounding.
+    magnitude=Magnitude(
+        "amount", "how far they are apart, in the instrument's currency", more=REALIZED_LEEWAY
+    ),
     check=_realized_difference,
 )
 STATEMENT_DIFFERENCE: Final = Rule(
@@ -161,9 +192,16 @@ STATEMENT_DIFFERENCE: Final = Rule(
     title="The ledger comes to what statements say",
     severity="warning",
     checks="The last comparison with imported statements found no figure that differs. One finding an "
-    "account, kind and cause.",
+    "account, kind, cause and currency.",
     remedy="`lotkeeper validate statements` lists the figures; docs/statements.md says what each cause "
     "means and what to do about it.",
+    magnitude=Magnitude(
+        "amount",
+        "how far the figures of one currency are apart, all together; of what is in none, as quantities are, "
+        "how many differ",
+        times=Decimal(2),
+        more=Decimal(1),
+    ),
     check=_statement_difference,
 )
 DEAD_FACT: Final = Rule(
@@ -173,6 +211,7 @@ DEAD_FACT: Final = Rule(
     checks="No message stands open that could not be read or applied and was kept aside.",
     remedy="`lotkeeper dead list` shows them; after an update `lotkeeper dead retry --all` applies what can "
     "be read now, and `lotkeeper dead drop ID` lets one rest.",
+    magnitude=Magnitude("count", "the number of messages", times=Decimal(2), more=Decimal(10)),
     check=_dead_fact,
     of_accounts=False,
 )
@@ -185,5 +224,6 @@ MISSING_COMMISSION: Final = Rule(
     tolerances=(COMMISSION_AWAITED,),
     remedy="Import a Flex statement of the days, which tells every commission: `lotkeeper flex fetch`. "
     "Until then the profit of these positions is provisional.",
+    magnitude=Magnitude("count", "the number of executions", times=Decimal(2), more=Decimal(5)),
     check=_missing_commission,
 )

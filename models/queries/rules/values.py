@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from core.domain.account_values import BASE
 from core.domain.days import BROKER_ZONE
 from core.domain.money import ZERO, decimal_from_text, is_usable, plain
-from core.domain.rules import Finding, Tolerance
+from core.domain.rules import Finding, Magnitude, Tolerance
 from models.queries.rules.rule import FOR_ACCOUNT, Findings, Rule, Scope, rows_of
 from models.session import Reader
 
@@ -160,7 +160,9 @@ def _sum_finding(of: tuple[str, str], told: list[_Told], worst: _Told) -> Findin
         "first": told[0].row.asof_ts,
         "last": told[-1].row.asof_ts,
     }
-    return Finding(account, month, summary, details, told[-1].row.asof_ts)
+    worth = abs(row.net_liquidation)
+    share = round(abs(difference) / worth, 6) if worth else None
+    return Finding(account, month, summary, details, told[-1].row.asof_ts, share)
 
 
 def _unexplained(row: Row[Any]) -> Decimal:
@@ -193,7 +195,7 @@ async def _fx_hole(reader: Reader, scope: Scope) -> Findings:
         details = {"currency": row.currency, "place": row.place, "days": row.days}
         details |= {"first": row.first, "last": row.last}
         subject = f"{row.currency}/{row.place}/{row.month}"
-        yield Finding(row.account, subject, summary, details, row.at)
+        yield Finding(row.account, subject, summary, details, row.at, Decimal(row.days))
 
 
 _PLACES: Final = {
@@ -225,6 +227,12 @@ ACCOUNT_VALUE: Final = Rule(
     "counted twice or marked in the wrong unit; compare it with TWS. `lotkeeper resync` asks the broker for "
     "everything again. Where the account holds something that IBKR counts elsewhere, acknowledge it with a "
     "note.",
+    magnitude=Magnitude(
+        "share",
+        "the largest difference, as a fraction of net liquidation",
+        times=Decimal("1.5"),
+        more=Decimal("0.005"),
+    ),
     check=_account_value,
 )
 FX_HOLE: Final = Rule(
@@ -237,6 +245,8 @@ FX_HOLE: Final = Rule(
     tolerances=(RATE_AWAITED,),
     remedy="Import a Flex statement of these days with the section *Conversion Rates*: it brings the rates. "
     "A snapshot keeps what was known when it was taken; its value without a rate stays unknown.",
+    # Days go by: that a hole which somebody knows of is a day longer is nothing new, a week is.
+    magnitude=Magnitude("time", "the number of days", more=Decimal(7)),
     check=_fx_hole,
 )
 STALE_MARKS: Final = Rule(

@@ -234,6 +234,14 @@ class Feed:
         state = self.picture.accounts[key]
         return summary_row(state, coverage, self.summary_freshness([key], judged))
 
+    def together(self, accounts: Iterable[str], judged: Judged, coverage: Coverage) -> Summary:
+        """The sums over some accounts; of several those count whose data can be live."""
+        asked = sorted(accounts)
+        watched = set(self._watched())
+        names = [name for name in asked if name in watched] or asked
+        states = [self.picture.accounts[name] for name in names]
+        return all_row(states, coverage, self.summary_freshness(names, judged))
+
 
 def place_of(position: PositionChanged) -> PositionKey:
     """Where a position stands in the list."""

@@ -1,68 +1,46 @@
-"""The hub: follows the streams, keeps the picture, numbers frames and hands them to whoever subscribed."""
+"""The hub: one picture of what is held and worth, judged, told in numbered frames to whoever subscribed."""
 
 import asyncio
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-
-import msgspec
+from itertools import cycle
 
 from core import logs
 from core.clock import Clock, utc_now
-from core.errors import StreamUnavailableError
-from core.events import changes, facts
+from core.events import changes
 from core.settings import Settings
-from core.streams.port import Entry, StreamPort
+from core.streams.port import StreamPort
 from core.tasks import heeding_cancellation
-from models.queries.accounts import accounts, trade_figures
-from models.queries.sync import datasets
+from core.version import installed_version
 from models.session import Database
-from services.api import failures, metrics
+from services.api import failures
 from services.api.freshness import Verdict, conclude
-from services.api.live.client import Client
+from services.api.live.board import Board, Part
+from services.api.live.client import BEAT_TURNS
 from services.api.live.coverage import Signs
 from services.api.live.feed import Feed, Judged, sign_of
-from services.api.live.load import DATABASE_AWAY, load
+from services.api.live.following import Following
+from services.api.live.numbering import Numbering, Rows
+from services.api.live.pace import Pace
 from services.api.live.picture import Picture
-from services.api.live.topic import RING_BYTES, RING_FRAMES, Frame, Topic
-from services.api.schemas.accounts import ALL_ACCOUNTS, Summary
-from services.api.schemas.common import Freshness, encode
-from services.api.schemas.stream import (
-    TOPICS,
-    Bye,
-    Heartbeat,
-    Reset,
-    Resumed,
-    Status,
-    StreamError,
-    Subscription,
-)
+from services.api.live.readings import LOOKED_AT, Readings
+from services.api.live.shown import EXECUTIONS, JOBS, POSITIONS, SHOWN, SUMMARY, Row
+from services.api.live.topic import Frame
+from services.api.schemas.accounts import Summary
+from services.api.schemas.common import Coverage, Freshness
+from services.api.schemas.positions import Position
 
 log = logs.get_logger(__name__)
 
-POSITIONS, SUMMARY = TOPICS
 
+class Hub(Board):
+    """One picture and its subscribers, in one process.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often things happen, and how much is kept."""
-
-    heartbeat_seconds: float = 5.0
-    watch_seconds: float = 0.25
-    reload_seconds: float = 60.0
-    retry_seconds: float = 1.0
-    weigh_seconds: float = 1.0
-    worker_seconds: float = 5.0
-    refresh_seconds: float = 0.2
-    ring_frames: int = RING_FRAMES
-    ring_bytes: int = RING_BYTES
-
-
-class Hub:
-    """One picture and its subscribers, in one process."""
+    ``views`` are boards of some accounts, by these, for those who may see no others. ``views_wait`` says that
+    one of them has something to read.
+    """
 
     def __init__(
         self,
@@ -73,40 +51,49 @@ class Hub:
         clock: Clock = utc_now,
         pace: Pace | None = None,
     ) -> None:
-        self.pace = pace or Pace()
-        self.picture = Picture()
-        self.feed = Feed(self.picture)
-        epoch = uuid.uuid4().hex[:16]
-        self.topics = {
-            name: Topic(name, epoch, ring_frames=self.pace.ring_frames, ring_bytes=self.pace.ring_bytes)
-            for name in TOPICS
-        }
-        self.clients: set[Client] = set()
-        self.loaded = asyncio.Event()
-        self._settings = settings
-        self._database = database
-        self._streams = streams
+        picture = Picture()
+        super().__init__(
+            picture,
+            Feed(picture),
+            SHOWN,
+            pace=pace or Pace(),
+            loaded=asyncio.Event(),
+            joined=self._joined,
+        )
+        self.settings = settings
+        self.views: dict[frozenset[str], Part] = {}
+        self.views_wait = asyncio.Event()
+        self.following = Following(
+            settings, database, streams, self.picture, self, clock=clock, pace=self.pace
+        )
+        # Replicas of different versions would not understand each other's rows.
+        stream = f"{settings.frames_stream}:{installed_version()}"
+        self.numbering = Numbering(streams, stream, self.topics, self, self.pace.terms)
+        self._readings = Readings(settings, database, streams, self.feed)
+        self._read: set[str] = set()
+        self._frame_seconds = settings.stream_conflate_ms / 1000
         self._clock = clock
         self._signs = Signs()
-        self._lost_at: datetime = clock()
-        self._following_since: datetime | None = None
-        self._worker_down = False
-        self._recorded_at = 0.0
-        self._verdict = self._conclude(self._lost_at)
+        self._settled_at = -1
+        self._verdict = self._conclude(clock())
         self._dirty = asyncio.Event()
-        self._refresh_asked = asyncio.Event()
-        self._database_away = False
-        self._snapshots: dict[str, tuple[int, int, Verdict, str]] = {}
+        self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to follow; returns at once."""
-        self._tasks = [
-            asyncio.create_task(self._again(work), name=f"hub-{work.__name__}")
-            for work in (self._keep_following, self._keep_pace, self._keep_watch, self._keep_beating)
-        ]
+        works = (
+            self.following.keep_following,
+            self._keep_numbering,
+            self._keep_pace,
+            self._keep_watch,
+            self._keep_looking,
+            self._keep_views,
+            self._keep_beating,
+        )
+        self._tasks = [asyncio.create_task(self._again(work), name=f"hub-{work.__name__}") for work in works]
 
     async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
         """A fault in one round must not leave a picture that stands still and is called live."""
@@ -116,32 +103,36 @@ class Hub:
                     await work()
             except Exception as error:  # noqa: BLE001 - the edge of a background task: told, and begun again
                 failures.tell(log, "hub_failed", error, task=work.__name__)
-                if work == self._keep_following:
-                    self._lose_streams()
+                if work == self.following.keep_following:
+                    self.following.lose_streams()
             await asyncio.sleep(self.pace.retry_seconds)
 
     async def stop(self) -> None:
-        """Stop following."""
+        """Stop following, and let another replica number."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self.numbering.leave()
 
     def say_bye(self, retry_after_ms: int = 500) -> None:
         """Tell every client that the server is going."""
-        text = encode(Bye(retry_after_ms=retry_after_ms)).decode()
-        for client in self.clients:
-            client.finish(text)
+        for each in (self, *self.views.values()):
+            each.subscribers.say_bye(retry_after_ms)
 
     # -- judging -----------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._clock()
 
     def _conclude(self, now: datetime) -> Verdict:
         return conclude(
             link=self.picture.link,
-            following_since=self._following_since,
-            lost_at=self._lost_at,
+            following_since=self.following.since,
+            lost_at=self.following.lost_at,
             synced_before=bool(self.picture.datasets),
-            worker_down=self._worker_down,
+            worker_down=self.following.worker_down,
             now=now,
         )
 
@@ -154,8 +145,21 @@ class Hub:
             self._judge_rows(Judged(now, verdict))
             if verdict.reason != before.reason:
                 log.info("freshness_changed", reason=verdict.reason, before=before.reason)
-            self._tell(self.status(Judged(now, verdict)), self.clients)
+            for each in (self, *self.views.values()):
+                each.tell_status(Judged(now, verdict))
+            self._look.set()
         return Judged(now, verdict)
+
+    def settle(self) -> Judged:
+        """Judge now; rows that read otherwise for it are told before anything else is. Once a second."""
+        judged = self.judge()
+        second = int(judged.now.timestamp())
+        if second != self._settled_at:
+            self._settled_at = second
+            self._judge_rows(judged)
+            if self.numbering.numbers_at_once:
+                self.flush()
+        return judged
 
     def _judge_rows(self, judged: Judged) -> None:
         """Mark what must be told again because it is judged otherwise than when it was last told."""
@@ -172,309 +176,167 @@ class Hub:
         if dirty:
             self._dirty.set()
 
-    def freshness(self, topic: str, judged: Judged) -> Freshness:
-        """The block of a topic."""
-        if topic == SUMMARY:
-            return self.feed.summary_freshness(self.picture.accounts, judged)
-        return self.feed.positions_freshness(judged)
-
-    def status(self, judged: Judged) -> str:
-        """The status message."""
-        verdict = judged.verdict
-        message = Status(
-            links=verdict.links,
-            state=verdict.state,
-            since=verdict.since,
-            reason=verdict.reason,
-            freshness=self.feed.positions_freshness(judged),
-            server_time=judged.now,
-        )
-        return encode(message).decode()
+    def freshness_of(self, topic: str) -> Freshness:
+        """The block of a topic, as judged now."""
+        return self.freshness(topic, self.judge())
 
     # -- rows --------------------------------------------------------------------------------------------
 
-    def summary(self, key: str, judged: Judged) -> Summary:
-        """The summary of an account, or of ``ALL``."""
-        return self.feed.summary(key, judged, self._signs.coverage(key))
+    def coverage(self, key: str) -> Coverage:
+        """How many of the open positions of an account, or of ``ALL``, have a fresh mark."""
+        return self._signs.coverage(key)
 
-    def flush(self) -> None:
-        """Number a frame of what changed, for each topic, and hand it out."""
-        if not self.loaded.is_set():
-            return
-        judged = self.judge()
-        dirty = self.picture.take_dirty()
-        positions: dict[str, bytes | None] = {}
-        for position_id in dirty.positions:
-            position = self.picture.positions.get(position_id)
-            if position is None:
-                self.feed.forget(position_id)
-                self._signs.drop_position(position_id)
-                positions[position_id] = None
-                continue
-            sign = sign_of(self.feed.position_freshness(position, judged))
-            self._signs.set_position(position_id, position.account, sign)
-            positions[position_id] = self.feed.encoded_position(position, judged)
-        self._publish(POSITIONS, positions, judged)
-        if dirty.accounts:
-            told: dict[str, bytes | None] = {}
-            for key in (*sorted(dirty.accounts), ALL_ACCOUNTS):
-                row = self.summary(key, judged)
+    def position_rows(self, ids: Iterable[str], judged: Judged) -> Rows:
+        """Rows of positions; as they are judged here is how they count as told."""
+        rows = super().position_rows(ids, judged)
+        for key, row in rows.items():
+            if isinstance(row, Position):
+                self._signs.set_position(key, row.account, sign_of(row.freshness))
+            else:
+                self.feed.forget(key)
+                self._signs.drop_position(key)
+        return rows
+
+    def summary_rows(self, accounts: Iterable[str], judged: Judged) -> Rows:
+        """Rows of accounts; the same holds for them."""
+        rows = super().summary_rows(accounts, judged)
+        for key, row in rows.items():
+            if isinstance(row, Summary):
                 self._signs.set_summary(key, sign_of(row.freshness))
-                told[key] = encode(row)
-            self._publish(SUMMARY, told, judged)
+        return rows
 
-    def _publish(self, name: str, rows: dict[str, bytes | None], judged: Judged) -> None:
-        frame = self.topics[name].frame(rows, self.freshness(name, judged)) if rows else None
-        if frame is not None:
-            metrics.FRAMES.labels(name).inc()
-            self._tell(frame.text, (client for client in self.clients if name in client.topics))
+    def _take_dirty(self, judged: Judged | None = None) -> dict[str, tuple[Rows, Freshness]]:
+        """Rows of what changed, for each topic; from here on they count as told."""
+        judged = judged or self.judge()
+        dirty = self.picture.take_dirty()
+        rows = {POSITIONS: self.position_rows(dirty.positions, judged)}
+        if dirty.accounts:
+            rows[SUMMARY] = self.summary_rows(dirty.accounts, judged)
+        for name in self._read:
+            rows[name] = self.topics[name].difference(self._readings.rows[name])
+        self._read = set()
+        # Their numbers are their own, whoever numbers ours.
+        for view in [*self.views.values()]:
+            view.tell_changes(dirty, judged)
+        return {name: (told, self.freshness(name, judged)) for name, told in rows.items() if told}
 
-    def _tell(self, text: str, clients: Iterable[Client]) -> None:
-        for client in clients:
-            client.push(text)
-
-    # -- subscribers -------------------------------------------------------------------------------------
-
-    def subscribe(self, client: Client, wanted: Subscription) -> None:
-        """Give a client a topic: from where it left off, or from the beginning."""
-        topic = self.topics.get(wanted.topic)
-        if topic is None:
-            known = ", ".join(TOPICS)
-            error = StreamError(
-                code="unknown_topic", detail=f"There is no such topic; there are {known}.", topic=wanted.topic
-            )
-            client.push(encode(error).decode())
-            return
-        client.topics.add(topic.name)
+    def flush(self, judged: Judged | None = None) -> None:
+        """Number a frame of what changed, for each topic, and hand it out; as ``judged``, if it just was."""
         if not self.loaded.is_set():
-            return  # the snapshot comes with the first load
-        if wanted.epoch is None or wanted.after_seq is None:
-            client.push(self.snapshot(topic.name))
             return
-        resumption = topic.resume(wanted.epoch, wanted.after_seq)
-        if isinstance(resumption, str):
-            client.push(encode(Reset(topic=topic.name, reason=resumption)).decode())
-            client.push(self.snapshot(topic.name))
-            return
-        self._replay(client, topic, resumption.after_seq, resumption.frames)
+        if self.numbering.numbers_at_once:
+            for name, (rows, block) in self._take_dirty(judged).items():
+                self.numbering.number(name, rows, block)
+        elif self.numbering.role == "shared":
+            self._dirty.set()
+        elif self.numbering.role != "alone":
+            # Another numbers, or it is not settled who: nothing to tell, but coverage is counted by this.
+            self._take_dirty(judged)
 
-    def _replay(self, client: Client, topic: Topic, after_seq: int, frames: Sequence[Frame]) -> None:
-        resumed = Resumed(
-            topic=topic.name,
-            epoch=topic.epoch,
-            after_seq=after_seq,
-            replayed=len(frames),
-            freshness=self.freshness(topic.name, self.judge()),
-        )
-        client.push(encode(resumed).decode())
-        for frame in frames:
-            client.push(frame.text)
+    # -- what numbering asks for -------------------------------------------------------------------------
 
-    def snapshot(self, name: str) -> str:
-        """A topic as it is now; encoded once for all who ask within a second."""
+    async def collect(self) -> dict[str, dict[str, Row]]:
+        """Every row of every topic, as this replica has them."""
+        await self._readings.read(set(self._readings.rows), self.judge())
+        # Views have their own numbers, and coverage is counted by this.
+        self._take_dirty()
         judged = self.judge()
-        topic = self.topics[name]
-        second = int(judged.now.timestamp())
-        kept = self._snapshots.get(name)
-        if kept is not None and kept[:3] == (topic.seq, second, judged.verdict):
-            return kept[3]
-        if name == POSITIONS:
-            rows = [
-                (position.id, self.feed.encoded_position(position, judged))
-                for position in self.feed.sorted_positions()
-            ]
-        else:
-            # One reader is told: how the others were told last stays as it was.
-            keys = (*sorted(self.picture.accounts), ALL_ACCOUNTS)
-            rows = [(key, encode(self.summary(key, judged))) for key in keys]
-        text = topic.snapshot(rows, self.freshness(name, judged))
-        self._snapshots[name] = (topic.seq, second, judged.verdict, text)
-        return text
+        ordered = [position.id for position in self.feed.sorted_positions()]
+        rows: dict[str, Mapping[str, Row | None]] = {
+            POSITIONS: self.position_rows(ordered, judged),
+            SUMMARY: self.summary_rows(self.picture.accounts, judged),
+            **self._readings.rows,
+        }
+        return {
+            name: {key: row for key, row in listed.items() if row is not None}
+            for name, listed in rows.items()
+        }
 
-    def begin_anew(self, topics: Iterable[str]) -> list[str]:
-        """What a reader that fell behind is told."""
-        texts = []
-        for name in topics:
-            metrics.RESETS.labels(name).inc()
-            texts += [encode(Reset(topic=name, reason="slow_reader")).decode(), self.snapshot(name)]
-        return texts
+    def tell_again(self) -> None:
+        """Have everything told that differs from what the topics show."""
+        dirty = self.picture.dirty
+        dirty.positions.update(self.picture.positions, self.topics[POSITIONS].rows)
+        dirty.accounts.update(self.picture.accounts)
+        self._readings.due.update(self._readings.rows)
+        self._look.set()
+        self._dirty.set()
 
-    # -- following ---------------------------------------------------------------------------------------
+    def hand_out(self, frame: Frame) -> None:
+        """Tell the subscribers."""
+        self.subscribers.hand_out(frame)
 
-    async def _keep_following(self) -> None:
-        while True:
-            ends = await self._ends()
-            if await self._reload() and ends is not None:
-                try:
-                    with heeding_cancellation():
-                        # In a task of its own: Python 3.11.2 (Debian 12) leaves a task whose group failed
-                        # marked as cancelled, and each timeout in it, redis-py's too, ends in CancelledError.
-                        await asyncio.create_task(self._follow(*ends), name="hub-follow")
-                except* StreamUnavailableError:
-                    self._lose_streams()
-            else:
-                await asyncio.sleep(self.pace.retry_seconds)
+    def begin_anew(self, topics: Iterable[str], reason: str) -> None:
+        """These topics began anew: whoever follows them is told so."""
+        self.subscribers.begin_anew(topics, reason)
 
-    async def _ends(self) -> tuple[str, str] | None:
-        """The newest ids, read before the database so that nothing is missed; ``None``: Redis is away."""
-        try:
-            return (
-                await self._streams.last_id(self._settings.changes_stream),
-                await self._streams.last_id(self._settings.ticks_stream),
-            )
-        except StreamUnavailableError:
-            self._lose_streams()
-            return None
+    def wake(self) -> None:
+        """What waits can be numbered now."""
+        if self.picture.dirty or self._read:
+            self._dirty.set()
 
-    def _lose_streams(self) -> None:
-        if self._following_since is not None:
-            log.warning("streams_lost", reason="Redis cannot be reached; showing what the database knows")
-            self._following_since = None
-            self._lost_at = self._clock()
-            self.picture.link = None
-        self.judge()
+    def _joined(self, topic: str) -> None:
+        if topic in LOOKED_AT:
+            self._look.set()
 
-    async def _follow(self, changes_after: str, ticks_after: str) -> None:
-        log.info("streams_followed")
-        self._following_since = self._clock()
-        self.judge()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._tail(self._settings.changes_stream, changes_after, self._take_changes))
-            group.create_task(self._tail(self._settings.ticks_stream, ticks_after, self._take_ticks))
-            group.create_task(self._keep_refreshing())
-            group.create_task(self._keep_weighing())
+    # -- what following tells ----------------------------------------------------------------------------
 
-    async def _tail(self, stream: str, after: str, take: Callable[[Entry], None]) -> None:
-        while True:
-            entries = await self._streams.tail(stream, after, count=512, block_ms=1000)
-            for entry in entries:
-                after = entry.id
-                try:
-                    take(entry)
-                except msgspec.DecodeError as error:
-                    # One that a newer version wrote: the next reload brings what it meant.
-                    metrics.UNREADABLE.labels(stream.rpartition(":")[2]).inc()
-                    log.warning("stream_entry_unreadable", stream=stream, entry=entry.id, reason=str(error))
-            if entries:
-                self._changed()
-
-    async def _keep_weighing(self) -> None:
-        """Notice when facts wait and nothing is recorded: then what we show falls behind the broker."""
-        waiting_since: float | None = None
-        while True:
-            about = await self._streams.info(self._settings.facts_stream)
-            waiting = sum(group.pending_entries + (group.lag_entries or 0) for group in about.groups)
-            if not about.groups:
-                waiting = about.length_entries
-            now = time.monotonic()
-            waiting_since = (waiting_since or now) if waiting else None
-            idle_since = max(waiting_since or now, self._recorded_at)
-            self._worker_down = now - idle_since > self.pace.worker_seconds
-            await asyncio.sleep(self.pace.weigh_seconds)
-
-    def _take_changes(self, entry: Entry) -> None:
-        self._recorded_at = time.monotonic()
-        for change in changes.decode(entry.data).changes:
-            self.picture.apply(change)
-
-    def _take_ticks(self, entry: Entry) -> None:
-        batch = facts.decode_ticks(entry.data)
-        now = self._clock()
-        for tick in batch.ticks:
-            self.picture.tick(tick, epoch=batch.epoch, now=now)
-
-    def _changed(self) -> None:
-        if self.picture.dirty.figures:
-            self.picture.dirty.figures = False
-            self._refresh_asked.set()
-        self.judge()
-        if self.picture.dirty:
-            if self._settings.stream_conflate_ms:
-                self._dirty.set()
-            else:
-                self.flush()
-
-    # -- the database ------------------------------------------------------------------------------------
-
-    async def _reload(self) -> bool:
-        self.picture.touched.clear()
-        try:
-            loaded = await load(self._database)
-        except DATABASE_AWAY as error:
-            self._say_database_away(error)
-            return False
-        self._say_database_back()
-        self.picture.merge(loaded)
-        self.picture.dirty.figures = False
+    def loaded_again(self) -> None:
+        """All of the picture was read from the database."""
+        self._readings.due.add(EXECUTIONS)
+        for view in self.views.values():
+            view.recorded(EXECUTIONS, None)
         if not self.loaded.is_set():
             self.loaded.set()
             self.flush()
-            for client in self.clients:
-                for name in sorted(client.topics):
-                    client.push(self.snapshot(name))
-        self._changed()
-        return True
+            for view in self.views.values():
+                view.begin()
 
-    async def _keep_refreshing(self) -> None:
-        """What changes do not carry whole is read anew, many changes at once; all of it once a minute."""
-        reload_at = time.monotonic() + self.pace.reload_seconds
-        figures_at = 0.0
-        while True:
-            wait = max(0.0, reload_at - time.monotonic())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._refresh_asked.wait()
-            self._refresh_asked.clear()
-            began = time.monotonic()
-            if began >= reload_at:
-                await self._reload()
-                reload_at = time.monotonic() + self.pace.reload_seconds
-            else:
-                counting = began >= figures_at
-                await self._refresh(counting=counting)
-                if counting:
-                    # Counting a long history costs something: never more than a twentieth of the time.
-                    figures_at = began + max(1.0, 20 * (time.monotonic() - began))
-                else:
-                    asyncio.get_running_loop().call_later(figures_at - began, self._refresh_asked.set)
-            await asyncio.sleep(self.pace.refresh_seconds)
-
-    async def _refresh(self, *, counting: bool) -> None:
-        try:
-            async with self._database.read() as reader:
-                known = await accounts(reader)
-                downloads = await datasets(reader)
-                figures = await trade_figures(reader) if counting else {}
-        except DATABASE_AWAY as error:
-            self._say_database_away(error)
-            self._refresh_asked.set()
-            return
-        self._say_database_back()
-        for row in known:
-            self.picture.take_account(row)
-        self.picture.take_figures(figures, downloads)
+    def refreshed(self) -> None:
+        """What belongs to many rows was read from the database."""
         self._judge_rows(self.judge())
-        self._changed()
 
-    def _say_database_away(self, error: BaseException) -> None:
-        if not self._database_away:
-            self._database_away = True
-            log.warning("database_lost", reason=error.__class__.__name__)
+    def changed(self) -> None:
+        """Something in the picture changed."""
+        judged = self.judge()
+        if self.picture.dirty:
+            if self._frame_seconds:
+                self._dirty.set()
+            else:
+                self.flush(judged)
 
-    def _say_database_back(self) -> None:
-        if self._database_away:
-            self._database_away = False
-            log.info("database_back")
+    def recorded(self, change: changes.Change) -> None:
+        """A change was committed."""
+        account = None
+        if isinstance(change, changes.ExecutionRecorded | changes.PositionChanged):
+            topic, account = EXECUTIONS, change.account
+        elif isinstance(change, changes.JobChanged):
+            topic = JOBS
+        else:
+            return
+        self._readings.due.add(topic)
+        self._look.set()
+        for view in self.views.values():
+            view.recorded(topic, account)
+
+    def lost(self) -> None:
+        """The streams began or ceased to be followed."""
+        self.judge()
 
     # -- the clock ---------------------------------------------------------------------------------------
 
+    async def _keep_numbering(self) -> None:
+        await self.loaded.wait()
+        await self.numbering.keep()
+
     async def _keep_pace(self) -> None:
-        frame_seconds = self._settings.stream_conflate_ms / 1000
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            self.flush()
-            await asyncio.sleep(frame_seconds)
+            if self.numbering.role == "shared":
+                await self.numbering.share(self._take_dirty())
+            else:
+                self.flush()
+            await asyncio.sleep(self._frame_seconds)
 
     async def _keep_watch(self) -> None:
         """Silence makes no sound: look for a beat that is missing and for values that grew old."""
@@ -486,17 +348,43 @@ class Hub:
             if rounds % 4 == 0:
                 self._judge_rows(judged)
 
-    async def _keep_beating(self) -> None:
+    async def _keep_looking(self) -> None:
+        """Read what is not told whole by a change: never more than a twentieth of the time."""
         while True:
-            await asyncio.sleep(self.pace.heartbeat_seconds)
-            now = self._clock()
-            texts: dict[frozenset[str], str] = {}
-            for client in self.clients:
-                topics = frozenset(client.topics)
-                if topics not in texts:
-                    seqs = {name: self.topics[name].seq for name in sorted(topics)}
-                    texts[topics] = encode(Heartbeat(seqs=seqs, server_time=now)).decode()
-                client.push(texts[topics])
+            await self._wait_to_look(self._look)
+            if not self.numbering.numbers:
+                continue
+            began = time.monotonic()
+            followed = {
+                name for name in LOOKED_AT if self.numbering.role == "shared" or self.subscribers.follow(name)
+            }
+            wanted = followed | (self._readings.due - LOOKED_AT)
+            await self._readings.read(wanted, self.judge())
+            self._read |= {name for name in wanted if self.topics[name].difference(self._readings.rows[name])}
+            if self._read:
+                self._dirty.set()
+            await asyncio.sleep(max(self.pace.refresh_seconds, 20 * (time.monotonic() - began)))
+
+    async def _keep_views(self) -> None:
+        """The same for each view: its numbers are its own, whoever numbers ours."""
+        while True:
+            await self._wait_to_look(self.views_wait)
+            began = time.monotonic()
+            for view in [*self.views.values()]:
+                await view.look()
+            await asyncio.sleep(max(self.pace.refresh_seconds, 20 * (time.monotonic() - began)))
+
+    async def _wait_to_look(self, asked: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.pace.look_seconds):
+                await asked.wait()
+        asked.clear()
+
+    async def _keep_beating(self) -> None:
+        for turn in cycle(range(BEAT_TURNS)):
+            await asyncio.sleep(self.pace.heartbeat_seconds / BEAT_TURNS)
+            for each in (self, *self.views.values()):
+                each.beat(self._clock(), turn)
 
 
 def _told(verdict: Verdict) -> tuple[object, ...]:

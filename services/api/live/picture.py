@@ -224,7 +224,10 @@ class Picture:
     # -- from the database -------------------------------------------------------------------------------
 
     def merge(self, loaded: Loaded) -> None:
-        """Take in what the database held; what the streams told since ``touched`` was cleared counts more."""
+        """Take in what the database held; what the streams told since ``touched`` was cleared counts more.
+
+        Positions that are as they were need not be told again: this happens every minute, to every reader.
+        """
         self.revision += 1
         for row in loaded.accounts:
             self.take_account(row)
@@ -244,7 +247,7 @@ class Picture:
             known = self.marks.get(book)
             if book in self.books and (known is None or mark.received_at > known.received_at):
                 self._keep_mark(book, mark)
-        self.dirty.positions.update(self.positions)
+                self.dirty.positions.add(self.books[book])
         self.dirty.accounts.update(self.accounts)
 
     def _merge_positions(self, positions: list[PositionChanged]) -> None:
@@ -254,7 +257,7 @@ class Picture:
             self.dirty.positions.add(position_id)
             self._drop(position_id, version)
         for position in positions:
-            if position.id not in self.touched:
+            if position.id not in self.touched and self.positions.get(position.id) != position:
                 self._apply_position(position)
 
     def take_account(self, row: AccountRow) -> None:

@@ -4,16 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
 from core.domain import statistics
 from core.domain.account_values import GROSS_POSITION_VALUE, NET_LIQUIDATION, TOTAL_CASH
+from core.domain.executions import Side
 from core.domain.lots import CostMethod
 from core.domain.money import plain
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported, PnlReported
 from models.queries.accounts import TradeFigures
+from models.queries.executions import ExecutionRow
 from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
 from services.api.schemas.common import Coverage, Freshness
+from services.api.schemas.executions import Execution
 from services.api.schemas.positions import Position
 
 VALUE_KEYS = (NET_LIQUIDATION, TOTAL_CASH, GROSS_POSITION_VALUE)
@@ -138,6 +142,33 @@ def position_row(
         reconciled=position.reconciled,
         provisional=position.provisional,
         freshness=freshness,
+    )
+
+
+def execution_row(row: ExecutionRow) -> Execution:
+    """The row of an execution."""
+    return Execution(
+        exec_id=row.exec_id,
+        order_ref=row.order_ref,
+        perm_id=row.perm_id,
+        account=row.account,
+        conid=row.conid,
+        symbol=row.symbol,
+        local_symbol=row.local_symbol,
+        sec_type=row.sec_type,
+        side=cast("Side", row.side),
+        quantity=plain(row.quantity),
+        price=plain(row.price),
+        commission=_text(row.commission),
+        commission_currency=row.commission_currency,
+        commission_rate=_text(row.commission_rate),
+        realized_pnl=_text(row.realized_pnl),
+        broker_realized_pnl=_text(row.broker_realized_pnl),
+        currency=row.currency,
+        executed_at=row.executed_at,
+        corrected_by=row.corrected_by,
+        position_id=None if row.position_id is None else str(row.position_id),
+        source=row.source,
     )
 
 

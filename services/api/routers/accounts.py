@@ -5,21 +5,24 @@ from starlette.responses import Response
 
 from services.api.context import Shared
 from services.api.openapi import answers
-from services.api.paging import json_response
+from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, last_name, name_cursor
 from services.api.schemas.accounts import ALL_ACCOUNTS, AccountPage, Summary
 from services.api.schemas.common import encode
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
 
 
-@router.get("", summary="The accounts of the login", responses=answers(AccountPage))
-async def list_accounts(context: Shared) -> Response:
+@router.get("", summary="The accounts of the login", responses=answers(AccountPage, 400))
+async def list_accounts(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
     """Every account that was ever seen, paper accounts labelled."""
+    after = last_name(cursor, "accounts")
     context.picture_ready()
     judged = context.hub.judge()
+    every = context.hub.feed.accounts(judged)
+    rows, last = cut([one for one in every if after is None or one.account > after], limit)
     page = AccountPage(
-        items=tuple(context.hub.feed.accounts(judged)),
-        next_cursor=None,
+        items=tuple(rows),
+        next_cursor=None if last is None else name_cursor("accounts", last.account),
         freshness=context.hub.feed.summary_freshness(context.hub.picture.accounts, judged),
     )
     return json_response(encode(page))

@@ -1,13 +1,12 @@
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from core.domain.executions import Side
-from core.domain.money import plain
 from models.queries.executions import ExecutionKey, ExecutionRow, executions_page
 from services.api.context import Context, Shared
+from services.api.live.rows import execution_row
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -21,35 +20,9 @@ from services.api.paging import (
 from services.api.parameters import Moment, Symbol
 from services.api.routers.positions import find_position
 from services.api.schemas.common import encode
-from services.api.schemas.executions import Execution, ExecutionPage
+from services.api.schemas.executions import ExecutionPage
 
 router = APIRouter(prefix="/api/v1", tags=["executions"])
-
-
-def _execution(row: ExecutionRow) -> Execution:
-    return Execution(
-        exec_id=row.exec_id,
-        order_ref=row.order_ref,
-        perm_id=row.perm_id,
-        account=row.account,
-        conid=row.conid,
-        symbol=row.symbol,
-        local_symbol=row.local_symbol,
-        sec_type=row.sec_type,
-        side=cast("Side", row.side),
-        quantity=plain(row.quantity),
-        price=plain(row.price),
-        commission=None if row.commission is None else plain(row.commission),
-        commission_currency=row.commission_currency,
-        commission_rate=None if row.commission_rate is None else plain(row.commission_rate),
-        realized_pnl=None if row.realized_pnl is None else plain(row.realized_pnl),
-        broker_realized_pnl=None if row.broker_realized_pnl is None else plain(row.broker_realized_pnl),
-        currency=row.currency,
-        executed_at=row.executed_at,
-        corrected_by=row.corrected_by,
-        position_id=None if row.position_id is None else str(row.position_id),
-        source=row.source,
-    )
 
 
 @router.get("/executions", summary="Executions, newest first", responses=answers(ExecutionPage, 400, 404))
@@ -107,7 +80,7 @@ def _page(context: Context, found: list[ExecutionRow], limit: int, account: str 
     rows, last = cut(found, limit)
     next_cursor = None if last is None else execution_cursor(ExecutionKey(last.executed_at, last.exec_id))
     page = ExecutionPage(
-        items=tuple(_execution(row) for row in rows),
+        items=tuple(execution_row(row) for row in rows),
         next_cursor=next_cursor,
         freshness=context.hub.feed.dataset_freshness("executions", context.hub.judge(), account),
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import uuid
 import zlib
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -16,8 +15,9 @@ from core.domain.formats import HEAD_BYTES, Format, format_of
 from models.queries.disputes.compare import difference_counts
 from models.queries.imports import Imported, find_import, imports_page
 from models.stores.imports import File
-from models.stores.jobs_imports import ask_import
+from models.stores.jobs_imports import ask_import, ask_undo
 from services.api.context import MOST_RECEIVED_AT_ONCE, Shared
+from services.api.exchange import job_id_of
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -33,6 +33,8 @@ from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
 from services.api.schemas.imports import DifferenceCount, Import, ImportDetail, ImportPage
 from services.api.schemas.sync import Job, JobAnswer
+from services.api.security.audit import TARGET
+from services.api.stated import stated_freshness
 
 log = logs.get_logger(__name__)
 
@@ -74,6 +76,7 @@ async def list_imports(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cu
     page = ImportPage(
         items=tuple(_import(row) for row in rows),
         next_cursor=None if last is None else number_cursor("imports", last.id),
+        freshness=stated_freshness(max((row.imported_at for row in rows), default=None), context.hub.judge()),
     )
     return json_response(encode(page))
 
@@ -91,7 +94,8 @@ async def one_import(context: Shared, import_id: int) -> Response:
     differences = tuple(
         DifferenceCount(kind=kind, cause=cause, figures=figures) for kind, cause, figures in counts
     )
-    return json_response(encode(ImportDetail(**row._asdict(), differences=differences)))
+    freshness = stated_freshness(row.imported_at, context.hub.judge())
+    return json_response(encode(ImportDetail(**row._asdict(), differences=differences, freshness=freshness)))
 
 
 @router.post(
@@ -117,6 +121,8 @@ async def hand_in(
     dry_run: Annotated[bool, Query(description="only say what would change")] = False,
 ) -> Response:
     """The body is the file itself. A worker imports it; the job's ``result`` is the report."""
+    context.need_all_accounts()  # a file tells of whichever accounts it likes
+    request.scope[TARGET] = name
     if context.receiving.locked():
         raise ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
@@ -126,11 +132,36 @@ async def hand_in(
         )
     async with context.receiving:
         file = await _receive(request, name.rpartition("/")[2].replace("\0", ""), kind)
-        job_id = uuid.uuid4()
+        job_id = job_id_of(request)
         async with context.database.write() as writer:
-            await ask_import(writer, job_id, file, dry_run=dry_run, now=context.clock())
+            status = await ask_import(writer, job_id, file, dry_run=dry_run, now=context.clock())
     log.info("import_requested", job=str(job_id), size_bytes=file.size_bytes)
-    job = Job(id=str(job_id), kind="import", status="queued", progress=None, error=None)
+    job = Job(id=str(job_id), kind="import", status=status, progress=None, error=None)
+    return json_response(encode(JobAnswer(job=job)), HTTPStatus.ACCEPTED)
+
+
+@router.post(
+    "/{import_id}/undo",
+    status_code=202,
+    summary="Take an import back",
+    responses=answers(JobAnswer, 404, 409, status=202),
+)
+async def take_back(context: Shared, request: Request, import_id: int) -> Response:
+    """What only it stated goes, what it changed is as before; the job's ``result`` says what that was."""
+    context.need_all_accounts()  # a file tells of whichever accounts it likes
+    row = None
+    if is_row_number(import_id):
+        async with context.database.read() as reader:
+            row = await find_import(reader, import_id)
+    if row is None:
+        raise not_found("import_not_found", "There is no import with this number.")
+    if row.undone_at is not None:
+        raise ProblemError(HTTPStatus.CONFLICT, "import_undone", "This import was taken back already.")
+    job_id = job_id_of(request)
+    async with context.database.write() as writer:
+        status = await ask_undo(writer, job_id, import_id, now=context.clock())
+    log.info("undo_requested", job=str(job_id), import_id=import_id)
+    job = Job(id=str(job_id), kind="undo", status=status, progress=None, error=None)
     return json_response(encode(JobAnswer(job=job)), HTTPStatus.ACCEPTED)
 
 

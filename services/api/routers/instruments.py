@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from core.domain.money import ZERO, plain
 from models.queries.identity import (
     InstrumentRow,
     Which,
@@ -13,7 +14,11 @@ from models.queries.identity import (
     instruments_page,
     members_of,
 )
+from models.queries.instrument_page import income_of, last_mark_of, outcome_of
+from models.session import Reader
+from services.api.chosen import Accounts, Group, chosen_accounts
 from services.api.context import Shared
+from services.api.freshness import whole_age
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -29,8 +34,16 @@ from services.api.paging import (
 from services.api.parameters import Symbol
 from services.api.problems import not_found
 from services.api.schemas.common import encode
-from services.api.schemas.instruments import GlobalInstrument, Instrument, InstrumentDetail, InstrumentPage
+from services.api.schemas.instruments import (
+    GlobalInstrument,
+    Instrument,
+    InstrumentDetail,
+    InstrumentIncome,
+    InstrumentMark,
+    InstrumentPage,
+)
 from services.api.spelling import spelled
+from services.api.stated import own_freshness
 
 router = APIRouter(prefix="/api/v1/instruments", tags=["instruments"])
 
@@ -61,25 +74,58 @@ async def list_instruments(
     page = InstrumentPage(
         items=tuple(_instrument(row) for row in rows),
         next_cursor=None if last is None else conid_cursor(last.conid),
+        freshness=own_freshness(context.hub.judge()),
     )
     return json_response(encode(page))
 
 
 @router.get("/{conid}", summary="One instrument", responses=answers(InstrumentDetail, 404))
-async def one_instrument(context: Shared, conid: int) -> Response:
-    """The instrument with this conid, what it is across brokers, and which others are the same."""
+async def one_instrument(
+    context: Shared, conid: int, account: Accounts = None, group: Group = None
+) -> Response:
+    """What it is across brokers, what is held of it, what it realized and paid, and its last mark."""
     async with context.database.read() as reader:
         rows = await instruments_by(reader, [conid]) if is_conid(conid) else []
         if not rows:
             raise not_found("instrument_not_found", "There is no instrument with this conid.")
-        where = rows[0].global_instrument_id
-        same = [] if where is None else await members_of(reader, where, limit=MAX_LIMIT + 1)
-        described = None if where is None else await global_instrument(reader, where)
+        accounts = await chosen_accounts(context, reader, account, group)
+        same, described = await _across(reader, rows[0])
+        outcome = await outcome_of(reader, conid, accounts)
+        income = await income_of(reader, conid, accounts)
+        mark = await last_mark_of(reader, conid, accounts)
+    judged, feed = context.hub.judge(), context.hub.feed
+    held = [one for one in feed.sorted_positions() if one.conid == conid and one.account in accounts]
+    # Of a single account it is as fresh as that; of more as the whole.
+    of = accounts[0] if len(accounts) == 1 else None
     detail = InstrumentDetail(
         **spelled(rows[0]),
-        global_instrument=None
-        if described is None
-        else GlobalInstrument(**spelled(described, "merged_into", "merged_by", "merged_at")),
-        same=tuple(one.conid for one in same if one.conid != conid)[:MAX_LIMIT],
+        global_instrument=described,
+        same=same,
+        open_positions=tuple(feed.position(one, judged) for one in held[:MAX_LIMIT]),
+        closed_positions=outcome.closed,
+        realized_pnl=None if outcome.unknown else plain(outcome.realized or ZERO),
+        commission=plain(outcome.commission),
+        unknown_positions=outcome.unknown,
+        provisional=outcome.provisional,
+        first_opened_at=outcome.first_opened_at,
+        last_closed_at=outcome.last_closed_at,
+        income=tuple(InstrumentIncome(**spelled(one)) for one in income),
+        last_mark=None
+        if mark is None
+        else InstrumentMark(**spelled(mark), age_seconds=whole_age(mark.as_of, judged.now)),
+        freshness=feed.positions_freshness(judged, of),
     )
     return json_response(encode(detail))
+
+
+async def _across(reader: Reader, row: InstrumentRow) -> tuple[tuple[int, ...], GlobalInstrument | None]:
+    """The conids of others that are the same, and what they are."""
+    where = row.global_instrument_id
+    if where is None:
+        return (), None
+    members = await members_of(reader, where, limit=MAX_LIMIT + 1)
+    described = await global_instrument(reader, where)
+    others = tuple(one.conid for one in members if one.conid != row.conid)[:MAX_LIMIT]
+    if described is None:
+        return others, None
+    return others, GlobalInstrument(**spelled(described, "merged_into", "merged_by", "merged_at"))

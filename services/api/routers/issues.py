@@ -1,6 +1,5 @@
 """The inbox of issues: what the rules found, what is known of it, and the rules themselves."""
 
-import uuid
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,16 +12,21 @@ from core.domain.rules import Severity
 from models.queries.issues import (
     CheckRow,
     IssueChoice,
+    IssueKey,
     IssueRow,
+    PastAcknowledgement,
     issue_by_id,
     issues_page,
     last_checked,
+    past_acknowledgements,
     rule_checks_of,
 )
 from models.queries.rules.catalogue import BY_NAME, RULES
 from models.queries.rules.rule import Rule
 from models.stores.issues import acknowledge, ask_check
+from services.api.bodies import NOT_READABLE, invalid, read_bytes
 from services.api.context import Context, Shared
+from services.api.exchange import job_id_of
 from services.api.openapi import answers, takes
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -31,14 +35,15 @@ from services.api.paging import (
     cut,
     is_row_number,
     json_response,
-    number_cursor,
-    row_number,
+    moment_cursor,
+    moment_place,
 )
 from services.api.parameters import RuleName
-from services.api.problems import ProblemError, not_found
+from services.api.problems import not_found
 from services.api.schemas.common import encode
 from services.api.schemas.issues import (
     Acknowledgement,
+    EarlierAcknowledgement,
     Issue,
     IssueDetail,
     IssuePage,
@@ -47,6 +52,7 @@ from services.api.schemas.issues import (
     RuleTolerance,
 )
 from services.api.schemas.sync import Job, JobAnswer
+from services.api.security.identity import identity_of
 from services.api.spelling import spelled
 from services.api.stated import checked_freshness
 
@@ -54,7 +60,6 @@ log = logs.get_logger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["issues"])
 
-_BODY_LIMIT = 16_384
 _decode = msgspec.json.Decoder(Acknowledgement).decode
 
 
@@ -67,6 +72,7 @@ def _rule(rule: Rule, check: CheckRow | None) -> RuleInfo:
     looked["is_cut"] = False
     if check is not None:
         looked = spelled(check, "rule", "looked_at")
+    grows = rule.magnitude
     return RuleInfo(
         name=rule.name,
         title=rule.title,
@@ -75,6 +81,9 @@ def _rule(rule: Rule, check: CheckRow | None) -> RuleInfo:
         tolerances=tuple(
             RuleTolerance(name=one.name, value=one.spelled, meaning=one.meaning) for one in rule.tolerances
         ),
+        magnitude=None if grows is None else grows.meaning,
+        magnitude_kind=None if grows is None else grows.kind,
+        worse=None if grows is None else grows.worse,
         remedy=rule.remedy,
         **looked,
     )
@@ -82,9 +91,11 @@ def _rule(rule: Rule, check: CheckRow | None) -> RuleInfo:
 
 async def _detail(context: Context, issue_id: int) -> Response:
     row = None
+    before: list[PastAcknowledgement] = []
     async with context.database.read() as reader:
         if is_row_number(issue_id):
             row = await issue_by_id(reader, issue_id)
+            before = await past_acknowledgements(reader, issue_id)
         checks = await rule_checks_of(reader)
     if row is None:
         raise not_found("issue_not_found", "There is no issue with this number.")
@@ -93,12 +104,15 @@ async def _detail(context: Context, issue_id: int) -> Response:
         **spelled(row),
         status=row.status,
         remedy=None if rule is None else rule.remedy,
+        acknowledged_before=tuple(EarlierAcknowledgement(**spelled(one)) for one in before),
         freshness=checked_freshness(None if check is None else check.checked_at, context.hub.judge()),
     )
     return json_response(encode(detail))
 
 
-@router.get("/issues", summary="What the rules found, newest first", responses=answers(IssuePage, 400, 404))
+@router.get(
+    "/issues", summary="What the rules found, what opened last first", responses=answers(IssuePage, 400, 404)
+)
 async def list_issues(
     context: Shared,
     status: IssueChoice = "open",
@@ -109,7 +123,7 @@ async def list_issues(
     cursor: Cursor = None,
 ) -> Response:
     """The owner's inbox: each finding once, open until it is gone or somebody acknowledges it."""
-    after = row_number(cursor, "issues")
+    after = moment_place(cursor, "issues")
     if account is not None:
         context.known_account(account)
     async with context.database.read() as reader:
@@ -119,7 +133,7 @@ async def list_issues(
             severity=severity,
             rule=rule,
             account=account,
-            after=after,
+            after=None if after is None else IssueKey(*after),
             limit=limit + 1,
         )
         checks = await rule_checks_of(reader)
@@ -127,7 +141,7 @@ async def list_issues(
     checked_at = last_checked(checks, BY_NAME if rule is None else [rule])
     page = IssuePage(
         items=tuple(_issue(row) for row in rows),
-        next_cursor=None if last is None else number_cursor("issues", last.id),
+        next_cursor=None if last is None else moment_cursor("issues", last.opened_at, last.id),
         checked_at=checked_at,
         freshness=checked_freshness(checked_at, context.hub.judge()),
     )
@@ -140,10 +154,10 @@ async def list_issues(
     summary="Hold what is kept to the rules now",
     responses=answers(JobAnswer, status=202),
 )
-async def check(context: Shared) -> Response:
+async def check(context: Shared, request: Request) -> Response:
     """Joins a check that is not finished; a worker looks at every rule, and the job says what it found."""
     async with context.database.write() as writer:
-        asked = await ask_check(writer, uuid.uuid4(), context.clock())
+        asked = await ask_check(writer, job_id_of(request), context.clock())
     if not asked.joined:
         log.info("rules_check_requested", job=str(asked.id))
     job = Job(id=str(asked.id), kind="rules", status=asked.status, progress=None, error=None)
@@ -165,33 +179,28 @@ async def one_issue(context: Shared, issue_id: int) -> Response:
 async def acknowledge_issue(context: Shared, issue_id: int, request: Request) -> Response:
     """It stays until it is found no more, and wants no attention. Again changes the note, if there is one."""
     note = (await _acknowledgement(request)).note
-    by = "page" if request.scope["identity"].session else "token"
+    by = identity_of(request).name
     if is_row_number(issue_id):
-        async with context.database.write() as writer:
-            await acknowledge(writer, issue_id, by=by, note=note, now=context.clock())
+        async with context.database.read() as reader:
+            row = await issue_by_id(reader, issue_id)
+        if row is not None:
+            async with context.database.write_of(row.account) as writer:
+                await acknowledge(writer, issue_id, by=by, note=note, now=context.clock())
     return await _detail(context, issue_id)
 
 
 async def _acknowledgement(request: Request) -> Acknowledgement:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            break
+    hint = 'Send {"note": "…"} as application/json, of at most 2000 characters, or nothing.'
+    body = await read_bytes(request, hint)
     if not body:
         return Acknowledgement()
     try:
-        if len(body) <= _BODY_LIMIT:
-            told = _decode(body)
-            if told.note is None or "\x00" not in told.note:
-                return told
-    except msgspec.DecodeError:
-        pass
-    raise ProblemError(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "validation_failed",
-        'Send {"note": "…"} as application/json, of at most 2000 characters, or nothing.',
-    )
+        told = _decode(body)
+    except NOT_READABLE:
+        raise invalid(hint) from None
+    if told.note is not None and "\x00" in told.note:
+        raise invalid(hint)
+    return told
 
 
 @router.get("/rules", summary="What has to be true of what is kept", responses=answers(RulePage))

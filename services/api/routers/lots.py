@@ -1,11 +1,13 @@
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from core.domain.money import plain
-from models.queries.lots import DisposalRow, LotRow, averages_of, disposals_of, lots_page
+from models.queries.lots import DisposalRow, LotRow, averages_of, disposal_counts, disposals_of, lots_page
 from services.api.context import Shared
 from services.api.openapi import answers
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, lot_cursor, lot_seq
@@ -14,6 +16,9 @@ from services.api.schemas.common import encode
 from services.api.schemas.lots import Lot, LotDisposal, LotPage
 
 router = APIRouter(prefix="/api/v1/positions", tags=["positions"])
+
+MOST_DISPOSALS: Final = 4_000
+"""A page ends early when its lots were consumed more often than this."""
 
 
 def _amount(value: Decimal | None) -> str | None:
@@ -54,6 +59,19 @@ def _lot(row: LotRow, disposals: list[DisposalRow]) -> Lot:
     )
 
 
+def _cut(
+    found: Sequence[LotRow], disposals: dict[int, int], limit: int
+) -> tuple[Sequence[LotRow], LotRow | None]:
+    """The page, which ends before it has too many disposals, and its last lot when there is more."""
+    shown = total = 0
+    for lot in found[:limit]:
+        total += disposals.get(lot.seq, 0)
+        if shown and total > MOST_DISPOSALS:
+            break
+        shown += 1
+    return cut(found, shown)
+
+
 @router.get(
     "/{position_id}/lots",
     summary="A position's lots and what became of each, oldest first",
@@ -62,13 +80,16 @@ def _lot(row: LotRow, disposals: list[DisposalRow]) -> Lot:
 async def position_lots(
     context: Shared, position_id: UUID, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:
-    """Each lot with its disposals, and the position's average entry and exit price."""
+    """Each lot with its disposals, and the position's average entry and exit price.
+
+    A page may hold less than ``limit`` lots when they were consumed very often.
+    """
     after = lot_seq(cursor)
     position = await find_position(context, position_id)
     async with context.database.read() as reader:
         averages = await averages_of(reader, position_id)
         found = await lots_page(reader, position_id, after=after, limit=limit + 1)
-        rows, last = cut(found, limit)
+        rows, last = _cut(found, await disposal_counts(reader, position_id, found), limit)
         disposals = await disposals_of(reader, position_id, rows)
     if averages is None:  # folded anew under another id a moment ago
         raise unknown_position()

@@ -173,6 +173,10 @@ def _difference(row: DifferenceRow) -> PositionDifference:
         ours=None if row.ours is None else plain(row.ours),
         brokers=None if row.brokers is None else plain(row.brokers),
         since=row.since,
+        status=row.status,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        note=row.note,
     )
 
 
@@ -205,7 +209,7 @@ async def _known(context: Context, position: PositionChanged, position_id: UUID)
     async with context.database.read() as reader:
         averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)
         differing = await differences_page(
-            reader, status="open", account=position.account, conid=position.conid, limit=MAX_LIMIT
+            reader, status="standing", account=position.account, conid=position.conid, limit=MAX_LIMIT
         )
     if averages is None or book is None:  # folded anew under another id a moment ago
         raise unknown_position()

@@ -43,7 +43,7 @@ Method = Annotated[
 
 
 def _realized(row: RealizedRow, difference_from_own: Decimal | None = None) -> Realized:
-    ours, theirs = row.realized_pnl, row.broker_realized_pnl
+    ours, theirs, bare = row.realized_pnl, row.broker_realized_pnl, row.realized_without_fill
     return Realized(
         key=row.key,
         account=row.account,
@@ -52,7 +52,9 @@ def _realized(row: RealizedRow, difference_from_own: Decimal | None = None) -> R
         commission=plain(row.commission),
         broker_realized_pnl=None if theirs is None else plain(theirs),
         difference=None if row.difference is None else plain(row.difference),
+        realized_without_fill=None if bare is None else plain(bare),
         disposals=row.disposals,
+        disposals_without_fill=row.disposals_without_fill,
         unknown_disposals=row.unknown_disposals,
         missing_broker_figures=row.missing_broker_figures,
         provisional=row.provisional,

@@ -1,12 +1,11 @@
 """Snapshots: what accounts were worth hour by hour, the runs that took that down, and asking for one now."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core import logs
@@ -25,6 +24,7 @@ from models.queries.snapshots import (
 )
 from models.stores.jobs_snapshots import ask_snapshot
 from services.api.context import Shared
+from services.api.exchange import job_id_of
 from services.api.openapi import answers
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -35,10 +35,10 @@ from services.api.paging import (
     gap_key,
     is_row_number,
     json_response,
+    moment_cursor,
+    moment_place,
     number_cursor,
     row_number,
-    snapshot_cursor,
-    snapshot_place,
 )
 from services.api.parameters import Moment
 from services.api.problems import ProblemError, not_found
@@ -67,8 +67,6 @@ router = APIRouter(prefix="/api/v1/snapshots", tags=["snapshots"])
 _GAPS_OF: Final = timedelta(days=31)
 _MOST_GAPS_OF: Final = timedelta(days=366)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
-_KEYS: Final = uuid.UUID("5e0f5b52-3f0a-5c38-9a1e-0d3a6e0f5f11")
-"""Where the ids of jobs that were asked for under a key of the client's are made."""
 
 
 def _run(row: RunRow) -> SnapshotRun:
@@ -95,17 +93,22 @@ async def list_snapshots(
     cursor: Cursor = None,
 ) -> Response:
     """One an hour, and those that somebody asked for. An hour of which there is none is a gap."""
-    after = snapshot_place(cursor)
+    after = moment_place(cursor, "snapshots")
     if account is not None:
         context.known_account(account)
     async with context.database.read() as reader:
         found = await snapshots_page(
-            reader, account=account, since=since, until=until, after=after, limit=limit + 1
+            reader,
+            account=account,
+            since=since,
+            until=until,
+            after=None if after is None else SnapshotKey(*after),
+            limit=limit + 1,
         )
     rows, last = cut(found, limit)
     page = SnapshotPage(
         items=tuple(_snapshot(row) for row in rows),
-        next_cursor=None if last is None else snapshot_cursor(SnapshotKey(last.asof_ts, last.id)),
+        next_cursor=None if last is None else moment_cursor("snapshots", last.asof_ts, last.id),
         freshness=kept_freshness(max((row.asof_ts for row in rows), default=None), context.hub.judge()),
     )
     return json_response(encode(page))
@@ -121,6 +124,7 @@ async def list_runs(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Curso
     page = SnapshotRunPage(
         items=tuple(_run(row) for row in rows),
         next_cursor=None if last is None else number_cursor("snapshot_runs", last.id),
+        freshness=kept_freshness(max((row.started_at for row in rows), default=None), context.hub.judge()),
     )
     return json_response(encode(page))
 
@@ -182,8 +186,8 @@ async def one_snapshot(context: Shared, snapshot_id: int) -> Response:
     detail = SnapshotDetail(
         **spelled(row),
         positions=tuple(SnapshotPosition(**spelled(one)) for one in parts.positions) if kept else None,
-        rates=tuple(SnapshotRate(**spelled(one)) for one in parts.rates) if kept else None,
-        cash=tuple(SnapshotCash(**spelled(one)) for one in parts.cash) if kept else None,
+        rates=tuple(SnapshotRate(**spelled(one)) for one in parts.rates),
+        cash=tuple(SnapshotCash(**spelled(one)) for one in parts.cash),
         freshness=kept_freshness(row.asof_ts, context.hub.judge()),
     )
     return json_response(encode(detail))
@@ -194,19 +198,14 @@ async def one_snapshot(context: Shared, snapshot_id: int) -> Response:
 )
 async def save_snapshot(
     context: Shared,
+    request: Request,
     account: Annotated[str | None, Query(description="only of this one")] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=255, description="asked again with it, it is the same job"),
-    ] = None,
 ) -> Response:
     """A worker takes it from what the broker told last, if that is fresh; the job says how it went."""
     if account is not None:
         context.known_account(account)
-    job_id = (
-        uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{account or ''}/{idempotency_key}")
-    )
-    async with context.database.write() as writer:
+    job_id = job_id_of(request)
+    async with context.database.write_of(account) as writer:
         asked = await ask_snapshot(writer, job_id, account, context.clock())
     log.info("snapshot_requested", job=str(job_id))
     job = Job(id=str(job_id), kind="snapshot", status=asked.status, progress=None, error=asked.error)

@@ -4,41 +4,49 @@ import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
-import msgspec
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from services.api import metrics
+from core import logs
+from services.api import failures, metrics
+from services.api.bodies import NOT_READABLE
 from services.api.context import Context
-from services.api.live.client import Client
+from services.api.live.admission import admitted, greet
+from services.api.live.client import AtOnce, Client
 from services.api.live.load import DATABASE_AWAY
 from services.api.problems import ProblemError, database_unavailable, unauthorized
+from services.api.protocol import AT_ONCE
 from services.api.schemas.common import encode
 from services.api.schemas.stream import (
-    TOPICS,
     Authenticate,
-    Hello,
     StreamError,
     Subscribe,
     decode_client,
 )
-from services.api.security.auth import Identity, bearer_of
-from services.api.security.guard import client_address
+from services.api.security.auth import bearer_of, is_secure
+from services.api.security.guard import client_address, counted
+from services.api.security.identity import Identity
 from services.api.security.origin import is_same_origin
+from services.api.security.permissions import check_factor
+
+log = logs.get_logger(__name__)
 
 router = APIRouter()
 
 UNAUTHORIZED = 4401
+FORBIDDEN = 4403
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
-_MALFORMED_LIMIT = 20
+_CLOSE_CODES = {HTTPStatus.FORBIDDEN: FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS: TRY_AGAIN_LATER}
+_MOST_REFUSED = 20
 
 
 class _SignedOutError(Exception):
-    """The client could not say who it is; what it was told is the text."""
+    """The client is not let in; what it was told is the text. ``close_code`` says whether to come again."""
 
     def __init__(self, problem: ProblemError) -> None:
         super().__init__(problem.detail)
+        self.close_code = _CLOSE_CODES.get(HTTPStatus(problem.status), UNAUTHORIZED)
         self.error = StreamError(code=problem.code, detail=problem.detail)
 
 
@@ -53,18 +61,20 @@ async def _identify(context: Context, socket: WebSocket) -> Identity:
     """By header, by the cookie of our own page, or by a first message.
 
     Raises:
-        _SignedOutError: none of them.
+        _SignedOutError: none of them; or not now, or not before a second factor was set up.
     """
     headers, address = socket.headers, client_address(socket.scope)
     try:
         token = bearer_of(headers)
         if token is not None:
-            return context.auth.check_token(token, address)
-        secret = context.auth.session_cookie(headers)
+            return await context.auth.check_token(token, address)
+        secret = context.auth.session_cookie(headers, secure=is_secure(socket.scope["scheme"]))
         # A cookie is sent by itself: it counts only where a page of ours opened the socket.
         if secret is not None and is_same_origin(headers):
-            return await context.auth.check_session(secret)
-        return context.auth.check_token(await _first_message(context, socket), address)
+            identity = await context.auth.check_session(secret)
+            check_factor(identity)
+            return identity
+        return await context.auth.check_token(await _first_message(context, socket), address)
     except ProblemError as problem:
         raise _SignedOutError(problem) from None
 
@@ -75,7 +85,7 @@ async def _first_message(context: Context, socket: WebSocket) -> str:
             message = decode_client(await _receive(socket))
     except TimeoutError:
         raise unauthorized("No token came in time.") from None
-    except msgspec.DecodeError:
+    except NOT_READABLE:
         raise unauthorized('The first message must be {"type": "auth", "token": "…"}.') from None
     if not isinstance(message, Authenticate):
         raise unauthorized('The first message must be {"type": "auth", "token": "…"}.')
@@ -105,59 +115,59 @@ async def stream(socket: WebSocket) -> None:
         await socket.send_denial_response(problem.response())
         return
     await socket.accept()
-    client = Client(frames=context.queue_frames)
+    client = Client(frames=context.queue_frames, at_once=_way_at_once(socket))
     try:
         identity = await _identify(context, socket)
+        context = context.seen_by(identity)
         await _serve(context, socket, client, identity)
     except _SignedOutError as refusal:
-        await _refuse_socket(socket, UNAUTHORIZED, refusal.error)
+        await _refuse_socket(socket, refusal.close_code, refusal.error)
     except DATABASE_AWAY:
         # Sessions are kept there. Who comes with one is neither let in nor told that it is over.
         away = database_unavailable()
         await _refuse_socket(socket, TRY_AGAIN_LATER, StreamError(code=away.code, detail=away.detail))
     except WebSocketDisconnect:
         pass
-    finally:
-        if context.sockets.pop(client, None) is not None:
-            context.hub.clients.discard(client)
-            metrics.CLIENTS.dec()
+
+
+def _way_at_once(socket: WebSocket) -> AtOnce:
+    """The server's, where it has one: ASGI itself has none that never waits."""
+    extensions = socket.scope.get("extensions", {})
+    send: AtOnce = extensions.get(AT_ONCE, {}).get("send", lambda _: False)
+    return send
 
 
 async def _serve(context: Context, socket: WebSocket, client: Client, identity: Identity) -> None:
-    hub = context.hub
-    hello = Hello(
-        server_time=context.clock(),
-        profile=context.settings.profile,
-        version=context.version,
-        heartbeat_seconds=hub.pace.heartbeat_seconds,
-        topics=TOPICS,
-    )
-    client.push(encode(hello).decode())
-    client.push(hub.status(hub.judge()))
-    context.sockets[client] = identity
-    hub.clients.add(client)
-    metrics.CLIENTS.inc()
-    reader = asyncio.create_task(_read(context, socket, client))
-    sender = asyncio.create_task(client.pump(socket.send_text, hub.begin_anew))
-    try:
-        await asyncio.wait((reader, sender), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (reader, sender):
-            task.cancel()
-        results = await asyncio.gather(reader, sender, return_exceptions=True)
+    with admitted(context, client, identity):
+        greet(context, client)
+        reader = asyncio.create_task(_read(context, socket, client, identity))
+        sender = asyncio.create_task(client.pump(socket.send_text, context.hub.subscribers.give_anew))
+        try:
+            await asyncio.wait((reader, sender), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, sender):
+                task.cancel()
+            results = await asyncio.gather(reader, sender, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
             raise result
     await _close(socket, client.close_code, "")
 
 
-async def _read(context: Context, socket: WebSocket, client: Client) -> None:
-    malformed = 0
-    while malformed < _MALFORMED_LIMIT:
+async def _read(context: Context, socket: WebSocket, client: Client, identity: Identity) -> None:
+    refused = 0
+    while refused < _MOST_REFUSED:
+        data = await _receive(socket)
         try:
-            message = decode_client(await _receive(socket))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            malformed += 1
+            # Each may ask for as much as a request does.
+            counted(context, identity)
+            message = decode_client(data)
+        except ProblemError as problem:
+            refused += 1
+            _refuse(client, problem.code, problem.detail)
+            continue
+        except NOT_READABLE as error:
+            refused += 1
             _refuse(client, "malformed_message", f"That is no message of ours: {error}.")
             continue
         match message:
@@ -165,7 +175,7 @@ async def _read(context: Context, socket: WebSocket, client: Client) -> None:
                 _refuse(client, "already_authenticated", "This socket is signed in.")
             case Subscribe():
                 for wanted in message.topics:
-                    context.hub.subscribe(client, wanted)
+                    context.hub.subscribers.subscribe(client, wanted)
             case _:
                 client.topics.difference_update(message.topics)
     client.close_code = POLICY_VIOLATION
@@ -176,14 +186,20 @@ def _refuse(client: Client, code: str, detail: str) -> None:
 
 
 async def keep_checking(context: Context) -> None:
-    """Close the sockets of whoever would no longer be let in: a session that ended, a token that changed."""
+    """Close the sockets of whoever would not be let in again, or as somebody who may do or see otherwise.
+
+    What changed in this process is looked at once, the rest at every heartbeat.
+    """
     while True:
-        await asyncio.sleep(context.hub.pace.heartbeat_seconds)
+        await context.auth.changed_within(context.hub.pace.heartbeat_seconds)
         for identity in set(context.sockets.values()):
             try:
                 valid = await context.auth.still_valid(identity)
             except DATABASE_AWAY:
                 continue  # a database that is away ends no session
+            except Exception as error:  # noqa: BLE001 - one that cannot be checked leaves no other unchecked
+                failures.tell(log, "socket_unchecked", error)
+                continue
             if not valid:
                 farewell = encode(StreamError(code="unauthorized", detail="The session is over.")).decode()
                 for client in [each for each, who in context.sockets.items() if who == identity]:

@@ -1,132 +1,71 @@
 """Why the data is as fresh as it is, and asking for it anew."""
 
-import uuid
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core import logs
-from core.domain.freshness import CADENCES
-from core.domain.money import plain
+from core.domain.outages import STEPS, HistoryRange, Missing, bars, next_relogin
+from core.domain.snapshot_runs import hour_of
 from core.errors import StreamUnavailableError
 from core.events import requests
-from core.streams.port import StreamInfo
 from models.queries.gaps import open_gaps
 from models.queries.jobs import due_counts
+from models.queries.outages import first_hour, link_away
+from models.queries.snapshots import snapshot_gaps
 from models.queries.sync import (
-    JobRow,
     dead_by_category,
-    job_by_id,
     last_errors,
     outbox_entries,
     recent_jobs,
 )
 from models.stores.jobs_asked import ask_resync, fail_job
 from services.api.context import Context, Shared
-from services.api.freshness import whole_age
-from services.api.live.feed import Judged
+from services.api.exchange import job_id_of
+from services.api.live.reports import (
+    RECENT_JOBS,
+    dataset_reports,
+    due_report,
+    job_record,
+    link_report,
+    reports_of_streams,
+)
 from services.api.openapi import answers
 from services.api.paging import json_response
-from services.api.problems import not_found
 from services.api.schemas.common import encode
 from services.api.schemas.sync import (
-    DatasetReport,
     DeadReport,
-    DueReport,
     ErrorReport,
     GapReport,
-    GroupReport,
     Job,
     JobAnswer,
-    JobRecord,
-    LinkReport,
     StreamReport,
+    SyncBar,
+    SyncHistory,
     SyncReport,
 )
+from services.api.stated import own_freshness
 
 log = logs.get_logger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["sync"])
 
-RECENT = 20
+RECENT_ERRORS = 20
+MOST_GAPS = 100
+MOST_MISSING = 5_000
+"""Times without a snapshot that bars are made of: more would be a day of them for each account."""
 SAY_AGAIN = timedelta(seconds=5)
 
 
-def _record(row: JobRow) -> JobRecord:
-    return JobRecord(
-        id=str(row.id),
-        kind=row.kind,
-        status=row.status,
-        progress=None if row.progress is None else plain(row.progress),
-        error=row.error,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-    )
-
-
-def _links(context: Context, judged: Judged) -> LinkReport:
-    link, verdict = context.hub.picture.link, judged.verdict
-    return LinkReport(
-        gateway=verdict.links.gateway,
-        ibkr=verdict.links.ibkr,
-        reason=verdict.reason,
-        since=verdict.since,
-        complete=link is not None and link.complete and verdict.reason is None,
-        state=verdict.state,
-        last_beat_at=link.beat_at if link else None,
-        last_message_at=link.last_message_at if link else None,
-        clock_offset_seconds=link.clock_offset_seconds if link else None,
-    )
-
-
-def _datasets(context: Context, judged: Judged) -> tuple[DatasetReport, ...]:
-    reports = []
-    for (account, name), state in sorted(context.hub.picture.datasets.items()):
-        cadence = CADENCES.get(name)
-        as_of = context.hub.feed.dataset_as_of(account, name) or state.as_of
-        reports.append(
-            DatasetReport(
-                account=account,
-                dataset=name,
-                as_of=as_of,
-                age_seconds=whole_age(as_of, judged.now),
-                cadence_seconds=None if cadence is None else int(cadence.total_seconds()),
-                complete=state.complete,
-                error=state.error or None,
-            )
-        )
-    return tuple(reports)
-
-
-def _stream(name: str, info: StreamInfo) -> StreamReport:
-    return StreamReport(
-        name=name,
-        length_entries=info.length_entries,
-        last_id=info.last_id,
-        groups=tuple(
-            GroupReport(name=group.name, pending_entries=group.pending_entries, lag_entries=group.lag_entries)
-            for group in info.groups
-        ),
-    )
-
-
 async def stream_reports(context: Context) -> tuple[StreamReport, ...] | None:
-    """The streams as Redis has them; ``None`` while it is away."""
-    settings = context.settings
-    names = {
-        "facts": settings.facts_stream,
-        "ticks": settings.ticks_stream,
-        "changes": settings.changes_stream,
-        "requests": settings.requests_stream,
-    }
-    try:
-        return tuple([_stream(name, await context.streams.info(key)) for name, key in names.items()])
-    except StreamUnavailableError:
-        return None
+    """The streams as Redis has them; ``None`` while it is away. What is in them is of all accounts."""
+    if context.accounts is not None:
+        return ()
+    return await reports_of_streams(context.settings, context.streams)
 
 
 @router.get(
@@ -139,24 +78,53 @@ async def sync(context: Shared) -> Response:
     context.picture_ready()
     async with context.database.read() as reader:
         dead = await dead_by_category(reader)
-        jobs = await recent_jobs(reader, limit=RECENT)
-        errors = await last_errors(reader, limit=RECENT)
+        jobs = await recent_jobs(reader, limit=RECENT_JOBS)
+        errors = await last_errors(reader, limit=RECENT_ERRORS)
         unpublished = await outbox_entries(reader)
-        gaps = await open_gaps(reader)
+        gaps = await open_gaps(reader, newest=MOST_GAPS)
         due = await due_counts(reader)
     streams = await stream_reports(context)
     judged = context.hub.judge()
     report = SyncReport(
-        links=_links(context, judged),
-        datasets=_datasets(context, judged),
+        links=link_report(context.hub.picture.link, judged.verdict),
+        datasets=dataset_reports(context.hub.feed, judged),
         gaps=tuple(GapReport(**row._asdict()) for row in gaps),
         streams=streams,
         outbox_entries=unpublished,
         dead_facts=tuple(DeadReport(**row._asdict()) for row in dead),
-        jobs=tuple(_record(row) for row in jobs),
-        jobs_due=DueReport(due=due.due, overdue_seconds=int(due.overdue_seconds), failing=due.failing),
+        jobs=tuple(job_record(row) for row in jobs),
+        jobs_due=due_report(due),
         last_errors=tuple(ErrorReport(**row._asdict()) for row in errors),
         freshness=context.hub.feed.positions_freshness(judged),
+    )
+    return json_response(encode(report))
+
+
+@router.get("/sync/history", summary="Whether data came, bar by bar", responses=answers(SyncHistory))
+async def history(
+    context: Shared,
+    chosen: Annotated[
+        HistoryRange, Query(alias="range", description="bars of an hour, of two hours or of a day")
+    ] = "24h",
+) -> Response:
+    """Each bar has the worst of its time; what was before the first snapshot is unknown."""
+    context.picture_ready()
+    now = context.clock()
+    # The hour that is not over has its bar, too; no snapshot of it can be missing yet.
+    this_hour = hour_of(now)
+    until = this_hour + timedelta(hours=1)
+    step, many = STEPS[chosen]
+    since = until - step * many
+    async with context.database.read() as reader:
+        first = await first_hour(reader)
+        gaps = await snapshot_gaps(reader, since=since, until=this_hour, limit=MOST_MISSING)
+        away = await link_away(reader, since, until, step)
+    missing = (Missing(gap.first, gap.last, gap.reason) for gap in gaps)
+    report = SyncHistory(
+        range=chosen,
+        items=tuple(SyncBar(**bar._asdict()) for bar in bars(chosen, until, first, missing, away)),
+        relogin_at=next_relogin(now),
+        freshness=own_freshness(context.hub.judge()),
     )
     return json_response(encode(report))
 
@@ -167,11 +135,11 @@ async def sync(context: Shared) -> Response:
     summary="Compare everything with the broker now",
     responses=answers(JobAnswer, status=202),
 )
-async def resync(context: Shared) -> Response:
+async def resync(context: Shared, request: Request) -> Response:
     """Joins a resync that is not finished; the broker link answers when it has gone through everything."""
     now = context.clock()
     async with context.database.write() as writer:
-        asked = await ask_resync(writer, job_id=uuid.uuid4(), requested_by="api", now=now)
+        asked = await ask_resync(writer, job_id=job_id_of(request), requested_by="api", now=now)
     # Said again where it waits: the first time may have been while the broker link was not listening.
     waits = asked.status == "queued" and now - asked.asked_at > SAY_AGAIN
     if waits or not asked.joined:
@@ -193,22 +161,3 @@ async def _send(context: Context, job_id: UUID) -> None:
             await fail_job(writer, job_id, error=str(error), now=context.clock())
         raise
     log.info("resync_requested", job=str(job_id))
-
-
-@router.get("/jobs/{job_id}", summary="How a job is doing", responses=answers(JobAnswer, 404))
-async def job(context: Shared, job_id: UUID) -> Response:
-    """The job that a 202 told of."""
-    async with context.database.read() as reader:
-        row = await job_by_id(reader, job_id)
-    if row is None:
-        raise not_found("job_not_found", "There is no such job.")
-    progress = None if row.progress is None else plain(row.progress)
-    answer = Job(
-        id=str(row.id),
-        kind=row.kind,
-        status=row.status,
-        progress=progress,
-        error=row.error,
-        result=row.details if row.status == "succeeded" else None,
-    )
-    return json_response(encode(JobAnswer(job=answer)))

@@ -58,7 +58,7 @@ class FieldError(Struct, frozen=True, kw_only=True):
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457. ``code`` is stable; ``detail`` says what to do."""
+    """RFC 9457. ``code`` is stable; ``detail`` says what to do. ``request_id`` stands in the log as well."""
 
     type: str
     title: str
@@ -66,6 +66,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     code: str
     errors: tuple[FieldError, ...] = ()
+    request_id: str = ""
 
 
 encode = msgspec.json.Encoder().encode

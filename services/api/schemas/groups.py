@@ -4,6 +4,8 @@ from datetime import date
 
 from msgspec import Struct
 
+from services.api.schemas.common import Freshness
+
 
 class AccountGroup(Struct, frozen=True, kw_only=True):
     """Accounts that are looked at together."""
@@ -13,9 +15,11 @@ class AccountGroup(Struct, frozen=True, kw_only=True):
 
 
 class AccountGroupList(Struct, frozen=True, kw_only=True):
-    """Every group, in the order of their names."""
+    """Groups, in the order of their names."""
 
     items: tuple[AccountGroup, ...]
+    next_cursor: str | None
+    freshness: Freshness
 
 
 class BenchmarkSeries(Struct, frozen=True, kw_only=True):
@@ -29,6 +33,8 @@ class BenchmarkSeries(Struct, frozen=True, kw_only=True):
 
 
 class BenchmarkList(Struct, frozen=True, kw_only=True):
-    """Every benchmark, in the order of their names."""
+    """Benchmarks, in the order of their names."""
 
     items: tuple[BenchmarkSeries, ...]
+    next_cursor: str | None
+    freshness: Freshness

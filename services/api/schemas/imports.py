@@ -13,6 +13,9 @@ class Import(Struct, frozen=True, kw_only=True):
     ``report`` says, per section, how many rows were ``new``, ``matched`` (known already), ``corrected``,
     ``disputed`` (said otherwise before; kept aside) or ``ignored``, by reason; which books hold or have
     realized something else since; and what the file had that is not known here.
+
+    Who has access to some accounts only sees the files that tell of one of them. Of a file that tells of
+    others, too, ``name``, ``sha256`` and ``report`` are empty.
     """
 
     id: int
@@ -32,6 +35,7 @@ class ImportPage(Struct, frozen=True, kw_only=True):
 
     items: tuple[Import, ...]
     next_cursor: str | None
+    freshness: Freshness
 
 
 class DifferenceCount(Struct, frozen=True, kw_only=True):
@@ -46,6 +50,7 @@ class ImportDetail(Import, frozen=True, kw_only=True):
     """An import, and in how many figures what it states is not what the ledger comes to."""
 
     differences: tuple[DifferenceCount, ...]
+    freshness: Freshness
 
 
 class StatementDifference(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from core.domain.episodes import Cause
 from core.domain.lots import CostMethod
 from core.domain.reconciliation import DifferenceKind
+from models.queries.differences import DifferenceStatus
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -55,6 +56,10 @@ class PositionDifference(Struct, frozen=True, kw_only=True):
     ours: Amount | None
     brokers: Amount | None
     since: Moment
+    status: DifferenceStatus
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    note: str | None
 
 
 class PositionDetail(Position, frozen=True, kw_only=True):
@@ -66,7 +71,8 @@ class PositionDetail(Position, frozen=True, kw_only=True):
     Average prices are as traded, without commission, over the whole life; null when a part of the position
     has no price or was split. ``max_quantity`` is its largest size, unsigned. ``cost_method`` is what it was
     reckoned by. ``broker_average_cost`` is the broker's last word on the average cost, null of a closed one.
-    ``differences`` stand open now; they are listed with the newest position of their instrument only.
+    ``differences`` stand now, open or acknowledged; they are listed with the newest position of their
+    instrument only.
     """
 
     average_entry_price: Amount | None

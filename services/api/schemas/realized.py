@@ -10,7 +10,10 @@ class Realized(Struct, frozen=True, kw_only=True):
     ``realized_pnl`` is ours, null while one of the disposals is unknown (``unknown_disposals`` of them are);
     ``broker_realized_pnl`` is the sum of the broker's own figures for the same closing fills, null while it
     gave none for one of them (``missing_broker_figures``). ``difference`` is ours less the broker's, of the
-    closing fills alone (of an adjustment the broker has no figure), null when either side is.
+    closing fills alone, null when either side is. ``realized_without_fill`` is ours of the
+    ``disposals_without_fill``, of which the broker has no figure (an expiry, an exercise or an assignment, a
+    merger, any other adjustment), null while one of them is unknown: where all are known, ``realized_pnl`` is
+    the sum of ``broker_realized_pnl``, ``difference`` and it.
 
     ``method`` is the cost method that chose the lots, null where several did. ``difference_from_own`` is what
     it makes more than the accounts' own, null unless a method was asked for and both are known.
@@ -23,7 +26,9 @@ class Realized(Struct, frozen=True, kw_only=True):
     commission: Amount
     broker_realized_pnl: Amount | None
     difference: Amount | None
+    realized_without_fill: Amount | None
     disposals: int
+    disposals_without_fill: int
     unknown_disposals: int
     missing_broker_figures: int
     provisional: bool

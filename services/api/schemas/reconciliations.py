@@ -1,7 +1,10 @@
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
+from models.queries.differences import DifferenceStatus
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -23,9 +26,14 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
 
 
 class ReconciliationPage(Struct, frozen=True, kw_only=True):
-    """Comparisons, newest first."""
+    """Comparisons, newest first.
+
+    ``compared_at`` is the oldest of the newest comparison of each account that the login has: what is said of
+    all of them is as old as that. Null while one of them was never compared.
+    """
 
     items: tuple[Reconciliation, ...]
+    compared_at: Moment | None
     next_cursor: str | None
     freshness: Freshness
 
@@ -37,6 +45,11 @@ class Difference(Struct, frozen=True, kw_only=True):
     ``currency`` per unit. ``cause`` is null while nobody looked for one; ``inferred``: it was concluded from
     circumstances. ``position_id`` is the open, or else the last position in this instrument, null where there
     never was one.
+
+    ``status``: ``open`` wants attention, of an ``acknowledged`` one somebody knows, and why it may stand;
+    ``resolved`` is gone. What they said (``note``) was said of ``acknowledged_ours`` and
+    ``acknowledged_brokers``. Once either figure is found to be another it counts no more
+    (``acknowledgement_ended_at``), and the difference is open again.
     """
 
     id: int
@@ -54,6 +67,25 @@ class Difference(Struct, frozen=True, kw_only=True):
     since: Moment
     resolved_at: Moment | None
     position_id: str | None
+    status: DifferenceStatus
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    note: str | None
+    acknowledged_ours: Amount | None
+    acknowledged_brokers: Amount | None
+    acknowledgement_ended_at: Moment | None
+
+
+class DifferenceDetail(Difference, frozen=True, kw_only=True):
+    """A difference by itself."""
+
+    freshness: Freshness
+
+
+class DifferenceAcknowledgement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a difference may stand as it is."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
 class DifferencePage(Struct, frozen=True, kw_only=True):

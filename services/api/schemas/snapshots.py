@@ -12,8 +12,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     Amounts are in ``base_currency`` and the broker's own; what it did not tell is null. ``hour`` is which
     hour it was taken for; null: somebody asked for it. ``coverage`` (0 to 1) is the share of what was held,
     by value in the base currency, that had a mark of that time and a rate. ``payload_sha256`` names what it
-    was made of. ``thinned_at`` is when its positions, rates, cash and payload were dropped, as the owner
-    wished of what is long ago; null: they are kept.
+    was made of. ``thinned_at`` is when its positions and payload were dropped, as the owner wished of what is
+    long ago; null: they are kept.
     """
 
     id: int
@@ -87,8 +87,8 @@ class SnapshotDetail(Snapshot, frozen=True, kw_only=True):
     """A snapshot with all that belongs to it; null: that is not kept any more, see ``thinned_at``."""
 
     positions: tuple[SnapshotPosition, ...] | None
-    rates: tuple[SnapshotRate, ...] | None
-    cash: tuple[SnapshotCash, ...] | None
+    rates: tuple[SnapshotRate, ...]
+    cash: tuple[SnapshotCash, ...]
     freshness: Freshness
 
 
@@ -153,3 +153,4 @@ class SnapshotRunPage(Struct, frozen=True, kw_only=True):
 
     items: tuple[SnapshotRun, ...]
     next_cursor: str | None
+    freshness: Freshness

@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 
 from core.domain.link import LinkState
 from services.api.schemas.common import Freshness, Links, Moment
+from services.api.schemas.sync import DatasetReport, DueReport, LinkReport, StreamReport
 
-TOPICS = ("positions", "summary")
+TOPICS = ("positions", "summary", "executions", "sync", "jobs")
 
 
 class _Client(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -42,6 +43,19 @@ class Unsubscribe(_Client, frozen=True, kw_only=True, tag="unsubscribe"):
 
 
 decode_client = msgspec.json.Decoder(Authenticate | Subscribe | Unsubscribe).decode
+
+
+class SyncPart(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A row of the topic ``sync``: one of these, as ``GET /api/v1/sync`` has it.
+
+    Keys are ``links``, ``dataset/{account}/{dataset}``, ``stream/{name}``, ``outbox`` and ``jobs_due``.
+    """
+
+    links: LinkReport | None = None
+    dataset: DatasetReport | None = None
+    stream: StreamReport | None = None
+    outbox_entries: int | None = None
+    jobs_due: DueReport | None = None
 
 
 class _Server(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):

@@ -3,6 +3,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.domain.link import LinkState, UpDown
+from core.domain.outages import BarStatus, HistoryRange
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -132,4 +133,28 @@ class SyncReport(Struct, frozen=True, kw_only=True):
     jobs: tuple[JobRecord, ...]
     jobs_due: DueReport
     last_errors: tuple[ErrorReport, ...]
+    freshness: Freshness
+
+
+class SyncBar(Struct, frozen=True, kw_only=True):
+    """A part of the time, with the worst that was in it, and why.
+
+    ``missing``: hours without a snapshot. ``interrupted``: the link was away for a while, nothing is missing.
+    """
+
+    start: Moment
+    end: Moment
+    status: BarStatus
+    reasons: tuple[str, ...]
+
+
+class SyncHistory(Struct, frozen=True, kw_only=True):
+    """Whether data came, bar by bar, oldest first; the last bar is not over yet.
+
+    After ``relogin_at`` IBKR wants the gateway logged in anew.
+    """
+
+    range: HistoryRange
+    items: tuple[SyncBar, ...]
+    relogin_at: Moment
     freshness: Freshness

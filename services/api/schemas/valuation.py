@@ -1,6 +1,6 @@
 from msgspec import Struct
 
-from core.domain.valuation import WhoTold
+from core.domain.rate_history import WhoTold
 from services.api.schemas.common import Amount, Freshness, Moment
 
 
@@ -11,8 +11,8 @@ class ValuedPosition(Struct, frozen=True, kw_only=True):
     ``mark_as_of``, is from the other side of a split. ``mark_age_seconds`` is negative where the mark is of
     after the moment. ``market_value``, ``unrealized_pnl`` and the costs are in ``currency``,
     ``market_value_base`` is that times ``fx_rate``. ``counted`` is its part of the account's ``total``:
-    nothing of a future, whose gains are in the cash, and of a CFD what it gained. Without a mark there is no
-    value, without a rate none in the base currency.
+    nothing of a future, whose gains are in the cash or due, and of a CFD what it gained. Without a mark there
+    is no value, without a rate none in the base currency.
     """
 
     position_id: str
@@ -51,7 +51,7 @@ class ValuationCash(Struct, frozen=True, kw_only=True):
 class ValuationCoverage(Struct, frozen=True, kw_only=True):
     """How many ``positions`` have a value in the base currency.
 
-    ``share`` (0 to 1, by value) of them all have one from a mark that was at most a week old.
+    ``share`` (0 to 1, by value) of them all have one from a mark and a rate that were at most a week old.
     """
 
     positions: int
@@ -70,9 +70,12 @@ class NearestValue(Struct, frozen=True, kw_only=True):
 class AccountValuation(Struct, frozen=True, kw_only=True):
     """What an account was worth. Amounts are in ``base_currency``.
 
-    ``total`` is cash and positions; null where a part of it is not known. ``positions_value`` is of those
-    positions that have one. ``trades_apart`` executions lie between the moment and the time of the cash,
-    which is not moved on by them; null: no cash was told.
+    ``total`` is cash, positions and what is due, as the broker counts net liquidation; null where a part of
+    it is not known. ``due_value`` is interest and dividends that are due and what futures gained since they
+    were settled; null: it was not told with the cash, and counts as nothing. ``oldest_rate_at`` is of when
+    the oldest rate is that any of it was converted with. ``positions_value`` is of those positions that have
+    one. ``trades_apart`` executions lie between the moment and the time of the cash, which is not moved on by
+    them; null: no cash was told.
     """
 
     account: str
@@ -81,8 +84,10 @@ class AccountValuation(Struct, frozen=True, kw_only=True):
     cash: tuple[ValuationCash, ...]
     positions_value: Amount | None
     cash_value: Amount | None
+    due_value: Amount | None
     trades_apart: int | None
     total: Amount | None
+    oldest_rate_at: Moment | None
     coverage: ValuationCoverage
     net_liquidation: NearestValue | None
 

@@ -7,12 +7,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
 
+from core.exposure import is_loopback
 from core.settings import Settings
 from services.api.problems import ProblemError
+from services.api.security.tokens import TOKEN_PREFIX
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_TOKEN_NAMES = frozenset({"token", "access_token", "api_token", "api_key", "apikey", "auth", "authorization"})
+_TOKEN_NAMES = frozenset(
+    (
+        *("token", "access_token", "api_token", "setup_token", "flex_token", "api_key", "apikey"),
+        *("auth", "authorization", "bearer", "password"),
+    )
+)
 
 
 def host_name(value: str) -> str:
@@ -40,8 +47,8 @@ class HostList:
 
     def __init__(self, settings: Settings) -> None:
         configured = settings.api_host.strip("[]").lower()
-        self._exposed = configured not in LOOPBACK_NAMES
-        self._names = LOOPBACK_NAMES | {configured}
+        self._exposed = not is_loopback(configured)
+        self._names = LOOPBACK_NAMES | {configured, *settings.api_names}
         if self._exposed:
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
 
@@ -57,7 +64,8 @@ class HostList:
         raise ProblemError(
             HTTPStatus.MISDIRECTED_REQUEST,
             "host_not_allowed",
-            "This server does not answer to that name. Use localhost, or the name in LOTKEEPER_API_HOST.",
+            "This server does not answer to that name. Use localhost, or one of those in LOTKEEPER_API_HOST "
+            "and LOTKEEPER_API_NAMES.",
         )
 
 
@@ -100,8 +108,8 @@ def check_query(query: bytes) -> None:
     """
     if not query:
         return
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name.lower() in _TOKEN_NAMES:
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name.lower() in _TOKEN_NAMES or value.startswith(TOKEN_PREFIX):
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST,
                 "token_in_url",

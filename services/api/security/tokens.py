@@ -1,11 +1,34 @@
-"""The one API token: given in the settings, or generated and kept in a file that only its owner reads."""
+"""The instance's own token: given in the settings, or generated and kept in a file that only its owner reads.
+
+And those that users make for their programs.
+"""
 
 import hashlib
-import hmac
+import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 from core.settings import Settings
 from core.tokens import ensure_token
+
+TOKEN_PREFIX = "lk_"  # noqa: S105 - of all of them
+"""How an API token begins, so that it is known for one wherever it turns up."""
+
+_SHOWN = len(TOKEN_PREFIX) + 6
+
+
+class NewToken(NamedTuple):
+    """A fresh API token: the secret is shown once, the rest is kept."""
+
+    secret: str
+    prefix: str
+    secret_hash: str
+
+
+def new_token() -> NewToken:
+    """An API token that nobody has."""
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return NewToken(secret, secret[:_SHOWN], digest(secret))
 
 
 def digest(secret: str) -> str:
@@ -41,6 +64,6 @@ class TokenSource:
             self._digest = digest(ensure_token(self._path))
             self._stamp = stamp
 
-    def accepts(self, token: str) -> bool:
-        """Whether this is the token; takes as long for one wrong token as for another."""
-        return hmac.compare_digest(digest(token), self.current_digest())
+    def is_current(self, hashed: str) -> bool:
+        """Whether this is the token's hash; takes as long for one wrong hash as for another."""
+        return secrets.compare_digest(hashed, self.current_digest())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from core.domain.identity.known import PAPERS
 from core.domain.instruments import Instrument
 from core.domain.stated import StatedEvent, StatedInstrument, StatedPosition, StatedTrade, Statement
 from core.errors import Fault, FaultyRowsError
@@ -176,8 +177,11 @@ class Finding:
 
 
 def _is_called(known: Instrument, one: StatedInstrument) -> bool:
-    """Whether it bears the symbol; where a derivative's terms are left out only the contract's own."""
-    bare = not _TERMS.isdisjoint(one.lacks)
+    """Whether it bears the symbol; where its terms do not tell a derivative apart only the contract's own.
+
+    They tell nothing of a warrant: its twins have the same underlying, and all the same terms.
+    """
+    bare = known.sec_type in PAPERS or not _TERMS.isdisjoint(one.lacks)
     borne = {known.local_symbol.upper()} - {""} if bare else _symbols(known)
     return not borne.isdisjoint(_symbols(one.instrument))
 

@@ -1,21 +1,27 @@
 """Fold the books of an import from the start and write what differs, with the executions it brings."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from datetime import date, datetime
-from typing import NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
 from core.clock import Clock
 from core.domain.books import Book, BookKey
 from models.queries import ledger as queries
 from models.queries import stored_ledger
+from models.queries.stored_ledger import BookSize
 from models.session import Writer
+from models.stores import staged_executions
 from models.stores.absences import note_absences
-from models.stores.staged_executions import place_staged, store_placed
+from models.stores.staged_executions import placed, store_placed
 from services.position_sync.announce import Announcement, together
-from services.position_sync.examine import Examined, fold_told, read_told
+from services.position_sync.examine import Examined, Told, fold_told, read_told
 from services.position_sync.rebuild import EXECUTIONS_AT_ONCE, Written, batched, write_examined
+
+_FIRST_EXECUTIONS: Final = 2_500
+"""PostgreSQL has nothing to write before the first books are folded."""
 
 
 class Bringing(NamedTuple):
@@ -25,6 +31,13 @@ class Bringing(NamedTuple):
     kind: str
     now: datetime
     executions: Mapping[BookKey, int]
+
+
+class _Part(NamedTuple):
+    """Some books, folded, and where what is brought stands in them."""
+
+    examined: Examined
+    placed: list[str]
 
 
 async def fold_all(
@@ -42,7 +55,7 @@ async def fold_all(
     await stored_ledger.go_by_indexes(connection)
     announcement, again = await _fold_once(connection, locked, clock, bringing)
     if bringing is not None:
-        await store_placed(connection, *bringing[:3])
+        await staged_executions.end(connection, *bringing[:3])
     # Who goes on with lots of others comes first: what it holds, and since when, follows from them.
     rounds = 0
     while again or (again := await note_absences(connection, locked, since)):
@@ -63,10 +76,10 @@ async def _fold_once(
     announcement: Announcement | None = None
     takers: set[BookKey] = set()
     async with aclosing(_examined(connection, locked, bringing)) as parts:
-        async for examined in parts:
+        async for part in parts:
             if bringing is not None:
-                await place_staged(connection, examined.staged)
-            written = await write_examined(connection, examined, clock, rounds=rounds)
+                await store_placed(connection, part.placed, *bringing[:3])
+            written = await write_examined(connection, part.examined, clock, rounds=rounds)
             announcement = together(announcement, written.announcement)
             takers |= written.takers
     return Written(announcement, takers)
@@ -74,7 +87,7 @@ async def _fold_once(
 
 async def _examined(
     connection: Writer, locked: dict[BookKey, Book], bringing: Bringing | None
-) -> AsyncGenerator[Examined]:
+) -> AsyncGenerator[_Part]:
     """The books part by part: one is folded while PostgreSQL writes the one before.
 
     No book is in two parts. What depends on what is written of another, for it goes on with lots of that, is
@@ -85,13 +98,13 @@ async def _examined(
         sizes = [
             one._replace(executions=one.executions + bringing.executions.get(one.key, 0)) for one in sizes
         ]
-    folding: list[asyncio.Future[Examined]] = []
+    folding: list[asyncio.Future[_Part]] = []
     try:
-        for part in batched(sizes, EXECUTIONS_AT_ONCE):
+        for part in _parts(sizes):
             told = await read_told(
                 connection, part, {key: locked[key] for key in part}, staged=bringing is not None
             )
-            folding.append(asyncio.ensure_future(asyncio.to_thread(fold_told, told)))
+            folding.append(asyncio.ensure_future(asyncio.to_thread(_fold, told)))
             if len(folding) > 1:
                 yield await _first_of(folding)
         if folding:
@@ -101,7 +114,17 @@ async def _examined(
         await asyncio.gather(*folding, return_exceptions=True)
 
 
-async def _first_of(folding: list[asyncio.Future[Examined]]) -> Examined:
-    examined = await asyncio.shield(folding[0])
+def _parts(sizes: list[BookSize]) -> Iterator[list[BookKey]]:
+    first = next(batched(sizes, min(_FIRST_EXECUTIONS, EXECUTIONS_AT_ONCE)), [])
+    return chain([first] if first else [], batched(sizes[len(first) :], EXECUTIONS_AT_ONCE))
+
+
+async def _first_of(folding: list[asyncio.Future[_Part]]) -> _Part:
+    part = await asyncio.shield(folding[0])
     del folding[0]
-    return examined
+    return part
+
+
+def _fold(told: Told) -> _Part:
+    examined = fold_told(told)
+    return _Part(examined, placed(examined.staged))

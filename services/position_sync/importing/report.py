@@ -55,7 +55,8 @@ class Period(Struct, frozen=True):
 class Report(Struct):
     """What an import came to, or would.
 
-    ``import_id`` is ``None`` after a dry run; ``already`` says since when this very file stands imported.
+    ``import_id`` is ``None`` after a dry run; ``already`` says since when this very file stands imported, or,
+    where it was to be taken back, is not any more.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Report(Struct):
     already: datetime | None = None
     dry_run: bool = False
     sections: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    accounts: list[str] = field(default_factory=list)
+    """Of which the file tells, or whose books it changed."""
     accounts_created: list[str] = field(default_factory=list)
     periods: list[Period] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -75,6 +78,11 @@ class Report(Struct):
     """How many corporate actions brought what would come from itself: it is of unknown cost."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Elements and attributes that nothing here knows, and how often; they stay in the file."""
+
+    @property
+    def taken(self) -> int:
+        """How many rows are known from it now: new, corrected, or known before."""
+        return sum(one.new + one.matched + one.corrected for one in self.sections.values())
 
     @property
     def disputed(self) -> int:
@@ -120,6 +128,7 @@ class Report(Struct):
                 }
                 for name, one in sorted(self.sections.items())
             },
+            "accounts": self.accounts,
             "accounts_created": self.accounts_created,
             "periods": [
                 {

@@ -6,7 +6,7 @@ ever sees half of it, and a process that is killed over it leaves nothing.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import islice
 
 from core import logs
@@ -36,10 +36,11 @@ from models.tables.jobs import RECONCILE
 from services.position_sync.announce import Announcement
 from services.position_sync.importing.fold import Bringing, fold_all
 from services.position_sync.importing.history import derive_from_statements
+from services.position_sync.importing.keeping import keeping
 from services.position_sync.importing.rates import books_to_convert, record_stated_rates
 from services.position_sync.importing.report import MOST_LISTED, Report
 from services.position_sync.importing.reviving import books_of, note_standing, set_aside_because_of
-from services.position_sync.importing.source import Reading, Source, keep
+from services.position_sync.importing.source import Opened, Reading, Source
 from services.position_sync.importing.taking import Taking
 
 log = logs.get_logger(__name__)
@@ -55,6 +56,18 @@ class UnknownImportError(LotkeeperError):
 
     code = "unknown_import"
     exit_code = 2
+
+
+class TakenBackError(UnknownImportError):
+    """It was taken back already; ``report`` says when, and nothing more."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(_none_stands(report.import_id))
+        self.report = report
+
+
+def _none_stands(import_id: int | None) -> str:
+    return f"There is no import {import_id} that stands. `import list` shows them."
 
 
 class _RehearsedError(Exception):
@@ -78,22 +91,22 @@ async def run_import(
         LotkeeperError: the file cannot be read as what it should be; nothing was imported.
         OSError: it cannot be read at all.
     """
-    file = await asyncio.to_thread(keep, source)
-    report = Report(file.name, file.kind, file.sha256, dry_run=dry_run)
-    announcement: Announcement | None = None
-    try:
-        async with database.write() as connection:
-            await store.one_at_a_time(connection)
-            standing = await store.standing_import(connection, file.sha256)
-            if standing is not None:
-                report.import_id, report.already = standing[:2]
-                return report
-            reading = source.reading(file)
-            announcement = await _import(connection, file, reading, report, trigger, progress, clock)
-            _end_rehearsal(dry_run=dry_run)
-    except _RehearsedError:
-        report.import_id = None
-        return report
+    with closing(Opened(source)) as opened:
+        file = await asyncio.to_thread(opened.identified)
+        report = Report(file.name, file.kind, file.sha256, dry_run=dry_run)
+        announcement: Announcement | None = None
+        try:
+            async with database.write() as connection:
+                await store.one_at_a_time(connection)
+                standing = await store.standing_import(connection, file.sha256)
+                if standing is not None:
+                    report.import_id, report.already, _, report.accounts = standing
+                    return report
+                announcement = await _import(connection, file, opened, report, trigger, progress, clock)
+                _end_rehearsal(dry_run=dry_run)
+        except _RehearsedError:
+            report.import_id = None
+            return report
     if announcement is not None:
         await announcement.publish(database, streams, settings)
     return report
@@ -115,14 +128,17 @@ async def undo_import(
     """Take an import back: what only it stated is gone, what it changed is as it was before.
 
     Raises:
-        UnknownImportError: there is none with this number that stands.
+        UnknownImportError: there is none with this number.
+        TakenBackError: it does not stand any more.
     """
     async with database.write() as connection:
         await store.one_at_a_time(connection)
         found = await queries.find_import(connection, import_id)
-        if found is None or found.status != "done":
-            raise UnknownImportError(f"There is no import {import_id} that stands. `import list` shows them.")
-        report = Report(found.name, found.kind, found.sha256, import_id=import_id)
+        if found is None:
+            raise UnknownImportError(_none_stands(import_id))
+        report = Report(found.name, found.kind, found.sha256, import_id=import_id, already=found.undone_at)
+        if found.status != "done":
+            raise TakenBackError(report)
         aside = await set_aside_because_of(connection, import_id, clock())
         keys = await books_of_import(connection, import_id) | books_of(aside)
         keys = await with_dependents(connection, keys)
@@ -150,7 +166,7 @@ async def undo_import(
 async def _import(
     connection: Writer,
     file: File,
-    reading: Reading,
+    opened: Opened,
     report: Report,
     trigger: str,
     progress: Progress | None,
@@ -160,27 +176,22 @@ async def _import(
     import_id = await store.begin_import(connection, file, trigger=trigger, stated_at=now, now=now)
     report.import_id = import_id
     taking = Taking(connection, import_id, report, now)
-    await staged_trades.begin(connection)
-    async with aclosing(_batches(reading)) as batches:
-        async for batch in batches:
-            await taking.take(batch)
-            if progress is not None:
-                progress(reading.bytes_read, file.size_bytes)
-    report.unknown = dict(reading.unknown)
-    stated = [one.generated_at or one.ends_at for one in taking.periods]
-    await store.date_import(connection, import_id, max(stated, default=now))
-    keys = taking.keys | await staged_trades.books(connection) | await books_left_out(connection, import_id)
-    keys |= await books_to_convert(connection, import_id)
-    await taking.describe()
-    keys = await with_dependents(connection, keys)
-    locked = await _lock(connection, keys)
-    # What was told live until now is known now, and nothing of these books comes in between any more.
-    await staged_trades.match(connection)
-    before = await queries.figures_of(connection, keys)
-    await staged_trades.store(connection, import_id, now)
-    await store.name_events(connection, import_id)
-    await name_flows(connection, import_id)
-    await taking.count()
+    await _take_in(file, opened, taking, progress)
+    async with keeping(connection, opened, file):
+        stated = [one.generated_at or one.ends_at for one in taking.periods]
+        await store.date_import(connection, import_id, max(stated, default=now))
+        keys = taking.keys | await staged_trades.books(connection)
+        keys |= await books_left_out(connection, import_id) | await books_to_convert(connection, import_id)
+        await taking.describe()
+        keys = await with_dependents(connection, keys)
+        locked = await _lock(connection, keys)
+        # What was told live until now is known now, and nothing of these books comes in between any more.
+        await staged_trades.match(connection, import_id)
+        before = await queries.figures_of(connection, keys)
+        await staged_trades.store(connection, import_id, now)
+        await store.name_events(connection, import_id)
+        await name_flows(connection, import_id)
+        await taking.count()
     bringing = Bringing(import_id, file.kind, now, await staged_executions.make_ready(connection))
     await record_stated_rates(connection, keys, staged=True)
     since = await begins_at(connection, import_id)
@@ -202,10 +213,23 @@ async def _import(
             )
     accounts = await accounts_of_import(connection, import_id) | {account for account, _ in keys}
     await derive_from_statements(connection, accounts, now)
-    await store.end_import(connection, import_id, report.as_json())
+    report.accounts = sorted(taking.accounts | {account for account, _ in keys})
+    await store.end_import(connection, import_id, report.as_json(), report.accounts)
     await _ask_to_compare(connection, keys, 0)
     await want_renewal(connection, await begins_of_import(connection, import_id))
     return announcement
+
+
+async def _take_in(file: File, opened: Opened, taking: Taking, progress: Progress | None) -> None:
+    """Read the file and take in what it states."""
+    await taking.begin()
+    reading = opened.reading(file)
+    async with aclosing(_batches(reading, opened.end_reading)) as batches:
+        async for batch in batches:
+            await taking.take(batch)
+            if progress is not None:
+                progress(reading.bytes_read, file.size_bytes)
+    taking.report.unknown = dict(reading.unknown)
 
 
 async def _reopen_gaps(connection: Writer, import_id: int, clock: Clock) -> None:
@@ -217,7 +241,7 @@ async def _reopen_gaps(connection: Writer, import_id: int, clock: Clock) -> None
         await cover(connection, one.account, one.starts_at, one.ends_at, by=named(one.import_id), now=clock())
 
 
-async def _batches(reading: Reading) -> AsyncGenerator[list[Statement]]:
+async def _batches(reading: Reading, stop: Callable[[], None]) -> AsyncGenerator[list[Statement]]:
     """What is stated, batch by batch: one is read while PostgreSQL takes the one before."""
     records = iter(reading)
     upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
@@ -226,7 +250,8 @@ async def _batches(reading: Reading) -> AsyncGenerator[list[Statement]]:
             upcoming = asyncio.ensure_future(asyncio.to_thread(_next, records))
             yield batch
     finally:
-        # A thread cannot be stopped: the file is not let go of before it has ended.
+        # A thread cannot be stopped, but what it waits for can: the file is let go of when it has ended.
+        stop()
         await asyncio.gather(upcoming, return_exceptions=True)
 
 

@@ -70,12 +70,15 @@ class _Batch:
 
 
 class Taking:
-    """One file on its way in. ``keys`` are the books that its events and positions are about."""
+    """One file on its way in. ``keys`` are the books that its events and positions are about.
+
+    ``report`` says what came of it.
+    """
 
     def __init__(self, connection: Writer, import_id: int, report: Report, now: datetime) -> None:
         self._connection = connection
         self._import_id = import_id
-        self._report = report
+        self.report = report
         self._now = now
         self._names = Names(report.kind)
         self._finding = Finding(connection, report.name)
@@ -90,6 +93,15 @@ class Taking:
         self.keys: set[BookKey] = set()
         self.periods: list[StatedPeriod] = []
 
+    @property
+    def accounts(self) -> set[str]:
+        """The accounts of which it tells."""
+        return {*self._accounts}
+
+    async def begin(self) -> None:
+        """Make room for the file's trades."""
+        await staged_trades.begin(self._connection)
+
     async def take(self, batch: Sequence[Statement]) -> None:
         """Store a batch; trades wait to be matched.
 
@@ -101,7 +113,7 @@ class Taking:
         parts = _Batch()
         for record in batch:
             self._sort(self._finding.found(record), parts)
-        await staged_trades.lay_down(self._connection, parts.trades)
+        await staged_trades.lay_down(self._connection, self._import_id, parts.trades)
         if parts.lots:
             await store.bring_lots(self._connection, self._import_id, parts.lots, self._lots + 1)
             self._lots += len(parts.lots)
@@ -117,7 +129,7 @@ class Taking:
         """
         self._finding.end()
         accounts = dict.fromkeys(self._accounts, self._now)
-        self._report.accounts_created += await ensure_accounts(self._connection, accounts)
+        self.report.accounts_created += await ensure_accounts(self._connection, accounts)
         named = [one for one in self._accounts.values() if one is not None]
         await bring_accounts(self._connection, self._import_id, named)
         identified = await bring_identities(self._connection, self._import_id, self._identified)
@@ -133,14 +145,18 @@ class Taking:
             if repeated:
                 outcomes["repeated"] = repeated
             if outcomes:
-                self._report.count(section, outcomes)
+                self.report.count(section, outcomes)
         for _, outcome, rows in await staged_trades.outcomes(self._connection):
-            self._report.count(_TRADES, {outcome: rows})
+            self.report.count(_TRADES, {outcome: rows})
 
     def _sort(self, record: Statement, parts: _Batch) -> None:
+        # Nearly all are trades: they are not asked what else they might be.
+        if isinstance(record, StatedTrade):
+            self._sort_trade(record, parts)
+            return
         match record:
             case Ignored():
-                self._report.ignore(record.section, record.reason)
+                self.report.ignore(record.section, record.reason)
             case StatedInstrument():
                 self._identified[record.instrument.conid] = record
                 if record.instrument.currency:
@@ -151,11 +167,11 @@ class Taking:
                 self._accounts.setdefault(record.account, None)
                 self.periods.append(record)
                 parts.periods.append(record)
-                self._report.periods.append(
+                self.report.periods.append(
                     Period(record.account, record.starts_at, record.ends_at, record.complete)
                 )
             case _ if not all(map(is_usable, _figures(record))):
-                self._report.ignore(REPORTED_AS[type(record)], "unusable_figure")
+                self.report.ignore(REPORTED_AS[type(record)], "unusable_figure")
                 if isinstance(record, StatedPosition):
                     self._left_out.add(record.account)
             case StatedInventory() if record.account in self._left_out:
@@ -163,14 +179,20 @@ class Taking:
             case _:
                 self._sort_rows(record, parts)
 
-    def _sort_rows(self, record: StatedTrade | StatedLot | store.Brought, parts: _Batch) -> None:
+    def _sort_trade(self, one: StatedTrade, parts: _Batch) -> None:
+        figures = (one.quantity, one.price, one.commission, one.realized_pnl, one.cost)
+        if not all(map(is_usable, figures)):
+            self.report.ignore(REPORTED_AS[StatedTrade], "unusable_figure")
+            return
+        self._accounts.setdefault(one.account, None)
+        self._instruments.setdefault(one.instrument.conid, one.instrument)
+        parts.trades.append(self._staged(one))
+
+    def _sort_rows(self, record: StatedLot | store.Brought, parts: _Batch) -> None:
         if not isinstance(record, StatedRate):
             self._accounts.setdefault(record.account, None)
-        if isinstance(record, StatedTrade | StatedEvent | StatedPosition):
+        if isinstance(record, StatedEvent | StatedPosition):
             self._instruments.setdefault(record.instrument.conid, record.instrument)
-        if isinstance(record, StatedTrade):
-            parts.trades.append(self._staged(record))
-            return
         if isinstance(record, StatedLot):
             # What the trades that closed them tell already; they are there to be compared with.
             parts.lots.append(record)
@@ -233,7 +255,6 @@ def _whole(number: str) -> int:
 
 
 _FIGURES: Final[dict[type, tuple[str, ...]]] = {
-    StatedTrade: ("quantity", "price", "commission", "realized_pnl", "cost"),
     StatedLot: ("quantity", "cost", "realized_pnl"),
     StatedEvent: (
         *("quantity", "cost", "price", "realized_pnl"),

@@ -5,7 +5,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from xml.sax.saxutils import quoteattr
 
-from services.simulator.history.identities import ISINS
 from services.simulator.holdings import ZERO
 from services.simulator.instruments import Instrument
 
@@ -53,7 +52,7 @@ def about(instrument: Instrument, underlyings: Mapping[int, Instrument]) -> dict
     """What every row about an instrument has."""
     is_derived = instrument.sec_type in {"OPT", "FUT"}
     underlying = underlyings.get(instrument.under_conid)
-    isin = ISINS.get(instrument.conid, "")
+    isin = instrument.isin
     return {
         "assetCategory": instrument.sec_type,
         "subCategory": instrument.stock_type,
@@ -68,7 +67,7 @@ def about(instrument: Instrument, underlyings: Mapping[int, Instrument]) -> dict
         "listingExchange": instrument.exchange,
         "underlyingConid": instrument.under_conid or "",
         "underlyingSymbol": instrument.symbol if is_derived else "",
-        "underlyingSecurityID": ISINS.get(underlying.conid, "") if underlying else "",
+        "underlyingSecurityID": underlying.isin if underlying else "",
         "underlyingListingExchange": underlying.exchange if underlying else "",
         "issuer": "",
         "multiplier": number(instrument.multiplier),

@@ -48,6 +48,7 @@ class Values:
                 account=row.account,
                 base_currency=base,
                 alias=alias,
+                closed_on=row.closed_on,
             ),
         )
 
@@ -157,6 +158,7 @@ class Values:
             isin=security.isin,
             cusip=security.cusip,
             figi=security.figi,
+            issuer=said(row.issuer),
             underlying_conid=security.underlying_conid,
         )
         if record.instrument.currency:

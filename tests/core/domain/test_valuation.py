@@ -6,24 +6,26 @@ from typing import Any
 
 import pytest
 
-from core.domain.valuation import (
+from core.domain.marks import (
     AFTER,
     NEAR,
-    Amount,
-    CashThen,
-    DatedRate,
-    FxRate,
-    HeldThen,
     Mark,
     Split,
     SplitTold,
-    ToldThen,
-    account_then,
     is_believable,
     nearest,
     restated_price,
-    row_of,
     splits_of,
+)
+from core.domain.rate_history import DatedRate, RateHistory, ToldRate
+from core.domain.valuation import (
+    Amount,
+    CashThen,
+    FxRate,
+    HeldThen,
+    ToldThen,
+    account_then,
+    row_of,
     worth_then,
 )
 
@@ -55,7 +57,12 @@ def held(conid: int = 1, **changes: Any) -> HeldThen:
 def told(**changes: Any) -> ToldThen:
     cash = CashThen("USD", Decimal(5000), AT - HOUR, "snapshot")
     known: dict[str, Any] = {"base_currency": "USD", "net_liquidation": None, "cash": [cash]}
-    return ToldThen(**known | {"trades_apart": 0, "rates": {}} | changes)
+    rates = [
+        ToldRate(one.as_of, currency, "USD", one.rate, one.source)
+        for currency, of in changes.pop("rates", {}).items()
+        for one in of
+    ]
+    return ToldThen(**known | {"trades_apart": 0, "rates": RateHistory("USD", rates)} | changes)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +205,29 @@ def test_an_old_mark_gives_a_value_and_lowers_the_coverage() -> None:
     assert (found.total, found.coverage) == (21000, (1, 1, 0))
 
 
+def test_an_old_rate_gives_a_value_lowers_the_coverage_and_shows() -> None:
+    rates = {"GBP": [DatedRate(Decimal("1.2"), AT - NEAR - HOUR, "statement")]}
+    found = account_then("U1", told(rates=rates), [held(currency="GBP")], {1: [mark()]}, {}, AT)
+    assert (found.total, found.coverage) == (5000 + 16000 * Decimal("1.2"), (1, 1, 0))
+    assert found.oldest_rate_at == AT - NEAR - HOUR
+    pounds = CashThen("GBP", Decimal(100), AT, "snapshot")
+    assert account_then("U1", told(rates=rates, cash=[pounds]), [], {}, {}, AT).oldest_rate_at is not None
+    assert account_then("U1", told(rates=rates), [held()], {1: [mark()]}, {}, AT).oldest_rate_at is None
+
+
+def test_what_is_due_and_what_futures_gained_since_they_were_settled_is_part_of_the_total() -> None:
+    future = held(sec_type="FUT")
+    rates = {"GBP": [DatedRate(Decimal("1.3"), AT, "snapshot")]}
+    due = {"USD": Decimal(-40), "GBP": Decimal(10)}
+    found = account_then("U1", told(rates=rates, due=due), [future], {1: [mark()]}, {}, AT)
+    assert (found.due_value, found.total) == (-27, 4973)
+    assert account_then("U1", told(due=due), [future], {1: [mark()]}, {}, AT).total is None, "no rate of GBP"
+    of_all = account_then("U1", told(due={"BASE_SUMMARY": Decimal(7)}), [], {}, {}, AT)
+    assert (of_all.due_value, of_all.total) == (7, 5007)
+    unsaid = account_then("U1", told(), [future], {1: [mark()]}, {}, AT)
+    assert (unsaid.due_value, unsaid.total) == (None, 5000)
+
+
 def test_cash_is_the_brokers_own_sum_or_ours_if_every_rate_is_known() -> None:
     dollars = CashThen("USD", Decimal(5000), AT, "snapshot")
     pounds = CashThen("GBP", Decimal(100), AT, "snapshot")
@@ -215,7 +245,7 @@ def test_cash_is_the_brokers_own_sum_or_ours_if_every_rate_is_known() -> None:
 
 
 def test_an_account_of_which_nothing_was_told_is_worth_nobody_knows_what() -> None:
-    nothing = ToldThen(None, None, (), None, {})
+    nothing = ToldThen(None, None, (), None, RateHistory("", ()))
     found = account_then("U1", nothing, [], {}, {}, AT)
     assert (found.total, found.cash_value, found.net_liquidation) == (None, None, None)
     net = Amount(Decimal(9), AT, "statement")

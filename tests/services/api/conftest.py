@@ -13,17 +13,33 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from core.domain.access import Scope
 from core.settings import Settings
 from models.session import Database
+from services.api import app
 from services.api.app import create_app
 from services.api.context import Context
-from services.api.live.hub import Pace
+from services.api.live.numbering import Terms
+from services.api.live.pace import Pace
+from services.api.security import permissions
 from services.api.server import listen, server_for
-from tests.services.api.portfolio import TOKEN, seed
-from tests.waiting import eventually
+from tests.databases import Templates
+from tests.environment import NO_AUTHORITIES
+from tests.services.api.portfolio import PAPER, TOKEN, USD, seed
+from tests.services.api.restricted import clock, let_in, seed_both
+from tests.waiting import comes, eventually
+
+PATIENCE_SECONDS = 50
+"""Less than what PostgreSQL gives any statement."""
 
 QUICK = Pace(
-    heartbeat_seconds=0.3, watch_seconds=0.05, reload_seconds=60, retry_seconds=0.05, refresh_seconds=0.02
+    heartbeat_seconds=0.3,
+    watch_seconds=0.05,
+    reload_seconds=60,
+    retry_seconds=0.05,
+    refresh_seconds=0.02,
+    look_seconds=0.1,
+    terms=Terms(lead_seconds=1, seek_seconds=0.05),
 )
 
 
@@ -94,6 +110,9 @@ class Socket:
 Start = Callable[..., Awaitable[Api]]
 
 
+Route = Callable[[Api, str, str, Callable[..., Any]], None]
+
+
 class Running:
     """Starts APIs and stops them at the end of the test."""
 
@@ -108,7 +127,7 @@ class Running:
 
     async def start(self, settings: Settings, *, loaded: bool = True, **options: Any) -> Api:
         app = create_app(settings, **{"pace": QUICK, **options})
-        server = server_for(app)
+        server = server_for(app, settings)
         listener = listen("127.0.0.1", settings.api_port)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
 
@@ -120,7 +139,11 @@ class Running:
         base = f"http://127.0.0.1:{settings.api_port}"
         http = await self._stack.enter_async_context(
             httpx.AsyncClient(
-                base_url=base, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20, trust_env=False
+                base_url=base,
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                timeout=20,
+                trust_env=False,
+                verify=NO_AUTHORITIES,
             )
         )
         api = Api(settings, app.state.context, server, http)
@@ -128,7 +151,15 @@ class Running:
         if loaded:
             async with asyncio.timeout(20):
                 await api.context.hub.loaded.wait()
+            await comes(lambda: api.context.hub.topics["positions"].has_begun)
         return api
+
+
+@pytest.fixture(autouse=True)
+def _patient_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits of a request are for people who wait; what tests them sets its own."""
+    monkeypatch.setattr(app, "READ_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(app, "POOL_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -139,9 +170,16 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.fixture
-async def seeded(database: Database) -> Database:
+def template(request: pytest.FixtureRequest, template: str, templates: Templates) -> str:
+    """What a test asks for is in its database from the start."""
+    seeds = {"seeded": seed, "both": seed_both}
+    asked = [seeds[name] for name in seeds if name in request.fixturenames]
+    return templates.seeded(asked[0]) if asked else template
+
+
+@pytest.fixture
+def seeded(database: Database) -> Database:
     """The portfolio of ``portfolio.py`` in the database."""
-    await seed(database)
     return database
 
 
@@ -149,3 +187,22 @@ async def seeded(database: Database) -> Database:
 async def api(start: Start, settings: Settings, seeded: Database) -> Api:  # noqa: ARG001 - asked for its effect
     """An API over the seeded portfolio, each change sent at once."""
     return await start(settings.model_copy(update={"stream_conflate_ms": 0}))
+
+
+@pytest.fixture
+async def both(start: Start, settings: Settings) -> Api:
+    """An API over two accounts and with a clock that stands still; each of two people may see one of them."""
+    api = await start(settings.model_copy(update={"stream_conflate_ms": 0}), clock=clock)
+    let_in(api.context, theirs=[PAPER], others=[USD], nothing=[])
+    return api
+
+
+@pytest.fixture
+def route(monkeypatch: pytest.MonkeyPatch) -> Route:
+    """Adds a route that whoever may read may ask for."""
+
+    def add(api: Api, method: str, path: str, endpoint: Callable[..., Any]) -> None:
+        monkeypatch.setattr(permissions, "NEEDED", {**permissions.NEEDED, f"{method} {path}": Scope.READ})
+        api.server.config.app.add_api_route(path, endpoint, methods=[method])  # type: ignore[union-attr]
+
+    return add

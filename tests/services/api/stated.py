@@ -1,12 +1,13 @@
 """What two statements state of the portfolio's accounts, the second of a day that the first told, too."""
 
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import insert
 
+from core.domain.days import moment_of
 from models import tables as t
 from models.session import Database, Writer
 from models.stores.imports import File, begin_import, date_import
@@ -131,6 +132,21 @@ async def _seed(writer: Writer) -> tuple[int, int]:
             )
         )
     return old, new
+
+
+async def seed_period(database: Database, import_id: int, account: str, first: str, end: str) -> None:
+    """An import states the days from one on, and before another."""
+    async with database.write() as writer:
+        await writer.execute(
+            insert(t.stated_periods).values(
+                import_id=import_id,
+                account=account,
+                line=1,
+                complete=True,
+                starts_at=moment_of(date.fromisoformat(first), time()),
+                ends_at=moment_of(date.fromisoformat(end), time()),
+            )
+        )
 
 
 async def seed_statements(database: Database) -> tuple[int, int]:

@@ -112,11 +112,46 @@ async def test_a_gain_is_told_by_what_it_came_from_and_what_nobody_told(bought: 
     )
     assert amounts(cash) == ("0", "0", "0", "0", "25.98", "25.98")
     assert (share["complete"], cash["complete"]) == (False, True)
-    [unknown] = told["unknown"]
+    unknown, brought = told["unknown"]
     assert (unknown["kind"], unknown["symbol"], unknown["reason"]) == ("fees", "VOD", "commission_awaited")
+    assert (brought["kind"], brought["reason"]) == (None, "contribution_not_known"), "it may be a deposit"
     assert told["unclassified"] == [{"currency": "GBP", "amount": "49", "worth": "64.68"}]
     assert (told["data_quality"], told["rate_age_seconds"]) == ("incomplete", 45_000)
     assert (told["freshness"]["source"], told["freshness"]["reason"]) == ("last_known", "snapshot")
+
+
+async def test_between_hours_the_contribution_is_the_one_that_was_reckoned_of_them(
+    bought: Database, api: Api
+) -> None:
+    async def reckoned(amount: str | None, since: datetime) -> Any:
+        async with bought.write() as writer:
+            await writer.execute(text("UPDATE snapshots SET hour = asof_ts"))
+            await writer.execute(text("DELETE FROM performance_metrics"))
+            await writer.execute(
+                insert(t.performance_metrics).values(
+                    account=PAPER,
+                    resolution="hour",
+                    ts=LATE,
+                    day=day_of(LATE),
+                    source="snapshot",
+                    currency="USD",
+                    net_liquidation=Decimal("2835.04"),
+                    net_contribution=None if amount is None else Decimal(amount),
+                    data_quality="estimated",
+                    since=since,
+                    trades_until=LATE,
+                )
+            )
+        return await api.get(PATH, account=PAPER)
+
+    told = await reckoned("64.5", EARLY)
+    assert (told["net_contribution"], told["gain"], told["unexplained"]) == ("64.5", "70.54", "0.18")
+    assert (told["unclassified"], [one["kind"] for one in told["unknown"]]) == ([], ["fees"])
+    # What was reckoned of other hours, or came to no result, tells nothing.
+    for amount, since in (("64.5", EARLY + timedelta(hours=1)), (None, EARLY)):
+        told = await reckoned(amount, since)
+        assert (told["net_contribution"], len(told["unclassified"])) == ("0", 1)
+        assert told["unknown"][-1]["reason"] == "contribution_not_known"
 
 
 @pytest.mark.parametrize("by", ["instrument", "asset_class", "currency", "kind"])
@@ -274,6 +309,8 @@ async def test_what_was_held_and_cannot_be_followed_has_no_price(bought: Databas
         ("VOD", "price"): "trades_missing",
         ("VOD", "fx"): "trades_missing",
         ("MSFT", "price"): "trades_missing",
+        # The dollars that are not told any more may have been taken.
+        (None, None): "contribution_not_known",
     }
 
 

@@ -12,6 +12,7 @@ from models import tables as t
 from models.session import Database
 from services.api.security.throttle import Throttle
 from tests.services.api.conftest import Api, Start
+from tests.services.api.people import client as client_of
 from tests.services.api.portfolio import TOKEN
 
 GUARDED = (
@@ -26,12 +27,13 @@ GUARDED = (
     "/api/",
     "/metrics",
     "/openapi.json",
+    "/asyncapi.json",
 )
 OPEN = ("/livez", "/readyz", "/", "/positions")
 
 
 def nobody(api: Api) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://{api.address}", trust_env=False, timeout=20)
+    return client_of(api)
 
 
 async def test_without_a_token_only_health_and_the_page_answer(api: Api) -> None:
@@ -108,6 +110,10 @@ async def test_a_token_is_traded_for_a_cookie_that_scripts_cannot_read(api: Api,
             "authenticated": True,
             "profile": "main",
             "version": api.context.version,
+            "name": "owner",
+            "kind": "owner",
+            "scope": "admin",
+            "accounts": None,
         }
         secret = client.cookies[f"lotkeeper_session_{api.settings.api_port}"]
     async with database.read() as reader:
@@ -224,11 +230,41 @@ async def test_loopback_names_are_ours_on_any_port(api: Api, host: str) -> None:
 
 
 async def test_a_broken_cookie_signs_nobody_in(api: Api) -> None:
-    name = api.context.auth.cookie
+    name = api.context.auth.cookie()
     async with nobody(api) as client:
         for cookie in (f"{name}=made-up", "nonsense", f"{name}=", "other=1", "a[b]=c;=;"):
             answer = await client.get("/api/v1/session", headers={"Cookie": cookie})
             assert answer.status_code == 401, cookie
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        'prefs={"theme": "dark", "rows": [1, 2]}',
+        "_ga",
+        "seen=a b c",
+        "list[0]=1",
+        "domain=example",
+        'quoted="no end',
+        "näme=1",
+        "expires=Mon, 1 Jan 2029",
+    ],
+)
+async def test_what_other_programs_of_this_machine_leave_in_the_browser_signs_nobody_out(
+    api: Api, others: str
+) -> None:
+    """Cookies know no ports: all that listens on localhost gets those of all."""
+    client = await signed_in(api)
+    ((name, secret),) = client.cookies.items()
+    client.cookies.clear()
+    for sent in (
+        f"{others}; {name}={secret}",
+        f"{name}={secret}; {others}",
+        f"a=1;{name}={secret};;{others}",
+    ):
+        answer = await client.get("/api/v1/session", headers={"Cookie": sent.encode()})
+        assert answer.status_code == 200, sent
+    await client.aclose()
 
 
 async def test_answers_carry_strict_headers(api: Api) -> None:

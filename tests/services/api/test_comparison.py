@@ -22,6 +22,7 @@ from tests.services.api.conftest import Api
 from tests.services.api.portfolio import AAPL, MSFT, NOW, PAPER, USD, VOD
 
 METHODS: tuple[CostMethod, ...] = get_args(CostMethod)
+EXPIRED = 30
 BOOKS = ((USD, AAPL, "1"), (USD, VOD, "0.01"), (PAPER, MSFT, "1"))
 
 
@@ -39,7 +40,10 @@ def history(conid: int) -> tuple[list[Fill], list[Anchor]]:
         return fills, [Anchor(NOW - timedelta(days=3), Decimal(0), None)]
     halfway = NOW - timedelta(days=50)
     held = sum((one.quantity for one in fills if one.executed_at <= halfway), Decimal(0))
-    return fills, [Anchor(halfway, 3 * held, None, "split")]
+    split = Anchor(halfway, 3 * held, None, "split")
+    # On the day of a fill that closes, so that one group has both kinds.
+    expired = Anchor(fills[EXPIRED].executed_at + timedelta(hours=1), Decimal(0), None, "expiry")
+    return fills, [split, expired._replace(price=Decimal(98))] if conid == AAPL else [split]
 
 
 def folded(method: CostMethod) -> list[Episode]:
@@ -115,6 +119,11 @@ async def test_realized_under_a_method_is_what_books_folded_with_it_tell(
         assert row["difference_from_own"] == (plain(Decimal(mine) - Decimal(theirs)) if known else None)
     assert {row["method"] for row in found} == {method}
     assert any(row["difference_from_own"] not in {None, "0"} for row in found)
+    parts = ("broker_realized_pnl", "difference", "realized_without_fill")
+    summed = [row for row in found if None not in {row["realized_pnl"], *(row[name] for name in parts)}]
+    for row in summed:
+        assert Decimal(row["realized_pnl"]) == sum(Decimal(row[name]) for name in parts)
+    assert any(row["disposals_without_fill"] for row in summed), "expired beside what was sold"
 
 
 @pytest.mark.parametrize("query", [{}, {"symbol": "MSFT"}, {"symbol": "VOD"}, {"symbol": "NONE"}])

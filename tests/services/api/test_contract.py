@@ -15,14 +15,20 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
 from models.stores.identity import refresh_mapping
+from services.api.live.topic import Topic
+from services.api.schemas.stream import SyncPart
 from tests.services.api.conftest import QUICK, Api, Start
 from tests.services.api.kept import seed_snapshots
 from tests.services.api.measured import seed_groups
 from tests.services.api.portfolio import AAPL, NOW, USD, beat, mark, position_id, seed_comparisons, tick
-from tests.services.api.stated import seed_statements
+from tests.services.api.stated import seed_period, seed_statements
+from tests.waiting import comes
 
 FILES = Path(__file__).parents[2] / "data" / "contract"
 AT = NOW + timedelta(seconds=2)
+TOLD_TICKS = 2
+"""A beat and a mark."""
+
 REPLIES = {
     "accounts": "/api/v1/accounts",
     "summary": f"/api/v1/accounts/{USD}/summary",
@@ -63,12 +69,28 @@ REPLIES = {
     "executions": "/api/v1/executions",
     "executions-corrected": "/api/v1/executions?include=corrected",
     "sync": "/api/v1/sync",
+    "sync-history": "/api/v1/sync/history",
+    "imports": "/api/v1/imports",
     "session": "/api/v1/session",
     "problem-group-not-found": "/api/v1/performance/measures?group=nobody",
     "problem-account-not-found": "/api/v1/accounts/U0/summary",
     "problem-validation-failed": "/api/v1/positions?limit=501",
     "problem-cursor-invalid": "/api/v1/positions?cursor=x",
     "job": f"/api/v1/jobs/{position_id('job')}",
+    "jobs": "/api/v1/jobs",
+    "dead": "/api/v1/dead",
+    "dead-one": "/api/v1/dead/1",
+    "meta": "/api/v1/meta",
+    "validation": "/api/v1/validation",
+    "alerts": "/api/v1/alerts",
+    "statements": "/api/v1/statements",
+    "statement-coverage": "/api/v1/statements/coverage",
+    "portfolio-summary": "/api/v1/portfolio/summary",
+    "portfolio-drawdowns": f"/api/v1/portfolio/drawdowns?account={USD}",
+    "portfolio-history": f"/api/v1/portfolio/history?account={USD}",
+    "portfolio-calendar": f"/api/v1/portfolio/calendar?account={USD}&year=2026",
+    "portfolio-allocation": "/api/v1/portfolio/allocation?by=instrument",
+    "portfolio-attribution": f"/api/v1/portfolio/attribution?account={USD}",
 }
 
 
@@ -76,7 +98,9 @@ REPLIES = {
 async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     """An API whose clock stands still two seconds after the broker last spoke."""
     await seed_comparisons(seeded)
-    await seed_statements(seeded)
+    old, new = await seed_statements(seeded)
+    await seed_period(seeded, old, USD, "2026-11-02", "2026-11-07")
+    await seed_period(seeded, new, USD, "2026-11-16", "2026-11-18")
     await seed_snapshots(seeded)
     async with seeded.write() as writer:
         await refresh_mapping(writer, NOW)
@@ -88,13 +112,21 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     return await start(settings.model_copy(update={"stream_conflate_ms": 0}), clock=clock, pace=QUICK)
 
 
+_STILL = {
+    "epoch": "0123456789abcdef",
+    "last_id": "1763672398000-0",
+    "request_id": "0f8fad5bd9cb469fa16570867728950e",
+    "version": "0.1.0",
+    "schema": "0001",
+    "server_time_zone": "UTC",
+}
+
+
 def settle(told: Any) -> Any:
     """Replace what differs from run to run and means nothing to a reader."""
     if isinstance(told, dict):
         return {
-            key: {"epoch": "0123456789abcdef", "last_id": "1763672398000-0", "version": "0.1.0"}.get(key)
-            if key in {"epoch", "last_id", "version"}
-            else settle(value)
+            key: _STILL[key] if key in _STILL and isinstance(value, str) else settle(value)
             for key, value in told.items()
         }
     return [settle(each) for each in told] if isinstance(told, list) else told
@@ -122,6 +154,15 @@ async def test_the_replies_are_those_on_file(still: Api, settings: Settings, str
         compare(name, (await still.http.get(path)).json())
 
 
+def _has_heard(sync: Topic) -> bool:
+    links, ticks = sync.rows["links"], sync.rows["stream/ticks"]
+    assert isinstance(links, SyncPart)
+    assert links.links is not None
+    assert isinstance(ticks, SyncPart)
+    assert ticks.stream is not None
+    return links.links.last_beat_at is not None and ticks.stream.length_entries == TOLD_TICKS
+
+
 async def test_the_messages_are_those_on_file(still: Api, settings: Settings, streams: RedisStreams) -> None:
     await go_live(still, settings, streams)
     messages: dict[str, Any] = {}
@@ -139,6 +180,16 @@ async def test_the_messages_are_those_on_file(still: Api, settings: Settings, st
         await tick(streams, settings, mark(AT))
         messages["delta-positions"] = await socket.next("delta", where=lambda m: m["topic"] == "positions")
         messages["delta-summary"] = await socket.next("delta", where=lambda m: m["topic"] == "summary")
+        # What is only looked at now and then knows of the beat and the tick a little later.
+        sync = still.context.hub.topics["sync"]
+        await socket.subscribe("sync")
+        await socket.next("snapshot", where=lambda m: m["topic"] == "sync")
+        await comes(lambda: _has_heard(sync))
+        sync.seq = 41
+        await socket.subscribe("executions", "sync", "jobs")
+        for name in ("executions", "sync", "jobs"):
+            told = await socket.next("snapshot", where=lambda m, name=name: m["topic"] == name)
+            messages[f"snapshot-{name}"] = told
         resume = {"topic": "positions", "epoch": messages["delta-positions"]["epoch"], "after_seq": 40}
         await socket.send({"type": "subscribe", "topics": [resume]})
         messages["resumed"] = await socket.next("resumed")
@@ -146,7 +197,7 @@ async def test_the_messages_are_those_on_file(still: Api, settings: Settings, st
         messages["reset"] = await socket.next("reset")
         await socket.send({"type": "subscribe", "topics": [{"topic": "weather"}]})
         messages["error"] = await socket.next("error")
-        messages["heartbeat"] = await socket.next("heartbeat", where=lambda m: len(m["seqs"]) == 2)
+        messages["heartbeat"] = await socket.next("heartbeat", where=lambda m: len(m["seqs"]) == 5)
         await tick(streams, settings, beat(AT, ibkr="down", state="degraded", reason="ib_1100", since=AT))
         messages["status-ib-1100"] = await socket.next("status")
         still.context.hub.say_bye()

@@ -15,7 +15,8 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
-from services.api.live.hub import Hub, Pace
+from services.api.live.hub import Hub
+from services.api.live.pace import Pace
 from tests.services.api.conftest import Api, Start
 from tests.services.api.gate import Gate
 from tests.services.api.portfolio import USD, beat, changed, mark, position_id, publish, tick
@@ -268,7 +269,7 @@ async def test_a_fault_of_our_own_is_told_and_the_picture_is_not_called_live(
         raise RuntimeError("account U1111111")
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub, "_take_ticks", broken)
+        patched.setattr(hub.following, "_take_ticks", broken)
         await hub.stop()
         hub.start()
         await eventually(told, lambda found: found == "stream_down")
@@ -282,7 +283,7 @@ async def stops(hub: Hub) -> bool:
     done, _ = await asyncio.wait({stopping}, timeout=5)
     if not done:
         for task in asyncio.all_tasks() - {asyncio.current_task(), stopping}:
-            if task in tasks or "Hub." in repr(task):
+            if task in tasks or ("Hub." in repr(task) or "Following." in repr(task)):
                 task.cancel()
     await stopping
     return bool(done)
@@ -294,7 +295,7 @@ async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_figures_are_ask
 ) -> None:
     hub = api.context.hub
     await eventually(lambda: reason(api), lambda found: found != "stream_down")
-    hub._refresh_asked.set()
+    hub.following._refresh_asked.set()
     for _ in range(turns):
         await asyncio.sleep(0)
     assert await stops(hub)
@@ -314,7 +315,7 @@ async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_redis_goes_away
             raise ExceptionGroup("the tasks", [StreamUnavailableError("gone")]) from None
 
     await hub.stop()
-    monkeypatch.setattr(hub, "_follow", fails_when_cancelled)
+    monkeypatch.setattr(hub.following, "_follow", fails_when_cancelled)
     hub.start()
     await follows.wait()
     assert await stops(hub)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core.errors import DatabaseUnavailableError
+from core.errors import DatabaseUnavailableError, LotkeeperError
 from models.session import Database
 from models.stores.imports import File, begin_import
 from models.stores.jobs_imports import MOST_TRIES, ImportJob, wait_after
@@ -44,6 +44,25 @@ def importer() -> Importer:
     return Importer()
 
 
+class Undoer:
+    """Stands for the ledger's side of taking back."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.fails: BaseException | None = None
+
+    async def __call__(self, import_id: int) -> dict[str, Any]:
+        self.taken.append(import_id)
+        if self.fails:
+            raise self.fails
+        return {"import_id": import_id, "changed_books": 2}
+
+
+@pytest.fixture
+def undoer() -> Undoer:
+    return Undoer()
+
+
 class Hand:
     """A clock that is set by hand."""
 
@@ -62,8 +81,8 @@ def clock() -> Hand:
 
 
 @pytest.fixture
-def uploads(database: Database, importer: Importer, clock: Hand) -> Uploads:
-    return Uploads(database, importer, clock=clock)
+def uploads(database: Database, importer: Importer, undoer: Undoer, clock: Hand) -> Uploads:
+    return Uploads(database, importer, undoer, clock=clock)
 
 
 async def hand_in(api: Api, content: bytes = STATEMENT, **query: Any) -> str:
@@ -182,10 +201,10 @@ async def test_a_job_that_one_worker_has_no_other_takes(
         return {}
 
     await hand_in(api)
-    first = asyncio.create_task(Uploads(database, slow, clock=clock).take())
+    first = asyncio.create_task(Uploads(database, slow, Undoer(), clock=clock).take())
     await began.wait()
     try:
-        assert not await Uploads(database, importer, clock=clock).take()
+        assert not await Uploads(database, importer, Undoer(), clock=clock).take()
     finally:
         go_on.set()
     assert await first
@@ -338,3 +357,47 @@ async def test_imports_are_listed_page_by_page(api: Api, database: Database) -> 
     for unknown in (0, 10**6, 10**30):
         answer = await api.http.get(f"/api/v1/imports/{unknown}")
         assert (answer.status_code, json.loads(answer.content)["code"]) == (404, "import_not_found")
+
+
+async def test_an_import_is_taken_back_by_a_worker_and_only_once(
+    api: Api, database: Database, uploads: Uploads, undoer: Undoer
+) -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    async with database.write() as writer:
+        file = File("a.xml", "flex", "b" * 64, 3, b"abc")
+        number = await begin_import(writer, file, trigger="cli", stated_at=now, now=now)
+    path = f"/api/v1/imports/{number}/undo"
+    key = {"Idempotency-Key": "undo-it-once-0001"}
+    answer = await api.http.post(path, headers=key)
+    again = await api.http.post(path, headers=key)
+    assert (answer.status_code, answer.json()["job"]["kind"]) == (202, "undo")
+    assert again.json() == answer.json()
+    assert await uploads.take()
+    assert not await uploads.take()
+    assert undoer.taken == [number]
+    job = (await api.get(f"/api/v1/jobs/{answer.json()['job']['id']}"))["job"]
+    assert (job["status"], job["result"]) == ("succeeded", {"import_id": number, "changed_books": 2})
+    async with database.write() as writer:
+        await writer.execute(
+            text("UPDATE imports SET status = 'undone', undone_at = :now WHERE id = :id"),
+            {"id": number, "now": now},
+        )
+    refused = await api.http.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "import_undone")
+    for missing in (number + 1, 0, 1 << 70):
+        answer = await api.http.post(f"/api/v1/imports/{missing}/undo")
+        assert (answer.status_code, answer.json()["code"]) == (404, "import_not_found")
+
+
+async def test_why_an_import_cannot_be_taken_back_is_the_jobs_error(
+    api: Api, database: Database, uploads: Uploads, undoer: Undoer
+) -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    async with database.write() as writer:
+        file = File("a.xml", "flex", "b" * 64, 3, b"abc")
+        number = await begin_import(writer, file, trigger="cli", stated_at=now, now=now)
+    undoer.fails = LotkeeperError("There is no import 1 that stands.")
+    asked = (await api.http.post(f"/api/v1/imports/{number}/undo")).json()["job"]["id"]
+    assert await uploads.take()
+    job = (await api.get(f"/api/v1/jobs/{asked}"))["job"]
+    assert (job["status"], job["error"]) == ("failed", "There is no import 1 that stands.")

@@ -11,6 +11,8 @@ from models import tables as t
 from models.session import Database
 from models.stores.identity import map_by_hand, refresh_mapping
 from tests.services.api.conftest import Api, Start
+from tests.services.api.portfolio import AAPL, MSFT, PAPER, USD, VOD
+from tests.services.api.stated import seed_statements
 
 PATH = "/api/v1/instruments"
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -114,3 +116,35 @@ async def test_what_cannot_be_meant_is_refused(mapped: Api, query: str, code: st
 async def test_a_cursor_of_another_list_is_refused(mapped: Api) -> None:
     cursor = (await mapped.get(PATH, limit=1))["next_cursor"]
     assert (await mapped.http.get(f"/api/v1/snapshots?cursor={cursor}")).json()["code"] == "cursor_invalid"
+
+
+async def test_a_page_about_one_tells_what_became_of_it(api: Api, database: Database) -> None:
+    await seed_statements(database)
+    told = await api.get(f"{PATH}/{AAPL}")
+    [held] = told["open_positions"]
+    assert (held["account"], held["quantity"]) == (USD, "100")
+    assert (told["closed_positions"], told["realized_pnl"], told["unknown_positions"]) == (0, "12.5", 0)
+    assert told["income"] == [
+        {
+            "kind": "dividend",
+            "currency": "USD",
+            "amount": "21.5",
+            "flows": 1,
+            "last_at": "2026-11-17T17:00:00Z",
+        }
+    ]
+    assert (told["last_mark"]["price"], told["last_mark"]["as_of"]) == ("160.5", "2026-11-20T15:00:00Z")
+    assert told["last_mark"]["age_seconds"] > 0
+    assert told["first_opened_at"] == held["opened_at"]
+    elsewhere = await api.get(f"{PATH}/{AAPL}", account=PAPER)
+    assert (elsewhere["open_positions"], elsewhere["income"], elsewhere["last_mark"]) == ([], [], None)
+    assert (elsewhere["realized_pnl"], elsewhere["freshness"]["as_of"]) == ("0", "2026-11-20T15:00:00Z")
+
+
+async def test_what_of_one_is_not_known_is_counted_and_no_sum(api: Api) -> None:
+    sold = await api.get(f"{PATH}/{MSFT}")
+    assert (sold["closed_positions"], sold["realized_pnl"], sold["open_positions"]) == (3, "229.75", [])
+    unknown = await api.get(f"{PATH}/{VOD}")
+    assert (unknown["realized_pnl"], unknown["unknown_positions"]) == (None, 1)
+    answer = await api.http.get(f"{PATH}/{VOD}", params={"account": "U0"})
+    assert answer.json()["code"] == "account_not_found"

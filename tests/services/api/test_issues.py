@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from core.domain.access import Scope
 from core.domain.rules import Finding
-from models.queries.rules.catalogue import RULES
+from models.queries.rules.catalogue import BY_NAME, RULES
 from models.session import Database
 from models.stores.issues import Looked, record_look
 from services.position_sync.rule_check import check_when_due
 from tests.services.api.conftest import Api
+from tests.services.api.people import make_user, signed_in
 from tests.services.api.portfolio import NOW, PAPER, USD
 
 PATH = "/api/v1/issues"
@@ -18,8 +20,11 @@ CHECKED = NOW - timedelta(hours=9)
 
 
 async def record(database: Database, rule: str, at: datetime, *findings: Finding) -> None:
-    severity = next(one.severity for one in RULES if one.name == rule)
-    look = Looked(rule, severity, at, at - timedelta(days=35), None, findings, False, Decimal("0.25"), None)
+    of = BY_NAME[rule]
+    look = Looked(
+        *(rule, of.severity, at, at - timedelta(days=35), None, findings, False, Decimal("0.25"), None),
+        magnitude=of.magnitude,
+    )
     async with database.write() as writer:
         await record_look(writer, look)
 
@@ -54,6 +59,40 @@ async def test_issues_are_listed_page_by_page_the_newest_first(five: Api) -> Non
     assert newest["first_seen"] == newest["last_seen"] == "2026-11-20T06:00:00Z"
     wrong = await five.http.get(PATH, params={"cursor": "x"})
     assert wrong.json()["code"] == "cursor_invalid"
+
+
+async def test_what_came_again_is_listed_first_and_turning_pages_loses_none(
+    five: Api, database: Database
+) -> None:
+    again = CHECKED + timedelta(hours=1)
+    await record(database, "stale-mark", again, finding(USD, "c"), finding(USD, "d"))
+    assert await subjects(five) == ["d", "e", "c", "a", "b"]
+    turned: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await five.get(PATH, limit="1", **cursor)
+        turned += [row["subject"] for row in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert turned == ["d", "e", "c", "a", "b"]
+
+
+async def test_an_issue_that_became_worse_tells_what_was_acknowledged(five: Api, database: Database) -> None:
+    def bad(magnitude: int) -> Finding:
+        return finding(PAPER, "b")._replace(magnitude=Decimal(magnitude))
+
+    await record(database, "broker-difference", CHECKED + timedelta(seconds=1), bad(5), finding(USD, "a"))
+    (listed,) = (await five.get(PATH, account=PAPER))["items"]
+    assert (listed["magnitude"], listed["acknowledged_magnitude"]) == ("5", None)
+    await five.http.post(f"{PATH}/{listed['id']}/acknowledge", json={"note": "small"})
+    await record(database, "broker-difference", CHECKED + timedelta(seconds=2), bad(4), finding(USD, "a"))
+    assert await subjects(five, account=PAPER) == []
+    await record(database, "broker-difference", CHECKED + timedelta(seconds=3), bad(10), finding(USD, "a"))
+    one = await five.get(f"{PATH}/{listed['id']}")
+    assert (one["status"], one["reopened"], one["magnitude"]) == ("open", 1, "10")
+    (before,) = one["acknowledged_before"]
+    assert (before["magnitude"], before["note"], before["ended"]) == ("5", "small", "worse")
 
 
 async def test_issues_are_narrowed_by_status_severity_rule_and_account(five: Api) -> None:
@@ -104,7 +143,7 @@ async def test_an_issue_is_acknowledged_once_and_its_note_can_be_changed(five: A
         return told
 
     first = await acknowledged(json={"note": "a transfer is under way"})
-    assert (first["status"], first["acknowledged_by"]) == ("acknowledged", "token")
+    assert (first["status"], first["acknowledged_by"]) == ("acknowledged", "owner")
     assert first["note"] == "a transfer is under way"
     assert await acknowledged() == first
     changed = await acknowledged(json={"note": "arrives on Monday"})
@@ -113,13 +152,12 @@ async def test_an_issue_is_acknowledged_once_and_its_note_can_be_changed(five: A
     assert await subjects(five, status="acknowledged") == ["b"]
 
 
-async def test_who_acknowledges_on_the_page_is_told_apart(five: Api) -> None:
+async def test_who_acknowledges_is_told_by_name(five: Api, database: Database) -> None:
     (listed,) = (await five.get(PATH, account=PAPER))["items"]
-    token = five.http.headers.pop("authorization").removeprefix("Bearer ")
-    await five.http.post("/api/v1/session", json={"token": token})
-    path = f"{PATH}/{listed['id']}/acknowledge"
-    same_site = {"origin": str(five.http.base_url).rstrip("/")}
-    assert (await five.http.post(path, headers=same_site)).json()["acknowledged_by"] == "page"
+    await make_user(database, "anna", Scope.SYNC)
+    async with signed_in(five, "anna") as anna:
+        answer = await anna.post(f"{PATH}/{listed['id']}/acknowledge")
+    assert answer.json()["acknowledged_by"] == "anna"
 
 
 async def test_what_is_resolved_needs_no_acknowledgement(five: Api) -> None:

@@ -195,7 +195,7 @@ async def test_a_group_is_the_sum_of_its_accounts(api: Api, seeded: Database) ->
     async with seeded.write() as writer:
         await set_group(writer, "both of them", [PAPER, USD], NOW)
     groups = await api.get("/api/v1/account-groups")
-    assert groups == {"items": [{"name": "both of them", "accounts": [PAPER, USD]}]}
+    assert groups["items"] == [{"name": "both of them", "accounts": [PAPER, USD]}]
     found = await api.get(PATH, group="both of them")
     parts = [await api.get(PATH, account=one) for one in (PAPER, USD)]
     for name in ("start_value", "end_value", "gain", "net_contribution"):
@@ -399,6 +399,11 @@ async def test_turnover_is_what_was_bought_or_sold_of_what_is_paid_for(api: Api,
     assert (await api.get(PATH, account=USD))["placement"]["turnover"]["value"] == "0.1"
     in_pounds = await api.get(PATH, account=USD, currency="GBP")
     assert in_pounds["placement"]["turnover"]["value"] is None
+    async with seeded.write() as writer:
+        await writer.execute(
+            update(t.instruments).where(t.instruments.c.conid == AAPL).values(sec_type="CFD")
+        )
+    assert (await api.get(PATH, account=USD))["placement"]["turnover"]["value"] == "0", "nothing was paid"
 
 
 async def test_closed_positions_are_those_of_the_time_and_of_one_currency(api: Api, seeded: Database) -> None:

@@ -21,7 +21,7 @@ async def test_an_unknown_api_path_is_a_problem_and_never_html(api: Api, path: s
     told = answer.json()
     assert told["code"] == "not_found"
     assert told["type"] == "urn:lotkeeper:problem:not_found"
-    assert set(told) == {"type", "title", "status", "detail", "code"}
+    assert set(told) == {"type", "title", "status", "detail", "code", "request_id"}
 
 
 @pytest.mark.parametrize(

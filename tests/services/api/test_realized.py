@@ -64,6 +64,22 @@ async def test_what_is_unknown_is_counted_on_either_side(api: Api) -> None:
     assert [lost[name] for name in counts] == [2, 1, 0, True]
 
 
+def without_fill(page: dict[str, Any]) -> list[tuple[str | None, int]]:
+    return [(row["realized_without_fill"], row["disposals_without_fill"]) for row in page["items"]]
+
+
+async def test_what_was_realized_without_a_fill_is_told_apart(api: Api, seeded: Database) -> None:
+    page = await api.get("/api/v1/realized")
+    assert without_fill(page) == [("0", 0), ("0", 0), (None, 1)], "what is unknown is not zero"
+    async with seeded.write() as writer:
+        adjusted = t.lot_disposals.c.exec_id.is_(None)
+        await writer.execute(update(t.lot_disposals).where(adjusted).values(realized_pnl=-4))
+    page = await api.get("/api/v1/realized", account=PAPER, group_by="year")
+    (row,) = page["items"]
+    assert without_fill(page) == [("-4", 1)]
+    assert (row["realized_pnl"], row["broker_realized_pnl"], row["difference"]) == ("-34.25", "-30.25", "0")
+
+
 @pytest.mark.parametrize("grouping", ["day", "month", "year", "symbol"])
 async def test_pages_follow_each_other_without_a_gap_or_a_double(api: Api, grouping: str) -> None:
     whole = figures(await api.get("/api/v1/realized", group_by=grouping))

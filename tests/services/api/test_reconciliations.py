@@ -1,7 +1,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, update
 
+from models import tables as t
 from models.session import Database
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import AAPL, PAPER, USD, position_id, seed_comparisons
@@ -31,6 +33,21 @@ async def test_comparisons_are_listed_newest_first_with_what_the_books_came_to(a
     assert page["freshness"]["as_of"] == "2026-11-20T15:00:00Z"
 
 
+async def test_what_is_said_of_all_accounts_is_as_old_as_the_oldest_of_their_newest(
+    api: Api, compared: Database
+) -> None:
+    assert (await api.get(LIST))["compared_at"] == "2026-11-20T13:00:01Z", "the paper account's"
+    assert (await api.get(LIST, account=USD, limit=1))["compared_at"] == "2026-11-20T14:00:01Z"
+    account = t.broker_accounts.c.account
+    async with compared.write() as writer:
+        await writer.execute(update(t.broker_accounts).where(account == PAPER).values(listed=False))
+    assert (await api.get(LIST))["compared_at"] == "2026-11-20T14:00:01Z", "the login has it no longer"
+    async with compared.write() as writer:
+        await writer.execute(update(t.broker_accounts).values(listed=True))
+        await writer.execute(delete(t.reconciliations).where(t.reconciliations.c.account == PAPER))
+    assert (await api.get(LIST))["compared_at"] is None
+
+
 @pytest.mark.usefixtures("compared")
 async def test_a_difference_says_whose_figure_is_what_and_which_position_it_concerns(api: Api) -> None:
     row = (await api.get(DIFFERENCES, kind="quantity_mismatch"))["items"][0]
@@ -50,6 +67,13 @@ async def test_a_difference_says_whose_figure_is_what_and_which_position_it_conc
         "since": "2026-11-20T13:00:00Z",
         "resolved_at": None,
         "position_id": str(position_id("aapl")),
+        "status": "open",
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "note": None,
+        "acknowledged_ours": None,
+        "acknowledged_brokers": None,
+        "acknowledgement_ended_at": None,
     }
 
 
@@ -70,6 +94,7 @@ def kinds(page: dict[str, Any]) -> list[tuple[str, str]]:
     [
         ({}, ["local", "cost", "quantity"]),
         ({"status": "resolved"}, ["broker"]),
+        ({"status": "acknowledged"}, []),
         ({"status": "all"}, ["local", "cost", "quantity", "broker"]),
         ({"account": USD}, ["cost", "quantity"]),
         ({"symbol": "ES"}, ["local"]),

@@ -14,8 +14,10 @@ from core.events.changes import DatasetRecorded
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
-from services.api.live.hub import Pace
-from tests.services.api.conftest import QUICK, Api, Socket, Start
+from services.api.live.pace import Pace
+from tests.services.api.conftest import QUICK, Api, Start
+from tests.services.api.mirror import Mirror
+from tests.services.api.people import make_token
 from tests.services.api.portfolio import (
     AAPL,
     NOW,
@@ -35,45 +37,13 @@ from tests.waiting import eventually
 KEY = str(position_id("aapl"))
 
 
-class Mirror:
-    """A client that believes the sequence only, as the page does."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Any] = {}
-        self.epoch = ""
-        self.seq = -1
-
-    def take(self, message: Any) -> None:
-        if message["type"] == "snapshot":
-            self.rows, self.epoch, self.seq = dict(message["data"]), message["epoch"], message["seq"]
-        if message["type"] == "delta" and self.seq >= 0:
-            assert (message["epoch"], message["prev_seq"], message["seq"]) == (
-                self.epoch,
-                self.seq,
-                self.seq + 1,
-            )
-            self.seq = message["seq"]
-            for op in message["ops"]:
-                if op["op"] == "delete":
-                    del self.rows[op["key"]]
-                else:
-                    self.rows[op["key"]] = op["value"]
-
-    async def until(self, socket: Socket, holds: Any) -> None:
-        async with asyncio.timeout(20):
-            while self.seq < 0 or not holds(self.rows):
-                message = await socket.next()
-                if message.get("topic") == "positions":
-                    self.take(message)
-
-
 async def test_a_subscriber_sees_positions_open_change_and_close(
     api: Api, settings: Settings, streams: RedisStreams
 ) -> None:
     mirror = Mirror()
     async with api.socket() as socket:
         hello = await socket.next("hello")
-        assert (hello["profile"], hello["topics"]) == ("main", ["positions", "summary"])
+        assert (hello["profile"], hello["topics"]) == ("main", list(api.context.hub.topics))
         assert (await socket.next("status"))["links"] == {"gateway": "unknown", "ibkr": "unknown"}
         await socket.subscribe("positions")
         await mirror.until(socket, lambda rows: len(rows) == 3)
@@ -241,7 +211,7 @@ async def test_a_heartbeat_tells_the_sequence_of_each_topic(api: Api) -> None:
     async with api.socket() as socket:
         await socket.subscribe("positions", "summary")
         beat_ = await socket.next("heartbeat", where=lambda m: len(m["seqs"]) == 2)
-        assert beat_["seqs"] == {name: topic.seq for name, topic in api.context.hub.topics.items()}
+        assert beat_["seqs"] == {name: api.context.hub.topics[name].seq for name in ("positions", "summary")}
         await socket.send({"type": "unsubscribe", "topics": ["summary"]})
         await socket.next("heartbeat", where=lambda m: list(m["seqs"]) == ["positions"])
 
@@ -364,6 +334,28 @@ async def test_a_client_that_only_talks_nonsense_is_closed(api: Api) -> None:
         assert await socket.closed() == 1008
 
 
+async def test_what_is_said_on_a_socket_is_counted_as_requests_are(
+    start: Start, settings: Settings, seeded: Database
+) -> None:
+    """Each message may ask for as much as a request: thousands at once would keep all others waiting."""
+    api = await start(settings.model_copy(update={"api_requests_per_minute": 1, "api_requests_burst": 3}))
+    _, secret = await make_token(seeded)
+    async with api.socket(additional_headers={"Authorization": f"Bearer {secret}"}) as socket:
+        await socket.next("hello")
+        for _ in range(3):
+            await socket.subscribe("positions")
+            await socket.next("snapshot")
+        for _ in range(20):
+            await socket.subscribe("positions")
+        refused = await socket.next("error", "snapshot")
+        assert refused["code"] == "too_many_requests"
+        assert await socket.closed() == 1008
+    async with api.socket() as owner:
+        for _ in range(30):
+            await owner.subscribe("positions")
+            await owner.next("snapshot")
+
+
 async def test_a_first_message_signs_in(api: Api) -> None:
     async with api.socket(additional_headers={}) as socket:
         await socket.send({"type": "auth", "token": TOKEN})
@@ -400,6 +392,7 @@ async def test_a_wrong_bearer_is_closed_and_counted(api: Api) -> None:
             assert (await socket.next())["code"] == "unauthorized"
     async with api.socket(additional_headers=wrong) as socket:
         assert (await socket.next())["code"] == "too_many_attempts"
+        assert await socket.closed() == 1013, "the right one is let in a while later"
 
 
 async def cookie_of(api: Api) -> str:
@@ -437,7 +430,7 @@ async def test_a_cookie_without_an_origin_signs_nobody_in(api: Api) -> None:
 
 
 async def test_a_dead_cookie_is_told_at_once(api: Api) -> None:
-    dead = {"Cookie": f"{api.context.auth.cookie}=dead", "Origin": f"http://{api.address}"}
+    dead = {"Cookie": f"{api.context.auth.cookie()}=dead", "Origin": f"http://{api.address}"}
     async with api.socket(additional_headers=dead) as socket:
         assert (await socket.next())["code"] == "unauthorized"
         assert await socket.closed() == 4401

@@ -2,7 +2,7 @@ import asyncio
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from core.clock import utc_now
 from core.events import requests
@@ -12,8 +12,10 @@ from core.settings import Settings
 from core.streams.port import START
 from core.streams.redis import RedisStreams
 from models import tables as t
+from models.queries.outages import link_away
 from models.session import Database
 from models.stores.jobs_coalesced import fail, want
+from models.stores.sync import LogEntry, append_log
 from models.tables.jobs import RECONCILE
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import USD, beat, position_id, publish, tick
@@ -167,3 +169,67 @@ async def test_a_job_nobody_asked_for_is_a_problem(api: Api, database: Database)
 
 async def test_the_progress_of_a_job_is_told(api: Api) -> None:
     assert (await api.get(f"/api/v1/jobs/{position_id('job')}"))["job"]["progress"] == "1"
+
+
+async def test_bars_tell_the_worst_of_their_time(api: Api, seeded: Database) -> None:
+    async with seeded.write() as writer:
+        at = api.context.clock() - timedelta(minutes=1)
+        await append_log(
+            writer, [LogEntry(at, None, "link", "degraded", {"to": "degraded", "reason": "ib_1100"})]
+        )
+    for chosen, many in (("24h", 24), ("7d", 84), ("90d", 90)):
+        found = await api.get("/api/v1/sync/history", range=chosen)
+        assert len(found["items"]) == many
+        assert {one["status"] for one in found["items"]} == {"unknown"}  # there is no snapshot yet
+    async with seeded.write() as writer:
+        hour = api.context.clock().replace(minute=0, second=0, microsecond=0)
+        run = await writer.execute(
+            text(
+                "INSERT INTO snapshot_runs (trigger, hour, status, attempts, taken, failures, summary, "
+                "schema_version, app_version, started_at, finished_at) VALUES ('hourly', :hour, 'success', "
+                "1, 1, '{}', '', '1', '1', :hour, :hour) RETURNING id"
+            ),
+            {"hour": hour - timedelta(hours=5)},
+        )
+        await writer.execute(
+            text(
+                "INSERT INTO snapshots (run_id, account, hour, asof_ts, taken_at, net_liquidation, "
+                "base_currency, coverage, source, snapshot_key, thinned_at) VALUES (:run, :account, :hour, "
+                ":hour, :hour, 1, 'USD', 1, 'ibkr', 'made here', :hour)"
+            ),
+            {"run": run.scalar_one(), "account": USD, "hour": hour - timedelta(hours=5)},
+        )
+    found = await api.get("/api/v1/sync/history")
+    statuses = [one["status"] for one in found["items"]]
+    assert statuses == ["unknown"] * 18 + ["ok"] + ["missing"] * 4 + ["interrupted"]
+    assert found["items"][-1]["reasons"] == ["ib_1100"]
+    assert (await api.http.get("/api/v1/sync/history?range=1y")).status_code == 422
+
+
+async def test_an_outage_is_in_every_bar_until_the_link_is_live_again(seeded: Database) -> None:
+    hour = utc_now().replace(minute=0, second=0, microsecond=0)
+    lines = (
+        (-5.5, "disconnected", "gateway_unreachable"),  # before what is asked of
+        (-2.5, "live", ""),
+        (-2.2, "degraded", "ib_1100"),
+        (-2, "live", ""),
+        (-1.9, "fenced", ""),  # one that stands by, and is heard of no more
+        (-0.9, "needs_login", "needs_login"),
+        (-0.5, "connecting", ""),
+        (-0.4, "syncing", ""),
+    )
+    async with seeded.write() as writer:
+        for hours, to, reason in lines:
+            told: dict[str, object] = {"to": to, "reason": reason}
+            await append_log(writer, [LogEntry(hour + timedelta(hours=hours), None, "link", to, told)])
+    async with seeded.read() as reader:
+        found = await link_away(
+            reader, hour - timedelta(hours=4), hour + timedelta(hours=1), timedelta(hours=1)
+        )
+    assert found == {
+        0: ["gateway_unreachable"],
+        1: ["gateway_unreachable", "ib_1100"],
+        2: ["fenced"],
+        3: ["needs_login"],
+        4: ["needs_login"],
+    }

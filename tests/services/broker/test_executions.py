@@ -15,14 +15,16 @@ from structlog.testing import capture_logs
 from core.clock import utc_now
 from core.events.facts import CommissionReported, DatasetCompleted, ExecutionReported
 from core.settings import Settings
+from core.streams.redis import RedisStreams
 from models.session import Database
 from services.broker import app as broker_app
-from services.broker import metrics, resync, session
+from services.broker import executions, metrics, schedule
 from services.broker.gateway_time import GatewayTimes, filter_time, midnight_before, seconds_to_midnight
+from services.broker.holding import MOST_SECONDS, Holding
 from services.broker.recorded import Recorded
 from services.position_sync import app as worker
 from services.simulator import Simulator, answers
-from tests.services.broker.conftest import SMALL, Reader, broker_link, quick
+from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
 from tests.services.position_sync.ledger_rows import count
 from tests.waiting import comes, eventually
 
@@ -47,8 +49,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a minute takes a moment."""
-    monkeypatch.setattr(session, "EXECUTIONS_SECONDS", 0.2)
-    monkeypatch.setattr(resync, "_ON_ITS_WAY", timedelta(seconds=0.2))
+    monkeypatch.setattr(schedule, "EXECUTIONS_SECONDS", 0.2)
+    monkeypatch.setattr(executions, "_ON_ITS_WAY", timedelta(seconds=0.2))
 
 
 @asynccontextmanager
@@ -94,7 +96,7 @@ def test_a_filters_time_is_read_back_as_what_it_was() -> None:
 async def test_between_full_answers_only_what_came_since_the_last_is_asked_for(
     settings: Settings, reader: Reader, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "EXECUTIONS_SECONDS", 0.2)
+    monkeypatch.setattr(schedule, "EXECUTIONS_SECONDS", 0.2)
     noon = clock_at(12, 0, 0)
     monkeypatch.setattr(broker_app, "utc_now", noon)
     async with Simulator.start(SMALL, clock=noon) as sim, broker_link(quick(settings, sim.port)):
@@ -116,7 +118,7 @@ async def test_between_full_answers_only_what_came_since_the_last_is_asked_for(
 async def test_a_filtered_answer_brings_what_another_client_traded(
     settings: Settings, reader: Reader, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "EXECUTIONS_SECONDS", 0.2)
+    monkeypatch.setattr(schedule, "EXECUTIONS_SECONDS", 0.2)
     noon = clock_at(12, 0, 0)
     monkeypatch.setattr(broker_app, "utc_now", noon)
     async with Simulator.start(SMALL, clock=noon) as sim, broker_link(quick(settings, sim.port)):
@@ -126,6 +128,74 @@ async def test_a_filtered_answer_brings_what_another_client_traded(
         exec_id = await sim.fill(**FILL)
         await reader.until(ExecutionReported, lambda fact: fact.exec_id == exec_id)
         assert any(asked)
+
+
+def trade_during_an_answer(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have something traded while the gateway tells of executions for the first time; its id."""
+    answer = answers.matching_executions
+    live: list[str] = []
+
+    def trade_meanwhile(book: Any, *about: Any) -> Any:
+        found = answer(book, *about)
+        if not live:
+            try:
+                sim.fill(**FILL).send(None)
+            except StopIteration as done:
+                live.append(done.value)
+        return found
+
+    monkeypatch.setattr(answers, "matching_executions", trade_meanwhile)
+    return live
+
+
+@pytest.mark.parametrize(
+    ("at", "is_held"),
+    [
+        pytest.param((12, 0, 0), True, id="at noon"),
+        pytest.param((23, 59, 20), False, id="before midnight"),
+        pytest.param((0, 1, 0), False, id="after midnight"),
+    ],
+)
+async def test_what_is_traded_while_the_first_answer_is_told_comes_after_it_but_about_midnight(
+    settings: Settings,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+    at: tuple[int, int, float],
+    is_held: bool,
+) -> None:
+    # With midnight the gateway forgets it, and a link that is killed would have had it alone.
+    clock = clock_at(*at)
+    monkeypatch.setattr(broker_app, "utc_now", clock)
+    if at[0] == 0:
+        monkeypatch.setattr(executions, "_LAST_CALL_SECONDS", 120.0)
+    async with Simulator.start(SMALL, clock=clock) as sim:
+        earlier = [await sim.fill(**FILL) for _ in range(3)]
+        live = trade_during_an_answer(sim, monkeypatch)
+        async with broker_link(quick(settings, sim.port)):
+            await reader.synced()
+            await reader.until(CommissionReported, lambda fact: [fact.exec_id] == live)
+        told = [fact.exec_id for fact in await reader.of(ExecutionReported)]
+        assert told == ([*earlier, *live] if is_held else [*live, *earlier])
+
+
+async def test_what_is_traded_while_a_live_link_asks_for_everything_again_is_told_at_once(
+    settings: Settings, streams: RedisStreams, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    begin = Holding.begin
+
+    def note(self: Holding, seconds: float = MOST_SECONDS) -> None:
+        begin(self, seconds)
+        held.append(seconds > 0)
+
+    monkeypatch.setattr(Holding, "begin", note)
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim, broker_link(quick(settings, sim.port)):
+        await reader.until_beat(lambda beat: beat.state == "live")
+        await ask_resync(streams, settings, "00000000-0000-0000-0000-000000000001")
+        await reader.synced(2)
+    assert held == [True, False]
 
 
 async def test_before_the_gateways_midnight_all_executions_are_asked_for(
@@ -144,7 +214,7 @@ async def test_before_the_gateways_midnight_all_executions_are_asked_for(
 async def test_an_answer_after_midnight_says_since_when_it_tells_everything(
     settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "EXECUTIONS_SECONDS", 0.1)
+    monkeypatch.setattr(schedule, "EXECUTIONS_SECONDS", 0.1)
     late = clock_at(23, 59, 58.6)
     monkeypatch.setattr(broker_app, "utc_now", late)
     async with Simulator.start(SMALL, clock=late) as sim, broker_link(quick(settings, sim.port)):
@@ -246,6 +316,83 @@ async def test_a_new_link_tells_only_what_is_not_stored_as_it_is(
         assert all(
             one.complete for one in facts if isinstance(one, DatasetCompleted) and one.dataset == "executions"
         )
+
+
+async def test_a_new_link_asks_first_for_what_came_since_the_last_answer_and_then_for_all(
+    settings: Settings,
+    reader: Reader,
+    database: Database,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim:
+        mine = quick(settings, sim.port)
+        known = await sim.fill(**FILL)
+        async with broker_link(mine), a_worker(settings):
+            await reader.synced()
+            await eventually(lambda: count(database, "commission_reports"))
+            await eventually(lambda: answered(database), lambda until: until is not None)
+        until = await answered(database)
+        assert until is not None
+        late = await sim.fill(**FILL)
+        asked.clear()
+        before = len(await reader.read())
+        async with broker_link(mine):
+            await reader.synced(2)
+        since, _ = GatewayTimes(NEW_YORK).read(asked[0])
+        assert until - timedelta(seconds=121) < since <= until - timedelta(seconds=120)
+        assert asked[1:] == [""]
+        facts = (await reader.read())[before:]
+        # What the first answer told is under way, and the second does not tell it again.
+        assert [one.exec_id for one in facts if isinstance(one, ExecutionReported)] == [late]
+        assert [one.exec_id for one in facts if isinstance(one, CommissionReported)] == [late]
+        answers_told = [
+            one.covers_from
+            for one in facts
+            if isinstance(one, DatasetCompleted)
+            and (one.dataset, one.account, one.complete) == ("executions", FILL["account"], True)
+        ]
+        assert answers_told == [None, midnight_before(noon(), NEW_YORK)]
+        assert known != late
+
+
+async def answered(database: Database) -> datetime | None:
+    async with database.read() as one:
+        listed = (await one.execute(text("SELECT account FROM broker_accounts"))).scalars().all()
+    return await Recorded(database).answered_until(listed) if listed else None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("UPDATE sync_datasets SET as_of = as_of - interval '1 day'", id="another day's"),
+        pytest.param("UPDATE sync_datasets SET complete = false", id="not complete"),
+        pytest.param("DELETE FROM sync_datasets WHERE account = 'DU1000001'", id="not of every account"),
+    ],
+)
+async def test_a_new_link_asks_for_all_at_once_where_the_last_answer_does_not_do(
+    settings: Settings,
+    reader: Reader,
+    database: Database,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim:
+        mine = quick(settings, sim.port)
+        async with broker_link(mine), a_worker(settings):
+            await reader.synced()
+            await eventually(lambda: answered(database), lambda until: until is not None)
+        async with database.write() as writer:
+            await writer.execute(text(change))
+        asked.clear()
+        async with broker_link(mine):
+            await reader.synced(2)
+        assert asked == [""]
 
 
 async def test_what_is_kept_aside_is_not_missing(database: Database) -> None:

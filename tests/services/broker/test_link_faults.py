@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from models.session import Database
 from models.tables import broker_sessions
 from services.broker import backoff
 from services.broker.backoff import backoff_seconds
-from services.simulator import Simulator
+from services.broker.watch import Watch
+from services.simulator import Simulator, answers
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
 from tests.services.simulator.clients import RawClient
 from tests.waiting import comes, eventually
@@ -111,6 +113,107 @@ async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, re
         assert beat.last_message_at < beat.since
         sim.stall(on=False)
         await reader.synced(2)
+
+
+async def test_after_a_resync_silence_is_found_as_soon_as_the_first_time(
+    settings: Settings, reader: Reader
+) -> None:
+    with capture_logs() as logs:
+        async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+            for times in (1, 2, 3):
+                await reader.synced(times)
+                sim.stall()
+                await reader.until_beat(lambda beat: beat.reason == "gateway_silent")
+                sim.stall(on=False)
+            await reader.synced(4)
+    silences = [one["explanation"] for one in logs if one.get("reason") == "gateway_silent"]
+    assert silences == ["the gateway has said nothing for about 1 s"] * 3
+
+
+async def test_a_gateway_that_is_silent_over_each_long_answer_is_waited_for_longer_each_time(
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = answers.matching_executions
+    loop = asyncio.get_running_loop()
+    asked: list[float] = []
+    async with Simulator.start(SMALL) as sim:
+
+        def busy(*about: Any) -> Any:
+            asked.append(loop.time())
+            sim.stall()
+            # Longer than the heartbeat waits at first, which is two times half a second.
+            loop.call_later(1.5, sim.stall, False)
+            return answer(*about)
+
+        monkeypatch.setattr(answers, "matching_executions", busy)
+        async with broker_link(quick(settings, sim.port, ib_connect_timeout_seconds=5.0)):
+            await reader.until(LinkChanged, lambda fact: fact.reason == "gateway_silent")
+            await reader.synced()
+    assert len(asked) >= 2
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of each connection, after how many in a row that ended in silence it was made."""
+    told: list[int] = []
+    begin = Watch.__init__
+
+    def note(self: Watch, *given: Any, silences: Callable[[], int], **named: Any) -> None:
+        told.append(silences())
+        begin(self, *given, silences=silences, **named)
+
+    monkeypatch.setattr(Watch, "__init__", note)
+    return told
+
+
+async def falls_silent(sim: Simulator, reader: Reader, times: int) -> None:
+    """Have the gateway say nothing until the link leaves it, for so many times in all."""
+    sim.stall()
+
+    async def silences() -> int:
+        told = await reader.of(LinkChanged)
+        return [(fact.state, fact.reason) for fact in told].count(("disconnected", "gateway_silent"))
+
+    await eventually(silences, lambda found: found >= times)
+    sim.stall(on=False)
+
+
+async def test_patience_with_silence_ends_when_all_was_answered_though_not_all_could_be_read(
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch, patience: list[int]
+) -> None:
+    answer = answers.matching_executions
+
+    async with Simulator.start(SMALL) as sim:
+
+        def damaged(*about: Any) -> Any:
+            sim.send_raw(["59", "1", "a.01", "", "USD", "", "", ""])
+            return answer(*about)
+
+        monkeypatch.setattr(answers, "matching_executions", damaged)
+        async with broker_link(quick(settings, sim.port, ib_heartbeat_seconds=0.2)):
+            for times in (1, 2):
+                await eventually(reader.fences, lambda fences, times=times: len(fences) >= times)
+                await falls_silent(sim, reader, times)
+            await comes(lambda: len(patience) > 2)
+        assert not any(fence.ok for fence in await reader.fences())
+    assert patience[:3] == [0, 1, 1]
+
+
+async def test_patience_with_silence_grows_while_answers_fail_to_come_until_the_gateway_ends_one_itself(
+    settings: Settings, reader: Reader, patience: list[int]
+) -> None:
+    async with Simulator.start(SMALL) as sim:
+        mine = quick(settings, sim.port, ib_heartbeat_seconds=0.2, ib_connect_timeout_seconds=0.3)
+        async with broker_link(mine):
+            await reader.synced()
+            sim.positions_answer("never")
+            await falls_silent(sim, reader, 1)
+            await eventually(reader.fences, lambda fences: not fences[-1].ok)
+            await falls_silent(sim, reader, 2)
+            await comes(lambda: len(patience) > 2)
+            sim.drop_connections()
+            await comes(lambda: len(patience) > 3)
+    assert patience[:4] == [0, 1, 2, 0]
 
 
 async def test_a_gateway_that_drops_every_second_is_live_in_between(

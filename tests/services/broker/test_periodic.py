@@ -6,7 +6,7 @@ import pytest
 
 from core.events.facts import DatasetCompleted, ExecutionReported, PositionsCompleted
 from core.settings import Settings
-from services.broker import metrics, session
+from services.broker import metrics, schedule
 from services.simulator import Simulator
 from tests.services.broker.conftest import SMALL, Reader, broker_link, quick
 from tests.waiting import eventually
@@ -15,7 +15,7 @@ from tests.waiting import eventually
 async def test_executions_are_asked_for_again_and_known_ones_are_not_told_twice(
     settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "EXECUTIONS_SECONDS", 0.2)
+    monkeypatch.setattr(schedule, "EXECUTIONS_SECONDS", 0.2)
     async with Simulator.start(SMALL) as sim:
         exec_id = await sim.fill(account="DU1000001", conid=8719, side="BOT", quantity=1)
         skipped = metrics.REPLAYS_SKIPPED._value.get()
@@ -43,7 +43,7 @@ async def test_positions_are_swept_again(settings: Settings, reader: Reader) -> 
 async def test_a_resync_that_failed_is_tried_again(
     settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_RETRY_FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(schedule, "_RETRY_FIRST_SECONDS", 0.1)
     async with Simulator.start(SMALL) as sim:
         sim.positions_answer("never")
         async with broker_link(quick(settings, sim.port, ib_connect_timeout_seconds=0.3)):

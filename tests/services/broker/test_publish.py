@@ -19,7 +19,7 @@ from core.events.facts import AccountsListed, FactBatch, LinkBeat, decode_facts,
 from core.settings import Settings, load_settings
 from core.streams.memory import MemoryStreams
 from core.streams.port import START
-from services.broker import metrics, outlet, publish
+from services.broker import metrics, outlet, publish, ticks
 from services.broker.publish import Publisher
 from services.broker.segments import Record
 from services.broker.spool import Spool
@@ -54,10 +54,11 @@ def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
         "_RETRY_MOST_SECONDS": 0.01,
         "_LOOK_SECONDS": 0.01,
         "_BACKLOG_SECONDS": 0.01,
-        "_SHEDDING_SECONDS": 0.01,
         "_SPOOL_AT_END_SECONDS": 0.2,
     }.items():
         monkeypatch.setattr(publish, name, value)
+    monkeypatch.setattr(ticks, "TICKS_PER_ENTRY", 3)
+    monkeypatch.setattr(ticks, "_SHEDDING_SECONDS", 0.01)
     # Another test of this process may have ended while its spool refused.
     metrics.SPOOL_REFUSES.set(0)
     metrics.NO_ROOM.set(0)

@@ -278,14 +278,27 @@ async def test_details_bring_the_magnifier_and_a_rename_keeps_it(make: Any) -> N
         "",
         "0",
     ]
-    last = ["0", "", "ZC", "IND", "", "20261214", "", "1", "1", "1"]
+    last = [
+        *("2", "ISIN", "US0000000001", "CUSIP", "000000000"),
+        "",
+        "ZC",
+        "IND",
+        "",
+        "20261214",
+        "",
+        "1",
+        "1",
+        "1",
+    ]
     fed.feed(frame(*details, *more, *last))
     (described,) = await fed.facts(InstrumentDescribed)
     assert (described.instrument.price_magnifier, described.instrument.multiplier) == (100, 5000)
+    assert (described.instrument.isin, described.instrument.cusip) == ("US0000000001", "000000000")
     row = ["FUT", "20261214", "0.0", "", "5000", "", "USD", "ZCZ26", "ZC", "2", "21500"]
     fed.feed(frame("61", "3", "DU1234567", "700", "ZC", *row))
     (held,) = await fed.facts(PositionReported)
     assert (held.instrument.local_symbol, held.instrument.price_magnifier) == ("ZCZ26", 100)
+    assert held.instrument.isin == "US0000000001"
     fed.connection.listener.key_of_single[8] = ("DU1234567", 700)
     fed.feed(frame("95", "8", "2", "0", "0", "0", "43550"))
     (mark,) = await fed.ticks(MarkReported)

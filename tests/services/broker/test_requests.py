@@ -1,6 +1,7 @@
 """What is asked of the broker is heard, whatever Redis forgets."""
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
@@ -45,6 +46,24 @@ async def test_who_asks_again_gets_the_answer_that_there_was(
             )
         answers = [fence for fence in await reader.fences() if fence.job_id]
         assert answers == answers[:1] * 3
+
+
+async def test_a_comparison_is_told_under_the_id_of_the_job_that_wants_it(
+    settings: Settings, streams: RedisStreams, reader: Reader
+) -> None:
+    async def answered() -> set[str]:
+        return {fence.job_id for fence in await reader.fences()}
+
+    async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
+        await reader.synced()
+        with capture_logs([merge_contextvars]) as logs:
+            await ask_resync(streams, settings, "of-a-job")
+            await eventually(answered, lambda jobs: "of-a-job" in jobs)
+            await comes(lambda: [line for line in logs if line["event"] == "resync_complete"])
+    told = {line["event"]: line for line in logs if line.get("correlation_id") == "of-a-job"}
+    assert told.keys() == {"resync_requested", "resync_complete"}
+    assert told["resync_complete"]["duration_ms"] > 0
+    assert told["resync_complete"]["facts"] > 0
 
 
 def fence(job_id: str, *, ok: bool = True) -> ResyncFenced:

@@ -150,14 +150,9 @@ async def test_a_killed_links_facts_go_before_those_of_the_next(
 @contextmanager
 def process(settings: Settings, command: str) -> Iterator["subprocess.Popen[bytes]"]:
     """``lotkeeper`` with these settings."""
-    variables = {
-        f"LOTKEEPER_{name.upper()}": getattr(value, "get_secret_value", lambda v=value: str(v))()
-        for name, value in settings.model_dump().items()
-        if value is not None
-    }
     running = subprocess.Popen(
         [sys.executable, "-m", "services.cli", command],
-        env={**os.environ, **variables},
+        env={**os.environ, **settings.variables()},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         cwd=ROOT,

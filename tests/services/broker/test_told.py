@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ib_async import CommissionReport, Execution
+from ib_async import IB, CommissionReport, Execution
 
+from core.domain.money import UNSET_DOUBLE
+from services.broker.decode import RecordingDecoder
+from services.broker.gateway_time import GatewayTimes
 from services.broker.told import Told
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -72,3 +75,70 @@ def test_what_was_told_a_while_ago_is_known_with_or_without_its_commission() -> 
     assert not told.repeats_commission(report)
     assert not told.repeats(1, fill("a.01"))
     assert told.repeats(1, fill("b.01"))
+
+
+def test_what_is_known_is_known_by_the_text_of_its_message() -> None:
+    told = Told()
+    told.note(Execution(execId="a.01", shares=100, price=201.94, time=NOON), NOON)
+    told.note_commission(CommissionReport(execId="a.01", commission=1.25, realizedPNL=UNSET_DOUBLE), NOON)
+    assert not told.repeats_text("1", "a.01", "100", "201.94", NOON), "nothing was asked for"
+    assert not told.repeats_commission_text("a.01", "1.25", "")
+    told.begin(1, skip_known=True)
+    assert told.repeats_text("1", "a.01", "100", "201.940", NOON)
+    assert (told.repeated, told.replayed, told.oldest) == ({"a.01"}, 1, NOON)
+    for request, exec_id, shares, price in (
+        ("2", "a.01", "100", "201.94"),
+        ("1", "b.01", "100", "201.94"),
+        ("1", "a.01", "101", "201.94"),
+        ("1", "a.01", "100", "201.95"),
+        ("1", "a.01", "many", "201.94"),
+    ):
+        assert not told.repeats_text(request, exec_id, shares, price, NOON)
+    assert told.replayed == 1
+    assert told.repeats_commission_text("a.01", "1.25", "1.7976931348623157E308")
+    assert not told.repeats_commission_text("a.01", "1.25", "0")
+    assert not told.repeats_commission_text("a.01", "1.26", "")
+    assert not told.repeats_commission_text("b.01", "1.25", "")
+
+
+def test_what_was_told_lately_is_known_beside_what_is_recorded() -> None:
+    told = Told()
+    late = NOON + timedelta(seconds=1)
+    for exec_id, at in (("early.01", NOON), ("late.01", late)):
+        told.note(fill(exec_id), at)
+        told.note_commission(CommissionReport(execId=exec_id, commission=1.0), at)
+    told.know([], but_after=NOON)
+    told.begin(1, skip_known=True)
+    assert not told.repeats(1, fill("early.01"))
+    assert told.repeats(1, fill("late.01"))
+    assert not told.repeats_commission(CommissionReport(execId="early.01", commission=1.0))
+    assert told.repeats_commission(CommissionReport(execId="late.01", commission=1.0))
+    told.know([])
+    assert not told.repeats(1, fill("late.01"))
+
+
+def test_what_repeats_is_not_even_decoded() -> None:
+    told, heard = Told(), list[str]()
+    ib = IB()
+    decoder = RecordingDecoder(ib.wrapper, GatewayTimes(UTC), lambda *_: heard.append("unreadable"), told)
+    decoder.serverVersion = 178
+    ib.wrapper.execDetails = lambda _request, _contract, one: heard.append(one.execId)  # type: ignore[method-assign]
+    ib.wrapper.commissionReport = lambda one: heard.append(f"{one.execId} {one.commission:g}")  # type: ignore[method-assign]
+    told.note(Execution(execId="a.01", shares=100, price=201.94, time=NOON), NOON)
+    told.note_commission(CommissionReport(execId="a.01", commission=1.25), NOON)
+    contract = ["265598", "AAPL", "STK", "", "0.0", "", "", "SMART", "USD", "AAPL", "NMS"]
+    rest = ["1", "0", "0", "100", "201.94", "", "", "", "", "2", "0"]
+
+    def tell(exec_id: str, shares: str, price: str) -> None:
+        when = ["20261120-17:00:00", "DU1", "IEX", "BOT"]
+        decoder.interpret(["11", "1", "0", *contract, exec_id, *when, shares, price, *rest])
+
+    told.begin(1, skip_known=True)
+    tell("a.01", "100", "201.94")
+    decoder.interpret(["59", "1", "a.01", "1.25", "USD", "0.0", "", ""])
+    assert (heard, told.repeated, told.oldest) == ([], {"a.01"}, NOON)
+    tell("a.01", "100", "201.95")
+    tell("b.01", "100", "201.94")
+    decoder.interpret(["59", "1", "a.01", "1.5", "USD", "0.0", "", ""])
+    decoder.interpret(["11", "1", "0", *contract, "a.01"])
+    assert heard == ["a.01", "b.01", "a.01 1.5", "unreadable"]

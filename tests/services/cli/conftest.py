@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from services.cli import main
 from services.stack import PostgresServer
@@ -33,6 +35,23 @@ class Said:
     @property
     def data(self) -> Any:
         return json.loads(self.out)
+
+
+def noted(lotkeeper: Callable[..., Said]) -> list[tuple[str, str, str]]:
+    """What the command line left in the audit log, oldest first: what, to what, and how it went."""
+    listed = lotkeeper("audit", "--json").data["entries"]
+    return [(one["action"], one["target"], one["outcome"]) for one in reversed(listed)]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command says where its log goes, for as long as its process lasts."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.configure(**before)
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture
@@ -58,11 +77,16 @@ def lotkeeper(
 
 
 @pytest.fixture
-def url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+def url(postgres_server: PostgresServer, template: str) -> Iterator[str]:
     """A fresh migrated database, for tests that run a command, which has a loop of its own."""
-    url = asyncio.run(create_database(postgres_server, migrated_template))
+    yield from copied(postgres_server, template)
+
+
+def copied(server: PostgresServer, template: str) -> Iterator[str]:
+    """A copy of a database, while it is used."""
+    url = asyncio.run(create_database(server, template))
     yield url
-    asyncio.run(drop_database(postgres_server, url))
+    asyncio.run(drop_database(server, url))
 
 
 @pytest.fixture

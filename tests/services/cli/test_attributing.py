@@ -50,9 +50,9 @@ def test_what_cannot_be_asked_is_refused_with_what_to_do(lotkeeper: Run) -> None
 
     code, sentence = refused()
     assert (code, "--account" in sentence) == (2, True)
-    for wrong in ("yesterday", "2026-01-31T16:00", "0001-01-01"):
+    for wrong in ("yesterday", "2026-01-31T16:00", "0001-01-01T00:00+14:00"):
         code, sentence = refused("--account", FIRST, "--from", wrong)
-        assert (code, "write a day as" in sentence) == (2, True)
+        assert (code, "Write a day as" in sentence) == (2, True)
     code, sentence = refused("--account", FIRST, "--from", "2026-01-31", "--to", "2026-01-30")
     assert (code, "before" in sentence) == (2, True)
     code, sentence = refused("--account", FIRST, "--from", "2020-01-31", "--to", "2020-01-31T23:00Z")

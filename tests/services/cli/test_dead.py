@@ -170,6 +170,18 @@ def test_a_whole_entry_is_applied_once_whoever_brings_it(lk: Run, sql: Sql, tell
     assert sql("SELECT 1 FROM sync_log") == []
 
 
+def test_who_retried_and_dropped_what_is_written_down(lk: Run, sql: Sql) -> None:
+    assert lk("dead", "retry", "1", "2").code == 1
+    assert lk("dead", "drop", "1", "3").code == 0
+    written = sql("SELECT kind, action, target, outcome FROM audit_log ORDER BY id")
+    assert [tuple(row.values()) for row in written] == [
+        ("cli", "dead_retry", "1", "still_dead"),
+        ("cli", "dead_retry", "2", "ok"),
+        ("cli", "dead_drop", "1", "ok"),
+        ("cli", "dead_drop", "3", "ok"),
+    ]
+
+
 def test_retrying_can_be_narrowed(lk: Run, sql: Sql) -> None:
     assert lk("dead", "retry", "--all", "--category", "database").code == 1
     assert lk("dead", "retry", "--all", "--account", "DU1234567").code == 1

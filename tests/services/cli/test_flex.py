@@ -19,7 +19,7 @@ import pytest
 
 from models.stores.flex_fetches import LOCK_CLASS
 from services.simulator.flex import FlexService, http_status, refusal, serve_flex, web_page
-from tests.services.cli.conftest import Said, Sql
+from tests.services.cli.conftest import Said, Sql, noted
 from tests.services.statements.flex_world import QUERY, STATEMENT
 
 Run = Callable[..., Said]
@@ -287,6 +287,9 @@ def test_a_fetch_is_recorded_where_there_is_a_database(lk: Run, sql: Sql, servic
         ("2", True, "succeeded", None),
         ("2", True, "failed", "validation"),
     ]
+    assert [one[:2] for one in noted(lk)] == [("flex_fetch", QUERY), ("flex_fetch", "2"), ("flex_fetch", "2")]
+    assert [how for _, _, how in noted(lk)][:2] == ["ok", "ok"]
+    assert [how for _, _, how in noted(lk)][2] != "ok"
 
 
 def test_a_query_that_another_process_fetches_just_now_is_exit_code_4(lk: Run, sql: Sql) -> None:
@@ -331,7 +334,11 @@ def test_the_status_without_anything_set_up_says_what_to_do(
 ) -> None:
     sql("SELECT 1")
     assert "lotkeeper flex setup" in lotkeeper("flex", "status").out
-    assert lotkeeper("flex", "status", "--json").data == {"token_from": None, "queries": []}
+    assert lotkeeper("flex", "status", "--json").data == {
+        "token_from": None,
+        "token_expires_on": None,
+        "queries": [],
+    }
     monkeypatch.setenv("LOTKEEPER_FLEX_TOKEN", "1")
     said = lotkeeper("flex", "status")
     assert "LOTKEEPER_FLEX_TOKEN" in said.out

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.cli.conftest import Said
+from services.cli import reading_ahead
+from services.position_sync.importing import source
+from services.statements.apart import FlexFileApart
+from tests.services.cli.conftest import Said, noted
 from tests.services.statements.statements import DATA
+from tests.waiting import eventually_now
 
 Run = Callable[..., Said]
 FLIP = DATA / "flex-ib-flex-reader" / "CL_flip_close_open.xml"
@@ -37,6 +41,8 @@ def test_a_statement_is_rehearsed_imported_shown_and_taken_back(lk: Run) -> None
     again = lk("import", "undo", number)
     assert again.code == 2
     assert "no import" in again.err
+    name = "CL_flip_close_open.xml"
+    assert noted(lk) == [("import", name, "ok"), ("import", name, "ok"), ("import_undo", number, "ok")]
     assert lk("import", "show", "999").code == 2
 
 
@@ -49,6 +55,11 @@ def test_a_file_that_cannot_be_read_stops_none_of_the_others(lk: Run, tmp_path: 
     assert "line" in first["error"]
     assert "No such file" in second["error"]
     assert third["sections"]["trades"]["new"] == 2
+    assert [(what, outcome) for what, _, outcome in noted(lk)] == [
+        ("import", "statement_truncated"),
+        ("import", "unreadable"),
+        ("import", "ok"),
+    ]
 
 
 CSV = "type,account,time,symbol,asset_class,currency,quantity,price,amount\n"
@@ -129,3 +140,38 @@ def test_what_a_statement_says_otherwise_is_told_with_its_cause_and_exit_code_5(
     unknown = lk("validate", "statements", "--import", "99")
     assert (unknown.code, "There is no import 99" in unknown.err) == (2, True)
     assert lk("validate", "statements", "--account", "U0").code == 2
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[FlexFileApart]:
+    """The processes that read files, which are all taken for large ones."""
+    begun: list[FlexFileApart] = []
+
+    def begin(path: Path, name: str) -> FlexFileApart:
+        begun.append(FlexFileApart(path, name))
+        return begun[-1]
+
+    monkeypatch.setattr(reading_ahead, "FlexFileApart", begin)
+    for module in (reading_ahead, source):
+        monkeypatch.setattr(module, "APART_FROM_BYTES", 0)
+    return begun
+
+
+def test_a_large_statement_is_read_by_the_process_that_began_with_it(
+    lk: Run, readers: list[FlexFileApart], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.xml"
+    other.write_text(FLIP.read_text() + "\n")
+    said = lk("import", "flex", str(FLIP), str(other), str(FLIP), "--json")
+    assert [one["sections"].get("trades", {}).get("new") for one in said.data] == [2, 0, None]
+    assert len(readers) == 3
+    eventually_now(lambda: all(one._process.returncode is not None for one in readers))
+
+
+def test_what_was_begun_to_be_read_is_ended_where_nothing_is_imported(
+    lk: Run, readers: list[FlexFileApart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOTKEEPER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert lk("import", "flex", str(FLIP)).code != 0
+    [reading] = readers
+    eventually_now(lambda: reading._process.returncode is not None)

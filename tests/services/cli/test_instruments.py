@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from services.stack import PostgresServer
-from tests.services.cli.conftest import Said
+from tests.services.cli.conftest import Said, noted
 
 Run = Callable[..., Said]
 Sql = Callable[[str], None]
@@ -35,11 +35,9 @@ async def _on_server(url: str, *statements: str) -> None:
 
 
 @pytest.fixture
-def sql(
-    postgres_server: PostgresServer, migrated_template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sql]:
+def sql(postgres_server: PostgresServer, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sql]:
     name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
+    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {template}"))
     url = postgres_server.url_of(name)
     asyncio.run(_on_server(url, KNOWN))
     monkeypatch.setenv("LOTKEEPER_DATABASE_URL", url)
@@ -58,7 +56,7 @@ def where(lk: Run, conid: int) -> str:
     return told
 
 
-def test_an_instrument_is_mapped_by_hand_and_by_itself_again(lk: Run) -> None:
+def test_an_instrument_is_mapped_by_hand_and_by_itself_again(lk: Run, lotkeeper: Run) -> None:
     assert lk("list", "--which", "unmapped", "--json").data[0]["conid"] == -7
     said = lk("map", "38708077", APPLE)
     assert (said.code, said.err) == (0, "")
@@ -74,6 +72,10 @@ def test_an_instrument_is_mapped_by_hand_and_by_itself_again(lk: Run) -> None:
     assert said.out == "38708077 (APC) is symbol:STK/APC/IBIS/EUR, by symbol.\n"
     again = lk("unmap", "38708077")
     assert (again.code, again.err) == (2, "Error: 38708077 was not mapped by hand.\n")
+    assert noted(lotkeeper) == [
+        ("instrument_map", f"38708077 {APPLE}", "ok"),
+        ("instrument_unmap", "38708077", "ok"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_what_identifiers_contradict_is_refused_and_done_when_forced(lk: Run) ->
     assert said.err.startswith(f"Error: 700001 is not isin:{APPLE}: it is a OPT, 265598 is a STK.")
 
 
-def test_global_instruments_are_merged_and_taken_apart_again(lk: Run, sql: Sql) -> None:
+def test_global_instruments_are_merged_and_taken_apart_again(lk: Run, lotkeeper: Run, sql: Sql) -> None:
     said = lk("merge", SAP, APPLE)
     assert (said.code, "--force merges them all the same." in said.err) == (2, True)
     said = lk("merge", SAP, APPLE, "--force")
@@ -150,6 +152,11 @@ def test_global_instruments_are_merged_and_taken_apart_again(lk: Run, sql: Sql) 
     assert (where(lk, 9), where(lk, -7)) == (f"isin:{SAP}", f"isin:{SAP}")
     again = lk("unmerge", f"isin:{SAP}")
     assert (again.code, again.err) == (2, f"Error: isin:{SAP} was not merged into another.\n")
+    assert [what for what, _, _ in noted(lotkeeper)] == [
+        "instrument_merge",
+        "instrument_map",
+        "instrument_unmerge",
+    ]
 
 
 def test_instruments_are_listed_for_people(lk: Run) -> None:

@@ -13,7 +13,7 @@ from models.queries.realized_differences import RealizedTotal
 from models.session import Database
 from services.position_sync.relay import Relay
 from services.position_sync.validate import BrokerFound
-from tests.services.cli.conftest import Said, Sql, write_demo_runtime
+from tests.services.cli.conftest import Said, Sql, noted, write_demo_runtime
 from tests.services.position_sync.facts import ACCOUNT, ACME, GOLD, Link, commission, execution, position
 
 Run = Callable[..., Said]
@@ -121,6 +121,7 @@ def test_a_dry_run_says_what_would_change_and_a_rebuild_changes_it(lk: Run, sql:
     assert lk("validate", "ledger").code == 0
     again = lk("ledger", "rebuild")
     assert "nothing was written" in again.out
+    assert noted(lk) == [("ledger_rebuild", "", "ok")] * 2
 
 
 def test_redis_that_is_away_stops_no_rebuild(
@@ -141,6 +142,7 @@ def test_the_cost_method_is_shown_set_and_folded_with(lk: Run) -> None:
     assert said.data["rebuilt"]["realized"][0]["after"] == "98"
     assert lk("ledger", "method", ACCOUNT, "--json").data == {"account": ACCOUNT, "cost_method": "lifo"}
     assert lk("validate", "ledger").code == 0
+    assert noted(lk) == [("cost_method", f"{ACCOUNT} lifo", "ok")]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +215,13 @@ def test_what_is_held_must_be_the_brokers_and_costs_are_only_told(
     said = lk("validate")
     assert said.code == code
     assert kind in said.out
+    sql(
+        "UPDATE reconciliation_differences SET acknowledged_at = now(), acknowledged_by = 'anna', "
+        "note = 'known', acknowledged_ours = ours, acknowledged_brokers = brokers"
+    )
+    known = lk("validate")
+    assert known.code == 0
+    assert kind in known.out, "it is a difference still"
     sql("UPDATE reconciliation_differences SET resolved_at = now()")
     assert lk("validate").code == 0
 
@@ -310,4 +319,6 @@ def test_the_rules_are_listed_without_a_database(lotkeeper: Run) -> None:
     assert "account-value (error) Cash and positions" in said.out
     assert "account_value_least = 1: in the base currency" in said.out
     told = lotkeeper("validate", "rules", "--json").data
-    assert {"name", "title", "severity", "checks", "tolerances", "remedy"} == set(told[0])
+    assert "worse: at least 1.5 times as much, and by 0.005 or more" in said.out
+    magnitude = {"magnitude", "magnitude_kind", "worse"}
+    assert {"name", "title", "severity", "checks", "tolerances", "remedy"} | magnitude == set(told[0])

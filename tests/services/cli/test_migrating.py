@@ -11,9 +11,9 @@ Run = Callable[..., Said]
 
 
 @pytest.fixture
-def migrated_database(postgres_server: PostgresServer, migrated_template: str) -> str:
+def migrated_database(postgres_server: PostgresServer, template: str) -> str:
     """Migrating it again changes nothing, so the template itself serves."""
-    return postgres_server.url_of(migrated_template)
+    return postgres_server.url_of(template)
 
 
 def test_without_a_database_the_sentence_names_the_setting(lotkeeper: Run) -> None:

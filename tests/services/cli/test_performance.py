@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from services.stack import PostgresServer
-from tests.services.cli.conftest import FakeApi, Said
+from tests.services.cli.conftest import FakeApi, Said, noted
 
 Run = Callable[..., Said]
 TOLD = Path(__file__).parents[2] / "data" / "contract" / "measures.json"
@@ -28,13 +28,13 @@ async def _on_server(url: str, statement: str) -> None:
 @pytest.fixture
 def lk(
     postgres_server: PostgresServer,
-    migrated_template: str,
+    template: str,
     lotkeeper: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
     """The command on a database of its own with two accounts."""
     name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
+    asyncio.run(_on_server(postgres_server.url, f"CREATE DATABASE {name} TEMPLATE {template}"))
     asyncio.run(
         _on_server(
             postgres_server.url_of(name),
@@ -58,6 +58,12 @@ def test_a_group_is_set_changed_listed_and_dropped(lk: Run) -> None:
     assert "forgotten" in lk("accounts", "group", "drop", "ours").out
     unknown = lk("accounts", "group", "drop", "ours")
     assert (unknown.code, "Known groups: mine." in unknown.err) == (2, True)
+    assert [one[:2] for one in noted(lk)] == [
+        ("group_set", "ours"),
+        ("group_set", "mine"),
+        ("group_set", "ours"),
+        ("group_drop", "ours"),
+    ]
 
 
 def test_a_group_of_an_unknown_account_or_without_a_name_is_refused(lk: Run) -> None:
@@ -95,6 +101,7 @@ def test_levels_are_brought_once_and_a_later_file_counts(lk: Run, tmp_path: Path
     assert "its 3 levels are forgotten" in lk("benchmark", "drop", "SPX").out
     unknown = lk("benchmark", "drop", "SPX")
     assert (unknown.code, "Known benchmarks: none yet." in unknown.err) == (2, True)
+    assert [what for what, _, _ in noted(lk)] == ["benchmark_import"] * 3 + ["benchmark_drop"]
 
 
 def test_of_a_file_with_a_fault_nothing_is_brought(lk: Run, tmp_path: Path) -> None:
@@ -174,8 +181,8 @@ def test_a_gap_in_what_is_known_is_said(lotkeeper: Run, fake_api: FakeApi) -> No
 @pytest.mark.parametrize(
     ("option", "value", "wrong"),
     [
-        ("--from", "yesterday", "neither a day"),
-        ("--to", "9999-12-31", "neither a day"),
+        ("--from", "yesterday", "is no time"),
+        ("--to", "9999-12-31", "is no time"),
         ("--to", "2026-01-01T10:00:00", "has no zone"),
     ],
 )

@@ -15,7 +15,7 @@ from core.streams.redis import RedisStreams
 from models.session import Database
 from services.cli.snapshot_keeper import SNAPSHOTS
 from services.position_sync import jobs
-from tests.services.cli.conftest import Said, Sql
+from tests.services.cli.conftest import Said, Sql, noted
 from tests.services.snapshot.world import FIRST, SECOND, run_sql, seed
 from tests.waiting import eventually
 
@@ -49,6 +49,7 @@ def test_a_snapshot_is_saved_at_once_and_says_what_it_holds(lotkeeper: Run) -> N
         "summary": "",
         "failures": {},
     }
+    assert noted(lotkeeper) == [("snapshot", "", "ok"), ("snapshot", SECOND, "ok")]
 
 
 def test_what_is_not_fresh_is_not_saved_and_the_exit_code_says_so(lotkeeper: Run, sql: Sql) -> None:
@@ -60,6 +61,7 @@ def test_what_is_not_fresh_is_not_saved_and_the_exit_code_says_so(lotkeeper: Run
     said = lotkeeper("snapshot", "--json")
     assert said.code == 3
     assert "broker_link_down. Is the gateway there" in said.err
+    assert noted(lotkeeper) == [("snapshot", "", "snapshot_partial"), ("snapshot", "", "snapshot_failed")]
     assert said.data["failures"][FIRST] == {"category": "network", "reason": "broker_link_down"}
 
 
@@ -90,6 +92,7 @@ def test_of_long_ago_one_snapshot_a_day_is_kept_once_somebody_says_yes(lotkeeper
     assert (told["dry_run"], told["total"]["snapshots"], told["total"]["positions"]) == (False, 2, 6)
     assert [month["month"] for month in told["months"]] == ["2020-03"]
     assert "nothing to thin before" in lotkeeper("snapshot", "thin", "--yes").out
+    assert [one[::2] for one in noted(lotkeeper)[2:]] == [("snapshot_thin", "ok")]
     assert lotkeeper("snapshot", "--json", "thin").code == 2
 
 

@@ -1,6 +1,7 @@
 """What the worker does with files: by what is in them, and with the names that their owners gave them."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ from core.clock import utc_now
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
-from models.stores.jobs_imports import ask_import
+from models.stores.jobs_imports import ask_import, ask_undo
 from services.cli.readers import source_of
 from services.cli.statement_keeper import keep_statements
 from services.position_sync.importing.source import keep
@@ -49,6 +50,7 @@ async def test_files_in_the_watched_folder_are_what_is_in_them_whatever_they_are
     (folder / "flex.csv").write_bytes(FLIP.read_bytes())
     (folder / "mine.xml").write_bytes(f"{HEAD}deposit,U1,2025-01-02,USD,5\n".encode("utf-16"))
     (folder / "bad.csv").write_text(f"{HEAD}deposit,U1,2025-01-02,USD,five\n")
+    os.utime(folder / "bad.csv", (1_700_000_000, 1_700_000_000))
 
     async def left() -> list[str]:
         return sorted(path.name for path in folder.iterdir() if path.is_file())
@@ -86,3 +88,37 @@ async def test_the_error_of_an_upload_names_the_file_as_its_owner_does(
     first, second = await eventually(errors, lambda told: len(told) == len(job_ids))
     assert first.startswith("mine.csv has rows that cannot be used")
     assert second.startswith("mine.csv, line 1: ")
+
+
+@pytest.mark.usefixtures("keeper")
+async def test_an_import_that_somebody_took_back_meanwhile_is_taken_back(
+    settings: Settings, database: Database
+) -> None:
+    """Two who ask for it, or a worker that ended right after it was: it is as was asked for."""
+
+    async def ended(job_id: uuid.UUID) -> tuple[str, str | None]:
+        async def found() -> Any:
+            async with database.read() as reader:
+                rows = await reader.execute(
+                    text("SELECT status, error FROM jobs WHERE id = :id"), {"id": job_id}
+                )
+                return tuple(rows.one())
+
+        return await eventually(found, lambda told: told[0] in {"succeeded", "failed"})
+
+    async def undo(number: int, times: int) -> list[tuple[str, str | None]]:
+        job_ids = [uuid.uuid4() for _ in range(times)]
+        async with database.write() as writer:
+            for job_id in job_ids:
+                await ask_undo(writer, job_id, number, now=utc_now())
+        return [await ended(one) for one in job_ids]
+
+    async with database.write() as writer:
+        file = keep(source_of(settings, FLIP))
+        await ask_import(writer, job_id := uuid.uuid4(), file, dry_run=False, now=utc_now())
+    assert await ended(job_id) == ("succeeded", None)
+    async with database.read() as reader:
+        number = (await reader.execute(text("SELECT id FROM imports"))).scalar_one()
+    assert await undo(number, 2) == [("succeeded", None)] * 2
+    [(status, error)] = await undo(number + 1, 1)
+    assert (status, (error or "")[:18]) == ("failed", "There is no import")

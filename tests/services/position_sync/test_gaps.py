@@ -14,6 +14,7 @@ from models.stores.broker_sessions import end_broker_session, open_broker_sessio
 from models.tables.sync import CUT_OFF
 from services.position_sync.intake import decode_entry, sort_facts
 from services.position_sync.relay import Relay, store
+from tests.databases import waiting_for_locks
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import ACCOUNT, Link, at, dataset
 from tests.waiting import eventually
@@ -245,7 +246,7 @@ async def test_what_another_worker_took_and_stores_later_fills_the_gap_that_its_
 
 
 async def test_workers_that_store_two_answers_at_once_each_see_the_others(
-    relay: Relay, gaps: Gaps, rows: Rows, database: Database, clock: Hand
+    relay: Relay, gaps: Gaps, database: Database, clock: Hand
 ) -> None:
     link = Link()
     await relay.handle([link.entry(link_is("up", 0), executions(MIDNIGHT - 180))])
@@ -254,12 +255,7 @@ async def test_workers_that_store_two_answers_at_once_each_see_the_others(
     async with database.write() as other_worker:
         await store(other_worker, sort_facts(later.items), [], clock())
         task = asyncio.create_task(relay.handle([earlier]))
-        await eventually(
-            lambda: rows(
-                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-                "AND datname = current_database()"
-            )
-        )
+        await eventually(lambda: waiting_for_locks(database))
     await task
     assert await gaps() == []
 

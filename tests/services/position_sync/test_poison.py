@@ -21,6 +21,7 @@ from services.position_sync import relay as relay_module
 from services.position_sync.intake import Intake
 from services.position_sync.relay import GROUP, Relay
 from services.stack import PostgresServer
+from tests.databases import waiting_for_locks
 from tests.services.position_sync.conftest import STORE, Another, OurCode, Rows, retried
 from tests.services.position_sync.facts import ACME, GOLD, Link, at, commission, execution, position
 from tests.services.position_sync.ledger_rows import clear, count, every_row, ledger_rows
@@ -237,21 +238,20 @@ async def test_an_entry_narrowed_down_leaves_what_one_without_its_bad_fact_leave
 
 
 async def test_taking_an_entry_apart_locks_nothing_in_another_order_than_everybody_does(
-    relay: Relay, another: Another, database: Database, rows: Rows, our_code: OurCode
+    relay: Relay, another: Another, database: Database, our_code: OurCode
 ) -> None:
     low, high = sorted((ACME, GOLD), key=lambda one: one.conid)
     link, other = Link(), Link(2)
     await relay.handle([link.entry(execution("0.01", "1", instrument=low))])
     await relay.handle([link.entry(execution("1.01", "1", instrument=high))])
     beside: list[asyncio.Task[None]] = []
-    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async def meanwhile() -> None:
         amount = str(1 + len(beside))
         facts = [commission(name, amount, seconds=float(amount)) for name in ("0.01", "1.01")]
         task = asyncio.create_task(another().handle([other.entry(*facts)]))
         beside.append(task)
-        await eventually(lambda: rows(waits), lambda found: bool(found) or task.done())
+        await eventually(lambda: waiting_for_locks(database), lambda found: bool(found) or task.done())
 
     our_code["hold"] = meanwhile
     poison = execution("p.01", "1", account="DU\x00")

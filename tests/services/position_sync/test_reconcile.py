@@ -1,21 +1,19 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import get_args
 
 import pytest
 from sqlalchemy import text
 
 from core.domain.instruments import Instrument
-from core.domain.reconciliation import DifferenceKind, Verdict, cost_kind, is_settled, judge
+from core.domain.reconciliation import Verdict, cost_kind, is_settled, judge
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries import reconciliation as queries
 from models.session import Database
-from services.position_sync import metrics
+from models.stores.reconciliation import acknowledge_difference, take_back_acknowledgement
 from services.position_sync.reconcile import Compared, reconcile
 from services.position_sync.relay import Relay
-from services.position_sync.tidy import count_differences
 from tests.services.position_sync.conftest import Hand, Rows
 from tests.services.position_sync.facts import (
     ACCOUNT,
@@ -115,6 +113,74 @@ async def test_a_difference_vanishes_when_the_executions_that_explain_it_arrive(
     assert (stored["average_cost"], stored["provisional"]) == (11, False)
     (found,) = await rows("SELECT resolved_at FROM reconciliation_differences")
     assert found["resolved_at"] == clock.now
+
+
+async def standing(database: Database) -> dict[tuple[str, bool], int]:
+    async with database.read() as reader:
+        return await queries.standing_differences(reader)
+
+
+async def test_what_somebody_said_of_a_difference_counts_until_the_broker_says_something_else(
+    relay: Relay, rows: Rows, clock: Hand, compare: Compare, database: Database
+) -> None:
+    known = "SELECT note, acknowledged_brokers, acknowledgement_ended_at FROM reconciliation_differences"
+    link = Link()
+    await bought(relay, link)
+    clock.forward(1)
+    await compare()
+    await relay.handle([link.entry(position("12", "11", seconds=100))])
+    clock.forward(1)
+    await compare()
+    (found,) = await rows("SELECT id FROM reconciliation_differences")
+    async with database.write() as writer:
+        assert await acknowledge_difference(writer, found["id"], by="anna", note="a gift", now=clock.now)
+    clock.forward(60)
+    await compare()
+    said = {"note": "a gift", "acknowledged_brokers": 12, "acknowledgement_ended_at": None}
+    assert await rows(known) == [said], "the same difference, however often it is found"
+    kind = "quantity_mismatch"
+    assert await standing(database) == {(kind, True): 1}
+    await relay.handle([link.entry(position("15", "11", seconds=200))])
+    clock.forward(1)
+    await compare()
+    assert await rows(known) == [{**said, "acknowledgement_ended_at": clock.now}]
+    assert await standing(database) == {(kind, False): 1}
+    fills = [execution("b.01", "2", "11", seconds=50), execution("c.01", "3", "11", seconds=150)]
+    await relay.handle([link.entry(*fills, commission("b.01"), commission("c.01"))])
+    clock.forward(1)
+    await compare()
+    async with database.write() as writer:
+        assert not await acknowledge_difference(writer, found["id"], by="anna", note="late", now=clock.now)
+        assert not await take_back_acknowledgement(writer, found["id"])
+    assert (await rows(known))[0]["note"] == "a gift"
+
+
+@pytest.mark.parametrize("before_the_word", [1.0, 0.0])
+async def test_a_fill_told_after_things_were_quiet_takes_the_place_of_the_adjustment(
+    relay: Relay, rows: Rows, clock: Hand, compare: Compare, before_the_word: float
+) -> None:
+    link = Link()
+    await bought(relay, link)
+    clock.forward(1)
+    await compare()
+    # The broker's word of the fill was told at once.
+    await relay.handle([link.entry(position("12", "11", seconds=100))])
+    clock.forward(10)
+    assert (await compare()).differences == 1
+    fill = execution("b.01", "2", "15.5", seconds=100 - before_the_word)
+    await relay.handle([link.entry(fill, commission("b.01"))])
+    clock.forward(1)
+    await compare()
+    await relay.handle([link.entry(position("12", "11", seconds=200))])
+    clock.forward(10)
+    assert (await compare()).differences == 0
+    assert [row["type"] for row in await rows(EVENTS)] == ["opened", "increased"]
+    assert await rows("SELECT quantity, average_cost FROM positions") == [
+        {"quantity": 12, "average_cost": 11}
+    ]
+    assert await rows("SELECT resolved_at IS NULL AS open FROM reconciliation_differences") == [
+        {"open": False}
+    ]
 
 
 async def test_nothing_counts_as_a_difference_before_things_have_been_quiet_for_a_while(
@@ -270,14 +336,7 @@ async def test_the_differences_that_stand_open_are_counted_by_kind(
     await relay.handle([link.entry(position("12", "11", seconds=100))])
     clock.forward(1)
     await compare()
-    await count_differences(database)
-    counted = {
-        sample.labels["kind"]: sample.value
-        for metric in metrics.DIFFERENCES.collect()
-        for sample in metric.samples
-    }
-    assert counted.pop("quantity_mismatch") == 1
-    assert counted == dict.fromkeys(set(get_args(DifferenceKind)) - {"quantity_mismatch"}, 0)
+    assert await standing(database) == {("quantity_mismatch", False): 1}
 
 
 async def test_the_database_counts_as_agreeing_just_what_the_domain_finds_to_agree(

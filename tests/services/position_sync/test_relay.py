@@ -1,6 +1,9 @@
 from decimal import Decimal
 
 import msgspec
+from sqlalchemy import text
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from core.domain.instruments import Instrument
 from core.events import changes
@@ -70,3 +73,22 @@ async def test_a_resync_that_failed_is_among_the_last_errors(relay: Relay, datab
     async with database.read() as reader:
         (told,) = await last_errors(reader, limit=10)
     assert (told.at, told.category, told.message) == (at(3), "resync_failed", "resync failed: no answer came")
+
+
+async def test_a_batch_has_one_id_and_the_job_that_it_ends_its_own(relay: Relay, database: Database) -> None:
+    link, job = Link(), "3f1c7d8e-0000-4000-8000-000000000001"
+    async with database.write() as writer:
+        await writer.execute(
+            text("INSERT INTO jobs (id, kind, status, created_at) VALUES (:id, 'resync', 'queued', now())"),
+            {"id": job},
+        )
+    fence = ResyncFenced(received_at=at(2), trigger="request", started_at=at(0), ok=True, job_id=job)
+    entries = [link.entry(execution("a.01", "10", "9.9")), link.entry(fence)]
+    with capture_logs([merge_contextvars]) as lines:
+        await relay.handle(entries)
+        await relay.handle(entries)
+    told = [(line["event"], line["correlation_id"]) for line in lines]
+    batch = f"batch-{entries[0].id}"
+    assert told == [("facts_committed", batch), ("job_ended", job), ("facts_committed", batch)]
+    assert [line["facts"] for line in lines if line["event"] == "facts_committed"] == [2, 0]
+    assert (lines[1]["duration_ms"], lines[1]["ok"], lines[1]["kind"]) == (2000, True, "resync")

@@ -41,8 +41,14 @@ def rule_of(findings: Sequence[Finding], **fields: Any) -> Rule:
     return Rule(name="made-up", **told)
 
 
-def finding(subject: str = "s", account: str | None = None, about: datetime | None = None) -> Finding:
-    return Finding(account, subject, f"{subject} is wrong", {"amount": Decimal("1.50")}, about)
+def finding(
+    subject: str = "s",
+    account: str | None = None,
+    about: datetime | None = None,
+    magnitude: int | None = None,
+) -> Finding:
+    bad = None if magnitude is None else Decimal(magnitude)
+    return Finding(account, subject, f"{subject} is wrong", {"amount": Decimal("1.50")}, about, bad)
 
 
 async def find(database: Database, *findings: Finding, **scope: Any) -> Any:
@@ -100,6 +106,21 @@ async def test_what_is_about_a_time_that_is_not_looked_at_any_more_stays(
     assert await find(database, since=old) == (0, 1)
 
 
+async def test_a_look_at_some_days_resolves_nothing_that_is_about_no_time(
+    accounts: Database, rows: Rows
+) -> None:
+    standing = finding("stands"), finding("is", "A")
+    yesterday = NOW - timedelta(days=1)
+    new = finding("new", about=NOW - timedelta(hours=1))
+    assert await find(accounts, *standing, new) == (3, 0)
+    assert await find(accounts, since=yesterday) == (0, 1)
+    assert await find(accounts, since=yesterday, account="A") == (0, 0)
+    left = "SELECT subject FROM issues WHERE resolved_at IS NULL ORDER BY subject"
+    assert [row["subject"] for row in await rows(left)] == ["is", "stands"]
+    assert await find(accounts, account="A") == (0, 1), "all of the account was looked at"
+    assert await find(accounts) == (0, 1)
+
+
 async def test_looking_at_one_account_says_nothing_of_the_others(accounts: Database, rows: Rows) -> None:
     of_both = finding("s", "A"), finding("s", "B")
     assert await find(accounts, *of_both, finding("s")) == (3, 0)
@@ -111,6 +132,46 @@ async def test_looking_at_one_account_says_nothing_of_the_others(accounts: Datab
     (check,) = await rows("SELECT found FROM rule_checks")
     assert check["found"] == 3, "that of all accounts is told"
     assert await check_rules(accounts, rules=[rule_of([], of_accounts=False)], account="A") == []
+
+
+async def test_a_look_at_one_account_or_at_some_days_is_not_the_looking_of_the_night(
+    accounts: Database, settings: Settings, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = rule_of([finding("s", "A")])
+    monkeypatch.setattr(rule_check, "RULES", (rule,))
+    async with accounts.write() as writer:
+        await ask_check(writer, uuid.uuid4(), datetime.now(UTC))
+    for part in ({"account": "B"}, {"since": datetime.now(UTC) - timedelta(days=3)}):
+        await check_rules(accounts, rules=[rule], **part)
+    told = await rows("SELECT whole_at, checked_at, found FROM rule_checks")
+    assert told == [{"whole_at": None, "checked_at": None, "found": None}]
+    await check_when_due(accounts, settings)
+    (told,) = await rows("SELECT whole_at = checked_at AS well, found FROM rule_checks")
+    assert told == {"well": True, "found": 1}
+    assert await rows("SELECT status FROM jobs") == [{"status": "succeeded"}]
+    await check_rules(accounts, rules=[rule], since=datetime.now(UTC) - timedelta(days=90))
+    (further,) = await rows("SELECT now() - since > interval '80 days' AS further FROM rule_checks")
+    assert further["further"], "what looks further back is a whole look"
+
+
+async def test_a_part_that_is_looked_at_meanwhile_has_the_whole_looked_at_once_more(
+    accounts: Database, settings: Settings, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    async def check(_reader: Reader, scope: Scope) -> AsyncIterator[Finding]:
+        looked.append(scope.account or "all")
+        if looked == ["all"]:
+            await check_rules(accounts, account="A", rules=[rule])
+        yield finding("s", "B")
+
+    rule = rule_of([], check=check)
+    monkeypatch.setattr(rule_check, "RULES", (rule,))
+    monkeypatch.setattr(rule_check, "AGAIN_SECONDS", 0.0)
+    for _ in range(2):
+        await check_when_due(accounts, settings)
+    assert looked == ["all", "A", "all"]
+    assert await rows("SELECT account FROM issues") == [{"account": "B"}]
 
 
 async def test_a_rule_that_fails_resolves_nothing_and_stops_no_other(database: Database, rows: Rows) -> None:

@@ -1,6 +1,7 @@
 """Each rule finds what it is there for, and nothing where all is well."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.rules.catalogue import BY_NAME, RULES
 from models.session import Database
+from models.stores.reconciliation import Difference, acknowledge_difference, record_differences
 from services.position_sync.importing.run import run_import
 from services.position_sync.importing.source import Source
 from services.position_sync.relay import Relay
 from services.position_sync.rule_check import check_rules
 from services.statements.flex import FlexFile
-from tests.services.position_sync.conftest import Hand
-from tests.services.position_sync.facts import ACCOUNT
+from tests.services.position_sync.conftest import Hand, Rows
+from tests.services.position_sync.facts import ACCOUNT, ACME
 from tests.services.position_sync.rules_world import NOW, make
 from tests.services.statements.statements import FILES
 
@@ -151,7 +153,7 @@ UPDATE commission_reports SET realized_pnl = 190 WHERE exec_id = 'c.01'
 missing-commission awaited
 X
 
-statement-difference cash/unexplained
+statement-difference cash/unexplained/USD
 INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, stated, import_id,
 line, found_at) VALUES (gen_random_uuid(), 'DU1000001', '2026-11-20', 'cash', 'unexplained', 'USD', '', 1, 1,
 1, now())
@@ -184,6 +186,12 @@ UPDATE snapshots SET net_liquidation = net_liquidation + 900 WHERE id = 30
 a difference that has just come up
 INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since)
 VALUES ('DU1000001', 265598, 'missing_local', 1, 2, '2026-11-23 12:05Z')
+
+a difference that somebody knows of as it is
+INSERT INTO reconciliation_differences (account, conid, kind, ours, brokers, since, acknowledged_at,
+acknowledged_by, note, acknowledged_ours, acknowledged_brokers) SELECT 'DU1000001', 265598, kind, 1, 2,
+'2026-11-21 11:00Z', '2026-11-22', 'anna', 'a gift', 1, 2
+FROM unnest(ARRAY['missing_local', 'cost_mismatch']) kind
 
 a commission that has come before its execution
 C; UPDATE commission_reports SET received_at = '2026-11-23 09:00Z' WHERE exec_id = 'x.01'
@@ -243,8 +251,110 @@ async def test_each_fault_is_found_by_its_rule_and_by_no_other(
     assert one.account == (ACCOUNT if belongs else None)
 
 
+async def test_what_differs_from_statements_is_added_in_each_currency_by_itself_and_quantities_are_counted(
+    relay: Relay, database: Database
+) -> None:
+    await make(relay, database)
+    await happen(
+        database,
+        """INSERT INTO statement_differences (id, account, day, kind, cause, currency, reference, ours,
+        stated, import_id, line, found_at) SELECT gen_random_uuid(), 'DU1000001', '2026-11-20', kind,
+        'unexplained', currency, '', ours, stated, 1, 1, now() FROM (VALUES ('cash', 'USD', 1, 3),
+        ('cash', 'USD', 10, 6), ('cash', 'JPY', 0, 50000), ('trade', '', 7, 9), ('trade', '', 1000, 1))
+        AS v(kind, currency, ours, stated)""",
+    )
+    found = (await look(database))["statement-difference"]
+    assert {one.subject: one.magnitude for one in found} == {
+        "cash/unexplained/JPY": 50_000,
+        "cash/unexplained/USD": 6,
+        "trade/unexplained": 2,
+    }
+    (dollars,) = [one for one in found if one.subject.endswith("USD")]
+    assert (dollars.summary, dollars.details["currency"], dollars.details["figures"]) == (
+        "2 figures of statements (cash) differ, by 6 USD all together: unexplained",
+        "USD",
+        2,
+    )
+
+
+NOT_GONE = {
+    "position-without-execution": [
+        fault for finding, fault in told(FAULTS) if finding.startswith("position-without-execution")
+    ],
+    "stated-trade-without-execution": ["UPDATE stated_trades SET exec_id = 'nowhere'"],
+}
+CLOSED = """;UPDATE positions SET status = 'closed', closed_at = '2026-11-23', quantity = 0
+WHERE status = 'open' AND NOT EXISTS (SELECT FROM position_events e WHERE e.position_id = positions.id);
+DELETE FROM lots l USING positions p WHERE p.id = l.position_id AND p.status = 'closed'"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"), [(rule, fault) for rule, faults in NOT_GONE.items() for fault in faults]
+)
+async def test_what_is_wrong_with_rows_is_not_gone_because_it_is_long_ago(
+    rule: str, fault: str, relay: Relay, database: Database, rows: Rows
+) -> None:
+    await make(relay, database)
+    await happen(database, fault + (CLOSED if "position_events" in fault else ""))
+    await look(database)
+    unresolved = "SELECT rule FROM issues WHERE resolved_at IS NULL"
+    assert await rows(unresolved) == [{"rule": rule}]
+    await check_rules(database, rules=[BY_NAME[rule]], now=NOW + timedelta(days=60))
+    assert await rows(unresolved) == [{"rule": rule}]
+
+
+async def test_gaps_beside_each_other_keep_their_own_issues_whatever_is_looked_at(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    """First nothing ran for five hours, and then the runs of five more failed."""
+    await make(relay, database)
+    await happen(
+        database,
+        """DELETE FROM snapshots WHERE hour BETWEEN '2026-11-21 02:00Z' AND '2026-11-21 11:00Z';
+        DELETE FROM snapshot_runs WHERE hour BETWEEN '2026-11-21 02:00Z' AND '2026-11-21 06:00Z';
+        UPDATE snapshot_runs SET status = 'fail', summary = 'the link was down',
+        error_category = 'network'
+        WHERE hour BETWEEN '2026-11-21 07:00Z' AND '2026-11-21 11:00Z'""",
+    )
+    (rule,) = [rule for rule in RULES if rule.name == "snapshot-gap"]
+    issues = "SELECT subject, details ->> 'reason' AS reason, resolved_at FROM issues ORDER BY subject"
+    both = [
+        {"subject": "2026-11-21T02Z", "reason": "not_running", "resolved_at": None},
+        {"subject": "2026-11-21T07Z", "reason": "the link was down", "resolved_at": None},
+    ]
+    looks = [datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in (4, 7, 9)]
+    for since in (NOW - timedelta(days=35), *looks):
+        await check_rules(database, rules=[rule], now=NOW, since=since)
+        assert await rows(issues) == both, since
+
+
 def test_each_rule_has_a_fault_that_it_finds() -> None:
     assert {finding.partition(" ")[0] for finding, _ in told(FAULTS)} == set(BY_NAME)
+
+
+async def test_a_difference_that_somebody_knew_of_is_found_again_once_it_is_another(
+    relay: Relay, database: Database
+) -> None:
+    since = NOW - timedelta(hours=1)
+
+    async def found(brokers: int) -> list[str]:
+        one = Difference(
+            ACCOUNT, ACME.conid, "missing_local", None, False, Decimal(1), Decimal(brokers), since
+        )
+        async with database.write() as writer:
+            await record_differences(writer, [one])
+        return [finding.subject for finding in (await look(database)).get("broker-difference", [])]
+
+    await make(relay, database)
+    assert await found(2) == ["265598/missing_local"]
+    async with database.write() as writer:
+        number = (await writer.execute(text("SELECT id FROM reconciliation_differences"))).scalar_one()
+        await acknowledge_difference(writer, number, by="anna", note="a gift", now=NOW)
+    assert await found(2) == []
+    assert await found(3) == ["265598/missing_local"]
+    issue = text("SELECT resolved_at IS NULL AS open, reopened FROM issues WHERE rule = 'broker-difference'")
+    async with database.read() as reader:
+        assert (await reader.execute(issue)).one() == (True, 1)
 
 
 @pytest.mark.parametrize(("name", "happens"), told(NO_FAULTS))
@@ -270,11 +380,11 @@ async def test_of_recorded_statements_only_what_they_say_against_themselves_is_f
         expected = {
             ("statement-difference", subject)
             for subject in (
-                "cash/contradiction",
+                "cash/contradiction/USD",
                 "change/contradiction",
-                "realized/missing_opening",
+                "realized/missing_opening/USD",
                 "twr/contradiction",
-                "value/contradiction",
+                "value/contradiction/USD",
             )
         }
     assert found == expected

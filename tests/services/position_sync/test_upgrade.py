@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.access import withdraw
 from models.migrate import migrate
 from models.session import Database
 from models.tables import flex_fetches, imports, raw_payloads
@@ -43,7 +44,10 @@ ADDED_SINCE_THE_FIRST = {
     ],
     "dead_facts": ["seq", "status", "resolved_at", "retries"],
     "executions": ["confirmed_by"],
-    "instruments": ["isin", "cusip", "figi", "underlying_conid", "liquid_hours", "time_zone"],
+    "instruments": [
+        *("isin", "cusip", "figi", "issuer", "underlying_conid", "liquid_hours", "time_zone"),
+        *("broker_isin", "broker_cusip", "mapped_identity"),
+    ],
     "jobs": ["details"],
     "ledger_books": ["cost_method", "sweep_epoch", "sweep_seq"],
     "marks": ["priced_at"],
@@ -60,8 +64,17 @@ ADDED_SINCE_THE_FIRST = {
         "inferred",
     ],
     "positions": ["disposal_count", "open_commission", "provisional_lots"],
-    "reconciliation_differences": ["inferred"],
+    "reconciliation_differences": [
+        "inferred",
+        "acknowledged_at",
+        "acknowledged_by",
+        "note",
+        "acknowledged_ours",
+        "acknowledged_brokers",
+        "acknowledgement_ended_at",
+    ],
     "reconciliations": ["counts"],
+    "user_sessions": ["number", "user_id", "token_id", "address", "last_seen_at"],
 }
 INDEXED_SINCE_THE_FIRST = (
     "ix_position_events_splits",
@@ -73,8 +86,10 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_position_events_untraded",
     "ix_commission_reports_received_at",
     "ix_jobs_unfinished",
+    "ix_jobs_created_at",
+    "ix_jobs_failed",
+    "ix_jobs_kind",
     "ix_instruments_symbol",
-    "ix_position_events_adjusted",
 )  # and those that go with their columns
 
 
@@ -86,6 +101,8 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
     expected = await ledger_rows(database)
     assert expected["lot_disposals"]
     async with database.write() as connection:
+        # Nor did it know of people who see some accounts only.
+        await connection.run_sync(withdraw)
         # The first version told nothing of corrections.
         await connection.execute(text("DELETE FROM position_events WHERE type = 'corrected'"))
         await connection.execute(
@@ -103,8 +120,11 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 "lot_disposals, carried_lots, inbox, inbox_trials, coalesced_jobs, "
                 "observation_gaps, snapshot_positions, snapshots, snapshot_runs, performance_metrics, "
                 "performance_renewals, "
-                "statement_differences, statement_comparisons, issues, rule_checks, "
+                "statement_differences, statement_comparisons, issue_acknowledgements, issues, rule_checks, "
                 "account_group_members, account_groups, benchmark_levels, "
+                "recovery_codes, second_factors, sign_in_tries, backup_runs, "
+                "user_accounts, api_token_accounts, api_tokens, users, audit_log, "
+                "idempotency_keys, alert_deliveries, alert_messages, alert_conditions, price_limits, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
         )

@@ -167,6 +167,10 @@ async def test_every_instrument_has_contract_details(sim: Simulator) -> None:
             assert details.priceMagnifier == instrument.price_magnifier
             assert details.minTick == float(instrument.min_tick)
             assert details.longName == instrument.long_name
+            told = [(one.tag, one.value) for one in details.secIdList or ()]
+            assert told == ([("ISIN", instrument.isin)] if instrument.isin else [])
+        apple, future = sim.book.instruments[AAPL], sim.book.instruments[ES]
+        assert (apple.isin, future.isin) == ("US0378331005", "")
         futures = await ib.reqContractDetailsAsync(ib_async.Future("ES", exchange="CME"))
         assert [one.contract.conId for one in futures if one.contract] == [ES]
 

@@ -105,6 +105,24 @@ async def test_a_client_that_reads_nothing_is_hung_up_on_before_it_eats_the_memo
     assert sim.client_ids == []
 
 
+async def test_a_long_answer_leaves_room_for_others_and_ends_with_its_client(sim: Simulator) -> None:
+    made = await sim.burst(6_000)
+    async with RawClient.connect(sim.port) as client:
+        await client.until("9")
+        client.send("7", "3", "1", "0", "", "", "", "", "", "")
+        client.send("49", "1")
+        got = await client.until("55")
+        kinds = [one[0] for one in got]
+        assert kinds.count("11") == 6_000
+        assert "49" in kinds
+        assert [one[14] for one in got if one[0] == "11"] == made.exec_ids
+        client.send("7", "3", "2", "0", "", "", "", "", "", "")
+        await client.until("11")
+    await comes(lambda: sim.client_ids, lambda ids: not ids)
+    streaming = [task for task in asyncio.all_tasks() if "_stream" in repr(task.get_coro())]
+    assert streaming == []
+
+
 def test_nothing_is_stalled_to_begin_with() -> None:
     assert not FaultState().stalled
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import LotkeeperError
+from core.exposure import api_url
 from core.settings import Settings, load_settings
-from services.stack.app import Options, api_url, run
+from services.stack.app import Options, run
 from services.stack.children import Child
 from services.stack.ports import remembered_port
 from services.stack.supervisor import Plan

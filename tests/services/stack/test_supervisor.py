@@ -1,3 +1,5 @@
+import asyncio
+import io
 import os
 import re
 import signal
@@ -7,8 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from core.settings import load_settings
 from services.stack import RedisServer
-from services.stack.supervisor import answers_ok
+from services.stack.journal import Journal
+from services.stack.supervisor import Plan, Supervisor, answers_ok
+from tests.service_manager import manager
 from tests.services.stack.running import gone, stack
 from tests.waiting import eventually_now
 
@@ -32,6 +37,52 @@ def test_it_comes_up_says_so_and_ctrl_c_leaves_no_process(tmp_path: Path, unused
         assert gone(everybody)
     assert not (tmp_path / "demo" / "run" / "stack.json").exists()
     assert not (tmp_path / "demo" / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_systemd_hears_of_the_stack_and_of_no_child_of_it(tmp_path: Path, unused_port: int) -> None:
+    with manager(tmp_path) as listening:
+        variables = {**ELSEWHERE, **listening.variables(watchdog_seconds=0.5)}
+        with stack(tmp_path / "home", unused_port, children=ALL, env=variables) as running:
+            asked = listening.hear()
+            assert asked[0].startswith("EXTEND_TIMEOUT_USEC="), "while it comes up it asks for time"
+            ready = asked
+            while ready[0].startswith("EXTEND_TIMEOUT_USEC="):
+                ready = listening.hear()
+            assert ready == ["READY=1", f"STATUS=Serves http://127.0.0.1:{unused_port}/"]
+            for _ in range(3):
+                assert listening.hear() == ["WATCHDOG=1"]
+            for child in running.everybody():
+                assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & child.environ().keys()
+            running.process.send_signal(signal.SIGTERM)
+            listening.until("STOPPING=1")
+            assert running.wait() == 0
+
+
+async def test_systemd_hears_that_it_lives_while_a_server_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For minutes, after a crash with much WAL: to end it then would only begin it anew."""
+    with manager(tmp_path) as listening:
+        for name, value in listening.variables(watchdog_seconds=0.2).items():
+            monkeypatch.setenv(name, value)
+        plan = Plan(load_settings(home=tmp_path), [], None, "http://127.0.0.1:1")
+        journal = Journal(tmp_path / "log", io.StringIO())
+        supervisor = Supervisor(plan, journal, lambda: None)
+        recovering = asyncio.Event()
+
+        async def for_ever() -> None:
+            recovering.set()
+            await asyncio.sleep(3600)
+
+        monkeypatch.setattr(supervisor, "_check_all", for_ever)
+        watching = asyncio.create_task(supervisor._keep_watch())
+        await recovering.wait()
+        for _ in range(3):
+            assert await asyncio.to_thread(listening.hear) == ["WATCHDOG=1"]
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        journal.close()
 
 
 def test_the_second_start_has_the_data_and_the_token_of_the_first(tmp_path: Path, unused_port: int) -> None:

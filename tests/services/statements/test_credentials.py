@@ -3,6 +3,7 @@
 import re
 import stat
 import traceback
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_what_was_stored_is_found_and_for_its_owner_only(settings: Settings) -> 
     assert stat.S_IMODE(settings.flex_file.stat().st_mode) == 0o600
     assert settings.flex_file == settings.home / "main" / "flex.json"
     assert TOKEN not in repr(found)
+
+
+def test_the_last_day_is_that_of_the_settings_else_the_stored_one(settings: Settings) -> None:
+    day = date(2027, 6, 30)
+    store_credentials(settings.flex_file, SecretStr(TOKEN), ["1"], day)
+    stored = credentials_of(settings)
+    assert stored is not None
+    assert stored.expires_on == day
+    # What was stored is of the stored token.
+    elsewhere = credentials_of(settings.model_copy(update={"flex_token": SecretStr("1")}))
+    assert elsewhere is not None
+    assert elsewhere.expires_on is None
 
 
 def test_what_is_stored_anew_takes_the_place_of_the_old_at_once(settings: Settings) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -92,6 +93,24 @@ async def test_a_query_is_fetched_once_a_day_and_handed_on(world: World) -> None
     assert len(world.files) == 2
     async with world.database.read() as reader:
         assert await last_successes(reader, [QUERY, "2"]) == {QUERY: world.at}
+
+
+async def test_it_is_measured_when_a_query_was_fetched_well_and_when_the_token_ends(world: World) -> None:
+    def told() -> tuple[float | None, float | None]:
+        expiry = REGISTRY.get_sample_value("lotkeeper_flex_token_expiry_timestamp_seconds")
+        success = "lotkeeper_flex_last_success_timestamp_seconds"
+        return expiry, REGISTRY.get_sample_value(success, {"query": QUERY})
+
+    await world.daily.look()
+    assert told() == (None, world.at.timestamp())
+    day, token = date(2027, 6, 30), SecretStr(world.service.token)
+    store_credentials(world.settings.flex_file, token, [QUERY], day)
+    await world.daily.look()
+    # The day ends in New York.
+    assert round(told()[0] or 0) == datetime(2027, 7, 1, 4, tzinfo=UTC).timestamp()
+    world.settings.flex_file.unlink()
+    await world.daily.look()
+    assert told() == (None, None)
 
 
 async def test_queries_and_a_token_that_are_set_up_later_need_no_restart(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -194,6 +194,9 @@ def test_an_account_is_told_with_its_base_currency() -> None:
     assert (account.account, account.base_currency, account.alias) == ("U1", "EUR", "mine")
     (account,) = all_of(StatedAccount, stated(element("AccountInformation", accountId="U1", acctAlias="--")))
     assert (account.base_currency, account.alias) == (None, None)
+    gone = element("AccountInformation", accountId="U1", dateOpened="20200102", dateClosed="20260304")
+    (account,) = all_of(StatedAccount, stated(gone))
+    assert account.closed_on == date(2026, 3, 4)
     nobody = stated(element("AccountInformation", accountId="U1,U2", acctAlias="--"))
     assert [one.reason for one in all_of(Ignored, nobody)] == ["no_account"]
 

@@ -1,14 +1,19 @@
 """The watched folder: what is put there is handed on once, and nothing there stops a worker."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from core.errors import DatabaseUnavailableError
-from services.statements.errors import NotXmlError
-from services.statements.inbox import MOST_FAILURES, Inbox
+from core.errors import BrokenOffError, DatabaseUnavailableError
+from services.position_sync.importing.source import FileChangedError
+from services.statements.apart import ReadingEndedError
+from services.statements.errors import NotXmlError, TruncatedError
+from services.statements.inbox import MOST_FAILURES, SETTLED_SECONDS, Inbox
+
+LONG_AGO = 1_700_000_000
 
 
 class Taker:
@@ -17,9 +22,11 @@ class Taker:
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.next: list[Exception] = []
+        self.meanwhile: Callable[[Path], object] = str
 
     async def __call__(self, path: Path) -> None:
         self.taken.append(path.name)
+        self.meanwhile(path)
         if self.next:
             raise self.next.pop(0)
 
@@ -43,8 +50,10 @@ def inbox(folder: Path, taker: Taker) -> Inbox:
 def put(folder: Path) -> Callable[[str, str], Path]:
     def put(name: str, content: str = "<a/>") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-        return folder / name
+        path = folder / name
+        path.write_text(content)
+        os.utime(path, (LONG_AGO, LONG_AGO))
+        return path
 
     return put
 
@@ -110,6 +119,104 @@ async def test_while_the_database_is_away_the_file_waits(
     assert (folder / "a.xml").exists()
     await inbox.look()
     assert (folder / "imported" / "a.xml").exists()
+
+
+@pytest.mark.parametrize("kind", [ReadingEndedError, FileChangedError])
+async def test_a_file_whose_reading_was_broken_off_is_tried_again_before_it_is_refused(
+    inbox: Inbox, taker: Taker, folder: Path, put: Callable[..., Path], kind: type[BrokenOffError]
+) -> None:
+    put("a.xml")
+    taker.next = [kind("its process was ended")] * MOST_FAILURES
+    while len(taker.taken) < MOST_FAILURES:
+        assert (folder / "a.xml").exists()
+        await inbox.look()
+    assert (folder / "refused" / "a.xml.reason.txt").read_text() == "its process was ended\n"
+
+
+def writes_on(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("x")
+
+
+@pytest.mark.parametrize(
+    "error", [TruncatedError("a.xml", 9, "it ends too early"), FileChangedError("it was written to")]
+)
+async def test_what_is_still_being_written_is_never_refused_nor_counted_as_a_failure(
+    inbox: Inbox, taker: Taker, folder: Path, put: Callable[..., Path], error: Exception
+) -> None:
+    put("a.xml")
+    taker.meanwhile, taker.next = writes_on, [error] * 2 * MOST_FAILURES
+    while taker.next:
+        await inbox.look()
+    assert [path.name for path in folder.iterdir()] == ["a.xml"]
+    taker.meanwhile = str
+    await inbox.look()
+    assert (folder / "imported" / "a.xml").exists()
+
+
+async def test_what_was_written_to_while_it_was_imported_is_imported_again(
+    inbox: Inbox, taker: Taker, folder: Path, put: Callable[..., Path]
+) -> None:
+    put("a.xml")
+    taker.meanwhile = writes_on
+    await inbox.look()
+    await inbox.look()
+    assert taker.taken == ["a.xml"]
+    assert (folder / "a.xml").exists()
+    taker.meanwhile = str
+    await inbox.look()
+    await inbox.look()
+    assert taker.taken == ["a.xml"] * 2
+    assert (folder / "imported" / "a.xml").read_text() == "<a/>x"
+
+
+async def test_half_a_file_whose_copying_stands_still_for_a_while_is_not_refused(
+    folder: Path, taker: Taker, put: Callable[..., Path]
+) -> None:
+    now = LONG_AGO + 10.0
+    inbox = Inbox(folder, frozenset({".xml"}), taker, now=lambda: now)
+    path = put("a.xml")
+    taker.next = [TruncatedError("a.xml", 1, "it ends too early")] * 2
+    for _ in range(4):
+        await inbox.look()
+    assert taker.taken == ["a.xml"], "it is not read again as it is"
+    now += 10
+    path.write_text("<a></a>")
+    os.utime(path, (now, now))
+    await inbox.look()
+    await inbox.look()
+    assert taker.taken == ["a.xml"] * 2
+    await inbox.look()
+    assert (folder / "a.xml").exists()
+    now += SETTLED_SECONDS
+    await inbox.look()
+    assert (folder / "imported" / "a.xml").exists()
+
+
+async def test_half_a_file_that_nobody_writes_to_any_more_is_refused_in_the_end(
+    folder: Path, taker: Taker, put: Callable[..., Path]
+) -> None:
+    now = LONG_AGO + 10.0
+    inbox = Inbox(folder, frozenset({".xml"}), taker, now=lambda: now)
+    put("a.xml")
+    taker.next = [TruncatedError("a.xml", 1, "it ends too early")] * 2
+    for _ in range(4):
+        await inbox.look()
+    now += SETTLED_SECONDS
+    await inbox.look()
+    assert taker.taken == ["a.xml"] * 2
+    assert (folder / "refused" / "a.xml.reason.txt").exists()
+
+
+async def test_a_file_of_a_time_to_come_is_not_waited_for(
+    folder: Path, taker: Taker, put: Callable[..., Path]
+) -> None:
+    inbox = Inbox(folder, frozenset({".xml"}), taker, now=lambda: LONG_AGO - 1000.0)
+    put("a.xml")
+    taker.next = [TruncatedError("a.xml", 1, "it ends too early")]
+    await inbox.look()
+    await inbox.look()
+    assert (folder / "refused" / "a.xml").exists()
 
 
 async def test_what_nobody_foresaw_is_tried_again_and_then_put_aside(

@@ -5,25 +5,32 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from services.api.schemas.examples import (
+    access,
     accounts,
     allocation,
+    attention,
     attribution,
     cash,
     imports,
     instruments,
     issues,
+    jobs,
     measures,
+    meta,
     performance,
+    portfolio,
     positions,
     realized,
     reconciliations,
     snapshots,
+    statements,
     sync,
     valuation,
 )
 
 EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
-    accounts.EXAMPLES
+    access.EXAMPLES
+    | accounts.EXAMPLES
     | allocation.EXAMPLES
     | attribution.EXAMPLES
     | cash.EXAMPLES
@@ -38,4 +45,9 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | snapshots.EXAMPLES
     | sync.EXAMPLES
     | valuation.EXAMPLES
+    | statements.EXAMPLES
+    | portfolio.EXAMPLES
+    | meta.EXAMPLES
+    | jobs.EXAMPLES
+    | attention.EXAMPLES
 )

@@ -6,7 +6,7 @@ from services.api.schemas.accounts import Account, AccountPage, Summary
 from services.api.schemas.common import Coverage
 from services.api.schemas.examples.common import LIVE
 
-_SUMMARY = Summary(
+SUMMARY = Summary(
     account="U1234567",
     base_currency="USD",
     net_liquidation="104230.75",
@@ -38,5 +38,5 @@ EXAMPLES: dict[type[Struct], Struct] = {
         next_cursor=None,
         freshness=LIVE,
     ),
-    Summary: _SUMMARY,
+    Summary: SUMMARY,
 }

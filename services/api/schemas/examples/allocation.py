@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from services.api.schemas.allocation import Allocation, AllocationAccount, AllocationItem
+from services.api.schemas.allocation import Allocation, AllocationAccount, AllocationItem, AllocationTotal
 from services.api.schemas.common import Freshness, Links
 from services.api.schemas.examples.common import AT
 
@@ -13,6 +13,8 @@ _AS_OF = AT.replace(minute=0, second=0) - timedelta(seconds=2)
 EXAMPLES: dict[type[Struct], Struct] = {
     Allocation: Allocation(
         by="global_instrument",
+        group=None,
+        currency="USD",
         accounts=(
             AllocationAccount(
                 account="U1234567",
@@ -52,6 +54,21 @@ EXAMPLES: dict[type[Struct], Struct] = {
                 holdings=1,
                 holdings_valued=1,
                 holdings_fresh=1,
+            ),
+        ),
+        totals=(
+            AllocationTotal(
+                key="isin:US0378331005",
+                name="APPLE INC",
+                cash=False,
+                rest=False,
+                market_value="98420.33",
+                long_value="98420.33",
+                short_value="0",
+                share="0.8277402",
+                holdings=2,
+                holdings_valued=2,
+                holdings_fresh=2,
             ),
         ),
         freshness=Freshness(

@@ -35,3 +35,30 @@ STATED = Freshness(
     reason="statement",
     links=Links(gateway="up", ibkr="up"),
 )
+OWN = Freshness(
+    source="last_known",
+    as_of=AT,
+    received_at=AT,
+    age_seconds=0,
+    stale=False,
+    reason="own_record",
+    links=Links(gateway="up", ibkr="up"),
+)
+KEPT = Freshness(
+    source="last_known",
+    as_of=AT,
+    received_at=AT,
+    age_seconds=1800,
+    stale=True,
+    reason="snapshot",
+    links=Links(gateway="up", ibkr="up"),
+)
+CHECKED = Freshness(
+    source="last_known",
+    as_of=AT,
+    received_at=AT,
+    age_seconds=32400,
+    stale=True,
+    reason="check",
+    links=Links(gateway="up", ibkr="up"),
+)

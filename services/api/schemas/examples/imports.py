@@ -54,8 +54,9 @@ EXAMPLES: dict[type[Struct], Struct] = {
     ImportDetail: ImportDetail(
         **{name: getattr(_IMPORT, name) for name in Import.__struct_fields__},
         differences=(DifferenceCount(kind="realized", cause="awaited_commission", figures=1),),
+        freshness=STATED,
     ),
-    ImportPage: ImportPage(items=(_IMPORT,), next_cursor=None),
+    ImportPage: ImportPage(items=(_IMPORT,), next_cursor=None, freshness=STATED),
     StatementDifferencePage: StatementDifferencePage(
         items=(_DIFFERENCE,), compared_at=AT, next_cursor=None, freshness=STATED
     ),

@@ -8,6 +8,7 @@ from services.api.schemas.common import Freshness, Links
 from services.api.schemas.examples.common import AT
 from services.api.schemas.issues import (
     Acknowledgement,
+    EarlierAcknowledgement,
     Issue,
     IssueDetail,
     IssuePage,
@@ -42,8 +43,10 @@ _ISSUE = Issue(
     times_seen=2,
     reopened=0,
     resolved_at=None,
+    magnitude="10",
     acknowledged_at=None,
     acknowledged_by=None,
+    acknowledged_magnitude=None,
     note=None,
 )
 
@@ -52,6 +55,16 @@ EXAMPLES: dict[type[Struct], Struct] = {
     IssueDetail: IssueDetail(
         **{name: getattr(_ISSUE, name) for name in Issue.__struct_fields__},
         remedy="`lotkeeper resync` asks the broker again.",
+        acknowledged_before=(
+            EarlierAcknowledgement(
+                acknowledged_at=_CHECKED - timedelta(days=3),
+                acknowledged_by="page",
+                magnitude="2",
+                note="A transfer that is under way",
+                ended_at=_CHECKED - timedelta(days=1),
+                ended="worse",
+            ),
+        ),
         freshness=_FRESHNESS,
     ),
     Acknowledgement: Acknowledgement(note="A transfer that is under way"),
@@ -69,6 +82,9 @@ EXAMPLES: dict[type[Struct], Struct] = {
                         meaning="a difference may settle by itself in so long",
                     ),
                 ),
+                magnitude="how many units they are apart",
+                magnitude_kind="count",
+                worse="by however little",
                 remedy="`lotkeeper resync` asks the broker again.",
                 checked_at=_CHECKED,
                 since=_CHECKED - timedelta(days=35),

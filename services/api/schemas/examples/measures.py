@@ -4,7 +4,7 @@ from datetime import date
 
 from msgspec import Struct
 
-from services.api.schemas.examples.common import AT, OPENED, STATED
+from services.api.schemas.examples.common import AT, OPENED, OWN, STATED
 from services.api.schemas.groups import AccountGroup, AccountGroupList, BenchmarkList, BenchmarkSeries
 from services.api.schemas.measures import (
     BenchmarkMeasures,
@@ -35,7 +35,9 @@ def _is(value: str) -> Figure:
 
 EXAMPLES: dict[type[Struct], Struct] = {
     AccountGroupList: AccountGroupList(
-        items=(AccountGroup(name="family", accounts=("U1234567", "U7654321")),)
+        items=(AccountGroup(name="family", accounts=("U1234567", "U7654321")),),
+        next_cursor=None,
+        freshness=OWN,
     ),
     BenchmarkList: BenchmarkList(
         items=(
@@ -46,7 +48,9 @@ EXAMPLES: dict[type[Struct], Struct] = {
                 first_day=date(2016, 11, 21),
                 last_day=date(2026, 11, 20),
             ),
-        )
+        ),
+        next_cursor=None,
+        freshness=OWN,
     ),
     Measures: Measures(
         accounts=(

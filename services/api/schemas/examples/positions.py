@@ -61,6 +61,10 @@ _DETAIL = PositionDetail(
             ours="227.51",
             brokers="227.53",
             since=AT,
+            status="open",
+            acknowledged_at=None,
+            acknowledged_by=None,
+            note=None,
         ),
     ),
 )

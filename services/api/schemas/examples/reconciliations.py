@@ -1,10 +1,12 @@
 """Examples of comparisons with the broker."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from services.api.schemas.examples.common import AT, LIVE, POSITION_ID
 from services.api.schemas.reconciliations import (
     Difference,
+    DifferenceAcknowledgement,
+    DifferenceDetail,
     DifferencePage,
     Reconciliation,
     ReconciliationPage,
@@ -36,9 +38,20 @@ _DIFFERENCE = Difference(
     since=AT,
     resolved_at=None,
     position_id=POSITION_ID,
+    status="acknowledged",
+    acknowledged_at=AT,
+    acknowledged_by="anna",
+    note="The 20 of a gift; the statement comes in January.",
+    acknowledged_ours="100",
+    acknowledged_brokers="120",
+    acknowledgement_ended_at=None,
 )
 
 EXAMPLES: dict[type[Struct], Struct] = {
+    DifferenceAcknowledgement: DifferenceAcknowledgement(note=_DIFFERENCE.note or ""),
+    DifferenceDetail: DifferenceDetail(**structs.asdict(_DIFFERENCE), freshness=LIVE),
     DifferencePage: DifferencePage(items=(_DIFFERENCE,), next_cursor=None, freshness=LIVE),
-    ReconciliationPage: ReconciliationPage(items=(_RECONCILIATION,), next_cursor=None, freshness=LIVE),
+    ReconciliationPage: ReconciliationPage(
+        items=(_RECONCILIATION,), compared_at=AT, next_cursor=None, freshness=LIVE
+    ),
 }

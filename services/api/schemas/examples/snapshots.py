@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from services.api.schemas.common import Freshness, Links
-from services.api.schemas.examples.common import AT
+from services.api.schemas.examples.common import AT, KEPT
 from services.api.schemas.snapshots import (
     Snapshot,
     SnapshotCash,
@@ -115,5 +115,6 @@ EXAMPLES: dict[type[Struct], Struct] = {
             ),
         ),
         next_cursor=None,
+        freshness=KEPT,
     ),
 }

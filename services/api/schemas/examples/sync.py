@@ -5,7 +5,6 @@ from datetime import timedelta
 from msgspec import Struct
 
 from services.api.schemas.examples.common import AT, LAST_KNOWN
-from services.api.schemas.session import Credentials, SessionInfo
 from services.api.schemas.sync import (
     DatasetReport,
     DeadReport,
@@ -18,6 +17,8 @@ from services.api.schemas.sync import (
     JobRecord,
     LinkReport,
     StreamReport,
+    SyncBar,
+    SyncHistory,
     SyncReport,
 )
 
@@ -82,8 +83,12 @@ _SYNC = SyncReport(
 )
 
 EXAMPLES: dict[type[Struct], Struct] = {
-    Credentials: Credentials(token="the content of the token file"),  # noqa: S106 - says what goes there
     JobAnswer: JobAnswer(job=Job(id=_JOB, kind="resync", status="queued", progress=None, error=None)),
-    SessionInfo: SessionInfo(authenticated=True, profile="main", version="0.1.0"),
     SyncReport: _SYNC,
+    SyncHistory: SyncHistory(
+        range="24h",
+        items=(SyncBar(start=AT, end=AT + timedelta(hours=1), status="interrupted", reasons=("ib_1100",)),),
+        relogin_at=AT + timedelta(days=2),
+        freshness=LAST_KNOWN,
+    ),
 }

@@ -57,8 +57,10 @@ EXAMPLES: dict[type[Struct], Struct] = {
                 ),
                 positions_value="948.802",
                 cash_value="20482.11",
+                due_value="0",
                 trades_apart=0,
                 total="21430.912",
+                oldest_rate_at=_HOUR - timedelta(seconds=62),
                 coverage=ValuationCoverage(positions=1, valued=1, share="1"),
                 net_liquidation=NearestValue(
                     amount="21430.91", as_of=_HOUR - timedelta(seconds=2), source="snapshot"

@@ -5,6 +5,8 @@
 		if (theme === '"dark"' || theme === '"light"') {
 			document.documentElement.dataset.theme = JSON.parse(theme);
 		}
+		var pnl = localStorage.getItem('lotkeeper.palette');
+		if (pnl === '"blue"' || pnl === '"ink"') document.documentElement.dataset.pnl = JSON.parse(pnl);
 	} catch {
 		// Storage may be switched off: the system's theme applies.
 	}

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.identity.known import CONFIDENCE, contradiction
+from core.domain.identity.known import CONFIDENCE, LOW_CONFIDENCE, contradiction
 from core.domain.identity.mapping import ByHand, final_id, target_of
 from tests.core.domain.identity.making import (
     ALIBABA,
@@ -237,11 +237,20 @@ def test_the_isin_of_an_option_may_be_its_underlyings_and_counts_for_nothing() -
     assert found[1] != found[2]
 
 
-def test_a_warrant_goes_by_its_isin_and_without_one_by_its_terms() -> None:
-    first, second = (option(n, "SAP", sec_type="WAR", isin=SAP) for n in (1, 2))
+@pytest.mark.parametrize("sec_type", ["WAR", "IOPT"])
+def test_a_warrant_goes_by_its_identifier_and_twins_in_all_their_terms_are_two(sec_type: str) -> None:
+    first, second = (option(n, "SAP", sec_type=sec_type, isin=SAP, underlying_conid=9) for n in (1, 2))
     assert ids(first, second._replace(exchange="SWB")) == dict.fromkeys((1, 2), f"isin:{SAP}")
-    bare = [one._replace(isin="", underlying_conid=9) for one in (first, second)]
-    assert ids(*bare) == dict.fromkeys((1, 2), "war:conid:9/20261218/150/C/100/USD")
+    assert ids(first, second._replace(isin=APPLE)) == {1: f"isin:{SAP}", 2: f"isin:{APPLE}"}
+    assert ids(first, second._replace(isin="")) == {1: f"isin:{SAP}", 2: "conid:2"}
+    bank = [
+        one._replace(isin="", issuer="Bank One", local_symbol=f"WKN{one.conid}") for one in (first, second)
+    ]
+    assert ids(*bank) == {1: "conid:1", 2: "conid:2"}
+    found = of(*bank, second._replace(conid=3, isin="DE0007164601", cusip="", figi=""))
+    assert all(one.confidence < LOW_CONFIDENCE for one in found.mapped.values())
+    assert found.mapped[3].review == "identifier_invalid"
+    assert contradiction(bank[0], [bank[1]._replace(issuer="Bank Two")])
 
 
 def test_what_a_person_said_goes_before_everything() -> None:

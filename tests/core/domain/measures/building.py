@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from core.domain.measures.series import AccountSeries, Point, account_series
+from core.domain.measures.points import Point
+from core.domain.measures.series import AccountSeries, account_series
 
 FIRST = date(2024, 1, 1)
 NOON = datetime(2024, 1, 2, 17, tzinfo=UTC)

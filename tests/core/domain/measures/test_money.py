@@ -18,8 +18,9 @@ from core.domain.measures.holdings import (
     turnover,
 )
 from core.domain.measures.money_weighted import modified_dietz_return, money_weighted_return
+from core.domain.measures.points import Point
 from core.domain.measures.returns import time_weighted_return
-from core.domain.measures.series import Point, account_series
+from core.domain.measures.series import account_series
 from core.domain.pnl import EXACT
 from tests.core.domain.measures.building import amount, days, hour, hours, on
 
@@ -172,6 +173,18 @@ def test_cash_that_earns_nothing_drags() -> None:
 def test_a_deposit_is_cash_until_it_is_invested() -> None:
     series = account_series(placed(("100", "0", "0"), ("210", "100", "100")))
     assert cash_drag(series).value == pytest.approx(0.05 - 0.1)
+
+
+def test_before_anything_was_there_nothing_lay_idle_and_there_is_no_share() -> None:
+    began = [
+        Point(on(0), Decimal(0), cash=Decimal(0), gross=Decimal(0)),
+        Point(on(1), Decimal(98), Decimal(100), cash=Decimal(49), gross=Decimal(49)),
+        Point(on(2), Decimal(98), cash=Decimal(49), gross=Decimal(49)),
+    ]
+    series = account_series(began)
+    assert cash_share(series).value == gross_exposure(series).value == 0.5
+    assert cash_drag(series).value == 0
+    assert cash_share(account_series(began[:2])).reason == "too_few_points"
 
 
 def test_where_cash_is_not_known_or_all_there_is_no_drag_is_told() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from core.domain.measures.measured import Measured
 from core.domain.measures.months import yearly_returns
-from core.domain.measures.series import Point, account_series
+from core.domain.measures.points import Point
+from core.domain.measures.series import account_series
 from tests.core.domain.measures.building import days, earning, hours, trading_days
 
 

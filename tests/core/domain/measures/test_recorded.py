@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.domain.measures.recorded import Recorded, currency_of, points_of, without_untold_end
+from core.domain.measures.recorded import (
+    Recorded,
+    currency_of,
+    points_of,
+    with_its_beginning,
+    without_untold_end,
+)
 from core.domain.measures.returns import time_weighted_return
 from core.domain.measures.series import account_series
 from tests.core.domain.measures.building import amount, hour, on
@@ -51,6 +57,23 @@ def test_of_each_day_the_statements_row_counts_where_there_is_one() -> None:
     points = points_of([stated[0], stated[1], *kept])
     assert [point.net_liquidation for point in points] == [100, 110, 130]
     assert [point.contribution for point in points] == [None, 0, 10]
+
+
+def test_the_day_of_the_first_deposit_earns_where_it_is_told_that_nothing_was_there_before() -> None:
+    first = row(1, "statement", 980, 1_000, daily_pnl=Decimal(-20))
+    rows = [first, row(2, "statement", 1_029, 0, daily_pnl=Decimal(49))]
+    points = with_its_beginning(rows, points_of(rows))
+    assert [(one.at, one.net_liquidation) for one in points] == [(on(0), 0), (on(1), 980), (on(2), 1_029)]
+    assert time_weighted_return(account_series(points)).value == pytest.approx(0.98 * 1.05 - 1)
+    for other in (
+        first._replace(daily_pnl=Decimal(-19)),
+        first._replace(daily_pnl=None),
+        first._replace(contribution=None),
+        first._replace(contribution=Decimal(0), daily_pnl=Decimal(980)),
+    ):
+        rows = [other, rows[1]]
+        assert with_its_beginning(rows, points_of(rows)) == points_of(rows)
+    assert with_its_beginning([], []) == []
 
 
 def test_a_statement_that_spans_days_of_snapshots_does_not_count_their_flows_twice() -> None:

@@ -18,6 +18,7 @@ from core.domain.measures.benchmark import (
 )
 from core.domain.measures.drawdowns import current_drawdown, drawdowns, maximum_drawdown
 from core.domain.measures.measured import ratio
+from core.domain.measures.points import Point
 from core.domain.measures.returns import Returns, daily_returns, index_returns, time_weighted_return
 from core.domain.measures.risk import (
     FEWEST_RETURNS,
@@ -28,7 +29,7 @@ from core.domain.measures.risk import (
     sortino_ratio,
     volatility,
 )
-from core.domain.measures.series import Point, account_series
+from core.domain.measures.series import account_series
 from tests.core.domain.measures.building import FIRST, days, earning, on, trading_days
 
 

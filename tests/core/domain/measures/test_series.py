@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.measures.amounts import average_value, gain, net_contribution
+from core.domain.measures.groups import group_series, together
 from core.domain.measures.periods import days_of
+from core.domain.measures.points import Point, Points
 from core.domain.measures.returns import (
     annualised_return,
     best_day,
@@ -22,7 +24,7 @@ from core.domain.measures.returns import (
     time_weighted_return,
     worst_day,
 )
-from core.domain.measures.series import Point, account_series, group_series
+from core.domain.measures.series import account_series
 from tests.core.domain.measures.building import NOON, days, hour, hours, on
 
 
@@ -231,6 +233,55 @@ def test_a_group_covers_the_time_in_which_all_its_accounts_have_points() -> None
     assert [point.at for point in both.valued] == [on(1), on(2)]
     assert gain(both).value == 20
     assert group_series([late, days()]).valued == ()
+
+
+def test_an_account_that_begins_or_ends_with_nothing_joins_a_group_or_has_left_it() -> None:
+    whole = days("100", "110", "121", "121", "133.1")
+    joined = days("0", ("52", "50"), "52", first=on(2))
+    left = days("40", "44", ("0", "-44"))
+    both = group_series([whole, joined, left])
+    assert [(point.net_liquidation, point.contribution) for point in both.points] == [
+        *((140, 0), (154, 0), (121, -44), (173, 50), (Decimal("185.1"), 0))
+    ]
+    assert time_weighted_return(both).value == pytest.approx(
+        (154 / 140) * (165 / 154) * (173 / 171) * (185.1 / 173) - 1
+    )
+    gone = days("0", ("5", "5"), ("0", "-5"), first=on(1))
+    assert [point.net_liquidation for point in group_series([gone, gone]).points] == [0, 10, 0]
+    # What is missing in between is not nothing.
+    gap = days("0", ("50", "50"), (None, "0"), "50", ("0", "-50"), first=on(0))
+    assert [point.net_liquidation for point in group_series([whole, gap]).points][2] is None
+
+
+def test_a_closed_account_leaves_its_group_with_what_it_was_last_worth() -> None:
+    whole = days("100", "110", "121", "121", "133.1", "133.1").points
+    closed = days("40", "44").points
+
+    def told(closed_on: date | None) -> list[tuple[Decimal | None, Decimal | None]]:
+        found = together([whole, closed], [None, closed_on])
+        return [(point.net_liquidation, point.contribution) for point in found]
+
+    both = [(140, 0), (154, 0)]
+    assert told(None) == both, "who tells nothing more may be worth anything"
+    assert told(on(1)) == [*both, (121, -44), (121, 0), (Decimal("133.1"), 0), (Decimal("133.1"), 0)]
+    # Until it was closed it was worth something that nobody tells.
+    assert told(on(2)) == [*both, (None, 0), (121, -44), (Decimal("133.1"), 0), (Decimal("133.1"), 0)]
+    assert told(on(7)) == both, "what it left with is not known"
+    assert told(on(0)) == both, "it was told of after it was closed, and with a value"
+    series = account_series(together([whole, closed], [None, on(1)]))
+    assert time_weighted_return(series).value == pytest.approx((154 / 140) * (165 / 154) * 1 * 1.1 - 1)
+    assert gain(series).value == Decimal("37.1")
+    assert series.quality == "estimated"
+
+
+def test_a_closed_account_that_is_told_of_by_the_hour_leaves_after_the_day() -> None:
+    start = datetime(2026, 3, 2, 3, tzinfo=UTC)  # 22:00 in New York, on the first
+    whole = Points.of(Point(start + timedelta(hours=n), Decimal(100)) for n in range(5))
+    closed = Points.of([Point(start, Decimal(40))])
+    found = together([whole, closed], [None, date(2026, 3, 1)])
+    # At 5:00 the day ends.
+    assert found.net_liquidation == [140, None, None, 100, 100]
+    assert found.contribution == [0, 0, 0, -40, 0]
 
 
 def test_a_flow_that_one_account_values_at_its_instant_is_valued_in_the_group() -> None:

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from services.api.live.client import Client
+from services.api.live.client import BEAT_TURNS, Client
 
 
 class Wire:
@@ -14,6 +14,11 @@ class Wire:
     async def send(self, text: str) -> None:
         await self.open.wait()
         self.sent.append(text)
+
+    def at_once(self, text: str) -> bool:
+        if self.open.is_set():
+            self.sent.append(text)
+        return self.open.is_set()
 
 
 def anew(topics: Iterable[str]) -> list[str]:
@@ -71,3 +76,36 @@ async def test_after_the_last_word_nothing_is_queued() -> None:
     assert not client.push("late")
     await client.pump(wire.send, anew)
     assert wire.sent == ["bye"]
+
+
+async def test_what_needs_no_waiting_is_sent_at_once_and_never_before_what_waits() -> None:
+    wire = Wire()
+    client = Client(at_once=wire.at_once)
+    assert client.push("before anybody reads")
+    assert wire.sent == []
+    pumping = asyncio.create_task(client.pump(wire.send, anew))
+    await asyncio.sleep(0)
+    assert client.push("behind it, also where the wire is open again")
+    wire.open.set()
+    assert client.push("the third")
+    assert wire.sent == []
+    while len(wire.sent) < 3:  # noqa: ASYNC110 - the pump yields on each send
+        await asyncio.sleep(0)
+    assert wire.sent[0] == "before anybody reads"
+    assert wire.sent[2] == "the third"
+    await asyncio.sleep(0)
+    assert client.push("at once")
+    assert wire.sent[-1] == "at once"
+    wire.open.clear()
+    assert client.push("queued")
+    assert wire.sent[-1] == "at once"
+    client.finish("bye")
+    wire.open.set()
+    assert not client.push("late")
+    await pumping
+    assert wire.sent[-1] == "bye"
+
+
+def test_every_reader_has_a_turn_for_its_heartbeat_and_they_are_spread_evenly() -> None:
+    turns = [Client().turn for _ in range(3 * BEAT_TURNS)]
+    assert {turn: turns.count(turn) for turn in set(turns)} == dict.fromkeys(range(BEAT_TURNS), 3)

@@ -74,6 +74,27 @@ def test_a_value_from_the_database_does_not_replace_a_newer_one_of_the_stream() 
     assert figures(picture) == ("105000", "12044.1")
 
 
+def test_what_the_database_still_has_as_it_was_is_not_told_to_everybody_again() -> None:
+    picture = Picture()
+
+    def reload() -> set[str]:
+        picture.touched.clear()
+        picture.merge(known)
+        return picture.take_dirty().positions
+
+    known = loaded()
+    known.positions = [changed(), changed("other", conid=7)]
+    known.marks = [mark(NOW), mark(NOW, conid=7)]
+    assert reload() == {each.id for each in known.positions}
+    assert reload() == set()
+    later = NOW + timedelta(seconds=1)
+    known.marks = [mark(NOW), mark(later, conid=7)]
+    assert reload() == {changed("other").id}
+    known.positions = [changed(version=7, quantity=Decimal(5))]
+    assert reload() == {changed().id, changed("other").id}
+    assert picture.positions.keys() == {changed().id}
+
+
 def test_a_flip_keeps_the_price_whichever_episode_is_told_first() -> None:
     picture = Picture()
     picture.apply(changed())

@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.services.api.web.book import fill
 from tests.services.api.web.replay import COOKIE, STATIC, TOKEN, Replay
@@ -21,6 +22,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)  # of each test, whichever others are run with it
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Watched:
 Open = Callable[..., Awaitable[Watched]]
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def replay() -> AsyncIterator[Replay]:
     if not (STATIC / "index.html").exists():
         pytest.fail("The dashboard is not built: run `make web`.")
@@ -49,13 +51,13 @@ async def replay() -> AsyncIterator[Replay]:
         yield server
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def filled(replay: Replay) -> Replay:
     return fill(replay)
 
 
-@pytest_asyncio.fixture
-async def chromium() -> AsyncIterator[Browser]:
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
     executable = os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
@@ -64,7 +66,21 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture
-async def opened(chromium: Browser, replay: Replay) -> AsyncIterator[Open]:
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser for tests with a loop of their own, as those with a database have."""
+    async with launched() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def one_chromium() -> AsyncIterator[Browser]:
+    """One for all tests of a process: each has a context of its own. To start it takes seconds."""
+    async with launched() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def opened(one_chromium: Browser, replay: Replay) -> AsyncIterator[Open]:
     """Opens pages; at the end no page may have complained, except where a test takes a complaint away."""
     contexts: list[BrowserContext] = []
     pages: list[Watched] = []
@@ -72,7 +88,7 @@ async def opened(chromium: Browser, replay: Replay) -> AsyncIterator[Open]:
     async def open_page(
         path: str = "/", *, signed_in: bool = True, width: int = 1440, height: int = 900, theme: Any = "dark"
     ) -> Watched:
-        context = await chromium.new_context(
+        context = await one_chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, locale="en-US", timezone_id="UTC"
         )
         context.set_default_timeout(PATIENCE_MS)

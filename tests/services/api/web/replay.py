@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import itertools
 import socket
 from datetime import UTC, datetime, timedelta
@@ -14,11 +15,13 @@ from fastapi.responses import JSONResponse
 
 from services.api.page import Page
 from services.api.problems import ProblemError
+from tests.services.api.web.recorded import answers
 from tests.waiting import eventually
 
 STATIC = Path(__file__).parents[4] / "services" / "api" / "static"
 TOKEN = "let-me-in"
 COOKIE = "lotkeeper_session"
+PASSWORD = "violin harbour lamp 9"
 Row = dict[str, Any]
 
 
@@ -55,12 +58,18 @@ class Replay:
         self.runs: list[Row] = []
         self.jobs: dict[str, Row] = {}
         self.asked: dict[str, str] = {}
+        self.answers: dict[str, Any] = answers()
+        """What is told at a path, or what tells it of the question: a status besides 200 is a problem."""
+        self.questions: list[tuple[str, dict[str, str]]] = []
         self.block = freshness()
         self.seqs = {"positions": 0, "summary": 0}
         self.epoch = 0
         self.refuse_streams = False
+        self.factor_due = False
         self.subscribed: list[Row] = []
         self._sessions: set[str] = set()
+        self.has_users = False
+        self.code: str | None = None
         self._sockets: set[WebSocket] = set()
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -168,25 +177,53 @@ class Replay:
         self._data_routes(app)
         return app
 
+    def _why_not(self, told: dict[str, str]) -> tuple[str, str] | None:
+        code = told.pop("code", None)
+        if told not in ({"token": TOKEN}, {"name": "anna", "password": PASSWORD}):
+            return "unauthorized", "The token is not valid."
+        if "name" in told and self.code is not None and code != self.code:
+            which = "needed" if code is None else "wrong"
+            return f"second_factor_{which}", "This code is wrong, or was used before."
+        return None
+
     def _session_routes(self, app: FastAPI) -> None:
         @app.post("/api/v1/session")
         async def sign_in(request: Request) -> Response:
-            if (await request.json()).get("token") != TOKEN:
-                return self._problem(401, "unauthorized", "The token is not valid.")
-            response = Response(status_code=204)
-            response.set_cookie(COOKIE, self.welcome(), httponly=True, samesite="strict")
-            return response
+            refused = self._why_not(await request.json())
+            if refused is not None:
+                return self._problem(401, *refused)
+            return self._signing_in()
+
+        @app.get("/api/v1/setup")
+        async def setup() -> dict[str, bool]:
+            return {"needed": not self.has_users}
+
+        @app.post("/api/v1/setup")
+        async def set_up(request: Request) -> Response:
+            told = await request.json()
+            if told["setup_token"] != TOKEN:
+                return self._problem(401, "unauthorized", "This is not the setup token.")
+            if told["password"] != PASSWORD:
+                return self._problem(422, "password_refused", "The password is one of the commonest.")
+            self.has_users = True
+            return self._signing_in()
 
         @app.get("/api/v1/session")
         async def session(request: Request) -> Response:
             if not self._signed_in(request):
                 return self._problem(401, "unauthorized", "Sign in first.")
-            return JSONResponse({"authenticated": True, "profile": "demo", "version": "0.1.0"})
+            owner = {"name": "owner", "kind": "owner", "scope": "admin", "accounts": None}
+            return JSONResponse({"authenticated": True, "profile": "demo", "version": "0.1.0", **owner})
 
         @app.delete("/api/v1/session")
         async def sign_out(request: Request) -> Response:
             self._sessions.discard(request.cookies.get(COOKIE, ""))
             return Response(status_code=204)
+
+    def _signing_in(self) -> Response:
+        response = Response(status_code=204)
+        response.set_cookie(COOKIE, self.welcome(), httponly=True, samesite="strict")
+        return response
 
     def _data_routes(self, app: FastAPI) -> None:
         @app.get("/api/v1/accounts")
@@ -203,6 +240,16 @@ class Replay:
 
         self._snapshot_routes(app)
 
+        @app.get("/api/v1/{path:path}")
+        async def anything(request: Request, path: str) -> Response:
+            asked = dict(request.query_params)
+            self.questions.append((path, asked))
+            told = await self._told(path, asked)
+            if told is None or ("status" in told and "code" in told):
+                problem = told or {"status": 404, "code": "not_found", "detail": "There is nothing here."}
+                return self._problem(problem["status"], problem["code"], problem["detail"])
+            return JSONResponse(told)
+
         @app.websocket("/api/v1/stream")
         async def stream(websocket: WebSocket) -> None:
             await self._stream(websocket)
@@ -215,6 +262,11 @@ class Replay:
                 return page.answer(request.method, f"/{path}", request.headers)
             except ProblemError as problem:
                 return self._problem(problem.status, problem.code, problem.detail)
+
+    async def _told(self, path: str, asked: dict[str, str]) -> Any:
+        told = self.answers.get(path)
+        told = told(asked) if callable(told) else told
+        return await told if inspect.isawaitable(told) else told
 
     def _snapshot_routes(self, app: FastAPI) -> None:
         @app.get("/api/v1/snapshots")
@@ -247,6 +299,11 @@ class Replay:
             await websocket.close(1008)
             return
         await websocket.accept()
+        if self.factor_due:
+            code = "second_factor_required"
+            await websocket.send_json({"type": "error", "code": code, "detail": "Set one up."})
+            await websocket.close(4401, code)
+            return
         self._sockets.add(websocket)
         beating = asyncio.create_task(self._beat(websocket))
         try:

@@ -10,7 +10,7 @@ from tests.services.api.web.book import run
 from tests.services.api.web.conftest import Open, Watched
 from tests.services.api.web.replay import STATIC, Replay, freshness
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 AXE = STATIC.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -73,4 +73,23 @@ async def test_no_violation_before_there_is_anything_to_show(
     await watched.page.reload()
     await expect(watched.testid("sign-in")).to_be_visible()
     assert await violations(watched, axe) == []
+    await watched.testid("way-first").click()
+    await expect(watched.testid("name-input")).to_be_visible()
+    assert await violations(watched, axe) == []
     watched.complaints[:] = [text for text in watched.complaints if "status of 401" not in text]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/performance", "months"), ("/realized?year=2026", "realized-row"), ("/positions/p-0", "fill")],
+)
+@pytest.mark.usefixtures("filled")
+async def test_no_violation_on_the_other_screens(
+    opened: Open, axe: str, theme: str, path: str, shown: str
+) -> None:
+    for width in (1440, 390):
+        watched = await opened(path, theme=theme, width=width)
+        await expect(watched.testid(shown).first).to_be_visible()
+        await expect(watched.testid("freshness-pill")).to_have_attribute("data-level", "live")
+        assert await violations(watched, axe) == []

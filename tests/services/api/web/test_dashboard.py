@@ -8,10 +8,9 @@ from playwright.async_api import expect
 
 from tests.services.api.web.book import fill
 from tests.services.api.web.conftest import Open, Watched
-from tests.services.api.web.replay import Replay, freshness
+from tests.services.api.web.replay import PASSWORD, Replay, freshness
 
-pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 REFUSED = re.compile("status of 401|status of 404")
 GONE = re.compile("WebSocket connection to|ERR_CONNECTION|Failed to load resource")
@@ -37,6 +36,67 @@ async def test_asks_for_the_token_and_says_where_it_is_then_shows_the_portfolio(
     await watched.testid("sign-in-submit").click()
     await expect(watched.testid("net-liquidation")).to_have_text("1,284,310.57")
     forgive(watched, REFUSED)
+
+
+async def test_where_there_are_users_it_asks_for_a_name_and_takes_the_token_as_well(
+    filled: Replay, opened: Open
+) -> None:
+    filled.has_users = True
+    watched = await opened(signed_in=False)
+    await watched.testid("name-input").fill("anna")
+    await watched.testid("password-input").fill("a wrong one here")
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("sign-in-error")).to_have_text("The name or the password is wrong.")
+    await watched.testid("way-token").click()
+    await expect(watched.testid("token-input")).to_be_focused()
+    await expect(watched.testid("sign-in-error")).to_have_count(0)
+    await watched.testid("way-name").click()
+    await expect(watched.testid("name-input")).to_have_value("anna")
+    await watched.testid("password-input").fill(PASSWORD)
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("net-liquidation")).to_have_text("1,284,310.57")
+    forgive(watched, REFUSED)
+
+
+async def test_who_has_a_second_factor_is_asked_for_its_code_once_the_password_is_right(
+    filled: Replay, opened: Open
+) -> None:
+    filled.has_users, filled.code = True, "492039"
+    watched = await opened(signed_in=False)
+    await watched.testid("name-input").fill("anna")
+    await watched.testid("password-input").fill(PASSWORD)
+    await expect(watched.testid("code-input")).to_have_count(0)
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("code-input")).to_be_focused()
+    await expect(watched.testid("sign-in-error")).to_have_count(0)
+    await watched.testid("code-input").fill("000000")
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("sign-in-error")).to_contain_text("This code is wrong")
+    await expect(watched.testid("code-input")).to_have_value("")
+    await watched.testid("name-input").fill("bert")
+    await expect(watched.testid("code-input")).to_have_count(0)
+    await watched.testid("name-input").fill("anna")
+    await watched.testid("sign-in-submit").click()
+    await watched.testid("code-input").fill("492039")
+    await watched.testid("code-input").press("Enter")
+    await expect(watched.testid("net-liquidation")).to_have_text("1,284,310.57")
+    forgive(watched, REFUSED)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_while_there_is_no_user_it_makes_the_first_one(opened: Open, token: str) -> None:
+    watched = await opened(signed_in=False)
+    await watched.testid("way-first").click()
+    await expect(watched.testid("sign-in")).to_contain_text("lotkeeper user setup-token")
+    await watched.testid("token-input").fill(token)
+    await watched.testid("name-input").fill("anna")
+    await watched.testid("password-input").fill("passwordpassword")
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("sign-in-error")).to_contain_text("one of the commonest")
+    await watched.testid("password-input").fill(PASSWORD)
+    await watched.testid("sign-in-submit").click()
+    await expect(watched.testid("net-liquidation")).to_have_text("1,284,310.57")
+    forgive(watched, re.compile(f"{REFUSED.pattern}|status of 422"))
 
 
 @pytest.mark.usefixtures("filled")

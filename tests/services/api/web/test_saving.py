@@ -9,7 +9,7 @@ from tests.services.api.web.book import run, snapshot
 from tests.services.api.web.conftest import Open, Watched
 from tests.services.api.web.replay import Replay
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 FIRST, SECOND, THIRD = "DU1000001", "DU1000002", "DU1000003"
 
 

@@ -45,7 +45,7 @@ async def test_reading_a_file_has_ended_when_its_import_is_cancelled() -> None:
         yield from ()
 
     async def read() -> None:
-        async with aclosing(run._batches(cast("Any", records()))) as batches:
+        async with aclosing(run._batches(cast("Any", records()), lambda: None)) as batches:
             async for _ in batches:
                 pass
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from core.domain.instruments import Instrument
 from core.errors import FaultyRowsError
@@ -237,6 +238,24 @@ async def test_an_option_is_found_by_its_own_symbol_and_not_by_that_of_its_under
     assert await rows("SELECT conid, quantity FROM positions") == [{"conid": OPTION.conid, "quantity": 7}]
     with pytest.raises(FaultyRowsError, match="state multiplier, expiry, strike, right, too"):
         await bring(trade("2", account=ACCOUNT, named="ACME,OPT,USD"), name="ccc.csv")
+
+
+WARRANT = replace(OPTION, conid=700_000_002, sec_type="WAR", local_symbol="WT1ACM", multiplier=Decimal(1))
+
+
+async def test_a_warrant_is_found_by_its_own_symbol_whatever_terms_are_stated(
+    bring: Import, rows: Rows, relay: Relay
+) -> None:
+    await relay.handle([Link().entry(execution("a.01.01", "1", instrument=WARRANT))])
+    head = HEAD.replace("asset_class,", "asset_class,multiplier,expiry,strike,right,")
+    terms = "1,2026-01-16,200,C"
+    await bring(trade("2", account=ACCOUNT, named=f"WT1ACM,WAR,{terms},USD"), head=head)
+    # Another bank's warrant on the same share has the same terms.
+    await bring(trade("4", account=ACCOUNT, named=f"ACME,WAR,{terms},USD"), name="bb.csv", head=head)
+    found = {row["conid"]: row["quantity"] for row in await rows("SELECT conid, quantity FROM positions")}
+    assert found.pop(WARRANT.conid) == 3
+    [(other, quantity)] = found.items()
+    assert (other < 0, quantity) == (True, 4)
 
 
 async def test_what_a_name_was_taken_for_it_is_taken_for_as_long_as_the_import_stands(

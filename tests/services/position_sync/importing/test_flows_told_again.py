@@ -10,6 +10,8 @@ import pytest
 from core.domain.stated import StatedCashFlow
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries.attribution.ends import Moment
+from models.queries.attribution.moved import moved_between
 from models.queries.cash import flows_page
 from models.session import Database
 from services.position_sync.importing.report import Report, Tally
@@ -172,3 +174,23 @@ async def test_the_earlier_telling_counts_again_once_the_later_is_taken_back(
     assert await told() == [("1", 8)]
     await bring(period(1), flow("7", "1"), name="a.xml")
     assert await told() == [("1", 8)]
+
+
+async def test_a_gain_counts_money_when_the_later_statement_says_that_it_came(
+    bring: Import, database: Database
+) -> None:
+    """However far that is from what the earlier one says."""
+    await bring(period(1), flow("7", "1"), name="a.xml")
+    await bring(period(2), flow("7", "1", hours=24 * 20), name="b.xml")
+
+    async def came(first: float, last: float) -> list[Decimal]:
+        ends = [
+            Moment("snapshot", at(day * 24 * HOUR), Decimal(1), "USD", hour=None) for day in (first, last)
+        ]
+        async with database.read() as reader:
+            moved = await moved_between(reader, [ACCOUNT], "USD", *ends)
+        return [one.amount for one in moved.flows]
+
+    assert await came(-1, 2) == []
+    assert await came(19, 21) == [7]
+    assert await came(-1, 21) == [7]

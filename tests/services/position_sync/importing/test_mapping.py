@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from core.domain.stated import StatedInstrument
+from core.events.facts import InstrumentDescribed
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.session import Database
@@ -12,12 +14,12 @@ from services.position_sync import upkeep
 from services.position_sync.relay import Relay
 from services.position_sync.upkeep import Upkeep
 from tests.services.position_sync.conftest import Rows
-from tests.services.position_sync.facts import ACME, GOLD, Link, execution
+from tests.services.position_sync.facts import ACME, GOLD, Link, at, execution
 from tests.services.position_sync.importing.conftest import Import, Undo
 from tests.services.position_sync.test_upkeep import keeping, make_overdue
 
 MAPPED = "SELECT conid, global_instrument_id AS id FROM instrument_mapping ORDER BY conid"
-ISIN = "US0378331005"
+ISIN, SAP, ALIBABA = "US0378331005", "DE0007164600", "KYG017191142"
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ async def test_mapping_that_fails_is_noted_left_for_later_and_done_then(
         raise RuntimeError("no rule for that")
 
     with monkeypatch.context() as broken:
-        broken.setattr(upkeep, "refresh_mapping", fail)
+        broken.setattr(upkeep, "map_all", fail)
         assert await mapped(worker, rows) == {}
         (job,) = await rows("SELECT * FROM coalesced_jobs WHERE kind = 'instruments'")
         assert (job["attempts"], job["error"]) == (1, "RuntimeError: no rule for that")
@@ -79,3 +81,27 @@ async def test_mapping_that_fails_is_noted_left_for_later_and_done_then(
         assert again["wanted"] == job["wanted"], "it waits, and is not asked for over and over"
     await make_overdue(database)
     assert await mapped(worker, rows) == {ACME.conid: f"conid:{ACME.conid}"}
+
+
+async def test_what_the_gateway_says_identifies_an_instrument_is_kept_beside_what_statements_say(
+    worker: Upkeep, relay: Relay, rows: Rows, bring: Import, undo: Undo
+) -> None:
+    link = Link()
+
+    async def tell(isin: str, seconds: float) -> None:
+        told = msgspec.structs.replace(ACME, isin=isin)
+        await relay.handle([link.entry(InstrumentDescribed(received_at=at(seconds), instrument=told))])
+
+    known = "SELECT isin, broker_isin FROM instruments"
+    await relay.handle([link.entry(execution("a.01", "10"))])
+    await tell(ISIN, 5)
+    assert await mapped(worker, rows) == {ACME.conid: f"isin:{ISIN}"}
+    report = await bring(named(isin=SAP))
+    assert await rows(known) == [{"isin": SAP, "broker_isin": ISIN}]
+    await tell(ALIBABA, 6)
+    assert await rows(known) == [{"isin": SAP, "broker_isin": ALIBABA}], "a statement's word stands"
+    await undo(report)
+    assert await rows(known) == [{"isin": ALIBABA, "broker_isin": ALIBABA}]
+    await tell(ISIN, 7)
+    await tell("", 8)
+    assert await rows(known) == [{"isin": ISIN, "broker_isin": ISIN}], "who may not see it erases nothing"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
+from sqlalchemy.exc import IntegrityError
 
 from core.domain.money import ZERO
 from models.session import Database
@@ -84,6 +85,16 @@ async def test_a_new_execution_is_written_once(bring: Import, rows: Rows) -> Non
     # An execution that was stored and then placed would stand behind all that were stored.
     places = await rows("SELECT ctid::text AS place FROM executions ORDER BY ctid")
     assert [one["place"] for one in places] == [f"(0,{number})" for number in range(1, len(MANY) + 1)]
+
+
+async def test_nothing_is_imported_where_one_of_them_was_not_stored(
+    bring: Import, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = fold.placed
+    monkeypatch.setattr(fold, "placed", lambda places: placed(places)[1:])
+    with pytest.raises(IntegrityError, match="commission_folded"):
+        await bring(*MANY)
+    assert await rows("SELECT exec_id FROM executions") == []
 
 
 @pytest.mark.usefixtures("live")

@@ -1,11 +1,14 @@
 """What only a statement said of an instrument or an account is gone with it."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from core.domain.stated import StatedAccount, StatedInstrument
 from core.events.facts import AccountValueReported
+from models.queries.accounts import closed_on
+from models.session import Database
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import ACCOUNT, ACME, Link, at, execution
@@ -48,6 +51,18 @@ async def test_of_two_statements_the_one_that_was_written_last_counts_for_what_i
     assert [tuple(one.values()) for one in await rows(NAMES)] == [("US1", "C1", "", None)]
     await undo(told[1])
     assert [tuple(one.values()) for one in await rows(NAMES)] == [("", "", "", None)]
+
+
+async def test_when_an_account_was_closed_is_kept_as_long_as_the_statement(
+    bring: Import, undo: Undo, database: Database
+) -> None:
+    closed = StatedAccount(line=1, section="AccountInformation", account=ACCOUNT, closed_on=date(2026, 3, 4))
+    report = await bring(closed, trade("a.01", "10", seconds=1))
+    async with database.read() as reader:
+        assert await closed_on(reader, [ACCOUNT, "U9"]) == {ACCOUNT: date(2026, 3, 4)}
+    await undo(report)
+    async with database.read() as reader:
+        assert await closed_on(reader, [ACCOUNT]) == {}
 
 
 async def test_an_accounts_currency_is_gone_with_the_only_statement_that_says_so(

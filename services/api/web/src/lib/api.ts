@@ -1,5 +1,16 @@
 /** REST calls. Every answer also tells the server's time; every failure says what happened. */
-import type { Account, Job, Page, PositionEvent, Problem, Session, Snapshot, SnapshotRun } from '#lib/contract.ts';
+import type {
+	Account,
+	Credentials,
+	FirstUser,
+	Job,
+	Page,
+	PositionEvent,
+	Problem,
+	Session,
+	Snapshot,
+	SnapshotRun
+} from '#lib/contract.ts';
 
 export class ApiError extends Error {
 	constructor(
@@ -14,6 +25,13 @@ export class ApiError extends Error {
 /** Nothing answered at all. */
 export class Unreachable extends Error {}
 
+/** Whether it says nothing of what was asked: the server, or a proxy before it, cannot answer just now. */
+export const passes = (error: unknown) =>
+	error instanceof Unreachable || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
+
+/** A key under which asking again asks for nothing more. Also where the page is not served over TLS, and `crypto.randomUUID` is not there. */
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
 const TIMEOUT_MS = 10_000;
 
 export class Api {
@@ -26,8 +44,18 @@ export class Api {
 		return this.call('GET', 'session');
 	}
 
-	signIn(token: string): Promise<void> {
-		return this.call('POST', 'session', { token });
+	signIn(credentials: Credentials): Promise<void> {
+		return this.call('POST', 'session', credentials);
+	}
+
+	/** Whether there is no user yet. */
+	async setupNeeded(): Promise<boolean> {
+		return (await this.call<{ needed: boolean }>('GET', 'setup')).needed;
+	}
+
+	/** Makes the first user, and signs in as them. */
+	setUp(first: FirstUser): Promise<void> {
+		return this.call('POST', 'setup', first);
 	}
 
 	signOut(): Promise<void> {
@@ -67,6 +95,15 @@ export class Api {
 
 	async job(id: string): Promise<Job> {
 		return (await this.call<{ job: Job }>('GET', `jobs/${encodeURIComponent(id)}`)).job;
+	}
+
+	get<T>(path: string): Promise<T> {
+		return this.call('GET', path);
+	}
+
+	/** Anything that changes something; the answer of a 204 is undefined. */
+	send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T> {
+		return this.call(method, path, body);
 	}
 
 	private async call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {

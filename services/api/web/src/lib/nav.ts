@@ -13,5 +13,11 @@ export interface Screen {
 
 export const SCREENS: readonly Screen[] = [
 	{ href: '/', label: 'Overview', key: 'o', icon: 'overview', primary: true },
-	{ href: '/positions', label: 'Positions', key: 'p', icon: 'positions', primary: true }
+	{ href: '/positions', label: 'Positions', key: 'p', icon: 'positions', primary: true },
+	{ href: '/performance', label: 'Performance', key: 'f', icon: 'performance', primary: true },
+	{ href: '/realized', label: 'Realized P&L', key: 'l', icon: 'realized', primary: false },
+	{ href: '/executions', label: 'Executions', key: 'e', icon: 'executions', primary: true },
+	{ href: '/reconciliation', label: 'Reconciliation', key: 'c', icon: 'compare', primary: false },
+	{ href: '/sync', label: 'Sync health', key: 's', icon: 'pulse', primary: false },
+	{ href: '/settings', label: 'Settings', key: ',', icon: 'settings', primary: false }
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareDecimals, formatDecimal, parseDecimal, signum } from './decimal';
+import { compareDecimals, formatDecimal, parseDecimal, signum, negated } from './decimal';
 
 const two = { minimumFractionDigits: 2, maximumFractionDigits: 2, locale: 'en-US' };
 
@@ -61,4 +61,8 @@ it('compares by value, the unreadable last', () => {
 it('knows the sign, and that a missing number has none', () => {
 	expect([signum('2'), signum('-2'), signum('-0.00'), signum(null), signum('x')]).toEqual([1, -1, 0, null, null]);
 	expect(parseDecimal('-0')?.negative).toBe(false);
+});
+
+it('negates without a second sign', () => {
+	expect([negated('-100'), negated('40.5')]).toEqual(['100', '-40.5']);
 });

@@ -58,6 +58,9 @@ export function formatDecimal(text: string, style: DecimalStyle): string | null 
 	return signOf(rounded, style.sign) + whole + tail;
 }
 
+/** The same with the other sign. */
+export const negated = (text: string) => (text.startsWith('-') ? text.slice(1) : `-${text}`);
+
 /** -1, 0 or 1; null when there is no number to speak of. */
 export function signum(text: string | null | undefined): -1 | 0 | 1 | null {
 	if (text == null) return null;

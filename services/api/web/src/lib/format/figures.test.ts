@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { accountName, cost, count, fraction, MASK, MISSING, money, price, quantity, signedMoney, tone } from './figures';
+import { accountName, axis, cost, count, fraction, MASK, MISSING, money, price, quantity, ratio, signedFraction, signedMoney, tone } from './figures';
 
 const open = { hidden: false, locale: 'en-US' };
 const hidden = { hidden: true, locale: 'en-US' };
 
 describe('figures', () => {
+	it('writes no sign before a zero of an axis', () => {
+		const percent = { style: 'percent', maximumFractionDigits: 1 } as const;
+		expect([-0.0004, 0, -0.051].map((value) => axis(value, percent, 'en-US'))).toEqual(['0%', '0%', '\u22125.1%']);
+	});
+
 	it('shows what is missing as a dash and never as zero', () => {
 		for (const write of [money, signedMoney]) expect(write(null, 'USD', open)).toBe(MISSING);
 		expect([quantity(null, open), cost(undefined, open), price(null), fraction(null), count(null)]).toEqual(Array(5).fill(MISSING));
@@ -29,6 +34,13 @@ describe('figures', () => {
 		expect(fraction('1', 'en-US')).toBe('100.0\u00a0%');
 		expect(fraction('x', 'en-US')).toBe(MISSING);
 	});
+});
+
+it('writes returns with their sign and ratios without a unit', () => {
+	expect(signedFraction('0.196910140878', 'en-US')).toBe('+19.69\u00a0%');
+	expect(signedFraction('-0.0005', 'en-US')).toBe('\u22120.05\u00a0%');
+	expect([signedFraction(null), signedFraction('x')]).toEqual([MISSING, MISSING]);
+	expect([ratio('1.19964544711', 'en-US'), ratio('-0.005', 'en-US'), ratio(undefined)]).toEqual(['1.20', '\u22120.01', MISSING]);
 });
 
 describe('privacy', () => {

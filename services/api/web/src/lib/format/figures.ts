@@ -70,6 +70,18 @@ export function fraction(value: Maybe, locale?: string): string {
 	return percent === null ? MISSING : `${percent}\u00a0%`;
 }
 
+/** A return: its sign is never left to be guessed. */
+export function signedFraction(value: Maybe, locale?: string): string {
+	if (value == null) return MISSING;
+	const percent = formatDecimal(`${value}e2`, { minimumFractionDigits: 2, maximumFractionDigits: 2, sign: 'always', locale });
+	return percent === null ? MISSING : `${percent}\u00a0%`;
+}
+
+/** A number without a unit, such as a Sharpe ratio. */
+export function ratio(value: Maybe, locale?: string): string {
+	return figure(value, { hidden: false, locale }, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
 export function accountName(account: string, hidden: boolean): string {
 	return hidden && account.length > 3 ? `${MASK}${account.slice(-2)}` : account;
 }
@@ -109,3 +121,7 @@ function askIntl(currency: string): number {
 		return 2; // Not an ISO code: IBKR's `BASE`, say.
 	}
 }
+
+/** A round number of an axis; what rounds to zero has no sign. */
+export const axis = (value: number, style: Intl.NumberFormatOptions, locale?: string) =>
+	value.toLocaleString(locale, { ...style, signDisplay: 'negative' }).replace('-', '\u2212');

@@ -21,6 +21,7 @@ export interface SocketLike {
 	close(code?: number, reason?: string): void;
 }
 
+type Frame = Extract<ServerMessage, { type: 'snapshot' | 'delta' }>;
 export type Feeds = { [T in Topic]: Feed<TopicRows[T]> };
 
 export interface StreamListener {
@@ -196,8 +197,8 @@ export class StreamClient {
 		}
 	}
 
-	private frame(message: Extract<ServerMessage, { type: 'snapshot' | 'delta' }>): void {
-		if (!this.isTopic(message.topic)) return;
+	private frame(message: Frame): void {
+		if (!this.isFollowed(message)) return;
 		const feed = this.feeds[message.topic] as Feed<TopicRows[Topic]>;
 		if (message.type === 'snapshot') {
 			feed.snapshot(message.epoch, message.seq, message.data);
@@ -248,6 +249,10 @@ export class StreamClient {
 	private answered(topic: Topic): void {
 		this.askedAt.delete(topic);
 		if (this.askedAt.size === 0) this.backoff.reset();
+	}
+
+	private isFollowed(message: Frame): message is Extract<Frame, { topic: Topic }> {
+		return this.isTopic(message.topic);
 	}
 
 	private isTopic(name: string): name is Topic {

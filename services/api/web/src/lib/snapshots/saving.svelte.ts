@@ -1,9 +1,10 @@
 /** Saving a snapshot: asked for once, followed to its end, and told in a sentence. */
-import { ApiError, Unreachable, type Api } from '#lib/api.ts';
+import { ApiError, newKey, passes, Unreachable, type Api } from '#lib/api.ts';
 import type { Job, Snapshot, SnapshotFailure } from '#lib/contract.ts';
 
 export type Outcome =
-	| { kind: 'saved'; snapshots: Snapshot[]; failures: SnapshotFailure[] }
+	/** `listed` is false where it was saved, and what was saved could not be read. */
+	| { kind: 'saved'; snapshots: Snapshot[]; failures: SnapshotFailure[]; listed: boolean }
 	| { kind: 'failed'; failures: SnapshotFailure[]; message: string };
 
 const ASK_TRIES = 4;
@@ -39,7 +40,7 @@ export class Saving {
 		this.outcome = null;
 		try {
 			const job = await this.follow(await this.ask(newKey()));
-			this.outcome = await this.told(job);
+			this.outcome = await this.told(job).catch((error: unknown) => unread(job, error));
 		} catch (error) {
 			if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
 			this.outcome = { kind: 'failed', failures: [], message: error.message };
@@ -70,7 +71,7 @@ export class Saving {
 			try {
 				job = await this.api.job(job.id);
 			} catch (error) {
-				if (!(error instanceof Unreachable)) throw error;
+				if (!passes(error)) throw error;
 			}
 		}
 		return job;
@@ -84,11 +85,13 @@ export class Saving {
 		}
 		const taken = Math.min(500, Math.max(1, run?.taken ?? 1) + 20);
 		const snapshots = (await this.api.snapshots(taken)).filter((one) => one.run_id === run?.id);
-		return { kind: 'saved', snapshots, failures };
+		return { kind: 'saved', snapshots, failures, listed: true };
 	}
 }
 
-/** Also where the page is not served over TLS, and `crypto.randomUUID` is not there. */
-function newKey(): string {
-	return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** The job has ended, and nothing but its lists cannot be read: whether it was saved is known all the same. */
+function unread(job: Job, error: unknown): Outcome {
+	if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
+	if (job.status !== 'failed') return { kind: 'saved', snapshots: [], failures: [], listed: false };
+	return { kind: 'failed', failures: [], message: job.error ?? 'No snapshot could be taken.' };
 }

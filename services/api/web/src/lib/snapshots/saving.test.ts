@@ -42,7 +42,7 @@ describe('Saving', () => {
 		void saving.save();
 		await done;
 		expect(saving.busy).toBe(false);
-		expect(saving.outcome).toEqual({ kind: 'saved', snapshots: [SNAPSHOT], failures: [] });
+		expect(saving.outcome).toEqual({ kind: 'saved', snapshots: [SNAPSHOT], failures: [], listed: true });
 		expect(saving.last).toEqual(SNAPSHOT);
 		expect(asked.filter((one) => one.call === 'POST snapshots')).toHaveLength(1);
 	});
@@ -70,6 +70,21 @@ describe('Saving', () => {
 		answers['GET snapshots/runs?limit=20'] = [{ items: [{ ...RUN, taken: 0, failures }] }];
 		await saving.save();
 		expect(saving.outcome).toEqual({ kind: 'failed', failures, message: 'No snapshot could be taken.' });
+	});
+
+	it('does not say that nothing was saved because what was saved cannot be read', async () => {
+		for (const lost of ['GET snapshots/runs?limit=20', 'GET snapshots?limit=21']) {
+			const answer = answers[lost]!;
+			answers['GET jobs/j'] = [{ job: { id: 'j', status: 'succeeded', error: null } }];
+			answers[lost] = ['lost'];
+			await saving.save();
+			expect(saving.outcome).toEqual({ kind: 'saved', snapshots: [], failures: [], listed: false });
+			answers[lost] = answer;
+		}
+		answers['GET snapshots/runs?limit=20'] = ['lost'];
+		answers['GET jobs/j'] = [{ job: { id: 'j', status: 'failed', error: 'The gateway is away.' } }];
+		await saving.save();
+		expect(saving.outcome).toEqual({ kind: 'failed', failures: [], message: 'The gateway is away.' });
 	});
 
 	it('gives up after a minute if nobody takes it up, or if nothing answers at all', async () => {

@@ -1,10 +1,20 @@
 /** The one state of the page: who is signed in, what the server says, and how well it can be heard. */
 import { Api, ApiError, Unreachable } from '#lib/api.ts';
-import { ALL, type Account, type Freshness, type Links, type Position, type Summary, type Topic } from '#lib/contract.ts';
+import {
+	ALL,
+	type Account,
+	type Credentials,
+	type FirstUser,
+	type Freshness,
+	type Links,
+	type Position,
+	type Summary,
+	type Topic
+} from '#lib/contract.ts';
 import { Backoff } from '#lib/live/backoff.ts';
 import { ServerClock } from '#lib/live/clock.ts';
 import type { LinkPhase, SocketLike, StreamClient } from '#lib/live/stream.ts';
-import { judge, pathOf } from '#lib/live/words.ts';
+import { judge, pathOf, type Verdict } from '#lib/live/words.ts';
 
 export type Access = 'checking' | 'signed_out' | 'signed_in' | 'unreachable';
 
@@ -26,6 +36,8 @@ export class App {
 	lostAt = $state<number | null>(null);
 	/** The server's time, moved on once a second so that ages grow. */
 	now = $state(Date.now());
+	/** Nothing but the set-up of a second factor is let through, until there is one. */
+	factorDue = $state(false);
 	feeds = $state.raw<Record<Topic, Freshness | null>>({ positions: null, summary: null });
 
 	readonly all = $derived(this.summaries.get(ALL) ?? null);
@@ -35,7 +47,11 @@ export class App {
 			.sort((a, b) => a.account.localeCompare(b.account))
 	);
 	readonly feed = $derived(this.feeds.summary ?? this.feeds.positions);
-	readonly verdict = $derived(judge(this.phase, this.lostAt, this.feed, this.all?.freshness));
+	readonly verdict = $derived<Verdict>(
+		this.factorDue
+			? { level: 'connecting', label: 'a second factor is needed', since: null, reason: null }
+			: judge(this.phase, this.lostAt, this.feed, this.all?.freshness)
+	);
 	readonly path = $derived(pathOf(this.phase, this.lostAt, this.feed));
 	readonly paper = $derived((this.accounts ?? []).some((account) => account.paper));
 	/** What is at stake, always in sight. */
@@ -77,8 +93,13 @@ export class App {
 		};
 	}
 
-	async signIn(token: string): Promise<void> {
-		await this.api.signIn(token);
+	async signIn(credentials: Credentials): Promise<void> {
+		await this.api.signIn(credentials);
+		await this.enter();
+	}
+
+	async setUp(first: FirstUser): Promise<void> {
+		await this.api.setUp(first);
 		await this.enter();
 	}
 
@@ -127,10 +148,23 @@ export class App {
 				links: (links) => this.linksChanged(links),
 				serverTime: (at) => this.clock.message(at),
 				lost: () => void this.checkSession(),
-				refused: () => void this.checkSession()
+				refused: (code) => (code === 'second_factor_required' ? this.needFactor() : void this.checkSession())
 			}
 		});
 		this.stream.start();
+	}
+
+	/** Asking again and again would come to the same. */
+	private needFactor(): void {
+		this.leave();
+		this.factorDue = true;
+	}
+
+	/** There is a second factor now. */
+	proved(): void {
+		if (!this.factorDue) return;
+		this.factorDue = false;
+		void this.enter();
 	}
 
 	private leave(): void {
@@ -145,6 +179,7 @@ export class App {
 	private forget(): void {
 		this.leave();
 		this.access = 'signed_out';
+		this.factorDue = false;
 		this.accounts = null;
 		this.positions = [];
 		this.summaries = new Map();

@@ -13,6 +13,7 @@ describe('App', () => {
 	let socket: SocketLike | null;
 	let server: Record<string, () => Response>;
 	let asked: string[];
+	let sent: unknown[];
 	let app: App;
 	let stop: () => void;
 
@@ -24,6 +25,7 @@ describe('App', () => {
 		vi.useFakeTimers({ now: Date.parse('2026-11-20T11:00:00Z') });
 		socket = null;
 		asked = [];
+		sent = [];
 		server = {
 			'GET session': () => answer(200, { authenticated: true, profile: 'main', version: '1.2.3' }),
 			'GET accounts': () => answer(200, { items: [{ account: 'U1', alias: null, base_currency: 'USD', paper: true }] })
@@ -31,6 +33,7 @@ describe('App', () => {
 		const fetcher = async (input: RequestInfo | URL, init?: RequestInit) => {
 			const call = `${init?.method} ${String(input).replace('/api/v1/', '')}`;
 			asked.push(call);
+			if (typeof init?.body === 'string') sent.push(JSON.parse(init.body));
 			const found = server[call];
 			if (!found) throw new TypeError('network');
 			return found();
@@ -93,17 +96,27 @@ describe('App', () => {
 		await settle();
 		expect(app.access).toBe('signed_out');
 		expect(socket).toBeNull();
-		await app.signIn('token');
+		await app.signIn({ token: 'token' });
 		expect(app.access).toBe('signed_in');
+	});
+
+	it('signs in by name, and as the first user where there is none', async () => {
+		for (const path of ['POST session', 'POST setup']) server[path] = () => answer(204);
+		server['GET setup'] = () => answer(200, { needed: true });
+		expect(await app.api.setupNeeded()).toBe(true);
+		await app.signIn({ name: 'anna', password: 'violin' });
+		expect(app.access).toBe('signed_in');
+		await app.setUp({ setup_token: 's', name: 'anna', password: 'violin' });
+		expect(sent).toEqual([{ name: 'anna', password: 'violin' }, { setup_token: 's', name: 'anna', password: 'violin' }]);
 	});
 
 	it('says what the server says when the token is refused', async () => {
 		server['POST session'] = () => answer(401, { code: 'unauthorized', title: 'No', detail: 'Not this one.' });
-		await expect(app.signIn('x')).rejects.toMatchObject({ status: 401, code: 'unauthorized', message: 'Not this one.' });
+		await expect(app.signIn({ token: 'x' })).rejects.toMatchObject({ status: 401, code: 'unauthorized', message: 'Not this one.' });
 		server['POST session'] = () => new Response('<html>', { status: 502 });
-		await expect(app.signIn('x')).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' });
+		await expect(app.signIn({ token: 'x' })).rejects.toMatchObject({ status: 502, message: 'The server answered 502.' });
 		delete server['POST session'];
-		await expect(app.signIn('x')).rejects.toThrow('does not answer');
+		await expect(app.signIn({ token: 'x' })).rejects.toThrow('does not answer');
 	});
 
 	it('keeps trying while the server is away at the start', async () => {
@@ -143,6 +156,19 @@ describe('App', () => {
 		server['DELETE session'] = () => answer(401, {});
 		await app.signOut();
 		expect(app.access).toBe('signed_out');
+	});
+
+	it('says that a second factor is needed, asks no more, and goes on when there is one', async () => {
+		stop = app.start();
+		await settle();
+		const refused = socket;
+		say({ type: 'error', code: 'second_factor_required', detail: 'Set one up.' });
+		refused?.onclose?.({ code: 4401, reason: 'second_factor_required' });
+		await vi.advanceTimersByTimeAsync(90_000);
+		expect([app.factorDue, app.verdict.label, socket === refused]).toEqual([true, 'a second factor is needed', true]);
+		app.proved();
+		await settle();
+		expect([app.factorDue, socket === refused]).toEqual([false, false]);
 	});
 
 	it('follows links and status without new rows', async () => {

@@ -15,6 +15,12 @@ export const fmt = {
 	plain: (value: Maybe) => figures.plain(value),
 	count: (value: number | null | undefined) => figures.count(value),
 	fraction: (value: Maybe) => figures.fraction(value),
+	signedFraction: (value: Maybe) => figures.signedFraction(value),
+	ratio: (value: Maybe) => figures.ratio(value),
 	account: (account: string) => figures.accountName(account, prefs.privacy),
-	tone: (value: Maybe) => figures.tone(value, prefs.privacy)
+	tone: (value: Maybe) => figures.tone(value, prefs.privacy),
+	/** Of an axis: short, and hidden with the amounts. */
+	axis: (value: number) =>
+		prefs.privacy ? figures.MASK : figures.axis(value, { notation: 'compact', maximumFractionDigits: 2 }),
+	axisFraction: (value: number) => figures.axis(value, { style: 'percent', maximumFractionDigits: 1 })
 };

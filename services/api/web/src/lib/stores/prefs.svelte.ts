@@ -1,11 +1,14 @@
 /** What this browser remembers about its reader. Kept in sync between tabs. */
 
 export type Theme = 'auto' | 'dark' | 'light';
+/** The colours of gain and loss; arrows and signs tell them apart under each. */
+export type Palette = 'classic' | 'blue' | 'ink';
 
 const PREFIX = 'lotkeeper.';
 
 class Preferences {
 	theme = $state<Theme>('auto');
+	palette = $state<Palette>('classic');
 	/** Amounts are masked. */
 	privacy = $state(false);
 	/** Shortcuts made of a single letter can be switched off: they get in the way of speech input. */
@@ -13,6 +16,7 @@ class Preferences {
 
 	load(): void {
 		this.theme = oneOf(read('theme'), ['auto', 'dark', 'light']) ?? 'auto';
+		this.palette = oneOf(read('palette'), ['classic', 'blue', 'ink']) ?? 'classic';
 		this.privacy = read('privacy') === true;
 		this.shortcuts = read('shortcuts') !== false;
 		this.paint();
@@ -21,6 +25,12 @@ class Preferences {
 	setTheme(theme: Theme): void {
 		this.theme = theme;
 		write('theme', theme);
+		this.paint();
+	}
+
+	setPalette(palette: Palette): void {
+		this.palette = palette;
+		write('palette', palette);
 		this.paint();
 	}
 
@@ -38,6 +48,8 @@ class Preferences {
 		const { dataset } = document.documentElement;
 		if (this.theme === 'auto') delete dataset.theme;
 		else dataset.theme = this.theme;
+		if (this.palette === 'classic') delete dataset.pnl;
+		else dataset.pnl = this.palette;
 	}
 }
 

@@ -1,10 +1,11 @@
-/** Keyboard shortcuts. Never while somebody types, never with a modifier, and they can be switched off. */
+/** Keyboard shortcuts. Of a single letter never while somebody types, and they can be switched off. */
 import { SCREENS } from '#lib/nav.ts';
 import { prefs } from './prefs.svelte';
 
 export interface ShortcutActions {
 	go(href: string): void;
 	help(): void;
+	palette(): void;
 	filter(): void;
 }
 
@@ -14,6 +15,12 @@ const CHORD_MS = 1_200;
 export function shortcuts(actions: ShortcutActions, now: () => number = Date.now): (event: KeyboardEvent) => void {
 	let goPressedAt = Number.NEGATIVE_INFINITY;
 	return (event) => {
+		// The one with a modifier: it works while somebody types, and cannot be switched off.
+		if (event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+			event.preventDefault();
+			actions.palette();
+			return;
+		}
 		if (!prefs.shortcuts || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
 		if (isTyping(event.target)) return;
 		const chord = now() - goPressedAt < CHORD_MS;

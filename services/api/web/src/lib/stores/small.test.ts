@@ -36,7 +36,7 @@ describe('preferences', () => {
 
 describe('shortcuts', () => {
 	let clock = 0;
-	const actions = { go: vi.fn(), help: vi.fn(), filter: vi.fn() };
+	const actions = { go: vi.fn(), help: vi.fn(), palette: vi.fn(), filter: vi.fn() };
 	const handle = shortcuts(actions, () => clock);
 	const press = (key: string, init: KeyboardEventInit = {}, target: HTMLElement = document.body) => {
 		const event = new KeyboardEvent('keydown', { key, cancelable: true, bubbles: true, ...init });
@@ -73,6 +73,11 @@ describe('shortcuts', () => {
 		press('b');
 		expect(prefs.privacy).toBe(false);
 		expect(press('x').defaultPrevented).toBe(false);
+		press('k', { ctrlKey: true }, input);
+		press('K', { metaKey: true });
+		press('k', { ctrlKey: true, altKey: true });
+		press('k');
+		expect(actions.palette).toHaveBeenCalledTimes(2);
 	});
 });
 

@@ -1,0 +1,37 @@
+"""Passwords that many have, and that no rule would find.
+
+They are those of 12 characters and more among the 30,000 commonest that zxcvbn 4.5.0 lists (MIT licence,
+copyright 2016 Daniel Wolf), without those that ``core.passwords`` refuses anyway.
+"""
+
+from typing import Final
+
+_LISTED = """
+010203040506 012345678910 014702580369 01telemike01 102030405060 1111111111zz 111222333000 111222333444555
+112233445566 122333444455555 123123qweqwe 123321456654 123321qweewq 123456654321 123456782000
+1234567887654321 123456789000 12345678900987654321 1234567890987654321 1234567890qaz 1234567890qw
+1234567890qwe 1234567890zzz 123456789101 123456789123 1234567892000 12345678987654321 123456789987654321
+123456789asd 123456789qaz 123456789qqq 123456789qwe 159753456852 1qa2ws3ed4rf 1qa2ws3ed4rf5tg
+1qaz2wsx3edc4rfv 1qazxsw23edc 1qazxsw23edcvfr4 23176djivanfros 31217221027711 32615948worms 41d8cd98f00b
+4815162342lost 541233432442 59382113kevinp 742617000027 89231243658s 89876065093rax amadeusptfcor
+an83546921an13 andrewjackie antananarivu auckland2010 avrillavigne bltynbabrfwbz boy4u2ownnyc
+bpgjldsgjldthnf businessbabe chickenwing101 christopher1 cjdthitycndj combat123654 contortionist
+corperfmonsy counterstrike devilmaycry4 digitalprodu dkflbvbhjdbx dkflbvbhjdyf domainlock2005 finalfantasy
+fkmnthyfnbdf fktrcfylhjdbx fktrcfylhjdf fktrcfylhjdyf flvbybcnhfnjh frederiksberg fucktheworld fuckyoubitch
+fynfyfyfhbde ghbdtnrfrltkf ghhh47hj7649 ghjcnjgbpltw ghjcnjgfhjkm ghjcnjqgfhjkm ghjcnjrdfibyj ghjnbdjcnjzybt
+gjkysqgbpltw greenlantern gtnhjpfdjlcr hd764nw5d7e1vb1 hedimaptfcor iampurehaha2 iloveboobies ilovemyfamily
+ingodwetrust installdevic installsqlst iseedeadpeople jamesbond007 justinbieber leavemealone
+lhbjkjubz2957704 lost4815162342 lytghjgtnhjdcr mailcreated5240 maprchem56458 massimiliano masterbaiting
+masterbating masturbation maurolarastefy mevefalkcakk michaeljackson minnesota_hp momsanaladventure
+morganstanley mortalkombat msorcloledbr needforspeed nemvxyheqdd5oqxyxyzi networkingpe newproject2004
+nhecsyfujkjdt nhfdvfnjkju123 nhfycajhvths nightcrawler nondriversig olcrackmaster ontheoutside p030710p$e4o
+paraklast1974 passwordstandard peanutbutter playstation2 playstation3 polniypizdec0211 polniypizdec110211
+pornographic ptybnxtvgbjy punksnotdead qawsedrftgyh qazwsxedcrfv qazwsxedcrfvtgb qazxswedc123 qazxswedcvfr
+qwaszxerdfcv qwertasdfgzxcvb qwertyytrewq residentevil rfnthbyf1988 sanfrancisco saun24865709 schoolgirlie
+seemnemaailm sojdlg123aljg sonnenschein sonyericsson specialinsta stickdaddy77 stinkyfinger stratocaster
+systemofadown thecakeisalie ticketmaster vanyarespekt vfvfvskfhfve vladimirovna warhammer40k wazzkaprivet
+websolutions websolutionssu webuivalidat weihnachtsbau weihnachtsbaum whosyourdaddy xxxp455w0rd5
+zaq1xsw2cde3 zaqwsxcderfv zcfvfzkexifz zqjphsyf6ctifgu zxcasdqwe123
+"""
+
+COMMON_PASSWORDS: Final = frozenset(_LISTED.split())

@@ -1,0 +1,1 @@
+"""Messages to people: what is told of what stands wrong, and how it gets there."""

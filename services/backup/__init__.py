@@ -1,0 +1,1 @@
+"""Backups: encrypted archives of the database, proven by restoring them."""
