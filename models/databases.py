@@ -119,14 +119,9 @@ class Server:
         await self._connection.execute(text(f"ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(kept)}"))
         return kept
 
-    async def drop_left(self, *purposes: Purpose) -> list[str]:
-        """Drop what somebody left who was killed: we are alone, so nobody is at it. Returns their names."""
-        found: list[str] = []
-        for purpose in purposes:
-            found += (await self._connection.execute(_left, {"prefix": self._prefix(purpose)})).scalars()
-        for name in found:
-            await self.drop(name)
-        return found
+    async def left(self, purpose: Purpose) -> Sequence[str]:
+        """What somebody left who was killed: we are alone, so nobody is at it."""
+        return list((await self._connection.execute(_left, {"prefix": self._prefix(purpose)})).scalars())
 
     async def put_in_place(self, name: str) -> str | None:
         """Give the target's name to ``name``; returns what the old target is called now, if there was one.

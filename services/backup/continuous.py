@@ -27,7 +27,7 @@ from models.queries.backups import last_backup_runs
 from models.session import Database, is_passing
 from services.backup.bases import name_base, write_base
 from services.backup.errors import BackupFailedError, BackupLockedError
-from services.backup.folder import sync_folder, working_in
+from services.backup.folder import SharedFolder, entered_soon, sync_folder
 from services.backup.keys import KEEP_A_COPY, keys_to_encrypt_with
 from services.backup.programs import Program
 from services.backup.receiving import (
@@ -93,6 +93,8 @@ class Recovery:
         self._is_fetching = False
         self._is_noted_well = False
         self._had_gap = False
+        self._folder = SharedFolder(settings.recovery_folder)
+        self._taking: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -104,10 +106,13 @@ class Recovery:
         try:
             await again_and_again(self.look, LOOK_SECONDS, name="recovery", is_passing=is_passing)
         finally:
-            self.close()
+            await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what was begun."""
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.gather(self._taking, return_exceptions=True)
         if self._program is not None:
             self._program.stop()
             self._program = None
@@ -191,7 +196,7 @@ class Recovery:
 
     def _put_away_of(self, system: str, whole: Sequence[Path]) -> None:
         root = self._settings.recovery_folder
-        with working_in(root):
+        with self._folder.working():
             recipients = keys_to_encrypt_with(self._settings).recipients
             there = {piece.name: piece for piece in pieces_in(root, system)}
             for path in whole:
@@ -210,16 +215,16 @@ class Recovery:
 
     async def _keep_bases(self, facts: ServerFacts) -> None:
         now, began = self._clock(), time.monotonic()
+        if self._taking is not None and self._taking.done():
+            ended, self._taking = self._taking, None
+            ended.result()
         is_early = self._base_taken is not None and began - self._base_taken < BASE_EVERY_SECONDS
-        if not is_early and may_try(self._failed_at.get("base"), now):
+        if self._taking is None and not is_early and may_try(self._failed_at.get("base"), now):
             try:
+                # It takes as long as all of the database does to write: WAL is put away meanwhile.
                 if await asyncio.to_thread(self._is_due, facts, now) and await self._is_somebodys():
-                    await self._take(facts)
-                    self._base_taken = time.monotonic()
-            except BackupLockedError:
-                return
+                    self._taking = asyncio.create_task(self._take_noted(facts))
             except (LotkeeperError, OSError) as error:
-                self._failed_at["base"] = now
                 await self._note_failure("base", error, began)
         if began - self._pruned >= PRUNE_EVERY_SECONDS and not self._is_clock_doubtful(now):
             self._pruned = began
@@ -264,10 +269,26 @@ class Recovery:
         is_due, self._had_gap = has_gap and self._had_gap, has_gap
         return is_due
 
+    async def at_rest(self) -> None:
+        """Wait for the end of a base backup that is being taken."""
+        if self._taking is not None:
+            await asyncio.wait({self._taking})
+
+    async def _take_noted(self, facts: ServerFacts) -> None:
+        began = time.monotonic()
+        try:
+            await self._take(facts)
+            self._base_taken = time.monotonic()
+        except BackupLockedError:
+            return
+        except (LotkeeperError, OSError) as error:
+            await self._note_failure("base", error, began)
+
     async def _take(self, facts: ServerFacts) -> None:
         settings = self._settings
-        with working_in(settings.recovery_folder):
-            key = keys_to_encrypt_with(settings)
+        async with entered_soon(self._folder.working()):
+            key = await asyncio.to_thread(keys_to_encrypt_with, settings)
+            # Not in a thread: it ends with the one that began it.
             program = base_backup(settings)
             writing = asyncio.create_task(asyncio.to_thread(write_base, settings, program, facts.system))
             try:
@@ -278,7 +299,8 @@ class Recovery:
                 await asyncio.wait({writing})
             draft = writing.result()
             async with self._database.read() as reader:
-                base = name_base(draft, await facts_of(reader))
+                after = await facts_of(reader)
+            base = await asyncio.to_thread(name_base, draft, after)
         if key.made is not None:
             log.warning("backup_key_made", advice=KEEP_A_COPY.format(path=key.made))
         async with self._database.write() as writer:
@@ -287,7 +309,7 @@ class Recovery:
 
     def _prune(self, facts: ServerFacts, now: datetime) -> None:
         root = self._settings.recovery_folder
-        with working_in(root):
+        with self._folder.working():
             folders: set[Path] = set()
             for path in list(useless(root, now - timedelta(days=self._settings.recovery_days), facts.line)):
                 path.unlink(missing_ok=True)

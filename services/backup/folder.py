@@ -4,8 +4,9 @@ import asyncio
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,14 +46,45 @@ def working_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class SharedFolder:
+    """A folder that is ours while at least one of several pieces of work in this process goes on in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._held = ExitStack()
+        self._count = 0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """As ``working_in``, but for what else of ours works in it already. From any thread."""
+        with self._guard:
+            if not self._count:
+                self._held.enter_context(working_in(self._folder))
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._count -= 1
+                if not self._count:
+                    self._held.close()
+
+
 @asynccontextmanager
 async def working_soon_in(folder: Path) -> AsyncIterator[None]:
-    """The same where other work goes on meanwhile: a folder on a share that hangs holds nobody else up.
+    """``working_in`` where other work goes on meanwhile.
 
     Raises:
         LotkeeperError: as ``working_in``.
     """
-    held = working_in(folder)
+    async with entered_soon(working_in(folder)):
+        yield
+
+
+@asynccontextmanager
+async def entered_soon(held: AbstractContextManager[None]) -> AsyncIterator[None]:
+    """Enter it in a thread: a folder on a share that hangs holds nobody else up."""
     entering = asyncio.ensure_future(asyncio.to_thread(held.__enter__))
     try:
         await asyncio.shield(entering)

@@ -4,10 +4,9 @@ import asyncio
 import os
 import shutil
 import struct
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +20,16 @@ from core.private_files import write_private
 from core.settings import Settings
 from services.backup.bases import DATA, PASSWORD, open_base
 from services.backup.creating import needed_files
-from services.backup.errors import ArchiveRefusedError, BackupFailedError, NotReachableError
+from services.backup.errors import (
+    ArchiveRefusedError,
+    BackupFailedError,
+    BackupLockedError,
+    NotReachableError,
+)
 from services.backup.folder import sync_folder, working_in
+from services.backup.laying_out import extract, give, lay_out_piece
 from services.backup.receiving import incoming_of, written_at
-from services.backup.sealed import Inflating, open_sealed
 from services.backup.wal import (
-    HASH_DIGITS,
     IS_HISTORY,
     IS_SEGMENT,
     SEGMENT_BYTES,
@@ -36,9 +39,10 @@ from services.backup.wal import (
     window_of,
     windows,
 )
+from services.backup.wal_pages import Pages, ended_at
 from services.stack import PostgresServer
+from services.stack.locks import FolderBusyError, FolderLock
 from services.stack.postgres import ROLE, unprivileged_user
-from services.stack.processes import User
 from services.stack.swap import RECOVERED, finish_swap
 
 _SECONDS: Final = 6 * 3600.0
@@ -46,7 +50,6 @@ _NOTHING_AFTER: Final = "recovery ended before configured recovery target was re
 # Its own folder is the current one, and PostgreSQL takes what is not there for the end of what there is.
 _RESTORE: Final = 'cp "../wal/%f" "%p"'
 _SYSTEM: Final = struct.Struct("=Q")
-_AT_ONCE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,15 @@ def recover(
     Raises:
         NotReachableError: the moment lies ahead, or before, between or after what was put away.
         ArchiveRefusedError: something that was put away was changed, cut off, or is for another key.
-        BackupLockedError: a base backup or another recovery is under way.
+        BackupLockedError: a base backup or another recovery is under way, or the server runs though it is
+            said to be stopped.
         BackupFailedError: something on the way failed.
     """
     began = time.monotonic()
-    with working_in(settings.recovery_folder):
+    with ExitStack() as held:
+        held.enter_context(working_in(settings.recovery_folder))
         if is_stopped:
+            held.enter_context(_no_server_in(_server_folder(settings)))
             finish_swap(_server_folder(settings))
         window, has_end = _chosen(settings, moment, now, is_stopped=is_stopped)
         with _work_folder(settings) as work:
@@ -116,6 +122,24 @@ def recover(
 
 def _server_folder(settings: Settings) -> Path:
     return settings.data_dir / "postgres"
+
+
+@contextmanager
+def _no_server_in(folder: Path) -> Iterator[None]:
+    """Nobody runs a server there while this lasts: what it writes would be taken for all it wrote."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    lock = FolderLock(folder / "lock")
+    try:
+        lock.acquire()
+    except FolderBusyError as busy:
+        raise BackupLockedError(
+            f"The database in {folder} is in use by process {busy.pid}, and nothing was changed. Stop that "
+            "one first."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _of_the_server(settings: Settings) -> list[tuple[str, Piece]]:
@@ -177,6 +201,11 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
         work.mkdir(mode=0o711, parents=True)
         yield work
     except OSError as error:
+        if (_server_folder(settings) / RECOVERED).exists():
+            raise BackupFailedError(
+                f"The database of that moment was brought back, and cannot be put in place: "
+                f"{error.strerror}. The next start of Lotkeeper does that."
+            ) from None
         raise BackupFailedError(
             f"The database cannot be laid out in {work}: {error.strerror}. Nothing was changed."
         ) from None
@@ -200,6 +229,7 @@ class _Recovery:
                 f"There is no key here to open {self._window.base.path} with. Name the file with its "
                 "identity: --identity FILE"
             )
+        self._require_room()
         self._opened.mkdir(mode=0o700)
         open_base(self._window.base, identities, self._opened)
         extract(self._opened / DATA, self._work / "data", self._user)
@@ -209,9 +239,19 @@ class _Recovery:
         wal = self._work / "wal"
         wal.mkdir(mode=0o700)
         for piece in [*self._window.pieces, *self._histories()]:
-            _lay_out_piece(piece, wal / piece.name, identities)
-            _give(wal / piece.name, self._user)
-        _give(wal, self._user)
+            lay_out_piece(piece, wal / piece.name, identities)
+            give(wal / piece.name, self._user)
+        give(wal, self._user)
+
+    def _require_room(self) -> None:
+        """The least that it takes: what is in the base backup is larger than that is."""
+        needed = len(self._window.pieces) * SEGMENT_BYTES + 2 * self._window.base.path.stat().st_size
+        free = shutil.disk_usage(self._work).free
+        if free < needed:
+            raise BackupFailedError(
+                f"To bring that moment back takes at least {needed / 1e9:.1f} GB in {self._work.parent}, "
+                f"where {free / 1e9:.1f} GB are free, and nothing was changed. Make room first."
+            )
 
     def _histories(self) -> list[Piece]:
         """Which timelines there were, so that the next one is a new one."""
@@ -230,7 +270,7 @@ class _Recovery:
         """The database as it was, as a server of its own; and whether there was nothing after the moment."""
         signal = self._work / "data" / "recovery.signal"
         signal.touch(mode=0o600)
-        _give(signal, self._user)
+        give(signal, self._user)
         upto = {"recovery_target_time": self._moment.astimezone(UTC).isoformat(sep=" ")}
         server, is_to_the_end = self._server(upto), False
         try:
@@ -245,9 +285,21 @@ class _Recovery:
                 # Nothing was committed after that moment, so all there is is what was then.
                 server, is_to_the_end = self._server({}), True
                 server.start()
+                self._require_end()
             yield server, is_to_the_end
         finally:
             server.stop(grace_seconds=60.0)
+
+    def _require_end(self) -> None:
+        """That it ended where the WAL does, and not where something in it cannot be read."""
+        timeline = self._window.base.line.timeline
+        end = ended_at(self._work / "data" / "pg_wal", timeline)
+        if Pages(self._work / "wal", timeline).goes_on(end):
+            raise BackupFailedError(
+                f"The WAL that is there up to {_told(self._moment)} cannot be read beyond "
+                f"{end >> 32:X}/{end & 0xFFFFFFFF:X}, so whatever was written after that would be missing, "
+                "and nothing was changed. Choose an earlier moment; `lotkeeper backup points` lists them."
+            )
 
     def _server(self, upto: dict[str, str]) -> PostgresServer:
         options = {
@@ -299,48 +351,3 @@ async def _set_password(url: str, password: str) -> None:
         await connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{quoted}'")
     finally:
         await connection.close()
-
-
-def _lay_out_piece(piece: Piece, into: Path, identities: Sequence[x25519.Identity]) -> None:
-    if not piece.sha256:
-        shutil.copyfile(piece.path, into)
-        into.chmod(0o600)
-        return
-    with into.open("xb") as file:
-        inflating = Inflating(file)
-        open_sealed(piece.path, identities, inflating)  # type: ignore[arg-type]  # all it asks of a file
-        inflating.finish()
-    into.chmod(0o600)
-    if inflating.digest.hexdigest()[:HASH_DIGITS] != piece.sha256:
-        raise ArchiveRefusedError(f"{piece.path} was changed: what is in it is not what its name says.")
-
-
-def extract(archive: Path, into: Path, user: User | None) -> None:
-    """Write a data directory out of its tar archive, as PostgreSQL wants it: nobody else's.
-
-    Raises:
-        ArchiveRefusedError: something in it would lead out of the folder, or is no file.
-    """
-    into.mkdir(mode=0o700)
-    with tarfile.open(archive, "r|gz") as tar:
-        for member in tar:
-            place = into / member.name
-            if ".." in Path(member.name).parts or Path(member.name).is_absolute():
-                raise ArchiveRefusedError(
-                    f"{archive} was changed: {member.name} would lead out of its folder."
-                )
-            if member.isdir():
-                place.mkdir(mode=0o700, exist_ok=True, parents=True)
-            elif (content := tar.extractfile(member)) is not None:
-                with place.open("xb") as file:
-                    shutil.copyfileobj(content, file, _AT_ONCE)
-                place.chmod(0o600)
-            else:
-                raise ArchiveRefusedError(f"{archive} was changed: {member.name} is no file.")
-            _give(place, user)
-    _give(into, user)
-
-
-def _give(path: Path, user: User | None) -> None:
-    if user is not None:
-        os.chown(path, user.uid, user.gid)

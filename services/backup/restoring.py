@@ -190,10 +190,11 @@ async def _alone(url: str) -> AsyncIterator[Server]:
                 raise BackupLockedError(
                     f"Another restore of the database {database_of(url)} is under way. Wait for its end."
                 )
-            await server.drop_left("restore", "drill")
-            # A replaced one is dropped only where the one that replaced it is there.
-            if await server.has(server.target):
-                await server.drop_left("replaced")
+            for left in [*await server.left("restore"), *await server.left("drill")]:
+                await server.drop(left)
+            # Nobody knows whether something was written into it after it was saved.
+            for left in await server.left("replaced"):
+                log.warning("replaced_database_kept", database=await server.keep(left))
             yield server
 
 

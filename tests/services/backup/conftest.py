@@ -68,6 +68,9 @@ def url_of(settings: Settings) -> str:
 
 async def databases_beside(settings: Settings) -> list[str]:
     """What is left on the server of databases that restores made."""
-    named = "^lotkeeper_(restore|drill|replaced)_"
-    found = f"SELECT datname FROM pg_database WHERE datname ~ '{named}'"  # noqa: S608 - of ours
+    return await databases_named(settings, "restore|drill|replaced")
+
+
+async def databases_named(settings: Settings, purposes: str) -> list[str]:
+    found = f"SELECT datname FROM pg_database WHERE datname ~ '^lotkeeper_({purposes})_'"  # noqa: S608 - of ours
     return [row["datname"] for row in await run_sql(url_of(settings), found)]

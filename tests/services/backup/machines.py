@@ -69,6 +69,12 @@ def sql(settings: Settings, *statements: str) -> list[dict[str, Any]]:
     return asyncio.run(run_sql(url, *statements))
 
 
+async def looked(recovery: Recovery) -> None:
+    """Have it look, and take the base backup that it finds due."""
+    await recovery.look()
+    await recovery.at_rest()
+
+
 async def looks(recovery: Recovery, settings: Settings, *, segments: int = 0) -> None:
     """Have it look until all that was written before is received, and so many segments more are put away."""
     url = settings.require_database_url().replace("+asyncpg", "")
@@ -78,7 +84,7 @@ async def looks(recovery: Recovery, settings: Settings, *, segments: int = 0) ->
         await run_sql(url, "SELECT pg_switch_wal()")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        await recovery.look()
+        await looked(recovery)
         async with database.read() as reader:
             facts = await facts_of(reader)
         incoming = Incoming(wal_folder(settings) / facts.system)
@@ -119,7 +125,7 @@ def make(home: Path) -> Machine:
             await run_sql(plain, "DROP TABLE marks CASCADE")
             later = await tables_of(url)
         finally:
-            recovery.close()
+            await recovery.close()
             await database.close()
         return Machine(settings, now, then, later)
 

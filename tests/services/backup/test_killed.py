@@ -20,7 +20,7 @@ from services.backup.restoring import restore, verify
 from services.backup.retention import listed
 from tests.databases import run_sql
 from tests.environment import of_the_machine
-from tests.services.backup.conftest import EXECUTIONS, databases_beside, left_in, url_of
+from tests.services.backup.conftest import EXECUTIONS, databases_beside, databases_named, left_in, url_of
 from tests.services.backup.dying import CREATING, RESTORING
 
 ROOT = Path(__file__).parents[3]
@@ -65,6 +65,7 @@ async def test_killed_over_a_restore_there_is_all_of_what_was_or_all_of_what_was
 ) -> None:
     await run_sql(url_of(portfolio), EXECUTIONS.format(501, 600))
     later = await tables_of(portfolio.require_database_url())
+    before = set(await databases_named(portfolio, "kept"))
     died = dies(portfolio, "restore", point, str(archive.path))
     assert died.returncode == KILLED, died.stderr
     in_place = point in {"after it is in place", "files in place"}
@@ -75,6 +76,12 @@ async def test_killed_over_a_restore_there_is_all_of_what_was_or_all_of_what_was
     await restore(portfolio, archive.path, identities(portfolio), replace=True)
     assert await tables_of(portfolio.require_database_url()) == archive.manifest.tables
     assert await databases_beside(portfolio) == []
+    # What was replaced and could not be looked at any more is nobody's to drop.
+    kept = set(await databases_named(portfolio, "kept")) - before
+    assert len(kept) == in_place
+    for name in kept:
+        beside = portfolio.require_database_url().rpartition("/")[0]
+        assert await tables_of(f"{beside}/{name}") == later
     assert left_in(portfolio.backup_folder) == []
 
 

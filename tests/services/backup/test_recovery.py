@@ -1,13 +1,16 @@
 """Any moment since a base backup is brought back, or that is refused; and what there is stays until then."""
 
 import asyncio
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyrage import x25519
@@ -15,7 +18,8 @@ from pyrage import x25519
 from core.clock import utc_now
 from core.settings import Settings
 from models.session import Database
-from services.backup import continuous
+from services.backup import continuous, recovering
+from services.backup.bases import Draft
 from services.backup.continuous import Recovery
 from services.backup.errors import (
     ArchiveRefusedError,
@@ -25,16 +29,18 @@ from services.backup.errors import (
 )
 from services.backup.folder import working_in
 from services.backup.keys import identities
+from services.backup.laying_out import lay_out_piece
 from services.backup.manifest import TableState
 from services.backup.moment import tables_of
 from services.backup.programs import Program
 from services.backup.receiving import incoming_of, wal_folder
 from services.backup.recovering import Beside, Recovered, reachable, recover
-from services.backup.wal import bases_in, chain, pieces_in
+from services.backup.wal import PARTIAL, SEGMENT_BYTES, Piece, bases_in, chain, number_of, pieces_in
 from services.stack.swap import RECOVERED, finish_swap
+from tests.databases import run_sql
 from tests.environment import of_the_machine
-from tests.services.backup.machines import Machine, counted, looks, make, running, sql, with_url
-from tests.waiting import comes
+from tests.services.backup.machines import Machine, counted, looked, looks, make, running, sql, with_url
+from tests.waiting import comes, eventually, eventually_now
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,6 +70,16 @@ def back(
     return recovered, seen[-1]
 
 
+def own(segment: bytes, page: int, name: str) -> bool:
+    """Whether a page of a segment was written, and not left from an earlier use of the file."""
+    address = (number_of(name) * SEGMENT_BYTES) + page
+    return int.from_bytes(segment[page + 8 : page + 16], "little") == address
+
+
+def holds_its_own(path: Path) -> bool:
+    return path.exists() and own(path.read_bytes()[:16], 0, path.name)
+
+
 def sealed(settings: Settings) -> list[Path]:
     root = settings.recovery_folder
     base = reachable(settings)[0].base
@@ -89,7 +105,7 @@ def test_a_moment_before_a_table_was_lost_is_brought_back_to_the_last_row(machin
         try:
             await looks(recovery, at, segments=1)
         finally:
-            recovery.close()
+            await recovery.close()
             await database.close()
 
     with running(machine.settings) as at:
@@ -189,6 +205,7 @@ from core.clock import utc_now
 from core.settings import load_settings
 from services.backup import recovering
 from services.backup.keys import identities
+from services.backup.laying_out import lay_out_piece
 
 settings = load_settings(home=sys.argv[1], profile="main")
 def die(*_):
@@ -252,12 +269,12 @@ def test_a_disk_that_takes_no_wal_is_told_and_told_again_once_it_does(machine: M
             async with asyncio.timeout(3):
                 await looks(recovery, at, segments=1)
         now[0] += timedelta(minutes=2)
-        await recovery.look()
-        await recovery.look()
+        await looked(recovery)
+        await looked(recovery)
         root.unlink()
         moved.rename(root)
         await looks(recovery, at, segments=1)
-        recovery.close()
+        await recovery.close()
         await database.close()
 
     with running(machine.settings) as at:
@@ -268,6 +285,104 @@ def test_a_disk_that_takes_no_wal_is_told_and_told_again_once_it_does(machine: M
     assert len(reachable(machine.settings)) == 1
     _, seen = back(machine.settings, utc_now())
     assert seen["executions"] == machine.later["executions"]
+
+
+def test_wal_is_put_away_while_a_base_backup_is_taken(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large database takes hours, and the server keeps 2 GB of WAL for us."""
+    (base,) = bases_in(machine.settings.recovery_folder)
+    base.path.unlink()
+    may_go_on = threading.Event()
+    whole = continuous.write_base
+
+    def slow(*arguments: Any) -> Draft:
+        may_go_on.wait(60)
+        return whole(*arguments)
+
+    monkeypatch.setattr(continuous, "write_base", slow)
+
+    async def act(recovery: Recovery, at: Settings, _now: list[datetime]) -> None:
+        before = len(pieces_in(at.recovery_folder, base.system))
+        await recovery.look()
+        try:
+            url = at.require_database_url().replace("+asyncpg", "")
+            await run_sql(url, "CREATE TABLE public.filler()", "SELECT pg_switch_wal()")
+            await eventually(
+                recovery.look, lambda _: len(pieces_in(at.recovery_folder, base.system)) > before
+            )
+            assert bases_in(at.recovery_folder) == []
+        finally:
+            may_go_on.set()
+        await looks(recovery, at, segments=1)
+
+    for at in looking(machine, act):
+        assert len(bases_in(at.recovery_folder)) == 1
+    (taken,) = bases_in(machine.settings.recovery_folder)
+    # Its end is told late, by up to a second.
+    eventually_now(utc_now, lambda now: now > taken.ended_at)
+    _, seen = back(machine.settings, utc_now())
+    assert seen["executions"] == machine.later["executions"]
+
+
+def test_wal_that_cannot_be_read_to_its_end_is_not_taken_for_its_end(machine: Machine) -> None:
+    settings = machine.settings
+    with running(settings) as stopped:
+        sql(stopped, "CREATE TABLE public.filler AS SELECT generate_series(1, 10000)", "CHECKPOINT")
+    later = counted(settings)
+    at = machine.folder / "data" / "pg_wal"
+    window = reachable(settings)[0]
+    last = max(piece.name for piece in window.pieces if holds_its_own(at / piece.name))
+    (incoming,) = [incoming for _, incoming in incoming_of(settings)]
+    folders = [at / last, *(piece.path for piece in incoming.pieces() if piece.name == last)]
+    whole = at.joinpath(last).read_bytes()
+    pages = [page for page in range(0, len(whole), 8192) if own(whole, page, last)]
+    assert len(pages) > 4
+    # Somewhere in the middle of what was written last.
+    middle = pages[len(pages) // 2]
+    for path in folders:
+        with path.open("r+b") as file:
+            file.seek(middle + 64)
+            file.write(bytes(8192))
+    with pytest.raises(BackupFailedError, match=r"cannot be read beyond .* nothing was changed"):
+        back(settings, utc_now(), replace=True)
+    at.joinpath(last).write_bytes(whole)
+    _, seen = back(settings, utc_now(), replace=True)
+    assert seen == later
+
+
+def test_a_segment_that_gets_its_name_meanwhile_is_found_by_it(tmp_path: Path) -> None:
+    (tmp_path / ("0" * 24)).write_bytes(b"whole")
+    piece = Piece(tmp_path / f"{'0' * 24}{PARTIAL}", "0" * 24, utc_now(), "")
+    lay_out_piece(piece, tmp_path / "laid out", [])
+    assert (tmp_path / "laid out").read_bytes() == b"whole"
+
+
+def test_a_server_that_runs_is_never_taken_for_a_stopped_one(machine: Machine) -> None:
+    """As one whose supervisor was killed."""
+    with running(machine.settings), pytest.raises(BackupLockedError, match="in use by process"):
+        back(machine.settings, machine.moment, replace=True)
+
+
+def test_what_cannot_have_room_is_not_begun(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovering, "SEGMENT_BYTES", 1 << 50)
+    with pytest.raises(BackupFailedError, match=r"takes at least .* GB .* Make room first"):
+        back(machine.settings, machine.moment, replace=True)
+    assert counted(machine.settings) == machine.later
+
+
+def test_where_the_last_step_is_left_to_the_next_start_that_is_said(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(folder: Path) -> Path | None:
+        if (folder / RECOVERED).exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return None
+
+    monkeypatch.setattr(recovering, "finish_swap", fails)
+    with pytest.raises(BackupFailedError, match="The next start of Lotkeeper does that"):
+        back(machine.settings, machine.moment, replace=True)
+    assert counted(machine.settings) == machine.then
 
 
 def test_what_is_not_wanted_any_more_is_not_kept_at_the_server_either(machine: Machine) -> None:
@@ -322,7 +437,7 @@ def looking(
         try:
             await act(recovery, at, now)
         finally:
-            recovery.close()
+            await recovery.close()
             await database.close()
 
     with running(machine.settings) as at:
@@ -338,7 +453,7 @@ def test_a_program_that_ends_each_time_is_told(machine: Machine, monkeypatch: py
 
     async def act(recovery: Recovery, _at: Settings, now: list[datetime]) -> None:
         for _ in range(10):
-            await recovery.look()
+            await looked(recovery)
             await comes(lambda: recovery._program is None or not recovery._program.running)
             now[0] += timedelta(seconds=30)
 
@@ -381,14 +496,14 @@ def test_a_clock_that_leapt_ahead_deletes_nothing(machine: Machine) -> None:
 
     async def act(recovery: Recovery, _at: Settings, now: list[datetime]) -> None:
         now[0] += timedelta(days=60)
-        await recovery.look()
+        await looked(recovery)
         recovery._pruned -= continuous.PRUNE_EVERY_SECONDS
-        await recovery.look()
+        await looked(recovery)
         assert before <= set(machine.settings.recovery_folder.rglob("*.age"))
         # A day later it is no mistake: the machine was off for so long.
         recovery._pruned -= continuous.PRUNE_EVERY_SECONDS
         recovery._began -= continuous.DOUBTFUL_SECONDS
-        await recovery.look()
+        await looked(recovery)
         assert not before <= set(machine.settings.recovery_folder.rglob("*.age"))
 
     for _ in looking(machine, act):
