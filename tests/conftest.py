@@ -4,9 +4,11 @@ Each pytest worker starts one server of each kind; each test gets a fresh databa
 template, and stream keys of its own.
 """
 
+import functools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import types
 import uuid
@@ -18,6 +20,7 @@ import psutil
 import pytest
 import pytest_timeout
 import structlog
+from pydantic import SecretStr
 
 from core.settings import Settings, load_settings
 from core.streams.redis import RedisStreams
@@ -49,6 +52,9 @@ ROOM_BYTES = 4 * 2**30
 MISSING = pytest.StashKey[dict[str, int]]()
 TIMEOUT = pytest.StashKey[pytest_timeout.Settings]()
 
+
+# The HTTP client of the tests looks for this with each request, in all folders, where it is not installed.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # as the import system has it
 
 # As services log. By default all local variables are drawn in a box, which takes seconds: whoever waited for
 # the next beat of a link meanwhile finds it down.
@@ -195,19 +201,25 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "CONNECT_SECONDS", PATIENCE_SECONDS)
 
 
+@functools.cache
+def _usual() -> Settings:
+    return load_settings(
+        api_token="test-token-test-token-test-token", settle_seconds=0.2, last_known_flush_seconds=0.2
+    )
+
+
 @pytest.fixture
 def settings(postgres_url: str, redis_server: RedisServer, tmp_path: Path, unused_port: int) -> Settings:
     """Settings of a service that runs against this test's own database and stream keys."""
-    return load_settings(
-        home=tmp_path / "home",
-        database_url=postgres_url,
-        redis_url=redis_server.url,
-        stream_prefix=f"test-{uuid.uuid4().hex}",
-        api_port=unused_port,
-        api_token="test-token-test-token-test-token",
-        settle_seconds=0.2,
-        last_known_flush_seconds=0.2,
-    )
+    own = {
+        "home": tmp_path / "home",
+        "database_url": SecretStr(postgres_url),
+        "redis_url": SecretStr(redis_server.url),
+        "stream_prefix": f"test-{uuid.uuid4().hex}",
+        "api_port": unused_port,
+    }
+    # To read and check all of them takes 20 ms.
+    return _usual().model_copy(update=own)
 
 
 @pytest.fixture

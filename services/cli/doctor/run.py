@@ -19,7 +19,7 @@ from core.domain.days import day_of
 from core.errors import LotkeeperError, SettingsError
 from core.settings import Profile, Settings, load_settings
 from services.api.settings_told import settings_told
-from services.cli.doctor import gateway, machine, stores
+from services.cli.doctor import backups, gateway, machine, stores
 from services.cli.doctor.finding import Finding
 from services.cli.on_database import settings_with_servers
 from services.cli.show import new_console
@@ -66,6 +66,7 @@ async def _looked_at(settings: Settings, profile: Profile | None) -> Iterable[Fi
     found += [one async for one in gateway.gateway(_at_its_gateway(settings, stack))]
     found.append(await asyncio.to_thread(_api, profile))
     found.append(_flex(settings))
+    found += await asyncio.to_thread(lambda: list(backups.backups(settings, utc_now())))
     return found
 
 

@@ -39,20 +39,10 @@ from services.backup.wal import PARTIAL, SEGMENT_BYTES, Piece, bases_in, chain, 
 from services.stack.swap import RECOVERED, finish_swap
 from tests.databases import run_sql
 from tests.environment import of_the_machine
-from tests.services.backup.machines import Machine, counted, looked, looks, make, running, sql, with_url
+from tests.services.backup.machines import Machine, counted, looked, looks, running, sql, with_url
 from tests.waiting import comes, eventually, eventually_now
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return make(tmp_path_factory.mktemp("machine") / "home")
-
-
-@pytest.fixture
-def machine(made: Machine, tmp_path: Path) -> Machine:
-    return made.copied(tmp_path / "home")
 
 
 def back(

@@ -5,18 +5,23 @@ import json
 import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.clock import utc_now
 from core.settings import Settings, load_settings
-from services.cli.doctor import gateway, machine, stores
+from services.backup.creating import create
+from services.cli.doctor import backups, gateway, stores
+from services.cli.doctor import machine as of_the_machine
 from services.cli.doctor.finding import Finding
 from services.cli.doctor.run import redacted
 from services.simulator import Simulator
 from services.stack import RedisServer
 from services.stack.ports import free_port
+from tests.services.backup.machines import Machine, running
 from tests.services.cli.conftest import Said
 
 Run = Callable[..., Said]
@@ -40,6 +45,26 @@ def test_with_nothing_there_each_thing_that_is_missing_is_named_with_what_to_do(
     shown = lotkeeper("doctor")
     assert shown.code == 3
     assert "error    API: The API at" in shown.out
+
+
+def test_what_could_be_brought_back_is_told_and_what_is_old(machine: Machine) -> None:
+    def states(at: Settings, now: datetime) -> dict[str, str]:
+        return {one.check: one.state for one in backups.backups(at, now)}
+
+    assert states(machine.settings, utc_now()) == {"backups": "warning"}
+    demo = machine.settings.model_copy(update={"backup_scheduled": False})
+    assert states(demo, utc_now()) == {"backups": "note"}
+    with running(machine.settings) as at:
+        assert states(at, utc_now()) == {"backups": "warning", "recovery": "ok"}
+        asyncio.run(create(at, "cli"))
+        assert states(at, utc_now()) == {"backups": "ok", "recovery": "ok"}
+        assert states(at, utc_now() + timedelta(days=3)) == {"backups": "warning", "recovery": "warning"}
+        at.recovery_folder.rename(at.home / "elsewhere")
+        (none,) = [one for one in backups.backups(at, utc_now()) if one.check == "recovery"]
+        assert (none.state, "no moment can be brought back" in none.told) == ("warning", True)
+        at.backup_folder.rename(at.home / "archives")
+        at.backup_folder.symlink_to(at.backup_folder)
+        assert states(at, utc_now()) == {"backups": "error"}
 
 
 async def test_servers_that_are_as_they_should_be_are_ok(settings: Settings) -> None:
@@ -155,15 +180,15 @@ def test_a_home_that_others_look_into_and_a_port_that_is_taken_are_found(tmp_pat
     settings = load_settings(home=tmp_path, api_port=free_port())
     settings.data_dir.mkdir(mode=0o755)
     settings.data_dir.chmod(0o755)
-    found = {one.check: one for one in machine.home(settings)}
+    found = {one.check: one for one in of_the_machine.home(settings)}
     assert (found["home"].state, found["home"].todo) == ("warning", f"chmod 711 {settings.data_dir}")
-    [port] = machine.ports(settings)
+    [port] = of_the_machine.ports(settings)
     assert port.state == "ok"
 
 
 async def test_a_taken_port_names_its_holder() -> None:
     async with listening(b"") as port:
-        [found] = machine.ports(load_settings(api_port=port))
+        [found] = of_the_machine.ports(load_settings(api_port=port))
     assert (found.state, "process" in found.told) == ("error", True)
 
 

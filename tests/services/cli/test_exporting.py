@@ -1,7 +1,6 @@
 """``lotkeeper export``."""
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,14 +135,3 @@ def test_a_terminal_is_told_how_far_it_has_come(
     tell(0, 2, "executions", (1 << 20) + 1)
     tell(2, 2, "", 0)
     assert capsys.readouterr().err == "\r\x1b[K0 of 2 datasets, executions: 1 MB\r\x1b[K2 of 2 datasets\n"
-
-
-@pytest.mark.usefixtures("kept")
-def test_every_command_of_the_page_about_exports_runs(lotkeeper: Run) -> None:
-    page = (Path(__file__).parents[3] / "docs/export.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    commands = [line for block in blocks for line in block.splitlines() if line.startswith("lotkeeper ")]
-    assert len(commands) == 7
-    for command in commands:
-        said = lotkeeper(*command.split()[1:])
-        assert (said.code, said.err) == (0, ""), command

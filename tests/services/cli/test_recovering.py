@@ -1,26 +1,14 @@
 """`lotkeeper backup points` and `recover`: an embedded database as it was at a moment."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from services.backup.manifest import state_of
-from tests.services.backup.machines import Machine, counted, make, running, sql
+from tests.services.backup.machines import Machine, counted, running, sql
 from tests.services.cli.conftest import Said
 
 Run = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return make(tmp_path_factory.mktemp("machine") / "home")
-
-
-@pytest.fixture
-def machine(made: Machine, tmp_path: Path) -> Machine:
-    """In the home that commands look at."""
-    return made.copied(tmp_path / "home")
 
 
 def test_a_moment_is_looked_at_and_then_put_in_place(lotkeeper: Run, machine: Machine) -> None:
