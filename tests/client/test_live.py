@@ -20,12 +20,13 @@ from lotkeeper_client import live as module
 from lotkeeper_client.live import Follower, Update, watch
 from tests.services.api.conftest import Api, Start
 from tests.services.api.portfolio import TOKEN, USD, mark, position_id, tick
+from tests.waiting import SECONDS
 
 APPLE = str(position_id("aapl"))
 
 
 async def take(updates: Iterator[Update]) -> Update:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         return await asyncio.to_thread(next, updates)
 
 

@@ -11,7 +11,7 @@ from core.settings import Settings
 from core.streams.memory import MemoryStreams
 from core.streams.port import START, Appended, Lead, StreamPort
 from core.streams.redis import RedisStreams
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 STREAM = "contract:{0}:facts"
 
@@ -75,7 +75,7 @@ async def test_tail_waits_for_the_next_entry(port: StreamPort) -> None:
     waiting = asyncio.create_task(port.tail(STREAM, START, count=10, block_ms=10_000))
     await asyncio.sleep(0)
     await port.append(STREAM, [b"late"])
-    assert [entry.data for entry in await asyncio.wait_for(waiting, 5)] == [b"late"]
+    assert [entry.data for entry in await asyncio.wait_for(waiting, SECONDS)] == [b"late"]
 
 
 async def test_tail_tells_a_reader_that_what_it_followed_is_gone(port: StreamPort) -> None:
@@ -126,7 +126,7 @@ async def test_a_member_that_waits_is_woken(port: StreamPort) -> None:
     waiting = asyncio.create_task(port.read_group(STREAM, "g", "a", count=1, block_ms=10_000))
     await asyncio.sleep(0)
     await port.append(STREAM, [b"1"])
-    assert [entry.data for entry in await asyncio.wait_for(waiting, 5)] == [b"1"]
+    assert [entry.data for entry in await asyncio.wait_for(waiting, SECONDS)] == [b"1"]
 
 
 async def test_what_was_not_acknowledged_can_be_taken_over(port: StreamPort) -> None:
@@ -288,7 +288,7 @@ async def test_trimming_all_the_while_takes_nothing_from_groups_that_are_behind(
     for group in seen:
         await port.ensure_group(STREAM, group)
     trimming = asyncio.create_task(trim())
-    await asyncio.wait_for(asyncio.gather(write(), read("g", 20), read("slow", 1)), 20)
+    await asyncio.wait_for(asyncio.gather(write(), read("g", 20), read("slow", 1)), SECONDS)
     done.set()
     await trimming
     assert seen == {"g": wanted, "slow": wanted}

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from core.tasks import begin_cleanup, heeding_cancellation
+from tests.waiting import SECONDS
 
 
 async def clean_up(done: list[str]) -> None:
@@ -73,7 +74,7 @@ async def test_a_cancellation_that_was_swallowed_or_replaced_is_heeded(error: Ex
     task = asyncio.create_task(go_on_after_errors())
     await asyncio.sleep(0)
     task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=5)
+    done, _ = await asyncio.wait({task}, timeout=SECONDS)
     task.cancel()
     assert task in done
     assert task.cancelled()

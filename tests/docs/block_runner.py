@@ -36,6 +36,7 @@ from tests.services.api.conftest import PATIENCE_SECONDS, Running
 from tests.services.api.kept import seed_snapshots
 from tests.services.api.portfolio import seed
 from tests.services.cli.conftest import Said
+from tests.waiting import SECONDS
 
 PLACEHOLDER = re.compile("[A-Z…]")
 """What stands for a command, or for several, in text."""
@@ -253,7 +254,7 @@ class Reader:
         contract = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text(encoding="utf-8"))
         assert urlsplit(url).path in contract["paths"], f"{url} is not in the contract"
         with (
-            httpx.Client(trust_env=False, verify=NO_AUTHORITIES, timeout=20) as http,
+            httpx.Client(trust_env=False, verify=NO_AUTHORITIES, timeout=SECONDS) as http,
             http.stream("GET", url, headers=headers) as answer,
         ):
             assert answer.status_code == 200, f"answered {answer.status_code}"

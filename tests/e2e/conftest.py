@@ -18,7 +18,7 @@ from services.simulator.history.past import YEARS
 from services.stack.ports import free_port
 from services.stack.runtime import Runtime, read_runtime
 from tests.environment import of_the_machine
-from tests.waiting import eventually_now
+from tests.waiting import SECONDS, eventually_now
 
 Holdings = dict[tuple[str, int], Decimal]
 
@@ -100,7 +100,7 @@ class Stack:
         else:
             port = self.variables[f"LOTKEEPER_{process.upper()}_METRICS_PORT"]
             url, headers = f"http://127.0.0.1:{port}/metrics", {}
-        reply = httpx.get(url, headers=headers, timeout=10)
+        reply = httpx.get(url, headers=headers, timeout=SECONDS)
         reply.raise_for_status()
         return reply.text
 
@@ -119,7 +119,7 @@ class Stack:
             f"{self.url}/api/v1{path}",
             params=parameters,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=10,
+            timeout=SECONDS,
         )
         reply.raise_for_status()
         body: dict[str, Any] = reply.json()
@@ -151,7 +151,9 @@ class Stack:
     def resync(self) -> str:
         """Have everything told anew, and wait until that is stored; returns the id of the job."""
         reply = httpx.post(
-            f"{self.url}/api/v1/sync/resync", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+            f"{self.url}/api/v1/sync/resync",
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=SECONDS,
         )
         reply.raise_for_status()
         job: str = reply.json()["job"]["id"]

@@ -15,7 +15,7 @@ import yaml
 from services.stack.ports import free_port
 from tests.e2e.conftest import PATIENCE_SECONDS, Stack
 from tests.ops.asked import ASKED
-from tests.waiting import eventually_now
+from tests.waiting import SECONDS, eventually_now
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.prometheus]
 
@@ -29,13 +29,13 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(self, path: str, **parameters: str) -> Any:
-        reply = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30)
+        reply = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=SECONDS)
         reply.raise_for_status()
         return reply.json()["data"]
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/-/ready", timeout=SECONDS).status_code == 200
         except httpx.HTTPError:
             return False
 

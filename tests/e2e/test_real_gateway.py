@@ -11,7 +11,7 @@ import pytest
 
 from services.simulator import Simulator
 from tests.e2e.conftest import PATIENCE_SECONDS, Stack
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -88,4 +88,4 @@ async def test_it_says_what_is_wrong_keeps_serving_and_recovers_by_itself(
 
 def _client(stack: Stack) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {stack.token}"}
-    return httpx.AsyncClient(base_url=f"{stack.url}/api/v1", headers=headers, timeout=10)
+    return httpx.AsyncClient(base_url=f"{stack.url}/api/v1", headers=headers, timeout=SECONDS)

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from core.domain.money import plain
 from tests.e2e.conftest import PATIENCE_SECONDS, Stack
-from tests.waiting import eventually, eventually_now
+from tests.waiting import SECONDS, eventually, eventually_now
 
 PATIENCE = PATIENCE_SECONDS * 1000  # as Playwright counts: in milliseconds
 _CENT = Decimal("0.01")
@@ -76,9 +76,9 @@ async def test_a_fill_travels_from_the_broker_to_the_database_the_socket_and_the
     async with connect(f"ws://127.0.0.1:{demo.port}/api/v1/stream", max_size=None) as socket:
         await socket.send(json.dumps({"type": "auth", "token": demo.token}))
         await socket.send(json.dumps({"type": "subscribe", "topics": [{"topic": "positions"}]}))
-        await asyncio.wait_for(hear(socket, "snapshot"), 10)
+        await asyncio.wait_for(hear(socket, "snapshot"), SECONDS)
         exec_id = demo.simulator.fill(account=row["account"], conid=row["conid"], side="BOT", quantity="7")
-        await asyncio.wait_for(hear_quantity(socket, row["id"], wanted), 10)
+        await asyncio.wait_for(hear_quantity(socket, row["id"], wanted), SECONDS)
 
     connection = await asyncpg.connect(demo.runtime.database_url.replace("+asyncpg", ""))
     stored = await connection.fetchrow(

@@ -42,7 +42,7 @@ async def next_live_link(rig: Rig, after: int = 0) -> tuple[str, int, float]:
     async def live() -> tuple[str, int]:
         return await live_link(rig, after)
 
-    name, epoch = await eventually(live, lambda one: bool(one[0]), seconds=60)
+    name, epoch = await eventually(live, lambda one: bool(one[0]))
     return name, epoch, time.monotonic() - began
 
 
@@ -52,7 +52,7 @@ async def until_fenced(rig: Rig, *, count: int = 1) -> None:
     async def fenced() -> int:
         return await times_fenced(rig)
 
-    await eventually(fenced, lambda times: times >= count, seconds=60)
+    await eventually(fenced, lambda times: times >= count)
 
 
 async def times_fenced(rig: Rig) -> int:

@@ -148,10 +148,10 @@ class Rig:
         self.settings = await self._settings()
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
         self.start("simulator")
-        await eventually(self._simulator_listens, seconds=30)
+        await eventually(self._simulator_listens)
         for name in self.names[1:]:
             self.start(name)
-        await eventually(self._synced, seconds=60)
+        await eventually(self._synced)
 
     async def _end(self, error: BaseException | None) -> None:
         self.kept.clear()
@@ -408,7 +408,7 @@ class Rig:
 
     async def _stays(self, seconds: float, reference: Reference | None, *, journal: bool) -> float:
         await asyncio.sleep(0.5)
-        await eventually(self._at_rest, seconds=30)
+        await eventually(self._at_rest)
         if not await self._is_exact(reference, journal=journal):
             await self._say_what_differs(reference, journal=journal)
         return seconds

@@ -16,7 +16,7 @@ from tests.faults.figures import SEEDS, Figures, by_form
 from tests.faults.oracle import CENT
 from tests.faults.programs import Laboratory
 from tests.faults.rig import Rig
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -29,7 +29,7 @@ def client(rig: Rig) -> httpx.AsyncClient:
         base_url=f"http://127.0.0.1:{rig.settings.api_port}",
         headers={"Authorization": f"Bearer {TOKEN}"},
         trust_env=False,
-        timeout=20,
+        timeout=SECONDS,
     )
 
 
@@ -57,11 +57,11 @@ async def positions(rig: Rig) -> list[dict[str, Any]]:
 async def api_killed(rig: Rig, rng: random.Random, figures: Figures) -> None:
     """Kill it again and again; at the end it tells what the oracle says."""
     rig.start("api")
-    await eventually(lambda: answers(rig), seconds=60)
+    await eventually(lambda: answers(rig))
     await killed("api", KILLS, again_seconds=rig.script.seconds / KILLS)(rig, rng, figures)
     await rig.until_told()
     await rig.settle(patience=30)
-    await eventually(lambda: answers(rig), seconds=60)
+    await eventually(lambda: answers(rig))
     quantities: dict[Key, Decimal] = defaultdict(Decimal)
     realized: dict[Key, Decimal] = defaultdict(Decimal)
     for row in await positions(rig):

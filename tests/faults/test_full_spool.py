@@ -38,7 +38,7 @@ def until_said(*words: str) -> Disturb:
         async with redis_away(rig):
             began = time.monotonic()
             for word in words:
-                await comes(lambda word=word: word in log.read_text("utf-8", "replace"), seconds=60)  # type: ignore[misc]
+                await comes(lambda word=word: word in log.read_text("utf-8", "replace"))  # type: ignore[misc]
                 if figures.detection_seconds is None:
                     figures.detection_seconds = time.monotonic() - began
         figures.kills += 1
@@ -65,7 +65,7 @@ async def held_back(rig: Rig, rng: random.Random, figures: Figures) -> None:
     await until_said("spool_refuses", "facts_without_room")(rig, rng, figures)
     await rig.until_told()
     log = rig.folder / "broker.log"
-    await comes(lambda: "facts_have_room" in log.read_text("utf-8", "replace"), seconds=60)
+    await comes(lambda: "facts_have_room" in log.read_text("utf-8", "replace"))
     assert await rig.value("SELECT count(*) FROM broker_sessions") == 1
 
 

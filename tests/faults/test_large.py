@@ -80,7 +80,7 @@ async def test_a_hundred_thousand_positions_and_a_message_of_a_megabyte(
                 query = "SELECT count(*) FROM executions WHERE exec_id = $1"
                 return bool(await connection.fetchval(query, exec_id))
 
-            await eventually(booked, seconds=60)
+            await eventually(booked)
         finally:
             for child in children:
                 child.kill()

@@ -47,7 +47,7 @@ async def migrated(
     child = nursery.start(
         "migrate", "migrate", env=settings.variables(), output=folder / "migrate.log", plan=plan
     )
-    code = await comes(lambda: child.code, lambda code: code is not None, seconds=60)
+    code = await comes(lambda: child.code, lambda code: code is not None)
     assert code is not None
     return code
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.waiting import comes
+from tests.waiting import SECONDS, comes
 
 Talk = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -59,7 +59,7 @@ async def connect(proxy: Proxy) -> AsyncIterator[Connect]:
 async def echoed(talk: Talk, data: bytes) -> bytes:
     reader, writer = talk
     writer.write(data)
-    return await asyncio.wait_for(reader.readexactly(len(data)), 5)
+    return await asyncio.wait_for(reader.readexactly(len(data)), SECONDS)
 
 
 async def test_in_fair_weather_everything_passes_both_ways(proxy: Proxy, connect: Connect) -> None:
@@ -79,7 +79,7 @@ async def test_a_cut_ends_in_good_order(proxy: Proxy, connect: Connect) -> None:
     talk = await connect()
     await echoed(talk, b"x")
     proxy.cut()
-    assert await asyncio.wait_for(talk[0].read(), 5) == b""
+    assert await asyncio.wait_for(talk[0].read(), SECONDS) == b""
     assert await echoed(await connect(), b"again") == b"again"
 
 
@@ -88,7 +88,7 @@ async def test_a_reset_is_an_error(proxy: Proxy, connect: Connect) -> None:
     await echoed(talk, b"x")
     proxy.reset()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(talk[0].read(), 5)
+        await asyncio.wait_for(talk[0].read(), SECONDS)
 
 
 async def test_a_black_hole_keeps_the_socket_and_nothing_else(proxy: Proxy, connect: Connect) -> None:
@@ -101,7 +101,7 @@ async def test_a_black_hole_keeps_the_socket_and_nothing_else(proxy: Proxy, conn
         await asyncio.wait_for(talk[0].read(1), 0.1)
     proxy.heal()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(talk[0].read(), 5)
+        await asyncio.wait_for(talk[0].read(), SECONDS)
     assert await echoed(await connect(), b"again") == b"again"
 
 
@@ -112,7 +112,7 @@ async def test_a_connection_is_cut_after_so_many_bytes(proxy: Proxy, connect: Co
     got = bytearray()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         while True:
-            got += await asyncio.wait_for(talk[0].readexactly(1), 5)
+            got += await asyncio.wait_for(talk[0].readexactly(1), SECONDS)
     assert got == b"half "
     assert await echoed(await connect(), b"again") == b"again"
 
@@ -122,10 +122,10 @@ async def test_bytes_dribble_one_by_one_and_flow_when_healed(proxy: Proxy, conne
     proxy.dribble(20, "down")
     talk[1].write(b"drop by drop" * 100)
     began = time.monotonic()
-    assert await asyncio.wait_for(talk[0].readexactly(3), 5) == b"dro"
+    assert await asyncio.wait_for(talk[0].readexactly(3), SECONDS) == b"dro"
     assert time.monotonic() - began >= 0.1
     proxy.heal()
-    assert len(await asyncio.wait_for(talk[0].readexactly(1197), 5)) == 1197
+    assert len(await asyncio.wait_for(talk[0].readexactly(1197), SECONDS)) == 1197
 
 
 async def test_a_delay_holds_back_and_loses_nothing(proxy: Proxy, connect: Connect) -> None:
@@ -140,7 +140,7 @@ async def test_who_is_refused_is_hung_up_on(proxy: Proxy, connect: Connect) -> N
     proxy.refuse()
     talk = await connect()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-        await asyncio.wait_for(talk[0].readexactly(1), 5)
+        await asyncio.wait_for(talk[0].readexactly(1), SECONDS)
     proxy.heal()
     assert await echoed(await connect(), b"again") == b"again"
 
@@ -153,7 +153,7 @@ async def test_nobody_there_is_a_hang_up() -> None:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-                await asyncio.wait_for(reader.readexactly(1), 5)
+                await asyncio.wait_for(reader.readexactly(1), SECONDS)
             writer.transport.abort()
         finally:
             await proxy.close()

@@ -31,7 +31,7 @@ async def time_only(rig: Rig, _rng: random.Random, figures: Figures) -> None:
     async def found() -> bool:
         return bool(await rig.value(_STALE, "data_stale", silent_since))
 
-    await eventually(found, seconds=60)
+    await eventually(found)
     figures.detection_seconds = time.monotonic() - began
     await rig.tell_simulator("tell_time_only", on=False)
 

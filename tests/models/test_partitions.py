@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from models.session import Database
 from models.stores.partitions import ensure_partitions
+from tests.waiting import SECONDS
 
 MAY = datetime(2031, 5, 20, tzinfo=UTC)
 _read = text("SELECT count(*) FROM snapshot_positions")
@@ -24,7 +25,7 @@ _attached = text(
 async def test_who_reads_or_writes_neither_holds_up_a_new_partition_nor_waits_for_it(
     database: Database,
 ) -> None:
-    async with asyncio.timeout(10), database.read() as before, database.write() as other:
+    async with asyncio.timeout(SECONDS), database.read() as before, database.write() as other:
         await before.execute(_read)
         await other.execute(_write)
         async with database.write() as writer:

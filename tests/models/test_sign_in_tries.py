@@ -23,7 +23,7 @@ from models.stores.sign_in_tries import (
     take_back_sign_in,
 )
 from tests.databases import waiting_for_locks
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 HERE, ELSEWHERE = SignIn("192.0.2.7", "anna"), SignIn("192.0.2.8", "anna")
 
@@ -169,7 +169,7 @@ async def test_many_at_once_do_not_outrun_the_count_and_none_is_left_hanging(
                 await take_back_sign_in(writer, begun(ELSEWHERE))
         return seconds
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS):
         waits = await asyncio.gather(*(one() for _ in range(20)))
     assert waits.count(0) == 1
 
@@ -202,7 +202,7 @@ async def test_who_clears_up_what_is_old_never_holds_it_while_he_waits(database:
         of_names = t.sign_in_tries.c.party.in_([HERE.pair, bert.pair])
         await writer.execute(update(t.sign_in_tries).where(of_names).values(tried_at=old))
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks:
         async with database.write() as writer:
             await writer.execute(update(t.sign_in_tries).where(~of_names).values(wrong=1))
             other = tasks.create_task(begin(database, HERE))

@@ -16,7 +16,7 @@ from core.log_fields import ENDINGS
 from core.settings import Settings
 from tests.canaries import found_in
 from tests.services.api.portfolio import TOKEN
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 COUNTS = {one.event: one.counts for one in ENDINGS}
@@ -59,11 +59,11 @@ class Processes:
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     async def ask(self, path: str, **headers: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=SECONDS) as client:
             return await client.post(path, headers={**self._bearer, **headers})
 
     async def is_up(self) -> bool:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=SECONDS) as client:
             try:
                 return (await client.get("/livez")).status_code == 200
             except httpx.TransportError:

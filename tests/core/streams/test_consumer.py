@@ -8,7 +8,7 @@ from core.errors import DatabaseUnavailableError, StreamUnavailableError
 from core.streams.consumer import FAILURES, Consumer
 from core.streams.memory import MemoryStreams
 from core.streams.port import Entry
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 STREAM, GROUP = "s", "g"
 
@@ -30,7 +30,7 @@ class Handler:
         self.changed.set()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while len(self.seen) < count:
                 self.changed.clear()
                 await self.changed.wait()

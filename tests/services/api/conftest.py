@@ -27,7 +27,7 @@ from tests.databases import Templates
 from tests.environment import NO_AUTHORITIES
 from tests.services.api.portfolio import PAPER, TOKEN, USD, seed
 from tests.services.api.restricted import clock, let_in, seed_both
-from tests.waiting import comes, eventually
+from tests.waiting import SECONDS, comes, eventually
 
 PATIENCE_SECONDS = 50
 """Less than what PostgreSQL gives any statement."""
@@ -91,7 +91,7 @@ class Socket:
 
     async def next(self, *types: str, where: Callable[[Any], bool] = lambda _: True) -> Any:
         """The next message of one of the types for which ``where`` holds."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while True:
                 message = json.loads(await self.connection.recv())
                 if (not types or message["type"] in types) and where(message):
@@ -99,7 +99,7 @@ class Socket:
 
     async def closed(self) -> int:
         """The code the server closed with."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             with suppress(ConnectionClosed):
                 while True:
                     await self.connection.recv()
@@ -141,7 +141,7 @@ class Running:
             httpx.AsyncClient(
                 base_url=base,
                 headers={"Authorization": f"Bearer {TOKEN}"},
-                timeout=20,
+                timeout=SECONDS,
                 trust_env=False,
                 verify=NO_AUTHORITIES,
             )
@@ -149,7 +149,7 @@ class Running:
         api = Api(settings, app.state.context, server, http)
         await eventually_started(server)
         if loaded:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 await api.context.hub.loaded.wait()
             await comes(lambda: api.context.hub.topics["positions"].has_begun)
         return api

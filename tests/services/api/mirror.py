@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.services.api.conftest import Socket
+from tests.waiting import SECONDS
 
 
 class Mirror:
@@ -52,6 +53,6 @@ class Mirror:
 
     async def until(self, socket: Socket, holds: Callable[[dict[str, Any]], object]) -> None:
         """Read until the rows are such."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while self.seq < 0 or not holds(self.rows):
                 self.take(await socket.next())

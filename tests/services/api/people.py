@@ -16,6 +16,7 @@ from models.stores.users import create_user
 from services.api.security.tokens import digest
 from tests.environment import NO_AUTHORITIES
 from tests.services.api.conftest import Api
+from tests.waiting import SECONDS
 
 PASSWORD = "violin harbour lamp 9"
 HASHED = hash_password(PASSWORD)
@@ -63,7 +64,7 @@ def client(api: Api, token: str | None = None, **options: object) -> httpx.Async
         base_url=f"http://{api.address}",
         headers=headers,
         trust_env=False,
-        timeout=20,
+        timeout=SECONDS,
         verify=NO_AUTHORITIES,
         **options,
     )

@@ -21,7 +21,7 @@ from tests.services.api.conftest import Api, Start
 from tests.services.api.gate import Gate
 from tests.services.api.portfolio import USD, beat, changed, mark, position_id, publish, tick
 from tests.services.api.test_auth import signed_in
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 KEY = str(position_id("aapl"))
 
@@ -280,7 +280,7 @@ async def stops(hub: Hub) -> bool:
     """Whether it ends by being asked once."""
     tasks = {*hub._tasks}
     stopping = asyncio.create_task(hub.stop())
-    done, _ = await asyncio.wait({stopping}, timeout=5)
+    done, _ = await asyncio.wait({stopping}, timeout=SECONDS)
     if not done:
         for task in asyncio.all_tasks() - {asyncio.current_task(), stopping}:
             if task in tasks or ("Hub." in repr(task) or "Following." in repr(task)):

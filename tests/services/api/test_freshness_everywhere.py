@@ -17,7 +17,7 @@ from models.session import Database
 from tests.services.api.conftest import Api, Start
 from tests.services.api.mirror import Mirror
 from tests.services.api.portfolio import USD, beat, mark, position_id, tick
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 _BEAT_SECONDS = 0.5
 KEY = str(position_id("aapl"))
@@ -168,7 +168,7 @@ async def test_the_stream_says_so_to_whoever_watches(watched: Api, link: Link, l
             await mirror.follow(socket)
 
         async def until(reason: str | None, fresh: int) -> Any:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 status = None
                 while not (
                     status

@@ -15,6 +15,7 @@ from services.api.security.rates import Rates
 from tests.services.api.conftest import Api
 from tests.services.api.test_permissions import spelled
 from tests.services.api.wire import FORGED, head, raw
+from tests.waiting import SECONDS
 
 DEEP = b"[" * 8_000
 
@@ -63,7 +64,7 @@ async def test_a_flood_of_headers_is_cut_off(api: Api, flood: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.api_port)
     writer.write(b"GET /livez HTTP/1.1\r\n" + flood)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             answer = await reader.read()
     except ConnectionResetError:
         answer = b""  # what had been sent already was not taken any more

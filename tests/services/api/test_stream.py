@@ -198,7 +198,7 @@ async def test_a_reader_that_is_too_slow_is_reset_and_then_right_again(
             await tick(streams, settings, *ticks)
             return any(client._behind for client in api.context.hub.clients)
 
-        await eventually(overflowed, seconds=60)
+        await eventually(overflowed)
         reset = await socket.next("reset")
         assert (reset["topic"], reset["reason"]) == ("positions", "slow_reader")
         mirror = Mirror()

@@ -4,6 +4,7 @@ import asyncio
 
 from tests.services.api.conftest import Api
 from tests.services.api.portfolio import TOKEN
+from tests.waiting import SECONDS
 
 FORGED = "x\r\nset-cookie: a=b\r\n\r\n2026-01-01T00:00:00Z [info] signed_in"
 """Has lines of its own."""
@@ -14,7 +15,7 @@ async def raw(api: Api, sent: bytes, *, until: bytes | None = None) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.api_port)
     try:
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             return await (reader.read() if until is None else reader.readuntil(until))
     finally:
         writer.close()

@@ -22,7 +22,7 @@ from services.backup.retention import listed, newest, prune
 from tests.databases import run_sql
 from tests.services.backup.conftest import databases_beside, url_of
 from tests.services.snapshot.world import Hand
-from tests.waiting import comes
+from tests.waiting import SECONDS, comes
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_a_database_that_is_nobodys_yet_and_a_demo_are_left_alone(
     portfolio: Settings, database: Database
 ) -> None:
     demo = Keeper(database, portfolio.model_copy(update={"profile": "demo"}))
-    await asyncio.wait_for(demo.run(), 5)
+    await asyncio.wait_for(demo.run(), SECONDS)
     await run_sql(url_of(portfolio), "TRUNCATE broker_accounts, executions, imports, users CASCADE")
     await Keeper(database, portfolio).look()
     assert await runs(portfolio) == []

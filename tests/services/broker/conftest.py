@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.streams.port import START, StreamPort
 from core.streams.redis import RedisStreams
 from services.broker.app import serve
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 Kind = TypeVar("Kind")
 
@@ -131,7 +131,7 @@ class Reader:
         ticks = await eventually(self.read_ticks, lambda all_: any(isinstance(t, LinkBeat) for t in all_))
         return [tick for tick in ticks if isinstance(tick, LinkBeat)][-1]
 
-    async def until_beat(self, holds: Callable[[LinkBeat], object], *, seconds: float = 20) -> LinkBeat:
+    async def until_beat(self, holds: Callable[[LinkBeat], object], *, seconds: float = SECONDS) -> LinkBeat:
         """Wait until the newest beat is as ``holds`` says."""
         return await eventually(self.beat, holds, seconds=seconds)
 

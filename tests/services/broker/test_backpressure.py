@@ -38,7 +38,7 @@ from services.broker.session import Session
 from services.simulator import Simulator, messages
 from services.stack import RedisServer
 from tests.services.broker.conftest import SMALL, Reader, broker_link, quick
-from tests.waiting import comes, eventually
+from tests.waiting import SECONDS, comes, eventually
 
 CHATTY = {**SMALL, "gateway": {"pnl_seconds": 0.1}}
 LONG = 60.0
@@ -211,7 +211,7 @@ async def test_while_neither_redis_nor_the_disk_takes_anything_the_gateway_waits
         async def told() -> Counter[str]:
             return Counter(fact.exec_id for fact in await reader.of(ExecutionReported))
 
-        await eventually(told, lambda told: not amiss(told, sent), seconds=40)
+        await eventually(told, lambda told: not amiss(told, sent))
         paid = Counter(fact.exec_id for fact in await reader.of(CommissionReported))
         assert not amiss(paid, sent)
         assert of_link(await reader.read()) == ["connecting", "syncing", "live"]
@@ -233,7 +233,7 @@ async def test_a_link_that_is_held_back_ends_when_it_is_told_to(
             await sim.burst(100)
             await comes(lambda: value(metrics.NO_ROOM) == 1)
             link.cancel()
-            await asyncio.wait({link}, timeout=20)
+            await asyncio.wait({link}, timeout=SECONDS)
             assert link.done()
             await streams.close()
         await comes(lambda: not sim.client_ids)

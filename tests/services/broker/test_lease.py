@@ -139,7 +139,7 @@ async def test_a_killed_link_is_replaced(settings: Settings, reader: Reader, dat
             async with broker_link(mine):
                 first.send(signal.SIGKILL)
                 await reader.synced(2)
-                await reader.until_beat(lambda beat: beat.state == "live", seconds=15)
+                await reader.until_beat(lambda beat: beat.state == "live")
     first_row, second_row = await sessions(database)
     assert first_row.end_reason == CUT_OFF
     assert first_row.holder.endswith(f":{first.pid}")

@@ -24,7 +24,7 @@ from services.broker.watch import Watch
 from services.simulator import Simulator, answers
 from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
 from tests.services.simulator.clients import RawClient
-from tests.waiting import comes, eventually
+from tests.waiting import SECONDS, comes, eventually
 
 
 async def test_a_gateway_that_refuses_is_unreachable_and_found_when_it_is_back(
@@ -71,7 +71,7 @@ async def test_a_gateway_that_hangs_up_at_once_is_unreachable(settings: Settings
 
 async def test_an_unknown_host_is_unreachable(settings: Settings, reader: Reader, unused_port: int) -> None:
     async with broker_link(quick(settings, unused_port, ib_host="no-such-host.invalid")):
-        beat = await reader.until_beat(lambda beat: beat.gateway == "down", seconds=30)
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down")
         assert beat.reason == "gateway_unreachable"
 
 
@@ -107,7 +107,7 @@ async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, re
     async with Simulator.start(SMALL) as sim, broker_link(quick(settings, sim.port)):
         await reader.synced()
         sim.stall()
-        beat = await reader.until_beat(lambda beat: beat.gateway == "down", seconds=5)
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down")
         assert beat.reason == "gateway_silent"
         assert beat.last_message_at is not None
         assert beat.last_message_at < beat.since
@@ -273,7 +273,7 @@ async def test_an_outage_told_by_a_connection_that_failed_says_nothing_of_the_ne
         await server.wait_closed()
         async with Simulator.start(SMALL, port=port):
             await reader.until_beat(lambda beat: beat.gateway == "up")
-            await reader.until_beat(lambda beat: beat.ibkr == "up" and beat.complete, seconds=10)
+            await reader.until_beat(lambda beat: beat.ibkr == "up" and beat.complete)
 
 
 async def test_a_gateway_that_hangs_up_on_every_connection_is_given_time(
@@ -398,7 +398,7 @@ async def test_sigterm_ends_the_process_well(settings: Settings, reader: Reader)
             await reader.synced()
         finally:
             process.terminate()
-            output, _ = await asyncio.wait_for(process.communicate(), 10)
+            output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode == 0, output.decode()
     assert (await reader.of(LinkChanged))[-1].reason == "broker_link_down"
     assert b"DU1000001" not in output

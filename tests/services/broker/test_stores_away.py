@@ -31,7 +31,7 @@ from services.broker.app import serve
 from services.simulator import Simulator
 from services.stack import PostgresServer, RedisServer
 from tests.services.broker.conftest import SMALL, Reader, broker_link, quick
-from tests.waiting import comes, eventually
+from tests.waiting import SECONDS, comes, eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -172,7 +172,7 @@ async def test_a_redis_that_would_throw_facts_away_ends_the_start_with_a_sentenc
     await client.config_set("maxmemory-policy", "allkeys-lru")
     mine = settings.model_copy(update={"redis_url": SecretStr(own_redis.url)})
     with process(mine, command) as refused:
-        _, words = await asyncio.to_thread(refused.communicate, timeout=30)
+        _, words = await asyncio.to_thread(refused.communicate, timeout=SECONDS)
     assert refused.returncode == 6
     assert b"Set `maxmemory-policy noeviction` on the server of LOTKEEPER_REDIS_URL." in words
     assert await client.keys() == []
@@ -296,5 +296,5 @@ async def test_a_publisher_that_fails_ends_the_process_instead_of_the_facts(
 
     monkeypatch.setattr(publish, "encode", broken)
     with pytest.raises(ExceptionGroup) as failure:
-        await asyncio.wait_for(serve(quick(settings, unused_port)), 10)
+        await asyncio.wait_for(serve(quick(settings, unused_port)), SECONDS)
     assert failure.group_contains(RuntimeError, match="a fault of ours")

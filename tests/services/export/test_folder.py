@@ -17,7 +17,7 @@ from services.export.folder import new_folder
 from services.export.manifest import NAME
 from services.export.verify import verify
 from tests.services.export.conftest import Export
-from tests.waiting import comes
+from tests.waiting import SECONDS, comes
 
 ROOT = Path(__file__).parents[3]
 
@@ -144,9 +144,9 @@ async def test_whatever_ends_it_leaves_nothing_that_looks_whole(
     async with raw.transaction():
         await raw.execute("LOCK TABLE sync_log")
         running = command(postgres_url, "--format", "parquet", "--out", str(out), "--replace")
-        await comes((tmp_path / ".out.part/sync_datasets").exists, seconds=60)
+        await comes((tmp_path / ".out.part/sync_datasets").exists)
         running.send_signal(by)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             await asyncio.to_thread(running.communicate)
     assert running.returncode == (130 if by == signal.SIGINT else -signal.SIGKILL)
     assert verify(out) == (first, [])
@@ -164,12 +164,12 @@ async def test_a_lost_postgresql_leaves_nothing_and_is_said(
     async with raw.transaction():
         await raw.execute("LOCK TABLE sync_log")
         running = command(postgres_url, "--format", "csv", "--out", str(tmp_path / "out"))
-        await comes((tmp_path / ".out.part/sync_datasets.csv").exists, seconds=60)
+        await comes((tmp_path / ".out.part/sync_datasets.csv").exists)
         await raw.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
             "AND application_name = 'lotkeeper-cli'"
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             _, told = await asyncio.to_thread(running.communicate)
     assert running.returncode == 3, told.decode()
     assert b"PostgreSQL cannot be reached" in told

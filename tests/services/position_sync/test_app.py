@@ -23,7 +23,7 @@ from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, at, commission, execution, position, positions_completed
 from tests.services.position_sync.ledger_rows import count
 from tests.services.position_sync.test_ticks import mark
-from tests.waiting import comes, eventually, eventually_now
+from tests.waiting import SECONDS, comes, eventually, eventually_now
 
 ROOT = Path(__file__).parents[3]
 
@@ -110,7 +110,7 @@ async def test_the_worker_goes_on_after_its_redis_connections_were_cut(
         told = link.entry(execution("b.01", "1", seconds=1), position("2", "10", seconds=2))
         await send(streams, settings, told.data)
         await eventually(lambda: count(database, "executions"), lambda stored: stored == 2)
-        await eventually(lambda: count(database, "ledger_books", "reconciled_at IS NOT NULL"), seconds=30)
+        await eventually(lambda: count(database, "ledger_books", "reconciled_at IS NOT NULL"))
     await redis.aclose()
 
 
@@ -183,9 +183,9 @@ async def test_a_cancellation_that_is_swallowed_is_asked_for_again(
 
     monkeypatch.setattr(jobs.Worker, "main", deaf)
     task = asyncio.create_task(jobs.run_worker(settings, database, streams))
-    await asyncio.wait_for(started.wait(), 20)
+    await asyncio.wait_for(started.wait(), SECONDS)
     task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=10)
+    done, _ = await asyncio.wait({task}, timeout=SECONDS)
     assert task in done
     assert task.cancelled()
 
@@ -205,7 +205,7 @@ async def test_a_job_that_swallows_its_cancellation_does_not_keep_the_worker(
     job = arq_worker.tasks["job"] = asyncio.create_task(deaf())
     running = asyncio.create_task(asyncio.Event().wait())
     stopping = asyncio.create_task(jobs._stop(arq_worker, running))
-    done, _ = await asyncio.wait({stopping}, timeout=10)
+    done, _ = await asyncio.wait({stopping}, timeout=SECONDS)
     job.cancel()
     assert done
     await jobs.close(redis)
@@ -245,7 +245,7 @@ def test_a_worker_process_ends_cleanly_when_told_to(settings: Settings, tmp_path
             stderr=out,
         )
         try:
-            eventually_now(lambda: "worker_started" in log.read_text(), seconds=60)
+            eventually_now(lambda: "worker_started" in log.read_text())
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
         finally:

@@ -21,7 +21,7 @@ from tests.services.position_sync.conftest import Another, Rows
 from tests.services.position_sync.facts import ACME, Link, commission, execution
 from tests.services.position_sync.ledger_rows import clear, count, ledger_rows
 from tests.services.position_sync.test_replay import script
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 STORED = (execution("a.01", "3"), commission("a.01", "1"), execution("b.01", "-1", "12", seconds=5))
 CHARGED = "SELECT commission FROM commission_reports WHERE exec_id = 'a.01'"
@@ -57,7 +57,7 @@ async def test_what_is_stored_as_it_is_waits_for_no_lock_of_its_book(
 ) -> None:
     await relay.handle([Link().entry(*STORED)])
     before = await ledger_rows(database)
-    async with locked_books(database), asyncio.timeout(10):
+    async with locked_books(database), asyncio.timeout(SECONDS):
         await relay.handle([Link().entry(*STORED)])
     assert await count(database, "inbox") == 2
     assert await ledger_rows(database) == before

@@ -52,7 +52,7 @@ async def test_turns_come_in_the_order_in_which_they_were_asked_for(turns: Turns
 
 async def test_another_stream_has_its_own_turns(turns: Turns, database: Database) -> None:
     other = Turns(database, "other facts", patience_seconds=60)
-    async with asyncio.timeout(10), turns.taken(), other.taken():
+    async with asyncio.timeout(40), turns.taken(), other.taken():
         pass
 
 
@@ -60,11 +60,11 @@ async def test_who_waited_too_long_goes_on_without_and_leaves_nothing_behind(
     turns: Turns, database: Database
 ) -> None:
     impatient = Turns(database, "facts", patience_seconds=0.01)
-    async with turns.taken(), asyncio.timeout(10):
+    async with turns.taken(), asyncio.timeout(40):
         for _ in range(2):
             async with impatient.taken() as is_ours:
                 assert not is_ours
-    async with asyncio.timeout(10), impatient.taken() as is_ours:
+    async with asyncio.timeout(40), impatient.taken() as is_ours:
         assert is_ours
 
 
@@ -76,7 +76,7 @@ async def test_the_turn_of_who_says_nothing_for_too_long_is_over(
     async def say_nothing(writer: Writer, is_over: asyncio.Event) -> None: ...
 
     monkeypatch.setattr(silent, "_speak", say_nothing)
-    async with silent.taken(), asyncio.timeout(10), turns.taken():
+    async with silent.taken(), asyncio.timeout(40), turns.taken():
         pass
 
 
@@ -84,7 +84,7 @@ async def test_a_turn_that_ends_badly_is_over_and_says_why(turns: Turns) -> None
     with pytest.raises(KeyError):
         async with turns.taken():
             raise KeyError
-    async with asyncio.timeout(10), turns.taken():
+    async with asyncio.timeout(40), turns.taken():
         pass
 
 
@@ -97,7 +97,7 @@ async def test_a_lost_turn_harms_nothing(turns: Turns, database: Database) -> No
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         )
-    async with asyncio.timeout(10), turns.taken():
+    async with asyncio.timeout(40), turns.taken():
         pass
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.simulator import Simulator
+from tests.waiting import SECONDS
 
 ONE, AAPL = "DU1000001", 265598
 SCRIPT = """
@@ -49,7 +50,7 @@ async def seen(sim: Simulator) -> dict[str, Any]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS):
             assert await process.stdout.readline() == b"ready\n"
             exec_id = await sim.fill(account=ONE, conid=AAPL, side="SLD", quantity=3, announce_order=True)
             answer: dict[str, Any] = json.loads(await process.stdout.readline())

@@ -21,7 +21,7 @@ from models.stores.jobs_snapshots import ask_snapshot
 from services.snapshot import keeper, runs
 from services.snapshot.keeper import Keeper
 from tests.services.snapshot.world import ACME, CALL, FIRST, OPEN, SECOND, VOD, Hand, run_sql, seed, tell
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
 
 PARTITIONS = (
     "SELECT inhrelid::regclass::text AS name FROM pg_inherits "
@@ -90,7 +90,7 @@ async def test_while_postgresql_is_away_nothing_is_said_and_it_goes_on_by_itself
         async with running(one):
             for _ in range(3):
                 looked.clear()
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(SECONDS):
                     await looked.wait()
     await away.close()
     assert logs == []

@@ -45,7 +45,7 @@ class Stack:
         return any(text in line for line in self.lines)
 
     def until_said(self, text: str) -> str:
-        eventually_now(lambda: self.said(text) or self.process.poll() is not None, seconds=60)
+        eventually_now(lambda: self.said(text) or self.process.poll() is not None)
         assert self.said(text), "\n".join(self.lines)
         return next(line for line in self.lines if text in line)
 

@@ -22,7 +22,7 @@ from tests.services.api.portfolio import AAPL, NOW, PAPER, USD, VOD, changed, po
 from tests.services.api.restricted import SECRETS, asked, bearing, clock, let_in, seed_both
 from tests.services.api.test_events import PATH as EVENTS
 from tests.services.api.test_events import Reader
-from tests.waiting import comes, eventually
+from tests.waiting import SECONDS, comes, eventually
 
 VOD_CHANGE: dict[str, Any] = {
     "account": PAPER,
@@ -220,7 +220,7 @@ async def test_who_comes_before_the_first_load_is_told_as_soon_as_there_is_somet
     await seed_both(database)
     api = await start(settings, loaded=False, clock=clock)
     let_in(api.context, theirs=[PAPER])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         await api.context.hub.loaded.wait()
     # As it is before the first load.
     api.context.hub.loaded.clear()

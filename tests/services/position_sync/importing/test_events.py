@@ -40,6 +40,7 @@ from tests.services.position_sync.facts import (
 from tests.services.position_sync.importing.conftest import Import
 from tests.services.position_sync.importing.statements import Spoken, period, source, trade
 from tests.services.position_sync.ledger_rows import ledger_rows
+from tests.waiting import SECONDS
 
 _lines = count(1)
 
@@ -177,7 +178,7 @@ async def test_while_a_file_is_read_nothing_is_locked_that_live_work_writes(
     run = asyncio.create_task(run_import(database, streams, settings, slow, trigger="cli", clock=clock))
     try:
         await asyncio.to_thread(reading.wait, 20)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             await relay.handle([Link().entry(execution("b.01.01", "1"))])
     finally:
         go_on.set()
