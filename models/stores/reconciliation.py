@@ -39,7 +39,8 @@ _resolve = text(
 _acknowledge = text(
     "UPDATE reconciliation_differences SET acknowledged_at = :now, acknowledged_by = :by, note = :note, "
     "acknowledged_ours = ours, acknowledged_brokers = brokers, acknowledgement_ended_at = NULL "
-    "WHERE id = :id AND resolved_at IS NULL RETURNING id"
+    "WHERE id = :id AND resolved_at IS NULL AND (NOT :is_seen OR (ours, brokers) IS NOT DISTINCT FROM "
+    "(CAST(CAST(:ours AS text) AS numeric), CAST(CAST(:brokers AS text) AS numeric))) RETURNING id"
 )
 _take_back = text(
     "UPDATE reconciliation_differences SET acknowledged_at = NULL, acknowledged_by = NULL, note = NULL, "
@@ -74,6 +75,13 @@ class Difference(NamedTuple):
     ours: Decimal | None
     brokers: Decimal | None
     since: datetime
+
+
+class Figures(NamedTuple):
+    """What somebody saw of a difference: decimals as text, ``None`` where there was none."""
+
+    ours: str | None
+    brokers: str | None
 
 
 class Explained(NamedTuple):
@@ -125,13 +133,22 @@ async def resolve_differences(
 
 
 async def acknowledge_difference(
-    connection: Writer, difference_id: int, *, by: str, note: str, now: datetime
+    connection: Writer, difference_id: int, *, by: str, note: str, now: datetime, seen: Figures | None = None
 ) -> bool:
-    """Note that somebody knows of a difference as it is now, and why it may stand; ``False``: it does not.
+    """Note that somebody knows of a difference as it is now, and why it may stand.
 
-    Again it is they who say so, and what was said before is gone.
+    Again it is they who say so, and what was said before is gone. ``False``: it stands no longer, or its
+    figures are not those that were ``seen``.
     """
-    told = {"id": difference_id, "by": by, "note": note, "now": now}
+    figures = seen or Figures(None, None)
+    told = {
+        "id": difference_id,
+        "by": by,
+        "note": note,
+        "now": now,
+        "is_seen": seen is not None,
+        **figures._asdict(),
+    }
     return (await connection.execute(_acknowledge, told)).scalar_one_or_none() is not None
 
 

@@ -19,7 +19,7 @@ from models.queries.differences import (
 )
 from models.queries.rules.standing import difference_rule, difference_subject
 from models.stores.issues import settle
-from models.stores.reconciliation import acknowledge_difference, take_back_acknowledgement
+from models.stores.reconciliation import Figures, acknowledge_difference, take_back_acknowledgement
 from services.api.bodies import invalid, read_body
 from services.api.context import Context, Shared
 from services.api.openapi import answers, takes
@@ -129,14 +129,18 @@ async def acknowledge(context: Shared, difference_id: int, request: Request) -> 
     """It is told apart from the open ones until it is gone, or either figure is another than it is now.
 
     What the rules found of it is resolved. Again it is of the figures as they are then, with that note.
+    Who sends the figures that they saw is told where they are others now (409, ``difference_changed``).
     """
     row = await _standing(context, difference_id)
-    note = (await _acknowledgement(request)).note
+    told = await _acknowledgement(request)
+    seen = None
+    if told.ours is not msgspec.UNSET and told.brokers is not msgspec.UNSET:
+        seen = Figures(told.ours, told.brokers)
     now = context.clock()
     async with context.database.write_of(row.account) as writer:
         by = identity_of(request).name
-        if not await acknowledge_difference(writer, row.id, by=by, note=note, now=now):
-            raise _resolved()
+        if not await acknowledge_difference(writer, row.id, by=by, note=told.note, now=now, seen=seen):
+            raise await _not_as_seen(context, difference_id)
         await settle(writer, difference_rule(row).name, row.account, difference_subject(row), now)
     return await _detail(context, difference_id)
 
@@ -160,6 +164,8 @@ async def _acknowledgement(request: Request) -> DifferenceAcknowledgement:
     told = await read_body(request, _decode, hint)
     if "\x00" in told.note or not told.note.strip():
         raise invalid(hint)
+    if (told.ours is msgspec.UNSET) != (told.brokers is msgspec.UNSET):
+        raise invalid("Send both figures that were seen, ours and brokers, or none of them.")
     return told
 
 
@@ -178,6 +184,16 @@ async def _standing(context: Context, difference_id: int) -> DifferenceRow:
     if row.status == "resolved":
         raise _resolved()
     return row
+
+
+async def _not_as_seen(context: Context, difference_id: int) -> ProblemError:
+    """Why nothing was said of it."""
+    row = await _found(context, difference_id)
+    if row.status == "resolved":
+        return _resolved()
+    return ProblemError(
+        HTTPStatus.CONFLICT, "difference_changed", "Its figures are others by now: look at it again."
+    )
 
 
 def _resolved() -> ProblemError:

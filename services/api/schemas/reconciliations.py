@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
@@ -83,9 +83,14 @@ class DifferenceDetail(Difference, frozen=True, kw_only=True):
 
 
 class DifferenceAcknowledgement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a difference may stand as it is."""
+    """Why a difference may stand as it is.
+
+    With both ``ours`` and ``brokers``, as they were seen, it is refused where they are others by now.
+    """
 
     note: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    ours: Amount | UnsetType | None = UNSET
+    brokers: Amount | UnsetType | None = UNSET
 
 
 class DifferencePage(Struct, frozen=True, kw_only=True):

@@ -112,6 +112,27 @@ async def test_without_a_reason_nothing_is_changed(compared: Api, body: bytes) -
     assert await kinds(compared, "acknowledged") == []
 
 
+@pytest.mark.parametrize(
+    ("seen", "status", "code"),
+    [
+        ({"ours": "90.5", "brokers": "100"}, 200, None),
+        ({"ours": "90.500", "brokers": "100.0"}, 200, None),
+        ({"ours": "90.5", "brokers": "101"}, 409, "difference_changed"),
+        ({"ours": None, "brokers": "100"}, 409, "difference_changed"),
+        ({"ours": "90.5"}, 422, "validation_failed"),
+        ({"ours": "NaN", "brokers": "100"}, 422, "validation_failed"),
+        ({"ours": 90.5, "brokers": 100}, 422, "validation_failed"),
+    ],
+)
+async def test_only_figures_that_were_seen_are_known_of(
+    compared: Api, seen: dict[str, Any], status: int, code: str | None
+) -> None:
+    number = (await of_kind(compared, "quantity_mismatch"))["id"]
+    answer = await compared.http.post(f"{LIST}/{number}/acknowledge", json={"note": WHY, **seen})
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+    assert await kinds(compared, "acknowledged") == (["quantity_mismatch"] if status == 200 else [])
+
+
 async def test_what_is_gone_or_never_was_is_refused(compared: Api) -> None:
     gone = (await of_kind(compared, "missing_broker"))["id"]
     for number, status, code in (

@@ -211,6 +211,15 @@ async def test_a_difference_is_dismissed_with_a_reason_and_taken_back(
     await page.get_by_test_id("choose-open").click()
     again = page.locator(f'[data-testid="difference"][data-id="{listed[1]["id"]}"]')
     await expect(again.get_by_test_id("reason")).to_contain_text("when it was")
+    # Nor is it dismissed by who looks at figures that are others by now.
+    await again.get_by_test_id("dismiss").press("Enter")
+    async with seeded.write() as writer:
+        await writer.execute(
+            text("UPDATE reconciliation_differences SET brokers = 8 WHERE id = :id"), {"id": listed[1]["id"]}
+        )
+    await page.get_by_test_id("note").fill("a gift")
+    await page.get_by_test_id("dismiss-really").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Its figures are others by now")
 
 
 async def test_a_statement_is_tried_first_then_imported(look: Look, seeded: Database) -> None:
