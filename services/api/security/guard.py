@@ -135,7 +135,7 @@ class Guard:
                 metrics.SECONDS.labels(route).observe(took / 1000)
             # Not its address: that may name an account.
             tell = log.debug if method in SAFE_METHODS else log.info
-            tell("request_answered", method=method, route=route, status=status, duration_ms=took)
+            tell("request_answered", method=method, route=route, status=int(status), duration_ms=took)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -481,6 +481,8 @@ export interface Difference {
 /** Why a difference may stand as it is. */
 export interface DifferenceAcknowledgement {
 	note: string;
+	ours?: string | null;
+	brokers?: string | null;
 }
 
 /** How many figures of a kind differ for one cause. */
