@@ -9,7 +9,10 @@ MOST_SECONDS = 30.0
 
 QUICK_MOST_SECONDS = 2.0
 QUICK_FOR_SECONDS = 300.0
-"""A gateway that restarts is back within minutes, and an address that refuses is cheap to ask."""
+"""A gateway that restarts is back within minutes."""
+
+_CHEAP_REASONS = frozenset({"gateway_unreachable"})
+"""Nobody listens there: it costs nobody anything to ask every second or so, for as long as it takes."""
 
 STABLE_SECONDS = 30.0
 """A connection that lasted so long was a good one."""
@@ -26,15 +29,16 @@ def backoff_seconds(
 ) -> float:
     """Full jitter below a limit that doubles with each failed ``attempt`` (the first is 0).
 
-    The limit is 2 s for the first minutes of an outage and 30 s after that, or where a person has to act. One
-    who has to log in takes longer than a few seconds: there the wait is never less than half its limit.
+    The limit is 2 s for the first minutes of an outage, and for as long as nobody listens there. It is 30 s
+    where what listens does not serve for longer, or where a person has to act. One who has to log in takes longer than a few seconds: there the wait is never less than half its limit.
     After ``took_over`` nobody has to: the client id is that of the link which was replaced, and is free as
     soon as the gateway notices that nobody is there.
     """
     if reason in _CALM_REASONS:
         limit = min(CALM_FIRST_SECONDS * 2 ** min(attempt, 16), MOST_SECONDS)
         return rng.uniform(limit / 2, limit)
-    slow = (reason in _SLOW_REASONS and not took_over) or down_seconds > QUICK_FOR_SECONDS
+    is_long = down_seconds > QUICK_FOR_SECONDS and reason not in _CHEAP_REASONS
+    slow = (reason in _SLOW_REASONS and not took_over) or is_long
     limit = min(FIRST_SECONDS * 2 ** min(attempt, 16), MOST_SECONDS if slow else QUICK_MOST_SECONDS)
     return rng.uniform(0, limit)
 

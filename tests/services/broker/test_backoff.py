@@ -26,8 +26,13 @@ def test_the_first_attempts_are_quick_and_stay_so_for_minutes() -> None:
     assert waits == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
 
 
-def test_a_long_outage_is_asked_about_every_half_minute_at_most() -> None:
-    assert backoff_seconds(40, 301, "gateway_unreachable", Most()) == 30.0
+def test_a_gateway_that_does_not_serve_is_asked_every_half_minute_after_a_while() -> None:
+    assert backoff_seconds(40, 299, "gateway_not_answering", Most()) == 2.0
+    assert backoff_seconds(40, 301, "gateway_not_answering", Most()) == 30.0
+
+
+def test_one_that_is_not_there_is_found_soon_after_it_is_back_however_long_it_was_away() -> None:
+    assert backoff_seconds(40_000, 86_400, "gateway_unreachable", Most()) == 2.0
 
 
 def test_where_a_person_has_to_act_the_waits_grow_at_once() -> None:
