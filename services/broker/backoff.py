@@ -30,9 +30,10 @@ def backoff_seconds(
     """Full jitter below a limit that doubles with each failed ``attempt`` (the first is 0).
 
     The limit is 2 s for the first minutes of an outage, and for as long as nobody listens there. It is 30 s
-    where what listens does not serve for longer, or where a person has to act. One who has to log in takes longer than a few seconds: there the wait is never less than half its limit.
-    After ``took_over`` nobody has to: the client id is that of the link which was replaced, and is free as
-    soon as the gateway notices that nobody is there.
+    where what listens does not serve for longer, or where a person has to act. One who has to log in takes
+    longer than a few seconds: there the wait is never less than half its limit. After ``took_over`` nobody
+    has to: the client id is that of the link which was replaced, and is free as soon as the gateway notices
+    that nobody is there.
     """
     if reason in _CALM_REASONS:
         limit = min(CALM_FIRST_SECONDS * 2 ** min(attempt, 16), MOST_SECONDS)
