@@ -77,8 +77,8 @@ async def seed(connection: asyncpg.Connection, positions: int) -> None:
             START,
         )
     await connection.execute(
-        "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch) "
-        "VALUES (1, 'up', 'up', 'live', '', $1, $1, 1)",
+        "INSERT INTO broker_links (login, gateway, ibkr, state, reason, since, updated_at, epoch) "
+        "VALUES ('', 'up', 'up', 'live', '', $1, $1, 1)",
         START,
     )
     await connection.execute("ANALYZE")

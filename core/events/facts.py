@@ -235,6 +235,8 @@ class TickBatch(Struct, frozen=True, kw_only=True):
     epoch: int
     ticks: tuple[Tick, ...]
     v: int = VERSION
+    login: str = ""
+    """Of the gateway they come from: an epoch is older or newer than another of the same login only."""
 
 
 encode = msgspec.json.Encoder().encode

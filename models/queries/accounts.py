@@ -25,7 +25,7 @@ _closed = text(
 
 
 class AccountRow(NamedTuple):
-    """An account that was ever seen. ``listed``: in the login's last account list."""
+    """An account that was ever seen. ``listed``: in the last account list of its ``login``."""
 
     account: str
     alias: str | None
@@ -34,6 +34,7 @@ class AccountRow(NamedTuple):
     listed: bool
     last_seen_at: datetime
     cost_method: CostMethod
+    login: str | None
 
 
 class TradeFigures(NamedTuple):

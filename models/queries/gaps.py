@@ -14,10 +14,15 @@ _last_answers = text(
     "SELECT account, epoch, as_of FROM sync_datasets "
     "WHERE dataset = 'executions' AND account = ANY(:accounts) ORDER BY account FOR UPDATE"
 )
-_links_changed_at = text("SELECT max(since) FROM broker_links")
+_links_changed_at = text(
+    "SELECT max(l.since) FROM broker_accounts a JOIN broker_links l "
+    "ON l.login = a.login OR a.login IS NULL WHERE a.account = ANY(:accounts)"
+)
 _said_meanwhile = text(
-    "SELECT message FROM sync_log WHERE kind = 'link' AND at > :start AND at <= :end "
-    "GROUP BY message ORDER BY min(at) LIMIT 50"
+    "SELECT l.message FROM sync_log l LEFT JOIN broker_sessions s USING (epoch), broker_accounts a "
+    "WHERE a.account = :account AND l.kind = 'link' AND l.at > :start AND l.at <= :end "
+    "AND (s.login IS NULL OR a.login IS NULL OR s.login = a.login) "
+    "GROUP BY l.message ORDER BY min(l.at) LIMIT 50"
 )
 _ended = text("SELECT end_reason FROM broker_sessions WHERE epoch = :epoch")
 _overlapping = text(
@@ -57,15 +62,17 @@ async def last_answers(connection: Writer, accounts: Iterable[str]) -> dict[str,
     return {row.account: Answer(row.epoch, row.as_of) for row in rows}
 
 
-async def links_changed_at(connection: Writer) -> datetime | None:
-    """When the state of the links last changed."""
-    changed: datetime | None = (await connection.execute(_links_changed_at)).scalar_one()
+async def links_changed_at(connection: Writer, accounts: Iterable[str]) -> datetime | None:
+    """When the state of the link of any of the accounts' logins last changed."""
+    asked = {"accounts": sorted(accounts)}
+    changed: datetime | None = (await connection.execute(_links_changed_at, asked)).scalar_one()
     return changed
 
 
-async def said_of_links(connection: Writer, span: Span) -> list[str]:
-    """What was noted of the links in a time, each once, in order."""
-    rows = await connection.execute(_said_meanwhile, {"start": span.start, "end": span.end})
+async def said_of_links(connection: Writer, account: str, span: Span) -> list[str]:
+    """What was noted of the link of an account's login in a time, each once, in order."""
+    asked = {"account": account, "start": span.start, "end": span.end}
+    rows = await connection.execute(_said_meanwhile, asked)
     return [row.message for row in rows]
 
 

@@ -10,9 +10,10 @@ from models.session import Reader
 _listed = text("SELECT account FROM broker_accounts WHERE listed ORDER BY account")
 # How long ago is PostgreSQL's own affair: the link's clock, and ours, may differ from it.
 _link = text(
-    "SELECT gateway, ibkr, state, reason, epoch, clock_timestamp() - heard_at AS silent, "
-    "make_interval(secs => CAST(coalesce(clock_offset_seconds, 0) AS double precision)) AS clock_offset "
-    "FROM broker_links"
+    "SELECT l.gateway, l.ibkr, l.state, l.reason, l.epoch, clock_timestamp() - l.heard_at AS silent, "
+    "make_interval(secs => CAST(coalesce(l.clock_offset_seconds, 0) AS double precision)) AS clock_offset "
+    "FROM broker_accounts a JOIN broker_links l ON l.login = a.login OR a.login IS NULL "
+    "WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
 )
 _downloads = text("SELECT dataset, complete, epoch FROM sync_datasets WHERE account = :account")
 _values = text(
@@ -43,7 +44,7 @@ class _Download(NamedTuple):
 
 
 async def listed_accounts(reader: Reader) -> list[str]:
-    """The accounts that the login sees."""
+    """The accounts that a login sees."""
     return [row.account for row in await reader.execute(_listed)]
 
 
@@ -53,7 +54,7 @@ async def last_known(reader: Reader, account: str) -> LastKnown:
     downloads = {
         row.dataset: _Download(row.complete, row.epoch) for row in await reader.execute(_downloads, of)
     }
-    link = (await reader.execute(_link)).one_or_none()
+    link = (await reader.execute(_link, of)).one_or_none()
     pnl = (await reader.execute(_pnl, of)).one_or_none()
     held = list(await reader.execute(_holdings, of))
     return LastKnown(

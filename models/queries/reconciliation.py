@@ -80,7 +80,8 @@ _watches = text(
     "(SELECT max(w.received_at) FROM position_statements w WHERE w.account = :account "
     "AND w.epoch = s.epoch), (SELECT max(x.received_at) FROM executions x WHERE x.account = :account "
     "AND x.epoch = s.epoch AND x.executed_at >= s.connected_at)) END AS until "
-    "FROM broker_sessions s WHERE s.connected_at IS NOT NULL "
+    "FROM broker_sessions s, broker_accounts a WHERE a.account = :account "
+    "AND (a.login IS NULL OR s.login = a.login OR s.place IS NULL) AND s.connected_at IS NOT NULL "
     "AND coalesce(s.ended_at, 'infinity') >= :since ORDER BY s.login, s.epoch"
 )
 # A book's first anchor gives it its opening balance: only later ones adjust.

@@ -5,11 +5,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, text
 
 from models.session import Reader
 from models.tables import (
-    broker_links,
     dead_facts,
     jobs,
     observation_gaps,
@@ -19,6 +18,11 @@ from models.tables import (
     sync_log,
 )
 from models.tables.sync import FAILURES
+
+_link_word = text(
+    "SELECT l.state, l.updated_at FROM broker_accounts a JOIN broker_links l "
+    "ON l.login = a.login OR a.login IS NULL WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
+)
 
 
 class DatasetRow(NamedTuple):
@@ -88,9 +92,9 @@ async def datasets(reader: Reader) -> list[DatasetRow]:
     return [DatasetRow(*row) for row in rows]
 
 
-async def link_word(reader: Reader) -> LinkWord | None:
-    """What the link last said of itself; ``None`` before it ever did."""
-    row = (await reader.execute(select(broker_links.c.state, broker_links.c.updated_at))).one_or_none()
+async def link_word(reader: Reader, account: str) -> LinkWord | None:
+    """What the link of an account's login last said of itself; ``None`` before it ever did."""
+    row = (await reader.execute(_link_word, {"account": account})).one_or_none()
     return None if row is None else LinkWord(*row)
 
 

@@ -27,10 +27,14 @@ _insert_accounts = BulkInsert(
     returning="account",
 )
 _list_accounts = text(
-    "UPDATE broker_accounts SET listed = account = ANY(:accounts), "
-    "last_seen_at = CASE WHEN account = ANY(:accounts) THEN greatest(last_seen_at, :at) "
-    "ELSE last_seen_at END "
-    "WHERE account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE)"
+    "UPDATE broker_accounts a SET listed = a.account = ANY(:accounts), "
+    "login = CASE WHEN a.account = ANY(:accounts) THEN coalesce(s.login, a.login) ELSE a.login END, "
+    "last_seen_at = CASE WHEN a.account = ANY(:accounts) THEN greatest(a.last_seen_at, :at) "
+    "ELSE a.last_seen_at END "
+    "FROM (SELECT (SELECT login FROM broker_sessions WHERE epoch = :epoch) AS login) s "
+    "WHERE a.account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE) "
+    # What another login lists is none of this one's business.
+    "AND (a.account = ANY(:accounts) OR a.login IS NULL OR s.login IS NULL OR a.login = s.login)"
 )
 _set_base_currency = BulkUpdate(
     broker_accounts,
@@ -141,9 +145,9 @@ async def ensure_accounts(connection: Writer, seen: Mapping[str, datetime]) -> l
     return [row.account for row in await _insert_accounts(connection, rows)]
 
 
-async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetime) -> None:
-    """Record which accounts the login sees; the others stay, unlisted."""
-    await connection.execute(_list_accounts, {"accounts": list(accounts), "at": at})
+async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetime, epoch: int) -> None:
+    """Record which accounts the login of this epoch sees; its others stay, unlisted."""
+    await connection.execute(_list_accounts, {"accounts": list(accounts), "at": at, "epoch": epoch})
 
 
 async def upsert_instruments(connection: Writer, described: Iterable[Described], now: datetime) -> None:

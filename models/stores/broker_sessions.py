@@ -1,5 +1,6 @@
 """One row a connection to a gateway. Its epoch orders what older and newer connections wrote."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +22,19 @@ class Opened(NamedTuple):
     cut_off: bool
 
 
+# A login that was last served from here, and is so no longer. Those from before places were kept are of here.
+_RETIRED = (
+    "SELECT s.login FROM broker_sessions s WHERE s.login <> :login AND coalesce(s.place, :place) = :place "
+    "AND s.epoch = (SELECT max(n.epoch) FROM broker_sessions n WHERE n.login = s.login)"
+)
+_retire_accounts = text(
+    f"UPDATE broker_accounts SET listed = false WHERE listed AND login IN ({_RETIRED})"  # noqa: S608 - ours
+)
+_retire_links = text(f"DELETE FROM broker_links WHERE login IN ({_RETIRED})")  # noqa: S608 - ours
+_newest = text(
+    "SELECT max(epoch) FROM broker_sessions WHERE login = :login "
+    "OR login IN (SELECT login FROM broker_accounts WHERE account = ANY(:accounts))"
+)
 _one_draws = text("SELECT pg_advisory_xact_lock(hashtextextended('lotkeeper epoch', 0))")
 # A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes
 # on, and links that connect take longer than a second each.
@@ -38,12 +52,15 @@ async def open_broker_session(
     login: str,
     client_id: int,
     holder: str,
+    place: str | None = None,
     now: datetime,
     earlier: int,
     earlier_ended: str,
     earlier_ended_at: datetime,
 ) -> Opened:
     """Begin a session of ``login``. ``earlier`` is the caller's own one before it, which ended as told.
+
+    ``place`` is the caller's installation: the accounts of a login that it served before are listed no more.
 
     Others that are still open could not say how they ended, and end now. No epoch is given out twice, not
     even by a database that was restored from a backup and knows nothing of the newest: what stands in the
@@ -62,10 +79,19 @@ async def open_broker_session(
     row = await writer.execute(
         insert(broker_sessions)
         .values(
-            login=login, client_id=client_id, holder=holder, started_at=now, state="connecting", state_at=now
+            login=login,
+            client_id=client_id,
+            holder=holder,
+            place=place,
+            started_at=now,
+            state="connecting",
+            state_at=now,
         )
         .returning(broker_sessions.c.epoch)
     )
+    if place is not None:
+        for retire in (_retire_accounts, _retire_links):
+            await writer.execute(retire, {"login": login, "place": place})
     return Opened(row.scalar_one(), cut_off.rowcount > 0)
 
 
@@ -111,9 +137,13 @@ async def record_session_state(
     )
 
 
-async def newest_epoch(writer: Writer) -> int:
-    """The newest epoch of any link; 0 before the first."""
-    newest: int | None = (await writer.execute(select(func.max(broker_sessions.c.epoch)))).scalar_one()
+async def newest_epoch(writer: Writer, login: str, accounts: Sequence[str]) -> int:
+    """The newest epoch of any link of a login, or of one that lists an account of these; 0 before the first.
+
+    One gateway can be reached under several names.
+    """
+    asked = {"login": login, "accounts": list(accounts)}
+    newest: int | None = (await writer.execute(_newest, asked)).scalar_one()
     return newest or 0
 
 

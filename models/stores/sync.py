@@ -23,9 +23,12 @@ _upsert_datasets = BulkInsert(
     returning="account, dataset, as_of, complete",
 )
 _upsert_link = text(
-    "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch, heard_at, "
-    "clock_offset_seconds) VALUES (1, :gateway, :ibkr, :state, :reason, :since, :at, :epoch, "
-    "CASE WHEN :is_beat THEN clock_timestamp() END, :clock_offset) ON CONFLICT (id) DO UPDATE SET "
+    "INSERT INTO broker_links (login, gateway, ibkr, state, reason, since, updated_at, epoch, heard_at, "
+    # Of a session that is not known, as after a restore, nobody can say whose it was: no account's.
+    "clock_offset_seconds) VALUES ("
+    "coalesce((SELECT login FROM broker_sessions WHERE epoch = :epoch), CAST(:login AS text)), "
+    ":gateway, :ibkr, :state, :reason, :since, :at, :epoch, "
+    "CASE WHEN :is_beat THEN clock_timestamp() END, :clock_offset) ON CONFLICT (login) DO UPDATE SET "
     "gateway = excluded.gateway, ibkr = excluded.ibkr, state = excluded.state, reason = excluded.reason, "
     "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch, "
     # What is told again from the stream may be long past; a beat is of this moment.
@@ -81,11 +84,13 @@ async def record_link(
     *,
     is_beat: bool = False,
     clock_offset: Decimal | None = None,
+    login: str = "",
 ) -> None:
-    """Store the last known state of the links; an older word is void.
+    """Store the last known state of the link of this epoch's login; an older word is void.
 
     ``clock_offset`` is the broker's clock minus ours, in seconds; a beat tells it. A beat is of this moment:
-    one that is much older than what is stored comes from a clock that was set back.
+    one that is much older than what is stored comes from a clock that was set back. It names its ``login``
+    itself, as it comes before there is an epoch, too.
     """
     parameters = {
         "gateway": link.gateway,
@@ -98,6 +103,7 @@ async def record_link(
         "is_beat": is_beat,
         "set_back": SET_BACK_SECONDS,
         "clock_offset": clock_offset,
+        "login": login,
     }
     await connection.execute(_upsert_link, parameters)
 

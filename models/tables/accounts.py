@@ -32,6 +32,7 @@ broker_accounts = Table(
         comment="which lot a closing fill takes first",
     ),
     Column("listed", Bool, nullable=False, server_default="true", comment="in the login's last account list"),
+    Column("login", String, comment="of the gateway that lists it, or did last"),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     CheckConstraint(one_of("cost_method", *get_args(CostMethod)), name="cost_method"),

@@ -20,6 +20,7 @@ broker_sessions = Table(
     Column("login", String, nullable=False, comment="host:port of the gateway: one login, one live link"),
     Column("client_id", BigInt),
     Column("holder", String, comment="machine:process of the link that has, or had, this session"),
+    Column("place", String, comment="the installation of the link; it serves one login at a time"),
     Column("started_at", Instant, nullable=False),
     Column("connected_at", Instant),
     Column("ended_at", Instant),
@@ -40,7 +41,7 @@ broker_sessions = Table(
 broker_links = Table(
     "broker_links",
     metadata,
-    Column("id", Int, primary_key=True, autoincrement=False),
+    Column("login", String, primary_key=True, comment="host:port of the gateway, as in broker_sessions"),
     Column("gateway", String, nullable=False),
     Column("ibkr", String, nullable=False),
     Column("state", String, nullable=False, server_default="disconnected"),
@@ -53,7 +54,7 @@ broker_links = Table(
     CheckConstraint(one_of("gateway", "up", "down", "unknown"), name="gateway"),
     CheckConstraint(one_of("ibkr", "up", "down", "unknown"), name="ibkr"),
     CheckConstraint(one_of("state", *STATES), name="state"),
-    comment="the last known state of the links (one row)",
+    comment="the last known state of the link of each login",
 )
 
 sync_datasets = Table(

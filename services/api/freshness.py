@@ -1,5 +1,6 @@
 """Whether what we show is live, and if not, why. Pure: values in, values out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,6 +39,19 @@ class Verdict:
     since: datetime | None
     epoch: int = 0
     state: LinkState | None = None
+    login: str = ""
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """What holds of several together: that of the link that is not live, and of these the longest so.
+
+    There is at least one.
+    """
+    return max(verdicts, key=lambda one: (one.reason is not None, -_seconds(one.since)))
+
+
+def _seconds(since: datetime | None) -> float:
+    return 0.0 if since is None else since.timestamp()
 
 
 def conclude(
@@ -48,27 +62,31 @@ def conclude(
     synced_before: bool,
     worker_down: bool,
     now: datetime,
+    login: str = "",
 ) -> Verdict:
-    """Judge the links.
+    """Judge the link of a login.
 
     ``following_since`` is when we began to follow the streams, ``None`` while we cannot; then ``lost_at``
     says since when. ``synced_before`` tells a resync under way from the very first one.
     ``worker_down``: facts wait and nobody records them, so what the broker says now is not what we show.
     """
     if following_since is None:
-        return Verdict(links=UNKNOWN, reason="stream_down", since=lost_at)
+        return Verdict(links=UNKNOWN, reason="stream_down", since=lost_at, login=login)
     if link is None:
         if now - following_since <= BEAT_LIMIT:
-            return Verdict(links=UNKNOWN, reason="not_yet_synced", since=following_since)
-        return Verdict(links=UNKNOWN, reason="broker_link_down", since=following_since)
+            return Verdict(links=UNKNOWN, reason="not_yet_synced", since=following_since, login=login)
+        return Verdict(links=UNKNOWN, reason="broker_link_down", since=following_since, login=login)
     if now - link.beat_at > BEAT_LIMIT:
-        return Verdict(links=UNKNOWN, reason="broker_link_down", since=link.beat_at, epoch=link.epoch)
+        return Verdict(
+            links=UNKNOWN, reason="broker_link_down", since=link.beat_at, epoch=link.epoch, login=login
+        )
     return Verdict(
         links=Links(gateway=link.gateway, ibkr=link.ibkr),
         reason=_reason(link, synced_before=synced_before) or ("worker_down" if worker_down else None),
         since=link.since,
         epoch=link.epoch,
         state=link.state,
+        login=login,
     )
 
 

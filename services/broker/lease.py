@@ -30,6 +30,7 @@ from models.stores.leases import (
     take_locks,
 )
 from services.broker import metrics
+from services.broker.place import login_of, place_of
 
 log = logs.get_logger(__name__)
 
@@ -50,11 +51,6 @@ class Claim(Enum):
     TAKEN = "another link has the login, or one of its accounts"
 
 
-def login_of(settings: Settings) -> str:
-    """What names a login. Another client id is the same login."""
-    return f"{settings.ib_host.lower()}:{settings.ib_port}"
-
-
 class Lease:
     """The lock on a login and its accounts. ``run`` takes it, keeps it, and takes it again after an outage.
 
@@ -65,6 +61,7 @@ class Lease:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.login = login_of(settings)
+        self._place = place_of(settings)
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self.claim = Claim.AWAY
         self.epoch = 0
@@ -83,6 +80,7 @@ class Lease:
             answer_seconds=self._ping_seconds,
             idle_seconds=settings.lease_seconds,
         )
+        self._accounts: Sequence[str] = ()
         self._names: tuple[str, ...] = (f"login {self.login}",)
         self._held: frozenset[str] = frozenset()
         self._former: Backend | None = None
@@ -102,7 +100,8 @@ class Lease:
 
     async def hold_accounts(self, accounts: Collection[str]) -> Claim:
         """Take the locks of ``accounts`` too: one gateway can be reached under several names."""
-        self._names = (self._names[0], *(f"account {account}" for account in sorted(accounts)))
+        self._accounts = sorted(accounts)
+        self._names = (self._names[0], *(f"account {account}" for account in self._accounts))
         if self.claim is Claim.HELD:
             await self._ask(self._names)
         return self.claim
@@ -123,6 +122,7 @@ class Lease:
                 login=self.login,
                 client_id=self._client_id,
                 holder=self.holder,
+                place=self._place,
                 now=self._clock(),
                 earlier=self.epoch,
                 earlier_ended=earlier_ended,
@@ -199,7 +199,7 @@ class Lease:
                 return Claim.AWAY
             return Claim.TAKEN
         if not self._held:
-            self.replaced = await newest_epoch(writer) > self.epoch > 0
+            self.replaced = await newest_epoch(writer, self.login, self._accounts) > self.epoch > 0
         self._held = frozenset({*self._held, *missing})
         self._former = backend
         return Claim.HELD

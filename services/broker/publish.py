@@ -16,6 +16,7 @@ from core.streams.port import StreamPort
 from services.broker import metrics
 from services.broker.flow import TOLERATED_SECONDS
 from services.broker.outlet import Outlet
+from services.broker.place import login_of
 from services.broker.segments import Record
 from services.broker.spool import Spool, SpoolRefusedError
 from services.broker.ticks import Ticks
@@ -74,7 +75,7 @@ class Publisher:
 
     def __init__(self, streams: StreamPort, settings: Settings) -> None:
         self._outlet = Outlet(streams, settings)
-        self._ticks = Ticks(streams, settings.ticks_stream, self._outlet)
+        self._ticks = Ticks(streams, settings.ticks_stream, self._outlet, login_of(settings))
         self._spool = Spool(settings.spool_dir, settings.spool_megabytes << 20)
         metrics.SPOOL_LIMIT_BYTES.set(settings.spool_megabytes << 20)
         # One thread: what it is asked is done in the order in which it was asked.

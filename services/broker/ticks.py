@@ -18,9 +18,10 @@ _SHEDDING_SECONDS = 0.5
 class Ticks:
     """Takes ticks synchronously; ``send`` brings them to their stream, as long as ``outlet`` finds Redis."""
 
-    def __init__(self, streams: StreamPort, stream: str, outlet: Outlet) -> None:
+    def __init__(self, streams: StreamPort, stream: str, outlet: Outlet, login: str) -> None:
         self._streams = streams
         self._stream = stream
+        self._login = login
         self._outlet = outlet
         self._waiting: dict[Hashable, Tick] = {}
         self._wake = asyncio.Event()
@@ -38,7 +39,9 @@ class Ticks:
                 await self._wake.wait()
             ticks, self._waiting = tuple(self._waiting.values()), {}
             payloads = [
-                encode(TickBatch(epoch=epoch(), ticks=ticks[start : start + TICKS_PER_ENTRY]))
+                encode(
+                    TickBatch(epoch=epoch(), ticks=ticks[start : start + TICKS_PER_ENTRY], login=self._login)
+                )
                 for start in range(0, len(ticks), TICKS_PER_ENTRY)
             ]
             if await self._append(payloads):

@@ -51,16 +51,22 @@ async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[G
         if before is not None and answer <= before:
             continue  # another worker was faster with what came after it
         if before is not None and fact.covers_from is not None and before.as_of < fact.covers_from:
-            broken_at = fact.as_of if fact.facts_lost else await _changed_at(connection, intake)
+            broken_at = (
+                fact.as_of if fact.facts_lost else await _changed_at(connection, [fact.account], intake)
+            )
             span = gap_before(before, answer, fact.covers_from, broken_at)
             if span is not None:
                 until = Span(span.start, fact.received_at)
-                reason = _LOST if fact.facts_lost else await _why(connection, before, answer, until, intake)
+                reason = (
+                    _LOST
+                    if fact.facts_lost
+                    else await _why(connection, fact.account, before, answer, until, intake)
+                )
                 found.append(Gap(fact.account, *span, reason, now, epoch))
         last[fact.account] = answer
     new = await record_gaps(connection, found)
     with_gaps = await queries.accounts_with_gaps(connection, accounts)
-    broken_at = await _broken_at(connection, intake, answers) if with_gaps else None
+    broken_at = await _broken_at(connection, with_gaps, intake, answers) if with_gaps else None
     for account in with_gaps:
         for span in _covered(answers, account, last[account], broken_at):
             await cover(connection, account, *span, by=_BY, now=now)
@@ -87,23 +93,28 @@ def _covered(
     )
 
 
-async def _changed_at(connection: Writer, intake: Intake) -> datetime | None:
-    stored = await queries.links_changed_at(connection)
+async def _changed_at(connection: Writer, accounts: Iterable[str], intake: Intake) -> datetime | None:
+    stored = await queries.links_changed_at(connection, accounts)
     return max((at for at in (stored, *(word.fact.since for word in intake.links)) if at), default=None)
 
 
 async def _broken_at(
-    connection: Writer, intake: Intake, answers: Iterable[tuple[int, DatasetCompleted]]
+    connection: Writer,
+    accounts: Iterable[str],
+    intake: Intake,
+    answers: Iterable[tuple[int, DatasetCompleted]],
 ) -> datetime | None:
-    changed_at = await _changed_at(connection, intake)
+    changed_at = await _changed_at(connection, accounts, intake)
     lost_by = (fact.as_of for _, fact in answers if fact.facts_lost)
     return max((at for at in (changed_at, *lost_by) if at), default=None)
 
 
-async def _why(connection: Writer, before: Answer, answer: Answer, span: Span, intake: Intake) -> str:
+async def _why(
+    connection: Writer, account: str, before: Answer, answer: Answer, span: Span, intake: Intake
+) -> str:
     """Why nobody listened, as far as it was noted: what ended the listening, then what kept it from anew."""
     ended = await queries.why_ended(connection, before.epoch) if before.epoch != answer.epoch else None
-    said = await queries.said_of_links(connection, span)
+    said = await queries.said_of_links(connection, account, span)
     told = [word.fact for word in intake.links if span.start < word.fact.received_at <= span.end]
     noted = (reason for message in said for reason in LINK_REASONS if reason in message)
     reasons = [ended, *noted, *(link.reason for link in told)]

@@ -32,10 +32,12 @@ class Horizon(NamedTuple):
     worth_waiting: bool = True
 
 
-async def horizon(database: Database, streams: StreamPort, settings: Settings, now: datetime) -> Horizon:
-    """Look how far things have been applied. To be called before what is compared is read."""
+async def horizon(
+    database: Database, streams: StreamPort, settings: Settings, account: str, now: datetime
+) -> Horizon:
+    """Look how far things of an account have been applied. To be called before what is compared is read."""
     async with database.read() as reader:
-        link = await link_word(reader)
+        link = await link_word(reader, account)
     late = timedelta(seconds=max(_LATE_SECONDS, _MISSED_WORDS * settings.last_known_flush_seconds))
     if link is not None and (link.state != "live" or now - link.updated_at > late):
         return Horizon(None, worth_waiting=False)

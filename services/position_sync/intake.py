@@ -148,7 +148,7 @@ class Intake:
     """Facts sorted by kind; of each key the newest counts where only the newest matters."""
 
     accounts: dict[str, datetime] = field(default_factory=dict)
-    listings: list[tuple[datetime, tuple[str, ...]]] = field(default_factory=list)
+    listings: list[tuple[int, datetime, tuple[str, ...]]] = field(default_factory=list)
     instruments: dict[int, Described] = field(default_factory=dict)
     executions: dict[str, Received] = field(default_factory=dict)
     commissions: dict[str, ReceivedCommission] = field(default_factory=dict)
@@ -320,7 +320,7 @@ def _sort_rare(intake: Intake, epoch: int, seq: int, fact: Fact) -> None:
         case AccountsListed():
             for account in fact.accounts:
                 intake.accounts.setdefault(account, fact.received_at)
-            intake.listings.append((fact.received_at, fact.accounts))
+            intake.listings.append((epoch, fact.received_at, fact.accounts))
         case PositionsCompleted():
             for account in fact.accounts:
                 intake.accounts.setdefault(account, fact.received_at)

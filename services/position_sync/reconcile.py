@@ -98,7 +98,7 @@ async def reconcile(
     """Compare one account. Safe to run at the same time as itself and as the relay."""
     started_at = clock()
     settle = timedelta(seconds=settings.settle_seconds)
-    known_until = await horizon(database, streams, settings, started_at)
+    known_until = await horizon(database, streams, settings, account, started_at)
     async with database.read() as reader:
         found, known = await _look(reader, account, started_at, known_until.at, settle)
     announcement: Announcement | None = None

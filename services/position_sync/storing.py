@@ -51,10 +51,11 @@ async def store(
 
 async def _accounts(connection: Writer, intake: Intake) -> list[Change]:
     new = await account_store.ensure_accounts(connection, intake.accounts) if intake.accounts else []
-    for at, accounts in intake.listings:
-        await account_store.list_accounts(connection, accounts, at)
+    for epoch, at, accounts in intake.listings:
+        await account_store.list_accounts(connection, accounts, at, epoch)
     if intake.listings:
-        return [AccountsRecorded(accounts=intake.listings[-1][1])]
+        listed = {account for _, _, accounts in intake.listings for account in accounts}
+        return [AccountsRecorded(accounts=tuple(sorted(listed)))]
     return [AccountsRecorded(accounts=tuple(sorted(new)))] if new else []
 
 
@@ -87,8 +88,7 @@ async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -
         await record_session_state(
             connection, epoch=epoch, seq=seq, state=link.state, at=link.received_at, reason=link.reason
         )
-    if intake.links:
-        epoch, _, link = intake.links[-1]
+    for epoch, link in sorted({epoch: link for epoch, _, link in intake.links}.items()):
         await sync_store.record_link(connection, link, link.received_at, epoch)
     changes: list[Change] = []
     for epoch, fence in intake.fences:

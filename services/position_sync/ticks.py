@@ -41,9 +41,9 @@ class LastKnown:
     def __init__(self) -> None:
         self.marks: dict[tuple[str, int], MarkReported] = {}
         self.pnl: dict[str, PnlReported] = {}
-        self.link: tuple[int, LinkBeat] | None = None
+        self.links: dict[str, tuple[int, LinkBeat]] = {}
 
-    def take(self, epoch: int, tick: Tick) -> None:
+    def take(self, epoch: int, tick: Tick, login: str = "") -> None:
         """Remember a tick if it is newer than what is remembered of its key."""
         match tick:
             case MarkReported():
@@ -52,11 +52,12 @@ class LastKnown:
             case PnlReported():
                 self.pnl[tick.account] = _newer(self.pnl.get(tick.account), _usable(tick))
             case LinkBeat():
-                if self.link is None or epoch > self.link[0] or _supersedes(tick, self.link[1]):
-                    self.link = (epoch, tick)
+                known = self.links.get(login)
+                if known is None or epoch > known[0] or _supersedes(tick, known[1]):
+                    self.links[login] = (epoch, tick)
 
     def __bool__(self) -> bool:
-        return bool(self.marks or self.pnl or self.link)
+        return bool(self.marks or self.pnl or self.links)
 
 
 def _usable(tick: Figures) -> Figures:
@@ -98,7 +99,7 @@ class TicksReader:
         self._settings = settings
         self._clock = clock
         self._known = LastKnown()
-        self._newest_epoch = 0
+        self._newest_epochs: dict[str, int] = {}
         self._is_down = False
 
     async def run(self) -> None:
@@ -142,11 +143,11 @@ class TicksReader:
         except msgspec.MsgspecError as error:
             log.warning("tick_unreadable", error=str(error))
             return
-        if batch.epoch < self._newest_epoch:
+        if batch.epoch < self._newest_epochs.get(batch.login, 0):
             return
-        self._newest_epoch = batch.epoch
+        self._newest_epochs[batch.login] = batch.epoch
         for tick in batch.ticks:
-            self._known.take(batch.epoch, tick)
+            self._known.take(batch.epoch, tick, batch.login)
 
     async def _write(self) -> None:
         while True:
@@ -175,21 +176,19 @@ class TicksReader:
 
     def _restore(self, older: LastKnown) -> None:
         newer, self._known = self._known, older
-        epoch = older.link[0] if older.link else 0
         for mark in newer.marks.values():
-            self._known.take(epoch, mark)
+            self._known.take(0, mark)
         for pnl in newer.pnl.values():
-            self._known.take(epoch, pnl)
-        if newer.link is not None:
-            self._known.take(*newer.link)
+            self._known.take(0, pnl)
+        for login, (epoch, beat) in newer.links.items():
+            self._known.take(epoch, beat, login)
 
     async def _store(self, known: LastKnown) -> None:
         async with self._database.write() as connection:
             stored = set(await accounts(connection))
             await upsert_marks(connection, [tick for tick in known.marks.values() if tick.account in stored])
             await upsert_pnl(connection, [tick for tick in known.pnl.values() if tick.account in stored])
-            if known.link is not None:
-                epoch, beat = known.link
+            for login, (epoch, beat) in sorted(known.links.items()):
                 link = LinkChanged(
                     received_at=beat.received_at,
                     gateway=beat.gateway,
@@ -204,5 +203,6 @@ class TicksReader:
                     beat.received_at,
                     epoch,
                     is_beat=True,
+                    login=login,
                     clock_offset=decimal_from_float(beat.clock_offset_seconds),
                 )

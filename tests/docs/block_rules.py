@@ -20,6 +20,7 @@ PROGRAMS_NOT_RUN = {
 
 COMMANDS_NOT_RUN = {
     "up": "goes on until it is stopped: tests/services/stack starts it",
+    "broker": "goes on until it is stopped: tests/services/broker starts it",
     "setup": "talks with a person at a terminal: tests/services/cli/test_setup.py does",
     "backup points": "needs an embedded database with a past: tests/services/cli/test_recovering.py",
     "backup recover": "the same: tests/services/cli/test_recovering.py",

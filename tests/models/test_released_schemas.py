@@ -36,6 +36,8 @@ FOLDER = Path(__file__).parents[1] / "data" / "schemas"
 RELEASES = sorted(path.stem for path in FOLDER.glob("*.dump"))
 SECONDS = 30.0
 """That an upgrade may take."""
+DROPPED = {("broker_links", "id")}
+"""What a later version drops, or derives anew: it was 1."""
 COLUMNS = (
     "SELECT table_name AS name, array_agg(column_name::text ORDER BY column_name) AS columns "
     "FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) "
@@ -123,14 +125,16 @@ def test_a_released_schema_with_data_is_upgraded_in_time_and_keeps_every_value(
         before = await tables_of(plain)
         assert state_of(before) == told["state"], "the dump is what was kept"
         assert {table: found.rows for table, found in before.items() if found.rows} == told["rows"]
-        old = await columns_of(url)
+        old = {
+            table: [name for name in names if (table, name) not in DROPPED]
+            for table, names in (await columns_of(url)).items()
+        }
         saved = await content(url, old)
         began = time.monotonic()
         await migrate(plain, "main")
         assert time.monotonic() - began < SECONDS
         await require_current(plain, "main")
         new = await columns_of(url)
-        # What a later version drops or derives anew it says here.
         kept = {table: [one for one in names if one in new[table]] for table, names in old.items()}
         assert kept == old
         assert await content(url, old) == saved

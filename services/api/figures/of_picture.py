@@ -31,7 +31,8 @@ def of_picture(context: Context, names: Mapping[str, str]) -> Iterator[GaugeMetr
     )
     yield one("lotkeeper_live", 0 if verdict.reason else 1)
     # A gateway that is not there told no time either.
-    offset = picture.link.clock_offset_seconds if picture.link and links.gateway == "up" else None
+    link = picture.links.get(verdict.login)
+    offset = link.clock_offset_seconds if link is not None and links.gateway == "up" else None
     yield one("lotkeeper_clock_offset_seconds", offset)
     yield one("lotkeeper_numbers_frames", int(context.hub.numbering.numbers))
     queued = [client.queued_bytes for client in context.sockets]

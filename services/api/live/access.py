@@ -14,6 +14,7 @@ from typing import Final, TypeVar, cast
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported
 from models.session import Database
+from services.api.freshness import Link, worst
 from services.api.live.board import Part, together
 from services.api.live.feed import Feed, Judged
 from services.api.live.hub import Hub
@@ -87,9 +88,11 @@ class SeenPicture:
         return self._whole.mark_of(position)
 
     @property
-    def link(self) -> object:
-        """The link, which is nobody's."""
-        return self._whole.link
+    def links(self) -> Mapping[str, Link]:
+        """The links of the logins that list them; where there is one only it is nobody's."""
+        whole = self._whole.links
+        logins = {state.login for state in self.accounts.values()}
+        return {login: link for login, link in whole.items() if login in logins or len(whole) == 1}
 
     @property
     def membership(self) -> int:
@@ -143,11 +146,20 @@ class View(Part):
 
     def judge(self) -> Judged:
         """How things are now."""
-        return self._hub.judge()
+        return self._seen(self._hub.judge())
+
+    def _seen(self, judged: Judged) -> Judged:
+        """What is judged of these accounts: links of other logins are as if they were not."""
+        apart = {name: verdict for name, verdict in judged.apart.items() if name in self._accounts}
+        return judged._replace(verdict=worst(apart.values()), apart=apart) if apart else judged
+
+    def status(self, judged: Judged) -> str:
+        """The status message."""
+        return super().status(self._seen(judged))
 
     def settle(self) -> Judged:
         """Judge now; what that changes is told, and where nobody read along yet, the numbers begin."""
-        judged = self._hub.settle()
+        judged = self._seen(self._hub.settle())
         if self.loaded.is_set():
             self.begin()
         return judged

@@ -1,15 +1,15 @@
 """From the picture to rows: judged for freshness, encoded once, handed to REST and WebSocket alike."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from core.domain.freshness import VALUE_CADENCE, is_complete
 from core.events.changes import PositionChanged
 from models.queries.positions import PositionKey
-from services.api.freshness import Verdict, freshness
+from services.api.freshness import Verdict, freshness, worst
 from services.api.live.picture import Picture
 from services.api.live.rows import account_row, all_row, position_row, summary_row
 from services.api.schemas.accounts import ALL_ACCOUNTS, Account, Summary
@@ -28,10 +28,19 @@ def sign_of(block: Freshness) -> Sign:
 
 
 class Judged(NamedTuple):
-    """When we look, and what the links say then."""
+    """When we look, and what the links say then: of all together and, where there are several, apart."""
 
     now: datetime
     verdict: Verdict
+    apart: Mapping[str, Verdict] = {}
+
+    def of(self, accounts: Iterable[str]) -> Verdict:
+        """What the links of these accounts say."""
+        told = [self.apart[name] for name in accounts if name in self.apart]
+        return worst(told) if told else self.verdict
+
+
+_Moment: TypeAlias = tuple[int, int, Verdict, Mapping[str, Verdict]]
 
 
 class _Encoded(NamedTuple):
@@ -49,14 +58,14 @@ class Feed:
         self.picture = picture
         self._encoded: dict[str, _Encoded] = {}
         self._sorted: tuple[int, list[PositionChanged]] = (-1, [])
-        self._pages: OrderedDict[tuple[object, ...], tuple[int, int, Verdict, bytes]] = OrderedDict()
+        self._pages: OrderedDict[tuple[object, ...], tuple[_Moment, bytes]] = OrderedDict()
 
     # -- freshness ---------------------------------------------------------------------------------------
 
-    def _complete(self, account: str, *names: str, verdict: Verdict) -> bool:
+    def _complete(self, account: str, *names: str, judged: Judged) -> bool:
         """Whether the account's downloads have no gap, and the first named came over this connection."""
         known = self.picture.datasets
-        return is_complete([known.get((account, name)) for name in names], verdict.epoch)
+        return is_complete([known.get((account, name)) for name in names], judged.of([account]).epoch)
 
     def dataset_as_of(self, account: str, name: str) -> datetime | None:
         """From when what we have of a download is: its last run, or whatever came by itself since."""
@@ -71,20 +80,19 @@ class Feed:
 
     def position_freshness(self, position: PositionChanged, judged: Judged) -> Freshness:
         """Of a row: an open one is as fresh as its mark."""
-        complete = self._complete(position.account, "positions", "executions", verdict=judged.verdict)
+        complete = self._complete(position.account, "positions", "executions", judged=judged)
+        verdict = judged.of([position.account])
         if position.status == "closed":
             as_of = self.dataset_as_of(position.account, "executions") or position.closed_at
-            return freshness(
-                judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete
-            )
+            return freshness(verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
         mark = self.picture.mark_of(position)
         if mark is None:
             # What is held is known, what it is worth is not.
             as_of = self.dataset_as_of(position.account, "positions")
-            return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=False)
+            return freshness(verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=False)
         as_of = mark.received_at
         return freshness(
-            judged.verdict,
+            verdict,
             as_of=as_of,
             received_at=as_of,
             now=judged.now,
@@ -104,17 +112,17 @@ class Feed:
                 *(self.picture.newest_mark.get(name) for name in accounts),
             ]
         )
-        complete = all(
-            self._complete(name, "positions", "executions", verdict=judged.verdict) for name in accounts
-        )
-        return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
+        complete = all(self._complete(name, "positions", "executions", judged=judged) for name in accounts)
+        verdict = judged.of(accounts)
+        return freshness(verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
 
     def dataset_freshness(self, name: str, judged: Judged, account: str | None = None) -> Freshness:
         """Of a list that one download fills on change."""
         accounts = [account] if account is not None else self._watched()
         as_of = self._newest(self.dataset_as_of(each, name) for each in accounts)
-        complete = all(self._complete(each, name, verdict=judged.verdict) for each in accounts)
-        return freshness(judged.verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
+        complete = all(self._complete(each, name, judged=judged) for each in accounts)
+        verdict = judged.of(accounts)
+        return freshness(verdict, as_of=as_of, received_at=as_of, now=judged.now, complete=complete)
 
     def summary_freshness(self, accounts: Iterable[str], judged: Judged) -> Freshness:
         """Of a summary: as fresh as the oldest of its accounts.
@@ -125,12 +133,12 @@ class Feed:
         moments = [self.picture.accounts[name].newest_value_as_of() for name in names]
         as_of = None if None in moments or not moments else min(m for m in moments if m is not None)
         return freshness(
-            judged.verdict,
+            judged.of(names),
             as_of=as_of,
             received_at=as_of,
             now=judged.now,
             cadence=VALUE_CADENCE,
-            complete=all(self._complete(name, "account_values", verdict=judged.verdict) for name in names),
+            complete=all(self._complete(name, "account_values", judged=judged) for name in names),
         )
 
     def _watched(self) -> list[str]:
@@ -202,19 +210,19 @@ class Feed:
     def kept_page(self, key: tuple[object, ...], judged: Judged) -> bytes | None:
         """The answer that was given to the same question, while nothing it shows has changed."""
         kept = self._pages.get(key)
-        if kept is not None and kept[:3] == self._moment(judged):
-            return kept[3]
+        if kept is not None and kept[0] == self._moment(judged):
+            return kept[1]
         return None
 
     def keep_page(self, key: tuple[object, ...], judged: Judged, body: bytes) -> None:
         """Keep an answer for whoever asks the same within a second."""
-        self._pages[key] = (*self._moment(judged), body)
+        self._pages[key] = (self._moment(judged), body)
         self._pages.move_to_end(key)
         while len(self._pages) > _KEPT_PAGES:
             self._pages.popitem(last=False)
 
-    def _moment(self, judged: Judged) -> tuple[int, int, Verdict]:
-        return self.picture.revision, int(judged.now.timestamp()), judged.verdict
+    def _moment(self, judged: Judged) -> _Moment:
+        return self.picture.revision, int(judged.now.timestamp()), judged.verdict, judged.apart
 
     # -- accounts ----------------------------------------------------------------------------------------
 

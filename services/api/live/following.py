@@ -113,7 +113,7 @@ class Following:
             log.warning("streams_lost", reason="Redis cannot be reached; showing what the database knows")
             self.since = None
             self.lost_at = self._clock()
-            self._picture.link = None
+            self._picture.links = {}
         self._audience.lost()
 
     async def _follow(self, changes_after: str, ticks_after: str) -> None:
@@ -164,7 +164,7 @@ class Following:
         batch = facts.decode_ticks(entry.data)
         now = self._clock()
         for tick in batch.ticks:
-            self._picture.tick(tick, epoch=batch.epoch, now=now)
+            self._picture.tick(tick, epoch=batch.epoch, now=now, login=batch.login)
 
     def _changed(self) -> None:
         if self._picture.dirty.figures:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import cycle
+from operator import itemgetter
 
 from core import logs
 from core.clock import Clock, utc_now
@@ -16,7 +17,7 @@ from core.tasks import heeding_cancellation
 from core.version import installed_version
 from models.session import Database
 from services.api import failures
-from services.api.freshness import Verdict, conclude
+from services.api.freshness import Verdict, conclude, worst
 from services.api.live.board import Board, Part
 from services.api.live.client import BEAT_TURNS
 from services.api.live.coverage import Signs
@@ -75,7 +76,7 @@ class Hub(Board):
         self._clock = clock
         self._signs = Signs()
         self._settled_at = -1
-        self._verdict = self._conclude(clock())
+        self._judged = self._conclude(clock())
         self._dirty = asyncio.Event()
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -126,9 +127,18 @@ class Hub(Board):
         """The time."""
         return self._clock()
 
-    def _conclude(self, now: datetime) -> Verdict:
+    def _conclude(self, now: datetime) -> Judged:
+        logins = self.picture.logins()
+        told = {login: self._conclude_of(login, now) for login in logins}
+        if len(told) <= 1:
+            return Judged(now, next(iter(told.values()), None) or self._conclude_of("", now))
+        apart = {account: told[login] for login, accounts in logins.items() for account in accounts}
+        return Judged(now, worst(told.values()), apart)
+
+    def _conclude_of(self, login: str, now: datetime) -> Verdict:
         return conclude(
-            link=self.picture.link,
+            login=login,
+            link=self.picture.links.get(login),
             following_since=self.following.since,
             lost_at=self.following.lost_at,
             synced_before=bool(self.picture.datasets),
@@ -138,17 +148,16 @@ class Hub(Board):
 
     def judge(self) -> Judged:
         """How things are now. The moment it differs from before, everything is told again."""
-        now = self._clock()
-        verdict = self._conclude(now)
-        before, self._verdict = self._verdict, verdict
-        if _told(verdict) != _told(before):
-            self._judge_rows(Judged(now, verdict))
-            if verdict.reason != before.reason:
-                log.info("freshness_changed", reason=verdict.reason, before=before.reason)
+        judged = self._conclude(self._clock())
+        before, self._judged = self._judged, judged
+        if _told(judged) != _told(before):
+            self._judge_rows(judged)
+            if judged.verdict.reason != before.verdict.reason:
+                log.info("freshness_changed", reason=judged.verdict.reason, before=before.verdict.reason)
             for each in (self, *self.views.values()):
-                each.tell_status(Judged(now, verdict))
+                each.tell_status(judged)
             self._look.set()
-        return Judged(now, verdict)
+        return judged
 
     def settle(self) -> Judged:
         """Judge now; rows that read otherwise for it are told before anything else is. Once a second."""
@@ -387,6 +396,9 @@ class Hub(Board):
                 each.beat(self._clock(), turn)
 
 
-def _told(verdict: Verdict) -> tuple[object, ...]:
-    """What of a verdict is news when it differs."""
-    return verdict.links, verdict.reason, verdict.epoch, verdict.state
+def _told(judged: Judged) -> list[tuple[object, ...]]:
+    """What of a verdict, or of several, is news when it differs."""
+    return [
+        (account, verdict.links, verdict.reason, verdict.epoch, verdict.state)
+        for account, verdict in [("", judged.verdict), *sorted(judged.apart.items(), key=itemgetter(0))]
+    ]

@@ -78,8 +78,8 @@ class Picture:
         self.marks: dict[Book, MarkReported] = {}
         self.accounts: dict[str, AccountState] = {}
         self.datasets: dict[tuple[str, str], DatasetState] = {}
-        self.link: Link | None = None
-        self.newest_epoch = 0
+        self.links: dict[str, Link] = {}
+        self._newest_epochs: dict[str, int] = {}
         self.dirty = Dirty()
         self.touched: set[str] = set()
         self.newest_mark: dict[str, datetime] = {}
@@ -91,6 +91,19 @@ class Picture:
     def mark_of(self, position: PositionChanged) -> MarkReported | None:
         """The position's mark."""
         return self.marks.get(Book(position.account, position.conid))
+
+    def logins(self) -> dict[str, list[str]]:
+        """The accounts that are listed, by the login that lists them; one that nobody noted is the only one.
+
+        Whoever is heard of before any account is listed has none yet.
+        """
+        found: dict[str, list[str]] = {}
+        for name, state in self.accounts.items():
+            if state.listed:
+                found.setdefault(state.login, []).append(name)
+        if len(self.links) == 1 and "" in found and len(found) == 1:
+            return {next(iter(self.links)): found[""]}
+        return found or {login: [] for login in self.links}
 
     def take_dirty(self) -> Dirty:
         """What must be told again; from here on it counts as told."""
@@ -167,11 +180,11 @@ class Picture:
 
     # -- from the ticks stream ---------------------------------------------------------------------------
 
-    def tick(self, tick: Tick, *, epoch: int, now: datetime) -> None:
-        """Take in one tick, unless a newer link than its own was heard of: that one was replaced."""
-        if epoch < self.newest_epoch:
+    def tick(self, tick: Tick, *, epoch: int, now: datetime, login: str = "") -> None:
+        """Take in one tick, unless a newer link of its login was heard of: its own was replaced."""
+        if epoch < self._newest_epochs.get(login, 0):
             return
-        self.newest_epoch = epoch
+        self._newest_epochs[login] = epoch
         self.revision += 1
         match tick:
             case MarkReported():
@@ -182,7 +195,7 @@ class Picture:
                     state.pnl = tick
                     self.dirty.accounts.add(tick.account)
             case LinkBeat():
-                self._apply_beat(tick, epoch=epoch, now=now)
+                self._apply_beat(tick, login, epoch=epoch, now=now)
 
     def _apply_mark(self, mark: MarkReported) -> None:
         book = Book(mark.account, mark.conid)
@@ -207,8 +220,8 @@ class Picture:
         if newest is None or mark.received_at > newest:
             self.newest_mark[book.account] = mark.received_at
 
-    def _apply_beat(self, beat: LinkBeat, *, epoch: int, now: datetime) -> None:
-        self.link = Link(
+    def _apply_beat(self, beat: LinkBeat, login: str, *, epoch: int, now: datetime) -> None:
+        self.links[login] = Link(
             gateway=beat.gateway,
             ibkr=beat.ibkr,
             since=beat.since,
@@ -266,7 +279,7 @@ class Picture:
         if (state.alias, state.paper) != (row.alias, row.paper):
             self.dirty.accounts.add(row.account)
         state.alias, state.paper, state.listed = row.alias, row.paper, row.listed
-        state.cost_method = row.cost_method
+        state.cost_method, state.login = row.cost_method, row.login or ""
         state.base_currency = row.base_currency or state.base_currency
 
     def take_figures(self, figures: dict[str, TradeFigures], datasets: list[DatasetRow]) -> None:
@@ -281,7 +294,9 @@ class Picture:
             (row.account, row.dataset): DatasetState(row.as_of, row.complete, row.error, row.epoch)
             for row in datasets
         }
-        self.newest_epoch = max(self.newest_epoch, *(row.epoch for row in datasets), 0)
+        for row in datasets:
+            login = self._account(row.account).login
+            self._newest_epochs[login] = max(row.epoch, self._newest_epochs.get(login, 0))
 
     def _account(self, account: str) -> AccountState:
         state = self.accounts.get(account)

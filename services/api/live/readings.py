@@ -87,7 +87,7 @@ class Readings:
     async def _read_sync(self, judged: Judged) -> None:
         streams = None if self._streams is None else await reports_of_streams(self._settings, self._streams)
         rows: dict[str, Row] = {
-            "links": SyncPart(links=link_report(self._feed.picture.link, judged.verdict)),
+            "links": SyncPart(links=link_report(self._feed, judged.verdict)),
             **self._of_database,
         }
         for report in dataset_reports(self._feed, judged):

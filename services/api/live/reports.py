@@ -1,5 +1,7 @@
 """Rows of what freshness follows from: links, downloads, streams and jobs, for REST and WebSocket alike."""
 
+from msgspec.structs import asdict
+
 from core.domain.freshness import CADENCES
 from core.domain.money import plain
 from core.errors import StreamUnavailableError
@@ -7,7 +9,7 @@ from core.settings import Settings
 from core.streams.port import StreamInfo, StreamPort
 from models.queries.jobs import DueCounts
 from models.queries.sync import JobRow
-from services.api.freshness import Link, Verdict, whole_age
+from services.api.freshness import Verdict, whole_age
 from services.api.live.feed import Feed, Judged
 from services.api.schemas.sync import (
     DatasetReport,
@@ -15,6 +17,7 @@ from services.api.schemas.sync import (
     GroupReport,
     JobRecord,
     LinkReport,
+    LoginReport,
     StreamReport,
 )
 
@@ -35,8 +38,9 @@ def job_record(row: JobRow) -> JobRecord:
     )
 
 
-def link_report(link: Link | None, verdict: Verdict) -> LinkReport:
+def link_report(feed: Feed, verdict: Verdict) -> LinkReport:
     """The links as the broker process last told."""
+    link = feed.picture.links.get(verdict.login)
     return LinkReport(
         gateway=verdict.links.gateway,
         ibkr=verdict.links.ibkr,
@@ -47,6 +51,22 @@ def link_report(link: Link | None, verdict: Verdict) -> LinkReport:
         last_beat_at=link.beat_at if link else None,
         last_message_at=link.last_message_at if link else None,
         clock_offset_seconds=link.clock_offset_seconds if link else None,
+    )
+
+
+def login_reports(feed: Feed, judged: Judged) -> tuple[LoginReport, ...]:
+    """The link of each login, with the accounts that it lists."""
+    listed = [name for name, state in sorted(feed.picture.accounts.items()) if state.listed]
+    found: dict[str, tuple[Verdict, list[str]]] = {}
+    for name in listed:
+        verdict = judged.of([name])
+        found.setdefault(verdict.login, (verdict, []))[1].append(name)
+    return tuple(
+        LoginReport(
+            accounts=tuple(accounts),
+            **asdict(link_report(feed, verdict)),
+        )
+        for verdict, accounts in found.values()
     )
 
 

@@ -28,6 +28,7 @@ class AccountState:
     """What the picture knows of one account. Values are in its base currency."""
 
     account: str
+    login: str = ""
     alias: str | None = None
     base_currency: str | None = None
     paper: bool = False

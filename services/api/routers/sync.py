@@ -32,6 +32,7 @@ from services.api.live.reports import (
     due_report,
     job_record,
     link_report,
+    login_reports,
     reports_of_streams,
 )
 from services.api.openapi import answers
@@ -86,7 +87,8 @@ async def sync(context: Shared) -> Response:
     streams = await stream_reports(context)
     judged = context.hub.judge()
     report = SyncReport(
-        links=link_report(context.hub.picture.link, judged.verdict),
+        links=link_report(context.hub.feed, judged.verdict),
+        logins=login_reports(context.hub.feed, judged),
         datasets=dataset_reports(context.hub.feed, judged),
         gaps=tuple(GapReport(**row._asdict()) for row in gaps),
         streams=streams,

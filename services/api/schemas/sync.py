@@ -57,6 +57,12 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     clock_offset_seconds: float | None
 
 
+class LoginReport(LinkReport, frozen=True, kw_only=True):
+    """The link of one login, and the accounts that it lists."""
+
+    accounts: tuple[str, ...]
+
+
 class DatasetReport(Struct, frozen=True, kw_only=True):
     """One download of one account. ``cadence_seconds`` null: it comes on change."""
 
@@ -122,9 +128,13 @@ class ErrorReport(Struct, frozen=True, kw_only=True):
 
 
 class SyncReport(Struct, frozen=True, kw_only=True):
-    """Why the data is as fresh as it is. ``streams`` is null while Redis is away."""
+    """Why the data is as fresh as it is. ``streams`` is null while Redis is away.
+
+    ``links`` is what holds of all together: of several logins that of the one that is not live.
+    """
 
     links: LinkReport
+    logins: tuple[LoginReport, ...]
     datasets: tuple[DatasetReport, ...]
     gaps: tuple[GapReport, ...]
     streams: tuple[StreamReport, ...] | None

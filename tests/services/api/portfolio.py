@@ -536,9 +536,12 @@ async def publish(streams: StreamPort, settings: Settings, *changed_: changes.Ch
     await streams.append(settings.changes_stream, [changes.encode(changes.ChangeBatch(changes=changed_))])
 
 
-async def tick(streams: StreamPort, settings: Settings, *ticks: facts.Tick, epoch: int = EPOCH) -> None:
+async def tick(
+    streams: StreamPort, settings: Settings, *ticks: facts.Tick, epoch: int = EPOCH, login: str = ""
+) -> None:
     """One entry of the ticks stream."""
-    await streams.append(settings.ticks_stream, [facts.encode(facts.TickBatch(epoch=epoch, ticks=ticks))])
+    batch = facts.TickBatch(epoch=epoch, ticks=ticks, login=login)
+    await streams.append(settings.ticks_stream, [facts.encode(batch)])
 
 
 def beat(now: datetime, **fields: Any) -> facts.LinkBeat:

@@ -95,7 +95,7 @@ class Reader:
         return [fact for fact in await self.read() if isinstance(fact, kind)]
 
     async def until(
-        self, kind: type[Kind], holds: Callable[[Kind], object] = bool, *, seconds: float = 20
+        self, kind: type[Kind], holds: Callable[[Kind], object] = bool, *, seconds: float = SECONDS
     ) -> Kind:
         """Wait for a fact of ``kind`` of which ``holds`` holds."""
 
@@ -107,7 +107,7 @@ class Reader:
         return result
 
     async def until_tick(
-        self, kind: type[Kind], holds: Callable[[Kind], object] = bool, *, seconds: float = 20
+        self, kind: type[Kind], holds: Callable[[Kind], object] = bool, *, seconds: float = SECONDS
     ) -> Kind:
         """Wait for a tick of ``kind`` of which ``holds`` holds."""
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from core.clock import utc_now
-from core.events.facts import ExecutionReported, LinkChanged
+from core.events.facts import AccountsListed, ExecutionReported, LinkChanged
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.migrate import migrate
@@ -361,18 +361,29 @@ async def end_backends(url: str) -> None:
     await database.close()
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "another name of it"])
 async def test_a_link_that_was_replaced_for_a_while_connects_anew(
-    settings: Settings, reader: Reader, database: Database
+    name: str, settings: Settings, reader: Reader, database: Database
 ) -> None:
     """The lock is free again, but somebody recorded meanwhile: what we know may be missing that."""
     async with Simulator.start(SMALL) as sim, broker_link(leased(settings, sim.port)):
         await reader.synced()
+        (account, *_) = (await reader.until(AccountsListed)).accounts
         async with database.write() as connection:
+            told = {"login": f"{name}:{sim.port}", "account": account}
             await connection.execute(
                 text(
                     "INSERT INTO broker_sessions (login, started_at, ended_at, end_reason) "
-                    "VALUES ('elsewhere:1', now(), now(), 'stopped')"
-                )
+                    "VALUES (:login, now(), now(), 'stopped')"
+                ),
+                told,
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO broker_accounts (account, login, paper, first_seen_at, last_seen_at) "
+                    "VALUES (:account, :login, true, now(), now())"
+                ),
+                told,
             )
         await end_backends(settings.require_database_url().replace("+asyncpg", ""))
         await reader.synced(2)

@@ -37,9 +37,9 @@ async def link_says(database: Database, state: str, seconds: float) -> None:
     async with database.write() as connection:
         await connection.execute(
             text(
-                "INSERT INTO broker_links (id, gateway, ibkr, state, reason, since, updated_at, epoch) "
-                "VALUES (1, 'up', 'up', :state, '', now(), now() + make_interval(secs => :seconds), 1) "
-                "ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at"
+                "INSERT INTO broker_links (login, gateway, ibkr, state, reason, since, updated_at, epoch) "
+                "VALUES ('', 'up', 'up', :state, '', now(), now() + make_interval(secs => :seconds), 1) "
+                "ON CONFLICT (login) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at"
             ),
             {"state": state, "seconds": seconds},
         )

@@ -18,9 +18,10 @@ from tests.services.position_sync.ledger_rows import ledger_rows
 from tests.services.position_sync.test_replay import script
 
 ADDED_SINCE_THE_FIRST = {
-    "broker_accounts": ["cost_method"],
-    "broker_links": ["heard_at", "clock_offset_seconds", "state"],
+    "broker_accounts": ["cost_method", "login"],
+    "broker_links": ["heard_at", "clock_offset_seconds", "state", "login"],
     "broker_sessions": [
+        "place",
         "client_id",
         "holder",
         "state",
@@ -127,6 +128,9 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 "idempotency_keys, alert_deliveries, alert_messages, alert_conditions, price_limits, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))
             )
+        )
+        await connection.execute(
+            text("ALTER TABLE broker_links ADD COLUMN id integer CONSTRAINT pk_broker_links PRIMARY KEY")
         )
         await connection.execute(text("DROP INDEX ix_position_events_uncertain"))
         await connection.execute(text(f"DROP INDEX {', '.join(INDEXED_SINCE_THE_FIRST)}"))

@@ -104,7 +104,7 @@ async def seed(database: Database, *accounts: str, at: datetime = HOUR) -> None:
         )
         await writer.execute(
             insert(t.broker_links).values(
-                id=1,
+                login="",
                 gateway="up",
                 ibkr="up",
                 state="live",

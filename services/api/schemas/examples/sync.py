@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from services.api.schemas.examples.common import AT, LAST_KNOWN
 from services.api.schemas.sync import (
@@ -16,6 +17,7 @@ from services.api.schemas.sync import (
     JobAnswer,
     JobRecord,
     LinkReport,
+    LoginReport,
     StreamReport,
     SyncBar,
     SyncHistory,
@@ -23,18 +25,20 @@ from services.api.schemas.sync import (
 )
 
 _JOB = "7d9a1c52-1f6e-4a0e-9a55-1d2f7c3b9e01"
+_LINK = LinkReport(
+    gateway="up",
+    ibkr="down",
+    reason="ib_1100",
+    since=AT,
+    complete=False,
+    state="degraded",
+    last_beat_at=AT,
+    last_message_at=AT,
+    clock_offset_seconds=0.02,
+)
 _SYNC = SyncReport(
-    links=LinkReport(
-        gateway="up",
-        ibkr="down",
-        reason="ib_1100",
-        since=AT,
-        complete=False,
-        state="degraded",
-        last_beat_at=AT,
-        last_message_at=AT,
-        clock_offset_seconds=0.02,
-    ),
+    links=_LINK,
+    logins=(LoginReport(accounts=("U1234567",), **asdict(_LINK)),),
     datasets=(
         DatasetReport(
             account="U1234567",

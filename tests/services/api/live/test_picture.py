@@ -33,6 +33,7 @@ def loaded(*values: AccountValueChanged, datasets: tuple[DatasetRow, ...] = ()) 
         listed=True,
         last_seen_at=NOW,
         cost_method="fifo",
+        login=None,
     )
     return Loaded(
         accounts=[who],
@@ -157,8 +158,8 @@ def test_what_a_replaced_link_still_says_is_not_shown() -> None:
     picture.tick(beat(later, state="fenced", gateway="unknown"), epoch=6, now=later)
     picture.tick(mark(later, market_price=Decimal(99)), epoch=6, now=later)
     picture.tick(PnlReported(received_at=later, account=USD, daily_pnl=Decimal(-5)), epoch=6, now=later)
-    assert picture.link is not None
-    assert (picture.link.state, picture.link.epoch, picture.link.beat_at) == ("live", 7, NOW)
+    link = picture.links[""]
+    assert (link.state, link.epoch, link.beat_at) == ("live", 7, NOW)
     (shown,) = picture.marks.values()
     assert shown.market_price == Decimal(161)
     assert picture.accounts[USD].pnl is None
@@ -171,6 +172,6 @@ def test_a_link_that_was_replaced_before_we_began_is_known_by_what_its_successor
     picture = Picture()
     picture.merge(loaded(datasets=(dataset("positions", NOW)._replace(epoch=7),)))
     picture.tick(beat(NOW), epoch=6, now=NOW)
-    assert picture.link is None
+    assert picture.links == {}
     picture.tick(beat(NOW), epoch=7, now=NOW)
-    assert picture.link is not None
+    assert list(picture.links) == [""]

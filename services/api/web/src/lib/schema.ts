@@ -1040,6 +1040,20 @@ export interface Links {
 	ibkr: 'down' | 'unknown' | 'up';
 }
 
+/** The link of one login, and the accounts that it lists. */
+export interface LoginReport {
+	gateway: 'down' | 'unknown' | 'up';
+	ibkr: 'down' | 'unknown' | 'up';
+	reason: string | null;
+	since: string | null;
+	complete: boolean;
+	state: 'connecting' | 'degraded' | 'disconnected' | 'fenced' | 'live' | 'needs_login' | 'syncing' | null;
+	last_beat_at: string | null;
+	last_message_at: string | null;
+	clock_offset_seconds: number | null;
+	accounts: string[];
+}
+
 /** What one fill opened (or, without `exec_id`, an adjustment), and what became of it. */
 export interface Lot {
 	seq: number;
@@ -2142,6 +2156,7 @@ export interface SyncPart {
 /** Why the data is as fresh as it is. `streams` is null while Redis is away. */
 export interface SyncReport {
 	links: LinkReport;
+	logins: LoginReport[];
 	datasets: DatasetReport[];
 	gaps: GapReport[];
 	streams: StreamReport[] | null;

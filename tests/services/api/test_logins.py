@@ -1,0 +1,115 @@
+"""Several logins in one database: each account is as fresh as the link of its own login."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from core.clock import utc_now
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models import tables as t
+from models.session import Database
+from tests.services.api.conftest import Api, Start
+from tests.services.api.portfolio import EPOCH, PAPER, USD, beat, mark, tick
+from tests.services.api.restricted import bearing, let_in
+from tests.waiting import eventually
+
+ONE, TWO = "127.0.0.1:4001", "127.0.0.1:4002"
+
+
+class Links:
+    """What the links of both logins say, again and again, while a test looks."""
+
+    def __init__(self, streams: RedisStreams, settings: Settings) -> None:
+        self._streams = streams
+        self._settings = settings
+        self.two: dict[str, Any] | None = {}
+
+    async def say(self) -> None:
+        now = utc_now()
+        # An epoch of one login is neither older nor newer than one of another.
+        await tick(self._streams, self._settings, beat(now), mark(now), epoch=EPOCH + 7, login=ONE)
+        if self.two is not None:
+            await tick(self._streams, self._settings, beat(now, **self.two), epoch=EPOCH, login=TWO)
+
+
+@pytest.fixture
+async def links(streams: RedisStreams, settings: Settings) -> Links:
+    return Links(streams, settings)
+
+
+@pytest.fixture
+async def api(start: Start, settings: Settings, seeded: Database) -> AsyncIterator[Api]:
+    """The portfolio, of which each account is another login's."""
+    async with seeded.write() as writer:
+        for account, login, epoch in ((USD, ONE, EPOCH + 7), (PAPER, TWO, EPOCH)):
+            own = t.broker_accounts.c.account == account
+            await writer.execute(update(t.broker_accounts).where(own).values(login=login, listed=True))
+            told = t.sync_datasets.c.account == account
+            await writer.execute(update(t.sync_datasets).where(told).values(epoch=epoch, complete=True))
+    return await start(settings.model_copy(update={"stream_conflate_ms": 0}))
+
+
+async def told(api: Api, links: Links, **headers: str) -> dict[str, Any]:
+    await links.say()
+    sync = (await api.http.get("/api/v1/sync", headers=headers)).json()
+    listed = (await api.http.get("/api/v1/accounts", headers=headers)).json()
+    return {
+        "all": sync["links"]["reason"],
+        "logins": {one["accounts"][0]: one["reason"] for one in sync["logins"]},
+        "accounts": {row["account"]: row["freshness"]["reason"] for row in listed["items"]},
+        "links": {row["account"]: row["freshness"]["links"]["gateway"] for row in listed["items"]},
+    }
+
+
+async def test_an_account_is_live_while_the_link_of_another_login_is_down(api: Api, links: Links) -> None:
+    both = {USD: None, PAPER: None}
+    await eventually(lambda: told(api, links), lambda one: one["logins"] == both and one["all"] is None)
+    links.two = {"gateway": "down", "ibkr": "unknown", "reason": "gateway_unreachable", "complete": False}
+    seen = await eventually(lambda: told(api, links), lambda one: one["all"] == "gateway_unreachable")
+    assert seen["logins"] == {USD: None, PAPER: "gateway_unreachable"}
+    assert seen["links"] == {USD: "up", PAPER: "down"}
+    assert seen["accounts"][PAPER] == "gateway_unreachable"
+    rows = (await api.get("/api/v1/positions", status="open"))["items"]
+    assert {(row["account"], row["freshness"]["links"]["gateway"]) for row in rows} == {
+        (USD, "up"),
+        (PAPER, "down"),
+    }
+    # One that says nothing any more is found by its silence, and nobody else's word hides it.
+    links.two = None
+    seen = await eventually(lambda: told(api, links), lambda one: one["all"] == "broker_link_down")
+    assert seen["logins"] == {USD: None, PAPER: "broker_link_down"}
+    links.two = {}
+    await eventually(lambda: told(api, links), lambda one: one["all"] is None)
+
+
+async def test_who_sees_one_account_hears_of_its_link_only(api: Api, links: Links) -> None:
+    let_in(api.context, hers=[USD], his=[PAPER])
+    links.two = {"gateway": "down", "ibkr": "unknown", "reason": "gateway_unreachable", "complete": False}
+
+    async def all_three() -> list[dict[str, Any]]:
+        return [await told(api, links), *[await told(api, links, **bearing(one)) for one in ("hers", "his")]]
+
+    def is_so(seen: list[dict[str, Any]]) -> bool:
+        return [one["all"] for one in seen] == ["gateway_unreachable", None, "gateway_unreachable"]
+
+    _, hers, his = await eventually(all_three, is_so)
+    assert (hers["logins"], list(his["logins"])) == ({USD: None}, [PAPER])
+    async with api.socket(additional_headers=bearing("hers")) as socket:
+        await socket.subscribe("positions")
+        status = await socket.next("status")
+        assert (status["reason"], status["links"]["gateway"]) == (None, "up")
+
+
+async def test_an_account_that_no_login_lists_any_more_keeps_nobody_from_being_live(
+    api: Api, links: Links, database: Database
+) -> None:
+    async with database.write() as writer:
+        own = t.broker_accounts.c.account == PAPER
+        await writer.execute(update(t.broker_accounts).where(own).values(listed=False))
+    await api.context.hub.following._reload()
+    links.two = None
+    seen = await eventually(lambda: told(api, links), lambda one: one["all"] is None)
+    assert seen["logins"] == {USD: None}

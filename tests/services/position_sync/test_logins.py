@@ -1,0 +1,143 @@
+"""Several logins in one database: none of them unlists, replaces or holds up what is another's."""
+
+from datetime import timedelta
+
+from core.clock import utc_now
+from core.events.facts import AccountsListed, LinkBeat, LinkChanged, TickBatch, encode
+from core.settings import Settings
+from core.streams.redis import RedisStreams
+from models.queries.last_known import last_known
+from models.queries.outages import link_away
+from models.queries.sync import link_word
+from models.session import Database
+from models.stores.broker_sessions import newest_epoch, open_broker_session
+from models.tables.sync import CUT_OFF
+from services.position_sync.relay import Relay
+from services.position_sync.ticks import TicksReader
+from tests.services.position_sync.conftest import Rows
+from tests.services.position_sync.facts import Link, at
+
+ONE, TWO = "127.0.0.1:4001", "127.0.0.1:4002"
+LISTED = "SELECT account, login, listed FROM broker_accounts ORDER BY account"
+
+
+async def session_of(
+    database: Database, login: str, place: str | None, *, after: int = 0, seconds: float = 0
+) -> int:
+    async with database.write() as writer:
+        opened = await open_broker_session(
+            writer,
+            login=login,
+            client_id=71,
+            holder="here:1",
+            place=place,
+            now=at(seconds),
+            earlier=after,
+            earlier_ended=CUT_OFF,
+            earlier_ended_at=at(seconds),
+        )
+    return opened.epoch
+
+
+def listed(*accounts: str) -> AccountsListed:
+    return AccountsListed(received_at=at(1), accounts=accounts)
+
+
+def changed(state: str, seconds: float = 0) -> LinkChanged:
+    up = "up" if state == "live" else "down"
+    return LinkChanged(
+        received_at=at(seconds),
+        gateway=up,  # type: ignore[arg-type] # one of its words
+        ibkr=up,  # type: ignore[arg-type] # as above
+        since=at(seconds),
+        reason="" if state == "live" else "gateway_unreachable",
+        state=state,  # type: ignore[arg-type] # as above
+    )
+
+
+async def test_each_login_has_its_own_list_of_accounts_and_its_own_link(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    first, second = Link(one), Link(two)
+    await relay.handle([first.entry(listed("U1", "U2"), changed("live"))])
+    await relay.handle([second.entry(listed("U3"), changed("disconnected", 5))])
+    await relay.handle([first.entry(listed("U1"))])
+    assert await rows(LISTED) == [
+        {"account": "U1", "login": ONE, "listed": True},
+        {"account": "U2", "login": ONE, "listed": False},
+        {"account": "U3", "login": TWO, "listed": True},
+    ]
+    async with database.read() as reader:
+        told = {account: await link_word(reader, account) for account in ("U1", "U3")}
+        kept = {account: (await last_known(reader, account)).link for account in ("U1", "U3")}
+    assert {account: word and word.state for account, word in told.items()} == {
+        "U1": "live",
+        "U3": "disconnected",
+    }
+    assert {account: link and link.epoch for account, link in kept.items()} == {"U1": one, "U3": two}
+
+
+async def test_the_beats_of_each_are_kept_though_the_epochs_of_one_are_newer(
+    database: Database, streams: RedisStreams, settings: Settings, rows: Rows
+) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    reader, now = TicksReader(database, streams, settings), utc_now()
+    for epoch, login in ((two, TWO), (one, ONE), (two, TWO)):
+        beat = LinkBeat(
+            received_at=now, gateway="up", ibkr="up", since=now, reason="", state="live", complete=True
+        )
+        reader.take(encode(TickBatch(epoch=epoch, ticks=(beat,), login=login)))
+    await reader.flush()
+    assert await rows("SELECT login, epoch FROM broker_links ORDER BY login") == [
+        {"login": ONE, "epoch": one},
+        {"login": TWO, "epoch": two},
+    ]
+
+
+async def test_an_installation_that_serves_another_login_serves_the_first_no_more(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    """As where somebody changes LOTKEEPER_IB_PORT from the paper account's to the real one's."""
+    old = await session_of(database, ONE, None)  # from before installations were told apart
+    other = await session_of(database, TWO, "b")
+    await relay.handle([Link(old).entry(listed("DU1"), changed("live"))])
+    await relay.handle([Link(other).entry(listed("U9"), changed("live"))])
+    new = await session_of(database, "127.0.0.1:7496", "a", after=old)
+    await relay.handle([Link(new).entry(listed("U1"), changed("live"))])
+    assert await rows(LISTED) == [
+        {"account": "DU1", "login": ONE, "listed": False},
+        {"account": "U1", "login": "127.0.0.1:7496", "listed": True},
+        {"account": "U9", "login": TWO, "listed": True},
+    ]
+    assert await rows("SELECT login FROM broker_links ORDER BY login") == [
+        {"login": TWO},
+        {"login": "127.0.0.1:7496"},
+    ]
+    # And back again, while a standby elsewhere goes on with what was left.
+    await session_of(database, "127.0.0.1:7496", "c")
+    await session_of(database, ONE, "a", after=new)
+    assert (await rows(LISTED))[1]["listed"]
+
+
+async def test_another_login_replaces_nobody(database: Database) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    async with database.write() as writer:
+        assert await newest_epoch(writer, ONE, ["U1"]) == one
+        assert await newest_epoch(writer, TWO, []) == two
+        assert await newest_epoch(writer, "elsewhere:1", []) == 0
+
+
+async def test_an_outage_is_of_a_login_until_it_is_served_no_more(relay: Relay, database: Database) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    first = Link(one)
+    await relay.handle([first.entry(changed("live"))])
+    await relay.handle([Link(two).entry(changed("live"), changed("disconnected", 70))])
+    await relay.handle([first.entry(changed("live", 100))])
+    minute = timedelta(minutes=1)
+    async with database.read() as reader:
+        away = await link_away(reader, at(0), at(300), minute)
+        assert away == {bar: ["gateway_unreachable"] for bar in range(1, 5)}
+    await session_of(database, "c:1", "b", after=two, seconds=130)
+    async with database.read() as reader:
+        assert list(await link_away(reader, at(0), at(300), minute)) == [1, 2]
