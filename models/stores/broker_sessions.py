@@ -28,7 +28,9 @@ _RETIRED = (
     "AND s.epoch = (SELECT max(n.epoch) FROM broker_sessions n WHERE n.login = s.login)"
 )
 _retire_accounts = text(
-    f"UPDATE broker_accounts SET listed = false WHERE listed AND login IN ({_RETIRED})"  # noqa: S608 - ours
+    "UPDATE broker_accounts SET listed = false WHERE account IN "  # noqa: S608 - words of our own
+    f"(SELECT account FROM broker_accounts WHERE listed AND login IN ({_RETIRED}) "
+    "ORDER BY account FOR NO KEY UPDATE)"
 )
 _retire_links = text(f"DELETE FROM broker_links WHERE login IN ({_RETIRED})")  # noqa: S608 - ours
 _newest = text(

@@ -23,7 +23,7 @@ from models.queries.rules.standing import (
     difference_subject,
 )
 from models.queries.sync import DeadRow, JobRow
-from services.api.freshness import Verdict
+from services.api.live.feed import Judged
 from services.api.live.picture import DatasetState
 from services.api.schemas.alerts import Alert
 
@@ -51,7 +51,7 @@ _TRY_AGAIN: Final = "Look at the error, mend what it names, and ask for it again
 class Known(NamedTuple):
     """All that alerts are made of. ``told`` are findings that are issues already."""
 
-    verdict: Verdict
+    judged: Judged
     datasets: Mapping[tuple[str, str], DatasetState]
     watched: Collection[str]
     issues: list[IssueRow]
@@ -96,25 +96,29 @@ def is_cut(known: Known) -> bool:
 
 
 def _link(known: Known) -> Iterator[Alert]:
-    reason = known.verdict.reason
+    verdict = known.judged.verdict
+    reason = verdict.reason
     if reason is None:
         return
+    # Of several logins it is of some accounts only.
+    accounts = sorted(name for name, one in known.judged.apart.items() if one.login == verdict.login)
+    what = f"What is shown of {', '.join(accounts)}" if accounts else "What is shown"
     yield Alert(
         id="link",
         source="link",
         severity="warning" if reason in {"not_yet_synced", "ib_1100", "incomplete"} else "error",
         account=None,
-        summary=f"What is shown is not live: {reason.replace('_', ' ')}",
+        summary=f"{what} is not live: {reason.replace('_', ' ')}",
         remedy=_LINK_REMEDY.get(reason, "Look at the broker link's log and at the gateway."),
-        since=known.verdict.since,
+        since=verdict.since,
         href="/api/v1/sync",
     )
 
 
 def _datasets(known: Known, now: datetime) -> Iterator[Alert]:
     # While the link is down everything is old: the link says so.
-    is_live = known.verdict.reason is None
     for (account, name), state in sorted(known.datasets.items()):
+        is_live = known.judged.of([account]).reason is None
         cadence = CADENCES.get(name)
         is_old = is_live and cadence is not None and now - state.as_of > cadence
         if account not in known.watched or (state.complete and not is_old):

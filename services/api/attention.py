@@ -39,7 +39,7 @@ async def known_of(
     """
     picture = context.hub.picture
     return Known(
-        verdict=judged.verdict,
+        judged=judged,
         datasets=picture.datasets,
         watched={name for name, state in picture.accounts.items() if state.listed},
         issues=await issues_page(reader, status="open", account=account, limit=MOST_OF_ONE),
@@ -80,14 +80,13 @@ class Watch:
         async with context.behind_live.read() as reader:
             known = await known_of(context, reader, judged, None)
             hours = await hours_of_what_is_held(reader)
-        is_live = judged.verdict.reason is None
         requests, failures = _counted()
         fullest = min(context.database.pools(), key=lambda one: one.most - one.in_use)
         return Seen(
             at=judged.now,
             conditions=[self._condition(one, known) for one in alerts_of(known, judged.now)],
-            accounts=self._accounts() if is_live else (),
-            prices=self._prices() if is_live else {},
+            accounts=self._accounts(judged),
+            prices=self._prices(judged),
             requests=requests,
             failures=failures,
             connections_taken=fullest.in_use,
@@ -99,7 +98,7 @@ class Watch:
         kind: str = alert.source
         summary = alert.summary
         if alert.source == "link":
-            kind = f"link:{known.verdict.reason}"
+            kind = f"link:{known.judged.verdict.reason}"
         if not self._context.settings.alerts_details:
             summary = self._without_details(alert, known)
         return Condition(
@@ -130,7 +129,8 @@ class Watch:
         state = self._context.hub.picture.accounts.get(account)
         return told_name(account, None if state is None else state.alias)
 
-    def _accounts(self) -> list[WatchedAccount]:
+    def _accounts(self, judged: Judged) -> list[WatchedAccount]:
+        """Of those that are live."""
         return [
             WatchedAccount(
                 account=state.account,
@@ -140,16 +140,17 @@ class Watch:
                 currency=state.base_currency,
             )
             for state in self._context.hub.picture.accounts.values()
-            if state.listed
+            if state.listed and judged.of([state.account]).reason is None
         ]
 
-    def _prices(self) -> dict[int, WatchedPrice]:
+    def _prices(self, judged: Judged) -> dict[int, WatchedPrice]:
+        """Of what live accounts hold."""
         picture = self._context.hub.picture
         found: dict[int, WatchedPrice] = {}
         for position in picture.positions.values():
             mark = picture.mark_of(position)
             price = None if mark is None else market_price(position, mark)
-            if mark is None or price is None:
+            if mark is None or price is None or judged.of([position.account]).reason is not None:
                 continue
             known = found.get(position.conid)
             if known is None or known.as_of < mark.received_at:

@@ -93,16 +93,17 @@ class Picture:
         return self.marks.get(Book(position.account, position.conid))
 
     def logins(self) -> dict[str, list[str]]:
-        """The accounts that are listed, by the login that lists them; one that nobody noted is the only one.
+        """The accounts that are listed, by the login that lists them.
 
-        Whoever is heard of before any account is listed has none yet.
+        Where one link is heard of, and one login lists accounts, they are the same, whichever of them has no
+        name yet: a link of an older version tells none. Who is heard of before any account has none yet.
         """
         found: dict[str, list[str]] = {}
         for name, state in self.accounts.items():
             if state.listed:
                 found.setdefault(state.login, []).append(name)
-        if len(self.links) == 1 and "" in found and len(found) == 1:
-            return {next(iter(self.links)): found[""]}
+        if len(self.links) == len(found) == 1 and "" in {*self.links, *found}:
+            return {next(iter(self.links)): next(iter(found.values()))}
         return found or {login: [] for login in self.links}
 
     def take_dirty(self) -> Dirty:

@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
+from services.api.attention import Watch
 from tests.services.api.conftest import Api, Start
 from tests.services.api.portfolio import EPOCH, PAPER, USD, beat, mark, tick
 from tests.services.api.restricted import bearing, let_in
@@ -101,6 +102,30 @@ async def test_who_sees_one_account_hears_of_its_link_only(api: Api, links: Link
         await socket.subscribe("positions")
         status = await socket.next("status")
         assert (status["reason"], status["links"]["gateway"]) == (None, "up")
+
+
+async def test_limits_are_of_what_is_live_and_an_alert_says_whose_link_is_not(api: Api, links: Links) -> None:
+    links.two = {"gateway": "down", "ibkr": "unknown", "reason": "gateway_unreachable", "complete": False}
+    await eventually(lambda: told(api, links), lambda one: one["all"] == "gateway_unreachable")
+    seen = await Watch(api.context).look()
+    assert seen is not None
+    assert [one.account for one in seen.accounts] == [USD]
+    (link,) = [one for one in (await api.get("/api/v1/alerts"))["items"] if one["id"] == "link"]
+    assert link["summary"] == f"What is shown of {PAPER} is not live: gateway unreachable"
+
+
+async def test_a_link_of_an_older_version_names_no_login_and_is_the_only_one(
+    api: Api, streams: RedisStreams, database: Database
+) -> None:
+    async with database.write() as writer:
+        await writer.execute(update(t.broker_accounts).values(login=ONE))
+    await api.context.hub.following._reload()
+
+    async def reason() -> object:
+        await tick(streams, api.settings, beat(utc_now()), epoch=EPOCH + 7)
+        return (await api.get("/api/v1/sync"))["links"]["reason"]
+
+    await eventually(reason, lambda found: found is None)
 
 
 async def test_an_account_that_no_login_lists_any_more_keeps_nobody_from_being_live(
