@@ -24,6 +24,7 @@ _said_meanwhile = text(
     "AND (s.login IS NULL OR a.login IS NULL OR s.login = a.login) "
     "GROUP BY l.message ORDER BY min(l.at) LIMIT 50"
 )
+_logins = text("SELECT epoch, login FROM broker_sessions WHERE epoch = ANY(:epochs)")
 _ended = text("SELECT end_reason FROM broker_sessions WHERE epoch = :epoch")
 _overlapping = text(
     "SELECT started_at, ended_at FROM observation_gaps WHERE account = :account AND closed_at IS NULL "
@@ -74,6 +75,12 @@ async def said_of_links(connection: Writer, account: str, span: Span) -> list[st
     asked = {"account": account, "start": span.start, "end": span.end}
     rows = await connection.execute(_said_meanwhile, asked)
     return [row.message for row in rows]
+
+
+async def logins_of(connection: Writer, epochs: Iterable[int]) -> dict[int, str]:
+    """Of which login these sessions are, as far as they are known."""
+    rows = await connection.execute(_logins, {"epochs": sorted(epochs)})
+    return {row.epoch: row.login for row in rows}
 
 
 async def why_ended(connection: Writer, epoch: int) -> str | None:

@@ -31,10 +31,14 @@ _list_accounts = text(
     "login = CASE WHEN a.account = ANY(:accounts) THEN coalesce(s.login, a.login) ELSE a.login END, "
     "last_seen_at = CASE WHEN a.account = ANY(:accounts) THEN greatest(a.last_seen_at, :at) "
     "ELSE a.last_seen_at END "
-    "FROM (SELECT (SELECT login FROM broker_sessions WHERE epoch = :epoch) AS login) s "
+    "FROM (SELECT max(o.login) AS login, bool_or(EXISTS (SELECT FROM broker_sessions n "
+    "WHERE n.place = o.place AND n.login <> o.login AND n.epoch > o.epoch)) AS is_retired "
+    "FROM broker_sessions o WHERE o.epoch = :epoch) s "
     "WHERE a.account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE) "
     # What another login lists is none of this one's business.
-    "AND (a.account = ANY(:accounts) OR a.login IS NULL OR s.login IS NULL OR a.login = s.login)"
+    "AND (a.account = ANY(:accounts) OR a.login IS NULL OR a.login = s.login) "
+    # A late word of what its installation serves no more.
+    "AND s.is_retired IS NOT TRUE"
 )
 _set_base_currency = BulkUpdate(
     broker_accounts,

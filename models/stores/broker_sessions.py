@@ -32,10 +32,11 @@ _retire_accounts = text(
     f"(SELECT account FROM broker_accounts WHERE listed AND login IN ({_RETIRED}) "
     "ORDER BY account FOR NO KEY UPDATE)"
 )
-_retire_links = text(f"DELETE FROM broker_links WHERE login IN ({_RETIRED})")  # noqa: S608 - ours
 _newest = text(
-    "SELECT max(epoch) FROM broker_sessions WHERE login = :login "
-    "OR login IN (SELECT login FROM broker_accounts WHERE account = ANY(:accounts))"
+    "SELECT max(s.epoch) FROM broker_sessions s WHERE s.login = :login "
+    # Another name of the same gateway, perhaps: only one that lists other accounts is surely none.
+    "OR NOT EXISTS (SELECT FROM broker_accounts a WHERE a.login = s.login AND a.listed) "
+    "OR EXISTS (SELECT FROM broker_accounts a WHERE a.login = s.login AND a.account = ANY(:accounts))"
 )
 _one_draws = text("SELECT pg_advisory_xact_lock(hashtextextended('lotkeeper epoch', 0))")
 # A database that was made anew, or restored from a backup, does not know the newest epochs. The clock goes
@@ -92,8 +93,7 @@ async def open_broker_session(
         .returning(broker_sessions.c.epoch)
     )
     if place is not None:
-        for retire in (_retire_accounts, _retire_links):
-            await writer.execute(retire, {"login": login, "place": place})
+        await writer.execute(_retire_accounts, {"login": login, "place": place})
     return Opened(row.scalar_one(), cut_off.rowcount > 0)
 
 
@@ -140,7 +140,7 @@ async def record_session_state(
 
 
 async def newest_epoch(writer: Writer, login: str, accounts: Sequence[str]) -> int:
-    """The newest epoch of any link of a login, or of one that lists an account of these; 0 before the first.
+    """The newest epoch of any link of a login, or of one that may record these accounts; 0 before the first.
 
     One gateway can be reached under several names.
     """

@@ -1,6 +1,6 @@
 """What wants attention now, from everything that is known of it anyhow. Pure: values in, values out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from models.queries.rules.standing import (
     difference_subject,
 )
 from models.queries.sync import DeadRow, JobRow
+from services.api.freshness import PASSING, Verdict
 from services.api.live.feed import Judged
 from services.api.live.picture import DatasetState
 from services.api.schemas.alerts import Alert
@@ -95,24 +96,42 @@ def is_cut(known: Known) -> bool:
     return any(len(source) >= MOST_OF_ONE for source in sources)
 
 
+class LinkTrouble(NamedTuple):
+    """A login that is not live; ``accounts`` are its own where there are several logins."""
+
+    id: str
+    verdict: Verdict
+    accounts: Sequence[str]
+
+
+def links_in_trouble(judged: Judged) -> list[LinkTrouble]:
+    """Each login that is not live."""
+    if not judged.apart:
+        return [LinkTrouble("link", judged.verdict, ())] if judged.verdict.reason else []
+    by_login: dict[str, list[str]] = {}
+    for account, verdict in sorted(judged.apart.items()):
+        if verdict.reason is not None:
+            by_login.setdefault(verdict.login, []).append(account)
+    return [
+        LinkTrouble(f"link:{accounts[0]}", judged.apart[accounts[0]], accounts)
+        for accounts in by_login.values()
+    ]
+
+
 def _link(known: Known) -> Iterator[Alert]:
-    verdict = known.judged.verdict
-    reason = verdict.reason
-    if reason is None:
-        return
-    # Of several logins it is of some accounts only.
-    accounts = sorted(name for name, one in known.judged.apart.items() if one.login == verdict.login)
-    what = f"What is shown of {', '.join(accounts)}" if accounts else "What is shown"
-    yield Alert(
-        id="link",
-        source="link",
-        severity="warning" if reason in {"not_yet_synced", "ib_1100", "incomplete"} else "error",
-        account=None,
-        summary=f"{what} is not live: {reason.replace('_', ' ')}",
-        remedy=_LINK_REMEDY.get(reason, "Look at the broker link's log and at the gateway."),
-        since=verdict.since,
-        href="/api/v1/sync",
-    )
+    for name, verdict, accounts in links_in_trouble(known.judged):
+        reason = verdict.reason or ""
+        what = f"What is shown of {', '.join(accounts)}" if accounts else "What is shown"
+        yield Alert(
+            id=name,
+            source="link",
+            severity="warning" if reason in PASSING else "error",
+            account=None,
+            summary=f"{what} is not live: {reason.replace('_', ' ')}",
+            remedy=_LINK_REMEDY.get(reason, "Look at the broker link's log and at the gateway."),
+            since=verdict.since,
+            href="/api/v1/sync",
+        )
 
 
 def _datasets(known: Known, now: datetime) -> Iterator[Alert]:

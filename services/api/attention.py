@@ -16,7 +16,7 @@ from models.queries.sync import dead_by_category
 from models.queries.watched import hours_of_what_is_held
 from models.session import Reader
 from services.api import metrics
-from services.api.alerts import MOST_OF_ONE, TOLD_BY_RULES, Known, alerts_of
+from services.api.alerts import MOST_OF_ONE, TOLD_BY_RULES, Known, alerts_of, links_in_trouble
 from services.api.context import Context
 from services.api.figures.counted import is_any_open
 from services.api.live.feed import Judged
@@ -98,7 +98,8 @@ class Watch:
         kind: str = alert.source
         summary = alert.summary
         if alert.source == "link":
-            kind = f"link:{known.judged.verdict.reason}"
+            told = {one.id: one.verdict.reason for one in links_in_trouble(known.judged)}
+            kind = f"link:{told[alert.id]}"
         if not self._context.settings.alerts_details:
             summary = self._without_details(alert, known)
         return Condition(

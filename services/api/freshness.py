@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from core.domain.freshness import BEAT_LIMIT, link_reason, value_reason
 from core.domain.link import LinkState, UpDown
@@ -42,12 +43,23 @@ class Verdict:
     login: str = ""
 
 
+NOBODYS: Final = Verdict(links=UNKNOWN, reason="broker_link_down", since=None)
+"""Of accounts that no login lists."""
+
+PASSING: Final = frozenset({"not_yet_synced", "ib_1100", "incomplete"})
+"""Reasons that nobody has to do anything about."""
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """What holds of several together: that of the link that is not live, and of these the longest so.
+    """What holds of several together: the gravest, and of the gravest the one that has been so for longest.
 
     There is at least one.
     """
-    return max(verdicts, key=lambda one: (one.reason is not None, -_seconds(one.since)))
+    return max(verdicts, key=lambda one: (_gravity(one), -_seconds(one.since)))
+
+
+def _gravity(verdict: Verdict) -> int:
+    return 0 if verdict.reason is None else 1 if verdict.reason in PASSING else 2
 
 
 def _seconds(since: datetime | None) -> float:

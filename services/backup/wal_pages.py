@@ -7,15 +7,24 @@ later use of is told by that: their pages have other addresses.
 
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.backup.wal import SEGMENT_BYTES, segment_name
 
 _PAGE: Final = 8192
-_PAGE_HEAD: Final = struct.Struct("=HHIQ")
+_HEAD: Final = struct.Struct("=HHIQI")
+_GOES_ON: Final = 1
+"""A flag: the page begins with more of a record that began before it."""
 _PAGE_HEAD_BYTES: Final = 24
 _SEGMENT_HEAD_BYTES: Final = 40
 _LENGTH: Final = struct.Struct("=I")
+
+
+class _Head(NamedTuple):
+    """Of a page: whether it goes on with a record, and how many bytes of that are left."""
+
+    goes_on: bool
+    left: int
 
 
 class Pages:
@@ -34,33 +43,42 @@ class Pages:
         except FileNotFoundError:
             return b""
 
-    def has(self, address: int) -> bool:
-        """Whether the page that begins there was written."""
-        head = self._read(address, _PAGE_HEAD.size)
-        return len(head) == _PAGE_HEAD.size and _PAGE_HEAD.unpack(head)[3] == address
+    def _head(self, address: int) -> _Head | None:
+        """What the page that begins there says of itself, if it was written."""
+        raw = self._read(address, _HEAD.size)
+        if len(raw) < _HEAD.size:
+            return None
+        _, info, _, own, remaining = _HEAD.unpack(raw)
+        return _Head(bool(info & _GOES_ON), remaining) if own == address else None
 
     def goes_on(self, end: int) -> bool:
         """Whether more was written than can be read, where reading ended at ``end``.
 
-        A record that was never written to its end is the usual end of what was broken off, and no more.
+        A record that was never written to its end is the usual end of what was broken off, and no more. Each
+        page that one reaches over says how much of it is left, so that a length that was damaged is found.
         """
         page = end - end % _PAGE
         if end == page:
-            if not self.has(page):
-                return False
+            if self._head(page) is None:
+                return self._any_after(page)
             end += _head_bytes(page)
         raw = self._read(end, _LENGTH.size)
         length = _LENGTH.unpack(raw)[0] if len(raw) == _LENGTH.size else 0
-        if not length:
-            rest = range(page + _PAGE, page - page % SEGMENT_BYTES + SEGMENT_BYTES + _PAGE, _PAGE)
-            return any(self.has(one) for one in rest)
         left = length - (page + _PAGE - end)
         while left > 0:
             page += _PAGE
-            if not self.has(page):
-                return False
+            head = self._head(page)
+            if head is None:
+                return self._any_after(page)
+            if head != _Head(True, left):
+                return True
             left -= _PAGE - _head_bytes(page)
-        return True
+        return self._any_after(page)
+
+    def _any_after(self, page: int) -> bool:
+        """Whether any page after this one was written, in its segment or at the beginning of the next."""
+        ends = page - page % SEGMENT_BYTES + SEGMENT_BYTES
+        return any(self._head(one) is not None for one in range(page + _PAGE, ends + _PAGE, _PAGE))
 
 
 def _head_bytes(page: int) -> int:

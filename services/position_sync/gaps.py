@@ -5,7 +5,7 @@ from datetime import datetime
 
 from core import logs
 from core.domain.coverage import Answer, Span, covered_by, gap_before, joined
-from core.events.facts import LINK_REASONS, DatasetCompleted
+from core.events.facts import LINK_REASONS, DatasetCompleted, LinkChanged
 from models.queries import gaps as queries
 from models.session import Writer
 from models.stores.gaps import Gap, cover, record_gaps
@@ -51,8 +51,9 @@ async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[G
         if before is not None and answer <= before:
             continue  # another worker was faster with what came after it
         if before is not None and fact.covers_from is not None and before.as_of < fact.covers_from:
+            words = await _words_of(connection, epoch, intake)
             broken_at = (
-                fact.as_of if fact.facts_lost else await _changed_at(connection, [fact.account], intake)
+                fact.as_of if fact.facts_lost else await _changed_at(connection, [fact.account], words)
             )
             span = gap_before(before, answer, fact.covers_from, broken_at)
             if span is not None:
@@ -60,7 +61,7 @@ async def note_gaps(connection: Writer, intake: Intake, now: datetime) -> list[G
                 reason = (
                     _LOST
                     if fact.facts_lost
-                    else await _why(connection, fact.account, before, answer, until, intake)
+                    else await _why(connection, fact.account, before, answer, until, words)
                 )
                 found.append(Gap(fact.account, *span, reason, now, epoch))
         last[fact.account] = answer
@@ -93,9 +94,21 @@ def _covered(
     )
 
 
-async def _changed_at(connection: Writer, accounts: Iterable[str], intake: Intake) -> datetime | None:
+async def _words_of(connection: Writer, epoch: int, intake: Intake) -> list[LinkChanged]:
+    """What is told just now of the link of the login that this epoch is of."""
+    epochs = {word.epoch for word in intake.links}
+    if epochs <= {epoch}:
+        return [word.fact for word in intake.links]
+    logins = await queries.logins_of(connection, {*epochs, epoch})
+    ours = logins.get(epoch)
+    return [word.fact for word in intake.links if logins.get(word.epoch, ours) == ours]
+
+
+async def _changed_at(
+    connection: Writer, accounts: Iterable[str], words: Iterable[LinkChanged]
+) -> datetime | None:
     stored = await queries.links_changed_at(connection, accounts)
-    return max((at for at in (stored, *(word.fact.since for word in intake.links)) if at), default=None)
+    return max((at for at in (stored, *(word.since for word in words)) if at), default=None)
 
 
 async def _broken_at(
@@ -104,18 +117,23 @@ async def _broken_at(
     intake: Intake,
     answers: Iterable[tuple[int, DatasetCompleted]],
 ) -> datetime | None:
-    changed_at = await _changed_at(connection, accounts, intake)
+    changed_at = await _changed_at(connection, accounts, [word.fact for word in intake.links])
     lost_by = (fact.as_of for _, fact in answers if fact.facts_lost)
     return max((at for at in (changed_at, *lost_by) if at), default=None)
 
 
 async def _why(
-    connection: Writer, account: str, before: Answer, answer: Answer, span: Span, intake: Intake
+    connection: Writer,
+    account: str,
+    before: Answer,
+    answer: Answer,
+    span: Span,
+    heard: Iterable[LinkChanged],
 ) -> str:
     """Why nobody listened, as far as it was noted: what ended the listening, then what kept it from anew."""
     ended = await queries.why_ended(connection, before.epoch) if before.epoch != answer.epoch else None
     said = await queries.said_of_links(connection, account, span)
-    told = [word.fact for word in intake.links if span.start < word.fact.received_at <= span.end]
+    told = [word for word in heard if span.start < word.received_at <= span.end]
     noted = (reason for message in said for reason in LINK_REASONS if reason in message)
     reasons = [ended, *noted, *(link.reason for link in told)]
     words = dict.fromkeys(_WORDS[reason] for reason in reasons if reason in _WORDS)

@@ -188,7 +188,7 @@ class TicksReader:
             stored = set(await accounts(connection))
             await upsert_marks(connection, [tick for tick in known.marks.values() if tick.account in stored])
             await upsert_pnl(connection, [tick for tick in known.pnl.values() if tick.account in stored])
-            for login, (epoch, beat) in sorted(known.links.items()):
+            for login, (epoch, beat) in sorted(known.links.items(), key=lambda one: one[1][0]):
                 link = LinkChanged(
                     received_at=beat.received_at,
                     gateway=beat.gateway,

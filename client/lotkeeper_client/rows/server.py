@@ -76,6 +76,12 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     clock_offset_seconds: float | None
 
 
+class LoginReport(LinkReport, frozen=True, kw_only=True):
+    """The link of one login, and the accounts that it lists."""
+
+    accounts: tuple[str, ...]
+
+
 class DatasetReport(Struct, frozen=True, kw_only=True):
     """One download of one account. `cadence_seconds` null: it comes on change."""
 
@@ -144,6 +150,7 @@ class SyncReport(Struct, frozen=True, kw_only=True):
     """Why the data is as fresh as it is. `streams` is null while Redis is away."""
 
     links: LinkReport
+    logins: tuple[LoginReport, ...]
     datasets: tuple[DatasetReport, ...]
     gaps: tuple[GapReport, ...]
     streams: tuple[StreamReport, ...] | None

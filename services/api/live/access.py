@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported
 from models.session import Database
-from services.api.freshness import Link, worst
+from services.api.freshness import NOBODYS, Link, worst
 from services.api.live.board import Part, together
 from services.api.live.feed import Feed, Judged
 from services.api.live.hub import Hub
@@ -139,6 +139,7 @@ class View(Part):
             joined=lambda _: whole.views_wait.set(),
         )
         self.used_at = time.monotonic()
+        self._told: object = None
         self._hub = whole
         self._accounts = accounts
         self._epoch = uuid.uuid4().hex[:16]
@@ -150,8 +151,17 @@ class View(Part):
 
     def _seen(self, judged: Judged) -> Judged:
         """What is judged of these accounts: links of other logins are as if they were not."""
+        if not judged.apart:
+            return judged
         apart = {name: verdict for name, verdict in judged.apart.items() if name in self._accounts}
-        return judged._replace(verdict=worst(apart.values()), apart=apart) if apart else judged
+        return Judged(judged.now, worst(apart.values()) if apart else NOBODYS, apart)
+
+    def tell_status(self, judged: Judged) -> None:
+        """Tell everybody how things stand, where that is news to those who see these accounts only."""
+        seen = self._seen(judged)
+        if seen.signs() != self._told:
+            self._told = seen.signs()
+            super().tell_status(seen)
 
     def status(self, judged: Judged) -> str:
         """The status message."""
@@ -199,6 +209,7 @@ class View(Part):
             return
         if not self._has_begun:
             return
+        judged = self._seen(judged)
         self._tell(POSITIONS, self.position_rows(dirty.positions, judged), judged)
         changed = [account for account in dirty.accounts if account in self.picture.accounts]
         if changed:

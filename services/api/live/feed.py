@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -34,6 +35,13 @@ class Judged(NamedTuple):
     verdict: Verdict
     apart: Mapping[str, Verdict] = {}
 
+    def signs(self) -> list[tuple[object, ...]]:
+        """What of it is news when it differs."""
+        return [
+            (account, verdict.links, verdict.reason, verdict.epoch, verdict.state)
+            for account, verdict in [("", self.verdict), *sorted(self.apart.items(), key=itemgetter(0))]
+        ]
+
     def of(self, accounts: Iterable[str]) -> Verdict:
         """What the links of these accounts say."""
         told = [self.apart[name] for name in accounts if name in self.apart]
@@ -63,7 +71,13 @@ class Feed:
     # -- freshness ---------------------------------------------------------------------------------------
 
     def _complete(self, account: str, *names: str, judged: Judged) -> bool:
-        """Whether the account's downloads have no gap, and the first named came over this connection."""
+        """Whether the account's downloads have no gap, and the first named came over this connection.
+
+        What no login lists comes over none.
+        """
+        state = self.picture.accounts.get(account)
+        if state is not None and not state.listed:
+            return False
         known = self.picture.datasets
         return is_complete([known.get((account, name)) for name in names], judged.of([account]).epoch)
 

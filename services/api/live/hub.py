@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import cycle
-from operator import itemgetter
 
 from core import logs
 from core.clock import Clock, utc_now
@@ -150,7 +149,7 @@ class Hub(Board):
         """How things are now. The moment it differs from before, everything is told again."""
         judged = self._conclude(self._clock())
         before, self._judged = self._judged, judged
-        if _told(judged) != _told(before):
+        if judged.signs() != before.signs():
             self._judge_rows(judged)
             if judged.verdict.reason != before.verdict.reason:
                 log.info("freshness_changed", reason=judged.verdict.reason, before=before.verdict.reason)
@@ -394,11 +393,3 @@ class Hub(Board):
             await asyncio.sleep(self.pace.heartbeat_seconds / BEAT_TURNS)
             for each in (self, *self.views.values()):
                 each.beat(self._clock(), turn)
-
-
-def _told(judged: Judged) -> list[tuple[object, ...]]:
-    """What of a verdict, or of several, is news when it differs."""
-    return [
-        (account, verdict.links, verdict.reason, verdict.epoch, verdict.state)
-        for account, verdict in [("", judged.verdict), *sorted(judged.apart.items(), key=itemgetter(0))]
-    ]

@@ -102,9 +102,14 @@ class Picture:
         for name, state in self.accounts.items():
             if state.listed:
                 found.setdefault(state.login, []).append(name)
+        if len(found) > 1:
+            # Of an account that has only just come nobody has read yet whose it is.
+            found.pop("", None)
         if len(self.links) == len(found) == 1 and "" in {*self.links, *found}:
             return {next(iter(self.links)): next(iter(found.values()))}
-        return found or {login: [] for login in self.links}
+        if found or not self.links:
+            return found
+        return {max(self.links, key=lambda login: self.links[login].epoch): []}
 
     def take_dirty(self) -> Dirty:
         """What must be told again; from here on it counts as told."""

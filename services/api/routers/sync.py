@@ -120,7 +120,8 @@ async def history(
     async with context.database.read() as reader:
         first = await first_hour(reader)
         gaps = await snapshot_gaps(reader, since=since, until=this_hour, limit=MOST_MISSING)
-        away = await link_away(reader, since, until, step)
+        # What was noted of links is of all accounts.
+        away = {} if context.accounts is not None else await link_away(reader, since, until, step)
     missing = (Missing(gap.first, gap.last, gap.reason) for gap in gaps)
     report = SyncHistory(
         range=chosen,

@@ -34,7 +34,7 @@ async def test_it_sees_what_the_list_of_alerts_tells_and_what_kind_of_link_it_is
     assert {one.id for one in found.conditions} == set(alerts)
     [link] = [one for one in found.conditions if one.source == "link"]
     assert link.kind in {"link:broker_link_down", "link:not_yet_synced"}
-    assert (found.accounts, found.prices) == ((), {}), "what is not live meets no limit"
+    assert (list(found.accounts), found.prices) == ([], {}), "what is not live meets no limit"
 
 
 async def test_a_live_link_shows_accounts_and_prices(

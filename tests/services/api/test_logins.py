@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from core.clock import utc_now
 from core.settings import Settings
@@ -13,7 +13,7 @@ from models import tables as t
 from models.session import Database
 from services.api.attention import Watch
 from tests.services.api.conftest import Api, Start
-from tests.services.api.portfolio import EPOCH, PAPER, USD, beat, mark, tick
+from tests.services.api.portfolio import EPOCH, NOW, PAPER, USD, beat, mark, tick
 from tests.services.api.restricted import bearing, let_in
 from tests.waiting import eventually
 
@@ -110,7 +110,7 @@ async def test_limits_are_of_what_is_live_and_an_alert_says_whose_link_is_not(ap
     seen = await Watch(api.context).look()
     assert seen is not None
     assert [one.account for one in seen.accounts] == [USD]
-    (link,) = [one for one in (await api.get("/api/v1/alerts"))["items"] if one["id"] == "link"]
+    (link,) = [one for one in (await api.get("/api/v1/alerts"))["items"] if one["source"] == "link"]
     assert link["summary"] == f"What is shown of {PAPER} is not live: gateway unreachable"
 
 
@@ -134,7 +134,35 @@ async def test_an_account_that_no_login_lists_any_more_keeps_nobody_from_being_l
     async with database.write() as writer:
         own = t.broker_accounts.c.account == PAPER
         await writer.execute(update(t.broker_accounts).where(own).values(listed=False))
+        # Its last epoch is newer than that of the link that is live, which is no link of its.
+        theirs = t.sync_datasets.c.account == PAPER
+        await writer.execute(update(t.sync_datasets).where(theirs).values(epoch=EPOCH + 99, complete=True))
     await api.context.hub.following._reload()
     links.two = None
     seen = await eventually(lambda: told(api, links), lambda one: one["all"] is None)
     assert seen["logins"] == {USD: None}
+    for path in ("positions", "executions", "reconciliations/differences"):
+        assert (await api.get(f"/api/v1/{path}", account=USD))["freshness"]["reason"] is None, path
+        assert (await api.get(f"/api/v1/{path}", account=PAPER))["freshness"]["reason"] == "incomplete", path
+
+
+async def test_who_sees_only_what_no_login_lists_hears_of_no_link(
+    api: Api, links: Links, database: Database
+) -> None:
+    async with database.write() as writer:
+        await writer.execute(
+            insert(t.broker_accounts).values(
+                account="U9", paper=False, listed=False, first_seen_at=NOW, last_seen_at=NOW
+            )
+        )
+    await api.context.hub.following._reload()
+    let_in(api.context, theirs=["U9"])
+    links.two = {"gateway": "down", "ibkr": "unknown", "reason": "gateway_unreachable", "complete": False}
+    await eventually(lambda: told(api, links), lambda one: one["all"] == "gateway_unreachable")
+    seen = await told(api, links, **bearing("theirs"))
+    assert (seen["all"], seen["logins"]) == ("broker_link_down", {})
+    alerts = (await api.http.get("/api/v1/alerts", headers=bearing("theirs"))).json()
+    assert USD not in str(alerts)
+    assert PAPER not in str(alerts)
+    history = await api.http.get("/api/v1/sync/history", headers=bearing("theirs"))
+    assert history.status_code == 200

@@ -102,30 +102,37 @@ async def test_an_installation_that_serves_another_login_serves_the_first_no_mor
     old = await session_of(database, ONE, None)  # from before installations were told apart
     other = await session_of(database, TWO, "b")
     await relay.handle([Link(old).entry(listed("DU1"), changed("live"))])
+    late = Link(await session_of(database, ONE, "a", after=old))
     await relay.handle([Link(other).entry(listed("U9"), changed("live"))])
-    new = await session_of(database, "127.0.0.1:7496", "a", after=old)
+    new = await session_of(database, "127.0.0.1:7496", "a", after=late.epoch)
     await relay.handle([Link(new).entry(listed("U1"), changed("live"))])
     assert await rows(LISTED) == [
         {"account": "DU1", "login": ONE, "listed": False},
         {"account": "U1", "login": "127.0.0.1:7496", "listed": True},
         {"account": "U9", "login": TWO, "listed": True},
     ]
-    assert await rows("SELECT login FROM broker_links ORDER BY login") == [
-        {"login": TWO},
-        {"login": "127.0.0.1:7496"},
-    ]
+    # What it had told before, and is stored only now, changes nothing of that.
+    await relay.handle([late.entry(listed("DU1"))])
+    assert not (await rows(LISTED))[0]["listed"]
     # And back again, while a standby elsewhere goes on with what was left.
     await session_of(database, "127.0.0.1:7496", "c")
     await session_of(database, ONE, "a", after=new)
     assert (await rows(LISTED))[1]["listed"]
 
 
-async def test_another_login_replaces_nobody(database: Database) -> None:
+async def test_a_login_that_lists_other_accounts_replaces_nobody(relay: Relay, database: Database) -> None:
     one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
-    async with database.write() as writer:
-        assert await newest_epoch(writer, ONE, ["U1"]) == one
-        assert await newest_epoch(writer, TWO, []) == two
-        assert await newest_epoch(writer, "elsewhere:1", []) == 0
+    await relay.handle([Link(one).entry(listed("U1")), Link(two).entry(listed("U9"))])
+
+    async def newest(login: str, *accounts: str) -> int:
+        async with database.write() as writer:
+            return await newest_epoch(writer, login, accounts)
+
+    assert [await newest(ONE, "U1"), await newest(TWO, "U9")] == [one, two]
+    assert await newest(ONE, "U1", "U9") == two
+    # Another name of the same gateway, for all that is known.
+    unknown = await session_of(database, "localhost:4001", "c")
+    assert [await newest(ONE, "U1"), await newest(TWO, "U9")] == [unknown, unknown]
 
 
 async def test_an_outage_is_of_a_login_until_it_is_served_no_more(relay: Relay, database: Database) -> None:
