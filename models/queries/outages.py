@@ -21,7 +21,9 @@ _away = text(
     "FROM told t WHERE t.state IN ('live', 'degraded', 'needs_login', 'disconnected')), "
     "stood AS (SELECT t.at, t.state, t.reason, least(t.next_at, r.retired_at) AS until FROM spoken t "
     "CROSS JOIN LATERAL (SELECT min(n.started_at) AS retired_at FROM broker_sessions n "
-    "WHERE n.login <> t.login AND n.epoch > t.epoch AND (t.place IS NULL OR n.place = t.place)) r "
+    "WHERE n.login <> t.login AND n.epoch > t.epoch AND (t.place IS NULL OR n.place = t.place) "
+    # Whose a session was that is not known nobody can say: it ends with the next one.
+    "OR t.login = '' AND n.started_at > t.at) r "
     "WHERE r.retired_at IS NULL OR r.retired_at > t.at "
     "UNION ALL SELECT at, state, reason, at FROM told WHERE state = 'fenced') "
     "SELECT DISTINCT b.bar, coalesce(nullif(s.reason, ''), s.state) AS reason FROM stood s "

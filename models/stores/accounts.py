@@ -31,14 +31,16 @@ _list_accounts = text(
     "login = CASE WHEN a.account = ANY(:accounts) THEN coalesce(s.login, a.login) ELSE a.login END, "
     "last_seen_at = CASE WHEN a.account = ANY(:accounts) THEN greatest(a.last_seen_at, :at) "
     "ELSE a.last_seen_at END "
-    "FROM (SELECT max(o.login) AS login, bool_or(EXISTS (SELECT FROM broker_sessions n "
-    "WHERE n.place = o.place AND n.login <> o.login AND n.epoch > o.epoch)) AS is_retired "
-    "FROM broker_sessions o WHERE o.epoch = :epoch) s "
+    "FROM (SELECT max(o.login) AS login, max(o.place) AS place, bool_or(EXISTS "
+    "(SELECT FROM broker_sessions n WHERE n.place = o.place AND n.login <> o.login AND n.epoch > o.epoch)) "
+    "AS is_retired FROM broker_sessions o WHERE o.epoch = :epoch) s "
     "WHERE a.account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE) "
-    # What another login lists is none of this one's business.
-    "AND (a.account = ANY(:accounts) OR a.login IS NULL OR a.login = s.login) "
-    # A late word of what its installation serves no more.
-    "AND s.is_retired IS NOT TRUE"
+    # A late word of what its installation serves no more lists nothing.
+    "AND s.is_retired IS NOT TRUE "
+    # What another login lists is none of this one's business, but where the installation served that before.
+    "AND (a.account = ANY(:accounts) OR a.login IS NULL OR a.login = s.login OR EXISTS ("
+    "SELECT FROM broker_sessions o WHERE o.login = a.login AND coalesce(o.place, s.place) = s.place "
+    "AND o.epoch = (SELECT max(n.epoch) FROM broker_sessions n WHERE n.login = a.login)))"
 )
 _set_base_currency = BulkUpdate(
     broker_accounts,
@@ -150,7 +152,10 @@ async def ensure_accounts(connection: Writer, seen: Mapping[str, datetime]) -> l
 
 
 async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetime, epoch: int) -> None:
-    """Record which accounts the login of this epoch sees; its others stay, unlisted."""
+    """Record which accounts the login of this epoch sees; its others stay, unlisted.
+
+    So do those of a login that the same installation served before.
+    """
     await connection.execute(_list_accounts, {"accounts": list(accounts), "at": at, "epoch": epoch})
 
 

@@ -22,16 +22,6 @@ class Opened(NamedTuple):
     cut_off: bool
 
 
-# A login that was last served from here, and is so no longer. Those from before places were kept are of here.
-_RETIRED = (
-    "SELECT s.login FROM broker_sessions s WHERE s.login <> :login AND coalesce(s.place, :place) = :place "
-    "AND s.epoch = (SELECT max(n.epoch) FROM broker_sessions n WHERE n.login = s.login)"
-)
-_retire_accounts = text(
-    "UPDATE broker_accounts SET listed = false WHERE account IN "  # noqa: S608 - words of our own
-    f"(SELECT account FROM broker_accounts WHERE listed AND login IN ({_RETIRED}) "
-    "ORDER BY account FOR NO KEY UPDATE)"
-)
 _newest = text(
     "SELECT max(s.epoch) FROM broker_sessions s WHERE s.login = :login "
     # Another name of the same gateway, perhaps: only one that lists other accounts is surely none.
@@ -63,7 +53,7 @@ async def open_broker_session(
 ) -> Opened:
     """Begin a session of ``login``. ``earlier`` is the caller's own one before it, which ended as told.
 
-    ``place`` is the caller's installation: the accounts of a login that it served before are listed no more.
+    ``place`` is the caller's installation, which serves one login at a time.
 
     Others that are still open could not say how they ended, and end now. No epoch is given out twice, not
     even by a database that was restored from a backup and knows nothing of the newest: what stands in the
@@ -92,8 +82,6 @@ async def open_broker_session(
         )
         .returning(broker_sessions.c.epoch)
     )
-    if place is not None:
-        await writer.execute(_retire_accounts, {"login": login, "place": place})
     return Opened(row.scalar_one(), cut_off.rowcount > 0)
 
 

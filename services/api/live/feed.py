@@ -44,6 +44,8 @@ class Judged(NamedTuple):
 
     def of(self, accounts: Iterable[str]) -> Verdict:
         """What the links of these accounts say."""
+        if not self.apart:
+            return self.verdict
         told = [self.apart[name] for name in accounts if name in self.apart]
         return worst(told) if told else self.verdict
 
