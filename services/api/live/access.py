@@ -139,11 +139,11 @@ class View(Part):
             joined=lambda _: whole.views_wait.set(),
         )
         self.used_at = time.monotonic()
-        self._told: object = None
         self._hub = whole
         self._accounts = accounts
         self._epoch = uuid.uuid4().hex[:16]
         self._readings = Readings(whole.settings, database, None, feed)
+        self._told = self._seen(whole.judge()).signs()
 
     def judge(self) -> Judged:
         """How things are now."""

@@ -26,12 +26,15 @@ class Links:
     def __init__(self, streams: RedisStreams, settings: Settings) -> None:
         self._streams = streams
         self._settings = settings
+        self.one: dict[str, Any] = {}
         self.two: dict[str, Any] | None = {}
 
     async def say(self) -> None:
         now = utc_now()
         # An epoch of one login is neither older nor newer than one of another.
-        await tick(self._streams, self._settings, beat(now), mark(now), epoch=EPOCH + 7, login=ONE)
+        await tick(
+            self._streams, self._settings, beat(now, **self.one), mark(now), epoch=EPOCH + 7, login=ONE
+        )
         if self.two is not None:
             await tick(self._streams, self._settings, beat(now, **self.two), epoch=EPOCH, login=TWO)
 
@@ -102,6 +105,12 @@ async def test_who_sees_one_account_hears_of_its_link_only(api: Api, links: Link
         await socket.subscribe("positions")
         status = await socket.next("status")
         assert (status["reason"], status["links"]["gateway"]) == (None, "up")
+        # That the other one is up again is no news to her; of her own she is told.
+        links.two = {}
+        await eventually(lambda: told(api, links), lambda one: one["all"] is None)
+        links.one = {"gateway": "down", "ibkr": "unknown", "reason": "ib_1100", "complete": False}
+        await eventually(lambda: told(api, links), lambda one: one["all"] == "ib_1100")
+        assert (await socket.next("status"))["reason"] == "ib_1100"
 
 
 async def test_limits_are_of_what_is_live_and_an_alert_says_whose_link_is_not(api: Api, links: Links) -> None:

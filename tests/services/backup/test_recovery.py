@@ -315,7 +315,8 @@ def test_wal_is_put_away_while_a_base_backup_is_taken(
     assert seen["executions"] == machine.later["executions"]
 
 
-def test_wal_that_cannot_be_read_to_its_end_is_not_taken_for_its_end(machine: Machine) -> None:
+@pytest.mark.parametrize("damaged", ["all", "a length"])
+def test_wal_that_cannot_be_read_to_its_end_is_not_taken_for_its_end(damaged: str, machine: Machine) -> None:
     settings = machine.settings
     with running(settings) as stopped:
         sql(stopped, "CREATE TABLE public.filler AS SELECT generate_series(1, 10000)", "CHECKPOINT")
@@ -330,10 +331,16 @@ def test_wal_that_cannot_be_read_to_its_end_is_not_taken_for_its_end(machine: Ma
     assert len(pages) > 4
     # Somewhere in the middle of what was written last.
     middle = pages[len(pages) // 2]
+    place, wrong = middle + 64, bytes(8192)
+    if damaged == "a length":
+        # Of the first record that begins in that page: behind what it has of the one before.
+        place = middle + 24 + (int.from_bytes(whole[middle + 16 : middle + 20], "little") + 7) // 8 * 8
+        assert place < middle + 8192
+        wrong = b"\xff\xff\xff\x00"
     for path in folders:
         with path.open("r+b") as file:
-            file.seek(middle + 64)
-            file.write(bytes(8192))
+            file.seek(place)
+            file.write(wrong)
     with pytest.raises(BackupFailedError, match=r"cannot be read beyond .* nothing was changed"):
         back(settings, utc_now(), replace=True)
     at.joinpath(last).write_bytes(whole)
