@@ -28,6 +28,8 @@ WHOLE = {
 """Lists that come whole, and what bounds them."""
 
 PARTS = {
+    "LoginReport.accounts": "the accounts of one login",
+    "SyncReport.logins": "the logins that list accounts",
     "SyncBar.reasons": "the kinds of what was missing",
     "AccountGroup.accounts": "the accounts of one login",
     "Allocation.accounts": "the accounts of one login",
