@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from core.domain.freshness import VALUE_CADENCE
-from services.api.freshness import UNKNOWN, Link, Verdict, conclude, freshness
+from services.api.freshness import UNKNOWN, Link, Verdict, conclude, freshness, worst
 from services.api.schemas.common import Links
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -205,3 +205,12 @@ def test_an_age_is_whole_seconds_and_never_negative() -> None:
     assert ahead.age_seconds == 0
     assert freshness(LIVE, as_of=seconds(5.9), received_at=NOW, now=NOW).age_seconds == 5
     assert freshness(LIVE, as_of=None, received_at=None, now=NOW).age_seconds is None
+
+
+def test_the_gravest_of_several_links_counts_and_of_these_the_one_that_is_so_for_longest() -> None:
+    longest = Verdict(links=UP, reason="incomplete", since=NOW - timedelta(days=3))
+    waits = Verdict(links=UNKNOWN, reason="needs_login", since=SINCE)
+    silent = Verdict(links=UNKNOWN, reason="broker_link_down", since=NOW)
+    assert worst([LIVE, longest]) is longest
+    assert worst([LIVE, silent, longest, waits]) is waits
+    assert worst([LIVE]) is LIVE

@@ -151,3 +151,31 @@ async def test_an_outage_is_of_a_login_until_it_is_served_no_more(relay: Relay, 
     await session_of(database, "c:1", "b", after=two, seconds=130)
     async with database.read() as reader:
         assert list(await link_away(reader, at(0), at(300), minute)) == [1, 2]
+
+
+async def test_a_list_of_a_session_that_nobody_knows_unlists_nobody(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    """As after a restore, of what still waited in the stream."""
+    one = await session_of(database, ONE, "a")
+    await relay.handle([Link(one).entry(listed("U1"))])
+    await relay.handle([Link(one + 1000).entry(listed("U2"))])
+    assert await rows(LISTED) == [
+        {"account": "U1", "login": ONE, "listed": True},
+        {"account": "U2", "login": None, "listed": True},
+    ]
+
+
+async def test_a_login_is_not_away_while_its_installation_serves_another(
+    relay: Relay, database: Database
+) -> None:
+    """From one to another and back: only what was between a word and the next session counts."""
+    one = await session_of(database, ONE, "a")
+    await relay.handle([Link(one).entry(changed("live"), changed("disconnected", 70))])
+    two = await session_of(database, TWO, "a", after=one, seconds=130)
+    await relay.handle([Link(two).entry(changed("live", 131), changed("disconnected", 250))])
+    again = await session_of(database, ONE, "a", after=two, seconds=260)
+    await relay.handle([Link(again).entry(changed("live", 261))])
+    async with database.read() as reader:
+        away = await link_away(reader, at(0), at(420), timedelta(minutes=1))
+    assert sorted(away) == [1, 2, 4]

@@ -1,6 +1,8 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from core.domain.freshness import VALUE_CADENCE
 from core.events.changes import AccountValueChanged
 from core.events.facts import PnlReported
@@ -175,3 +177,20 @@ def test_a_link_that_was_replaced_before_we_began_is_known_by_what_its_successor
     assert picture.links == {}
     picture.tick(beat(NOW), epoch=7, now=NOW)
     assert list(picture.links) == [""]
+
+
+def test_an_account_that_nobody_has_read_yet_is_no_login_of_its_own() -> None:
+    """Its first value may be told before the database is asked whose it is."""
+    picture = Picture()
+    picture.merge(loaded())
+    picture.accounts[USD].login = "one:1"
+    picture.apply(msgspec.structs.replace(value("NetLiquidation", "1", NOW), account="U9"))
+    assert picture.logins() == {"one:1": [USD]}
+
+
+def test_before_any_account_is_listed_the_newest_link_counts() -> None:
+    picture = Picture()
+    assert picture.logins() == {}
+    for login, epoch in (("paper:1", 3), ("real:1", 4)):
+        picture.tick(beat(NOW), epoch=epoch, now=NOW, login=login)
+    assert picture.logins() == {"real:1": []}
