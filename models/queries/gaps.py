@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 
 from core.domain.coverage import Answer, Span
+from models.queries.links import LINK_OF
 from models.session import Reader, Writer
 from models.tables import observation_gaps
 
@@ -15,8 +16,7 @@ _last_answers = text(
     "WHERE dataset = 'executions' AND account = ANY(:accounts) ORDER BY account FOR UPDATE"
 )
 _links_changed_at = text(
-    "SELECT max(l.since) FROM broker_accounts a JOIN broker_links l "
-    "ON l.login = a.login OR a.login IS NULL WHERE a.account = ANY(:accounts)"
+    f"SELECT max(l.since) FROM {LINK_OF} WHERE a.account = ANY(:accounts)"  # noqa: S608 - no input in it
 )
 _said_meanwhile = text(
     "SELECT l.message FROM sync_log l LEFT JOIN broker_sessions s USING (epoch), broker_accounts a "

@@ -5,15 +5,15 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from core.domain.snapshots import AccountValue, Figures, Holding, LastKnown, LinkWord
+from models.queries.links import LINK_OF
 from models.session import Reader
 
 _listed = text("SELECT account FROM broker_accounts WHERE listed ORDER BY account")
 # How long ago is PostgreSQL's own affair: the link's clock, and ours, may differ from it.
 _link = text(
-    "SELECT l.gateway, l.ibkr, l.state, l.reason, l.epoch, clock_timestamp() - l.heard_at AS silent, "
+    "SELECT l.gateway, l.ibkr, l.state, l.reason, l.epoch, clock_timestamp() - l.heard_at AS silent, "  # noqa: S608 - no input in it
     "make_interval(secs => CAST(coalesce(l.clock_offset_seconds, 0) AS double precision)) AS clock_offset "
-    "FROM broker_accounts a JOIN broker_links l ON l.login = a.login OR a.login IS NULL "
-    "WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
+    f"FROM {LINK_OF} WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
 )
 _downloads = text("SELECT dataset, complete, epoch FROM sync_datasets WHERE account = :account")
 _values = text(

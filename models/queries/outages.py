@@ -1,6 +1,7 @@
 """When the link was away, and since when anything is kept."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
 
@@ -9,16 +10,17 @@ from models.session import Reader
 # A line tells the state that the link came into, once: an outage lasts until it is live again, and
 # `connecting` or `syncing` does not end it. One that stands by (`fenced`) says nothing of the link that has
 # the login.
+_STANDING: Final = "('live', 'degraded', 'needs_login', 'disconnected')"
 _away = text(
     # Each login has an outage of its own, until its installation serves another login.
-    "WITH words AS (SELECT l.at, l.id, l.details ->> 'to' AS state, l.details ->> 'reason' AS reason, "
+    "WITH words AS (SELECT l.at, l.id, l.details ->> 'to' AS state, l.details ->> 'reason' AS reason, "  # noqa: S608 - no input in it
     "coalesce(s.login, '') AS login, s.epoch, s.place FROM sync_log l "
     "LEFT JOIN broker_sessions s USING (epoch) WHERE l.kind = 'link' AND l.at < :until), "
     "told AS (SELECT * FROM words WHERE at >= :since UNION ALL "
     "(SELECT DISTINCT ON (login) :since, id, state, reason, login, epoch, place FROM words WHERE at < :since "
-    "AND state IN ('live', 'degraded', 'needs_login', 'disconnected') ORDER BY login, at DESC, id DESC)), "
+    f"AND state IN {_STANDING} ORDER BY login, at DESC, id DESC)), "
     "spoken AS (SELECT t.*, lead(t.at, 1, :until) OVER (PARTITION BY t.login ORDER BY t.at, t.id) AS next_at "
-    "FROM told t WHERE t.state IN ('live', 'degraded', 'needs_login', 'disconnected')), "
+    f"FROM told t WHERE t.state IN {_STANDING}), "
     "stood AS (SELECT t.at, t.state, t.reason, least(t.next_at, r.retired_at) AS until FROM spoken t "
     "CROSS JOIN LATERAL (SELECT min(n.started_at) AS retired_at FROM broker_sessions n "
     "WHERE n.login <> t.login AND n.epoch > t.epoch AND (t.place IS NULL OR n.place = t.place) "

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, func, select, text
 
+from models.queries.links import LINK_OF
 from models.session import Reader
 from models.tables import (
     dead_facts,
@@ -20,8 +21,8 @@ from models.tables import (
 from models.tables.sync import FAILURES
 
 _link_word = text(
-    "SELECT l.state, l.updated_at FROM broker_accounts a JOIN broker_links l "
-    "ON l.login = a.login OR a.login IS NULL WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
+    f"SELECT l.state, l.updated_at FROM {LINK_OF} "  # noqa: S608 - no input in it
+    "WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
 )
 
 

@@ -159,8 +159,8 @@ class View(Part):
     def tell_status(self, judged: Judged) -> None:
         """Tell everybody how things stand, where that is news to those who see these accounts only."""
         seen = self._seen(judged)
-        if seen.signs() != self._told:
-            self._told = seen.signs()
+        before, self._told = self._told, seen.signs()
+        if self._told != before:
             super().tell_status(seen)
 
     def status(self, judged: Judged) -> str:
