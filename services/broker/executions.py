@@ -1,5 +1,6 @@
 """Executions: when they are asked for, what an answer covers, and whether what it told has arrived."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +32,10 @@ _HELD_UNTIL_SECONDS = 60.0
 """So long before the gateway's midnight nothing is kept back: a link that is killed is back by then."""
 _CLOCKS_APART = timedelta(seconds=1.5)
 """What we know of the broker's clock, in whole seconds, may be off by so much."""
+_MANY_FACTS = 2_000
+"""Workers need a second or more for so many."""
+_STORED_WITHIN_SECONDS = 15.0
+_STORED_LOOK_SECONDS = 0.25
 _ON_ITS_WAY = timedelta(seconds=10)
 """Workers that share the stream may store what was told earlier so much later."""
 
@@ -113,8 +118,12 @@ class Executions:
         What came since the last answer that is recorded is asked for first. It is nearly always all that is
         missing, and a busy day's whole answer takes seconds to come.
         """
-        began_at = self._listener.now
+        began_at, facts_before = self._listener.now, self._publisher.taken_facts
         is_up_to_date = await self._ask_recent()
+        is_much = self._publisher.taken_facts - facts_before > _MANY_FACTS
+        # With the gateway's midnight goes what it can tell of the day.
+        if is_up_to_date and is_much and self._seconds_to_hold() > _STORED_WITHIN_SECONDS:
+            await self._until_stored()
         now = self._link.broker_now()
         recorded = await self._recorded.since(
             self._by_our_clock(midnight_before(now, self._zone)), REMEMBERED
@@ -123,6 +132,20 @@ class Executions:
             return await self.ask(hold=not is_up_to_date)
         self._listener.told.know(recorded, but_after=began_at if is_up_to_date else None)
         return await self.ask(skip_known=True, hold=not is_up_to_date)
+
+    async def _until_stored(self) -> None:
+        """Let the workers have the machine for what was just told, for a while.
+
+        The whole day's answer is for certainty; beside it, all of what is missing is shown much later.
+        """
+        told_until = self._asked_at
+        loop = asyncio.get_running_loop()
+        end_at = loop.time() + _STORED_WITHIN_SECONDS
+        while loop.time() < end_at:
+            stored_until = await self._recorded.heard_until(self._publisher.epoch)
+            if stored_until is not None and told_until is not None and stored_until >= told_until:
+                return
+            await asyncio.sleep(_STORED_LOOK_SECONDS)
 
     async def _ask_recent(self) -> bool:
         """Executions since the last answer that is recorded, with an overlap; whether all of them were told.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.simulator.book import Position
@@ -179,6 +180,7 @@ def pnl_single(
     return ["95", str(req_id), size(quantity), *amounts]
 
 
+@lru_cache(4096)  # many fills share a second, and a busy day is told again and again
 def execution_time(at: datetime, version: int, zone: str, shown_zone: str | None = None) -> str:
     """An execution's time: with a zone from 174 on, with two spaces and none before.
 

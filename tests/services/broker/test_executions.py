@@ -358,6 +358,56 @@ async def test_a_new_link_asks_first_for_what_came_since_the_last_answer_and_the
         assert known != late
 
 
+async def test_while_much_that_was_missing_is_stored_the_rest_of_the_day_is_not_asked_for(
+    settings: Settings,
+    reader: Reader,
+    database: Database,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executions, "_MANY_FACTS", 0)
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim:
+        mine = quick(settings, sim.port)
+        async with broker_link(mine), a_worker(settings):
+            await reader.synced()
+            await eventually(lambda: answered(database), lambda until: until is not None)
+        late = await sim.fill(**FILL)
+        asked.clear()
+        async with broker_link(mine):
+            await reader.until(ExecutionReported, lambda fact: fact.exec_id == late)
+            await asyncio.sleep(4 * executions._STORED_LOOK_SECONDS)
+            assert len(asked) == 1
+            async with a_worker(settings):
+                await comes(lambda: asked[1:], lambda more: more == [""])
+                assert await count(database, "executions") == 1
+                await reader.synced(2)
+
+
+async def test_the_rest_of_the_day_is_asked_for_though_nobody_stores_what_was_told(
+    settings: Settings,
+    reader: Reader,
+    database: Database,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executions, "_MANY_FACTS", 0)
+    monkeypatch.setattr(executions, "_STORED_WITHIN_SECONDS", 0.5)
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim:
+        mine = quick(settings, sim.port)
+        async with broker_link(mine), a_worker(settings):
+            await reader.synced()
+            await eventually(lambda: answered(database), lambda until: until is not None)
+        await sim.fill(**FILL)
+        asked.clear()
+        async with broker_link(mine):
+            await reader.synced(2)
+        assert asked[1:] == [""]
+
+
 async def answered(database: Database) -> datetime | None:
     async with database.read() as one:
         listed = (await one.execute(text("SELECT account FROM broker_accounts"))).scalars().all()
