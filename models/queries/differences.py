@@ -6,7 +6,7 @@ from operator import eq, lt
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, not_, select, text, true
+from sqlalchemy import Boolean, ColumnElement, Select, and_, literal_column, not_, select, text, true
 
 from core.domain.episodes import Cause
 from core.domain.reconciliation import ComparisonKind, DifferenceKind
@@ -73,7 +73,10 @@ class DifferenceRow(NamedTuple):
 
 _table: Final = reconciliation_differences.c
 _STANDS: Final = _table.resolved_at.is_(None)
-_IS_KNOWN: Final = and_(_table.acknowledged_at.is_not(None), _table.acknowledgement_ended_at.is_(None))
+IS_KNOWN: Final = "(acknowledged_at IS NOT NULL AND acknowledgement_ended_at IS NULL)"
+"""Whether somebody knows of a difference as it is, in SQL."""
+
+_IS_KNOWN: Final = literal_column(IS_KNOWN, Boolean)
 _STATUS: Final[dict[DifferenceChoice, ColumnElement[bool]]] = {
     "open": and_(_STANDS, not_(_IS_KNOWN)),
     "acknowledged": and_(_STANDS, _IS_KNOWN),

@@ -13,6 +13,7 @@ from core.domain.causes import COMPANION_WITHIN, Conclusion, Watch
 from core.domain.episodes import Cause
 from core.domain.reconciliation import COST_LEEWAY, UNIT_COST_LEEWAY, Candidate
 from models.book_keys import BOOKS, book_arrays
+from models.queries.differences import IS_KNOWN
 from models.session import Reader, Writer
 from models.tables.sync import CUT_OFF
 
@@ -103,7 +104,7 @@ _recent = text(
 _one_at_a_time = text("SELECT pg_advisory_xact_lock(hashtext('lotkeeper reconciliation'))")
 _accounts = text("SELECT account FROM broker_accounts ORDER BY account")
 _standing_differences = text(
-    "SELECT kind, acknowledged_at IS NOT NULL AND acknowledgement_ended_at IS NULL AS is_known, "
+    f"SELECT kind, {IS_KNOWN} AS is_known, "  # noqa: S608 - no input in it
     "count(*) AS books FROM reconciliation_differences WHERE resolved_at IS NULL GROUP BY 1, 2"
 )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from models.queries.differences import IS_KNOWN
 from models.session import Reader
 
 _awaited = text(
@@ -15,10 +16,9 @@ _awaited = text(
     "AND (CAST(:account AS text) IS NULL OR e.account = :account) GROUP BY e.account ORDER BY e.account"
 )
 _open_by_kind = text(
-    "SELECT account, kind, count(*) FILTER (WHERE NOT is_known) AS books, "
+    "SELECT account, kind, count(*) FILTER (WHERE NOT is_known) AS books, "  # noqa: S608 - no input in it
     "count(*) FILTER (WHERE is_known) AS acknowledged, min(since) AS since FROM ("
-    "SELECT account, kind, since, acknowledged_at IS NOT NULL AND acknowledgement_ended_at IS NULL "
-    "AS is_known FROM reconciliation_differences "
+    f"SELECT account, kind, since, {IS_KNOWN} AS is_known FROM reconciliation_differences "
     "WHERE resolved_at IS NULL AND (CAST(:account AS text) IS NULL OR account = :account)) d "
     "GROUP BY account, kind ORDER BY account, kind"
 )
