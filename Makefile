@@ -71,6 +71,10 @@ faults: install ## Break everything that can break, and compare with an undistur
 .PHONY: web
 web: $(BUILT_WEB) ## Build the dashboard
 
+.PHONY: screenshots
+screenshots: install ## Take the pictures of docs/screenshots anew, of the demo
+	@$(PYTHON) -m ops.screenshots
+
 .PHONY: dashboards
 dashboards: $(INSTALLED_PYTHON) ## Write the dashboards for Grafana anew, from ops/grafana/boards
 	@$(PYTHON) -m ops.grafana.generate

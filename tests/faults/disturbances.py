@@ -33,6 +33,8 @@ def kills(count: int, over_seconds: float) -> Disturb:
                     await rig.servers.kill_postgres()
                     figures.kills += 1
                 case _:
+                    # Where it was killed just before, it is its next life that ends.
+                    await rig.alive(victim)
                     rig.kill(victim)
 
     return disturb

@@ -234,6 +234,14 @@ class Rig:
         number = name.removeprefix("broker-")
         return {"LOTKEEPER_IB_CLIENT_ID": f"{100 + int(number)}"} if number.isdigit() else {}
 
+    async def alive(self, name: str) -> None:
+        """Wait until a process that is kept was started again."""
+
+        async def lives() -> bool:
+            return self.children[name].code is None
+
+        await eventually(lives)
+
     def kill(self, name: str) -> None:
         """SIGKILL a process; the keeper starts it again."""
         self.children[name].kill()

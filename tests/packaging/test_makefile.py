@@ -24,7 +24,7 @@ TARGETS = {
         "dashboards",
         "migration",
     ),
-    *("sbom", "audit", "site", "schema"),
+    *("sbom", "audit", "site", "schema", "screenshots"),
 }
 
 

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
+from models.session import Database
+from tests.services.api.conftest import Api
+from tests.services.api.portfolio import TOKEN as API_TOKEN
+from tests.services.api.portfolio import seed_comparisons
 from tests.services.api.web.book import fill
 from tests.services.api.web.replay import COOKIE, STATIC, TOKEN, Replay
 
@@ -41,6 +45,7 @@ class Watched:
 
 
 Open = Callable[..., Awaitable[Watched]]
+Look = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -113,6 +118,43 @@ async def opened(one_chromium: Browser, replay: Replay) -> AsyncIterator[Open]:
         await context.close()
     for watched in pages:
         assert watched.complaints == []
+
+
+def is_complaint(told: ConsoleMessage) -> bool:
+    """What a page says that is no refusal, which it has to show."""
+    return told.type in {"error", "warning"} and "status of 409" not in told.text
+
+
+@pytest.fixture
+async def look(chromium: Browser, api: Api, seeded: Database) -> AsyncIterator[Look]:
+    """Opens a screen, signed in; no page may complain."""
+    await seed_comparisons(seeded)
+    complaints: list[str] = []
+    contexts = []
+
+    async def open_screen(path: str, *, width: int = 1440, theme: Any = "dark") -> Page:
+        context = await chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, locale="en-US", timezone_id="UTC"
+        )
+        contexts.append(context)
+        url = f"http://{api.address}"
+        signed_in = await context.request.post(
+            f"{url}/api/v1/session", data={"token": API_TOKEN}, headers={"origin": url}
+        )
+        assert signed_in.status == 204
+        page = await context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda told: complaints.append(told.text) if is_complaint(told) else None,
+        )
+        await page.goto(url + path)
+        return page
+
+    yield open_screen
+    for context in contexts:
+        await context.close()
+    assert complaints == []
 
 
 @pytest.fixture

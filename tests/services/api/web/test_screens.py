@@ -2,57 +2,20 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from models.session import Database
 from tests.services.api.conftest import Api
-from tests.services.api.portfolio import TOKEN, USD, seed_comparisons
+from tests.services.api.portfolio import USD
+from tests.services.api.web.conftest import Look
 from tests.services.api.web.test_accessibility import AXE, TAGS
 
 pytestmark = pytest.mark.browser
-Look = Callable[..., Awaitable[Page]]
-
-
-def is_complaint(told: ConsoleMessage) -> bool:
-    """What a page says that is no refusal, which it has to show."""
-    return told.type in {"error", "warning"} and "status of 409" not in told.text
-
-
-@pytest.fixture
-async def look(chromium: Browser, api: Api, seeded: Database) -> AsyncIterator[Look]:
-    """Opens a screen, signed in; no page may complain."""
-    await seed_comparisons(seeded)
-    complaints: list[str] = []
-    contexts = []
-
-    async def open_screen(path: str, *, width: int = 1440, theme: Any = "dark") -> Page:
-        context = await chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, locale="en-US", timezone_id="UTC"
-        )
-        contexts.append(context)
-        url = f"http://{api.address}"
-        signed_in = await context.request.post(
-            f"{url}/api/v1/session", data={"token": TOKEN}, headers={"origin": url}
-        )
-        assert signed_in.status == 204
-        page = await context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda told: complaints.append(told.text) if is_complaint(told) else None,
-        )
-        await page.goto(url + path)
-        return page
-
-    yield open_screen
-    for context in contexts:
-        await context.close()
-    assert complaints == []
 
 
 async def violations(page: Page) -> list[Any]:
