@@ -8,9 +8,18 @@ from sqlalchemy import Row, text
 
 from models.session import Writer
 
+_answer = text(
+    "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :started_at), "
+    "details = jsonb_build_object('logins', coalesce(details -> 'logins', '{}') || jsonb_build_object("
+    "coalesce((SELECT login FROM broker_sessions WHERE epoch = :epoch), ''), CAST(:error AS text))) "
+    "WHERE id = :id AND status IN ('queued', 'running') RETURNING details -> 'logins' AS answers"
+)
+_at_work = text(
+    "SELECT login FROM broker_links WHERE gateway = 'up' "
+    "AND heard_at > clock_timestamp() - make_interval(secs => :silence)"
+)
 _finish = text(
-    "UPDATE jobs SET status = :status, error = :error, progress = 1, finished_at = :at, "
-    "started_at = coalesce(started_at, :started_at) "
+    "UPDATE jobs SET status = :status, error = :error, progress = 1, finished_at = :at "
     "WHERE id = :id AND status IN ('queued', 'running') RETURNING id, kind, status, progress, error"
 )
 _fail_unanswered = text(
@@ -19,6 +28,10 @@ _fail_unanswered = text(
     "RETURNING id, kind, status, progress, error"
 )
 _expire_sessions = text("DELETE FROM user_sessions WHERE expires_at < :now")
+
+
+_SILENCE_SECONDS = 30
+"""A link that was not heard of for so long is not waited for."""
 
 
 class JobRow(NamedTuple):
@@ -31,22 +44,32 @@ class JobRow(NamedTuple):
     error: str | None
 
 
-async def finish_job(
-    connection: Writer, job_id: str, *, ok: bool, error: str, started_at: datetime, at: datetime
+async def take_answer(
+    connection: Writer, job_id: str, *, epoch: int, error: str, started_at: datetime, at: datetime
 ) -> JobRow | None:
-    """Record how a job ended; ``None`` where there is no such job, or it had ended before."""
+    """Record what the link of this epoch answered to a resync: ``error``, or that all was well; how it ended.
+
+    It ends once every link has answered that has its gateway and was heard of lately. One that has none says
+    so at once, and fails it only where no other can do it. ``None``: it has not ended, or had before, or
+    there is no such job.
+    """
     try:
         key = UUID(job_id)
     except ValueError:
         return None
-    parameters = {
-        "id": key,
-        "status": "succeeded" if ok else "failed",
-        "error": None if ok else error,
-        "started_at": started_at,
-        "at": at,
-    }
-    row = (await connection.execute(_finish, parameters)).one_or_none()
+    parameters = {"id": key, "epoch": epoch, "error": error, "started_at": started_at}
+    answered = (await connection.execute(_answer, parameters)).one_or_none()
+    if answered is None:
+        return None
+    answers: dict[str, str] = answered.answers
+    at_work = set((await connection.execute(_at_work, {"silence": _SILENCE_SECONDS})).scalars())
+    if at_work - answers.keys():
+        return None
+    counted = {login: told for login, told in answers.items() if login in at_work or not at_work}
+    failed = {login: told for login, told in counted.items() if told}
+    told = "; ".join(failed.values() if len(answers) == 1 else map(": ".join, sorted(failed.items())))
+    ended = {"id": key, "status": "failed" if failed else "succeeded", "error": told or None, "at": at}
+    row = (await connection.execute(_finish, ended)).one_or_none()
     return None if row is None else _job(row)
 
 

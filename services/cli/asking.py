@@ -91,6 +91,9 @@ def ask_for_resync(profile: Profile | None, *, wait_seconds: int | None, as_json
     if job["status"] == "failed":
         raise ApiRefusedError(f"The resync failed: {job['error'] or 'no reason given'}.")
     if not as_json:
+        for login, why in sorted(((job.get("result") or {}).get("logins") or {}).items()):
+            if why:
+                typer.echo(f"Not compared, {login}: {why}", err=True)
         typer.echo("Resync done: everything was compared with the broker.")
 
 

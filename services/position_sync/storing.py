@@ -9,7 +9,7 @@ from models.stores import accounts as account_store
 from models.stores import sync as sync_store
 from models.stores.broker_sessions import record_session_state
 from models.stores.dead_facts import DeadFact, bury
-from models.stores.jobs import finish_job
+from models.stores.jobs import take_answer
 from models.stores.sync import DatasetWord, LogEntry
 from models.tables.sync import RESYNC_FAILED
 from services.position_sync.booking import Arrivals, Booked, book
@@ -100,8 +100,13 @@ async def _links_and_fences(connection: Writer, intake: Intake, now: datetime) -
         kind = "resync" if fence.ok else RESYNC_FAILED
         entries.append(LogEntry(fence.received_at, epoch, kind, message, details))
         if fence.job_id:
-            job = await finish_job(
-                connection, fence.job_id, ok=fence.ok, error=fence.error, started_at=fence.started_at, at=now
+            job = await take_answer(
+                connection,
+                fence.job_id,
+                epoch=epoch,
+                error="" if fence.ok else fence.error or "no reason was given",
+                started_at=fence.started_at,
+                at=now,
             )
             if job is not None:
                 changes.append(JobChanged(**job._asdict()))

@@ -180,6 +180,15 @@ def test_resync_with_wait_follows_the_job_to_its_end(lotkeeper: Run, fake_api: F
     ]
 
 
+def test_a_resync_names_the_logins_that_could_not_be_asked(lotkeeper: Run, fake_api: FakeApi) -> None:
+    result = {"logins": {"gateway:4001": "", "gateway:4002": "the link to the broker is down"}}
+    done = job("succeeded") | {"result": result}
+    fake_api.answers["POST /api/v1/sync/resync"] = [(202, {"job": done})]
+    said = lotkeeper("resync", "--wait")
+    assert said.code == 0
+    assert said.err == "Not compared, gateway:4002: the link to the broker is down\n"
+
+
 def test_a_job_that_the_api_tells_without_an_envelope_is_followed_too(
     lotkeeper: Run, fake_api: FakeApi
 ) -> None:

@@ -1,9 +1,13 @@
 """Several logins in one database: none of them unlists, replaces or holds up what is another's."""
 
 from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
 
 from core.clock import utc_now
-from core.events.facts import AccountsListed, LinkBeat, LinkChanged, TickBatch, encode
+from core.events.facts import AccountsListed, LinkBeat, LinkChanged, ResyncFenced, TickBatch, encode
 from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models.queries.last_known import last_known
@@ -93,6 +97,94 @@ async def test_the_beats_of_each_are_kept_though_the_epochs_of_one_are_newer(
         {"login": ONE, "epoch": one},
         {"login": TWO, "epoch": two},
     ]
+
+
+async def resync_of(database: Database) -> str:
+    job = str(uuid4())
+    async with database.write() as writer:
+        statement = "INSERT INTO jobs (id, kind, status, created_at) VALUES (:id, 'resync', 'queued', now())"
+        await writer.execute(text(statement), {"id": job})
+    return job
+
+
+def answer(job: str, error: str = "") -> ResyncFenced:
+    return ResyncFenced(
+        received_at=at(3), trigger="api", started_at=at(2), ok=not error, error=error, job_id=job
+    )
+
+
+async def heard(database: Database, **silent_seconds: int) -> None:
+    """How long ago the link of each login, by its port, was heard of."""
+    async with database.write() as writer:
+        for port, seconds in silent_seconds.items():
+            await writer.execute(
+                text(
+                    "UPDATE broker_links SET heard_at = clock_timestamp() - make_interval(secs => :seconds) "
+                    "WHERE login LIKE '%' || :port"
+                ),
+                {"seconds": seconds, "port": port.removeprefix("p")},
+            )
+
+
+@pytest.mark.parametrize(
+    ("states", "silent", "first", "then"),
+    [
+        pytest.param("live live", 0, ("running", None), ("succeeded", None), id="both are well"),
+        pytest.param("live disconnected", 0, ("succeeded", None), None, id="one has no gateway"),
+        pytest.param("live live", 60, ("succeeded", None), None, id="one is not heard of"),
+    ],
+)
+async def test_a_resync_ends_when_each_link_has_answered_that_can(
+    states: str,
+    silent: int,
+    first: tuple[str, str | None],
+    then: tuple[str, str | None] | None,
+    relay: Relay,
+    database: Database,
+    rows: Rows,
+) -> None:
+    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
+    for link, state, account in zip((one, two), states.split(), ("U1", "U2"), strict=True):
+        await relay.handle([link.entry(listed(account), changed(state))])
+    await heard(database, p4001=0, p4002=silent)
+    job = await resync_of(database)
+
+    async def stands() -> tuple[str, str | None]:
+        (row,) = await rows("SELECT status, error FROM jobs")
+        return row["status"], row["error"]
+
+    if states == "live disconnected":
+        await relay.handle([two.entry(answer(job, "the link to the broker is down"))])
+        assert await stands() == ("running", None)
+    await relay.handle([one.entry(answer(job))])
+    assert await stands() == first
+    if then is not None:
+        # Told again, it is the same answer.
+        await relay.handle([one.entry(answer(job))])
+        assert await stands() == first
+        await relay.handle([two.entry(answer(job))])
+        assert await stands() == then
+
+
+async def test_a_resync_fails_where_one_that_has_its_gateway_fails_or_none_has(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
+    for link, account in ((one, "U1"), (two, "U2")):
+        await relay.handle([link.entry(listed(account), changed("live"))])
+    await heard(database, p4001=0, p4002=0)
+    job = await resync_of(database)
+    await relay.handle([one.entry(answer(job)), two.entry(answer(job, "no answer came"))])
+    failed = "SELECT status, error, details -> 'logins' AS logins FROM jobs WHERE id = CAST(:id AS uuid)"
+    (row,) = await rows(failed, id=job)
+    assert (row["status"], row["error"]) == ("failed", f"{TWO}: no answer came")
+    assert row["logins"] == {ONE: "", TWO: "no answer came"}
+    for link in (one, two):
+        await relay.handle([link.entry(changed("disconnected", 5))])
+    job = await resync_of(database)
+    await relay.handle([one.entry(answer(job, "the link to the broker is down"))])
+    (row,) = await rows(failed, id=job)
+    assert (row["status"], row["error"]) == ("failed", "the link to the broker is down")
 
 
 async def test_an_installation_that_serves_another_login_serves_the_first_no_more(
