@@ -58,7 +58,7 @@ async def demo() -> AsyncIterator[tuple[str, str]]:
                 token = (Path(home) / "demo" / "api-token").read_text("utf-8").strip()
                 http.headers["Authorization"] = f"Bearer {token}"
                 await _until(lambda: _has(http, "imports"))
-                await http.post("/api/v1/snapshots")
+                (await http.post("/api/v1/snapshots")).raise_for_status()
                 await _until(lambda: _has(http, "snapshots"))
                 # What was imported is reckoned beside: days, measures, comparisons.
                 await asyncio.sleep(_RECKONED_WITHIN_SECONDS)
@@ -81,10 +81,10 @@ async def _is_ready(http: httpx.AsyncClient) -> bool:
 
 
 async def _has(http: httpx.AsyncClient, listed: str) -> bool:
-    return bool((await http.get(f"/api/v1/{listed}")).json()["items"])
+    return bool((await http.get(f"/api/v1/{listed}")).raise_for_status().json()["items"])
 
 
-async def take(browser: Browser, url: str, token: str, theme: Theme, size: str) -> None:
+async def take(browser: Browser, url: str, token: str, theme: Theme, size: str, out: Path) -> None:
     """All screens in one theme and one size."""
     width, height = SIZES[size]
     context = await browser.new_context(
@@ -99,7 +99,7 @@ async def take(browser: Browser, url: str, token: str, theme: Theme, size: str) 
     for name, path in {**SCREENS, "position": await _a_position(context, url)}.items():
         await page.goto(url + path)
         await page.wait_for_timeout(_SETTLES_MS)
-        await page.screenshot(path=OUT / f"{name}-{theme}-{size}.jpg", type="jpeg", quality=78)
+        await page.screenshot(path=out / f"{name}-{theme}-{size}.jpg", type="jpeg", quality=78)
     await context.close()
 
 
@@ -111,17 +111,22 @@ async def _a_position(context: BrowserContext, url: str) -> str:
 
 async def main() -> None:
     """Take them all."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    for old in OUT.glob("*.jpg"):
-        old.unlink()
     executable = os.environ.get("LOTKEEPER_CHROMIUM") or shutil.which("chromium")
-    async with demo() as (url, token), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        for theme in THEMES:
-            for size in SIZES:
-                await take(browser, url, token, theme, size)
-        await browser.close()
-    print(f"{len(list(OUT.glob('*.jpg')))} pictures in {OUT}")  # noqa: T201 - it is run by hand
+    with tempfile.TemporaryDirectory(prefix="lotkeeper-taken-") as taken:
+        async with demo() as (url, token), async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+            for theme in THEMES:
+                for size in SIZES:
+                    await take(browser, url, token, theme, size, Path(taken))
+            await browser.close()
+        replace(Path(taken))
+
+
+def replace(taken: Path) -> None:
+    """Put these in the place of those of before, which stay until all are there."""
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.copytree(taken, OUT)
+    print(f"{len(list(OUT.iterdir()))} pictures in {OUT}")  # noqa: T201 - it is run by hand
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Job rows: how a resync that someone asked for went on."""
 
 from datetime import datetime
+from json import dumps
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,17 +10,20 @@ from sqlalchemy import Row, text
 from models.session import Writer
 
 _answer = text(
-    "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, :started_at), "
+    "UPDATE jobs SET started_at = coalesce(started_at, :started_at), "
     "details = jsonb_build_object('logins', coalesce(details -> 'logins', '{}') || jsonb_build_object("
-    "coalesce((SELECT login FROM broker_sessions WHERE epoch = :epoch), ''), CAST(:error AS text))) "
+    "coalesce((SELECT login FROM broker_sessions WHERE epoch = :epoch), (SELECT login FROM broker_links "
+    "WHERE epoch = :epoch ORDER BY login LIMIT 1), ''), CAST(:error AS text))) "
     "WHERE id = :id AND status IN ('queued', 'running') RETURNING details -> 'logins' AS answers"
 )
-_at_work = text(
-    "SELECT login FROM broker_links WHERE gateway = 'up' "
-    "AND heard_at > clock_timestamp() - make_interval(secs => :silence)"
+_links = text(
+    "SELECT l.login, l.gateway = 'up' AND l.ibkr <> 'down' "
+    "AND l.heard_at > clock_timestamp() - make_interval(secs => :silence) IS TRUE AS can_answer "
+    "FROM broker_links l WHERE EXISTS (SELECT FROM broker_accounts a WHERE a.login = l.login AND a.listed)"
 )
 _finish = text(
-    "UPDATE jobs SET status = :status, error = :error, progress = 1, finished_at = :at "
+    "UPDATE jobs SET status = :status, error = :error, progress = 1, finished_at = :at, "
+    "details = jsonb_build_object('logins', CAST(:answers AS jsonb)) "
     "WHERE id = :id AND status IN ('queued', 'running') RETURNING id, kind, status, progress, error"
 )
 _fail_unanswered = text(
@@ -30,8 +34,10 @@ _fail_unanswered = text(
 _expire_sessions = text("DELETE FROM user_sessions WHERE expires_at < :now")
 
 
-_SILENCE_SECONDS = 30
-"""A link that was not heard of for so long is not waited for."""
+_SILENCE_SECONDS = 75
+"""A link that was not heard of for so long is not waited for. Its beats are stored once a minute at least."""
+
+NOT_ASKED = "it did not answer: its link does not run, or has no gateway"
 
 
 class JobRow(NamedTuple):
@@ -49,9 +55,10 @@ async def take_answer(
 ) -> JobRow | None:
     """Record what the link of this epoch answered to a resync: ``error``, or that all was well; how it ended.
 
-    It ends once every link has answered that has its gateway and was heard of lately. One that has none says
-    so at once, and fails it only where no other can do it. ``None``: it has not ended, or had before, or
-    there is no such job.
+    It ends once every link has answered that has IBKR and was heard of lately. One that has not fails it
+    only where no other can do it; ``details`` tells of each. Until then it is asked for again and again, and
+    each answer looks anew who can still give one. ``None``: it has not ended, or had before, or there is no
+    such job.
     """
     try:
         key = UUID(job_id)
@@ -62,13 +69,16 @@ async def take_answer(
     if answered is None:
         return None
     answers: dict[str, str] = answered.answers
-    at_work = set((await connection.execute(_at_work, {"silence": _SILENCE_SECONDS})).scalars())
+    links = (await connection.execute(_links, {"silence": _SILENCE_SECONDS})).all()
+    at_work = {one.login for one in links if one.can_answer}
     if at_work - answers.keys():
         return None
     counted = {login: told for login, told in answers.items() if login in at_work or not at_work}
+    answers = {one.login: NOT_ASKED for one in links} | answers
     failed = {login: told for login, told in counted.items() if told}
     told = "; ".join(failed.values() if len(answers) == 1 else map(": ".join, sorted(failed.items())))
-    ended = {"id": key, "status": "failed" if failed else "succeeded", "error": told or None, "at": at}
+    status = "failed" if failed else "succeeded"
+    ended = {"id": key, "status": status, "error": told or None, "at": at, "answers": dumps(answers)}
     row = (await connection.execute(_finish, ended)).one_or_none()
     return None if row is None else _job(row)
 

@@ -1,6 +1,7 @@
 """Executions: when they are asked for, what an answer covers, and whether what it told has arrived."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -139,13 +140,13 @@ class Executions:
         The whole day's answer is for certainty; beside it, all of what is missing is shown much later.
         """
         told_until = self._asked_at
-        loop = asyncio.get_running_loop()
-        end_at = loop.time() + _STORED_WITHIN_SECONDS
-        while loop.time() < end_at:
-            stored_until = await self._recorded.heard_until(self._publisher.epoch)
-            if stored_until is not None and told_until is not None and stored_until >= told_until:
-                return
-            await asyncio.sleep(_STORED_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STORED_WITHIN_SECONDS):
+                while True:
+                    stored_until = await self._recorded.heard_until(self._publisher.epoch)
+                    if stored_until is not None and told_until is not None and stored_until >= told_until:
+                        return
+                    await asyncio.sleep(_STORED_LOOK_SECONDS)
 
     async def _ask_recent(self) -> bool:
         """Executions since the last answer that is recorded, with an overlap; whether all of them were told.

@@ -91,10 +91,12 @@ def ask_for_resync(profile: Profile | None, *, wait_seconds: int | None, as_json
     if job["status"] == "failed":
         raise ApiRefusedError(f"The resync failed: {job['error'] or 'no reason given'}.")
     if not as_json:
-        for login, why in sorted(((job.get("result") or {}).get("logins") or {}).items()):
-            if why:
-                typer.echo(f"Not compared, {login}: {why}", err=True)
-        typer.echo("Resync done: everything was compared with the broker.")
+        logins = (job.get("result") or {}).get("logins") or {}
+        left_out = {login: why for login, why in sorted(logins.items()) if why}
+        for login, why in left_out.items():
+            typer.echo(f"Not compared, {login}: {why}", err=True)
+        what = "what could be asked about" if left_out else "everything"
+        typer.echo(f"Resync done: {what} was compared with the broker.")
 
 
 def _follow(target: Target, job: dict[str, Any], wait_seconds: int, *, quiet: bool) -> dict[str, Any]:

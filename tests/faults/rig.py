@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import signal
+import socket
 import time
 import uuid
 from collections import Counter
@@ -24,7 +25,6 @@ from redis.exceptions import RedisError
 
 from core.settings import Settings, load_settings
 from services.simulator.control import ControlClient
-from services.stack.ports import free_port
 from tests.faults.broker_side import ORIGIN, TOLD
 from tests.faults.figures import by_form
 from tests.faults.nursery import Child, Nursery
@@ -128,7 +128,9 @@ class Rig:
         self._overrides = settings
         self._nursery = nursery
         self._nurseries = nurseries or {}
-        self._ports = free_port(), free_port()
+        # Bound for as long as the run lasts: while the simulator is dead nobody else gets its ports.
+        self._held = _held_port(), _held_port()
+        self._ports = tuple(held.getsockname()[1] for held in self._held)
         self._keeper: asyncio.Task[None] | None = None
 
     # Life.
@@ -166,6 +168,8 @@ class Rig:
             child.kill()
         for proxy in self.proxies.values():
             await proxy.close()
+        for held in self._held:
+            held.close()
         if error is not None:
             self._show()
 
@@ -486,6 +490,14 @@ class Rig:
         for label, rows in (("disturbed", only_here), ("undisturbed", only_there)):
             lines += [f"  {label}: {row}" for row in sorted(rows, key=str)[:3]]
         return lines
+
+
+def _held_port() -> socket.socket:
+    """A port that is ours and that one process, whichever lives, may listen on."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def at_port(url: str, port: int | None) -> str:

@@ -187,6 +187,7 @@ def test_a_resync_names_the_logins_that_could_not_be_asked(lotkeeper: Run, fake_
     said = lotkeeper("resync", "--wait")
     assert said.code == 0
     assert said.err == "Not compared, gateway:4002: the link to the broker is down\n"
+    assert "what could be asked about was compared" in said.out
 
 
 def test_a_job_that_the_api_tells_without_an_envelope_is_followed_too(

@@ -10,11 +10,13 @@ from core.clock import utc_now
 from core.events.facts import AccountsListed, LinkBeat, LinkChanged, ResyncFenced, TickBatch, encode
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.queries.jobs import unanswered_resyncs
 from models.queries.last_known import last_known
 from models.queries.outages import link_away
 from models.queries.sync import link_word
 from models.session import Database
 from models.stores.broker_sessions import newest_epoch, open_broker_session
+from models.stores.jobs import NOT_ASKED
 from models.tables.sync import CUT_OFF
 from services.position_sync.relay import Relay
 from services.position_sync.ticks import TicksReader
@@ -51,7 +53,7 @@ def changed(state: str, seconds: float = 0) -> LinkChanged:
     up = "up" if state == "live" else "down"
     return LinkChanged(
         received_at=at(seconds),
-        gateway=up,  # type: ignore[arg-type] # one of its words
+        gateway="up" if state == "degraded" else up,  # type: ignore[arg-type] # one of its words
         ibkr=up,  # type: ignore[arg-type] # as above
         since=at(seconds),
         reason="" if state == "live" else "gateway_unreachable",
@@ -129,9 +131,10 @@ async def heard(database: Database, **silent_seconds: int) -> None:
 @pytest.mark.parametrize(
     ("states", "silent", "first", "then"),
     [
-        pytest.param("live live", 0, ("running", None), ("succeeded", None), id="both are well"),
+        pytest.param("live live", 0, ("queued", None), ("succeeded", None), id="both are well"),
         pytest.param("live disconnected", 0, ("succeeded", None), None, id="one has no gateway"),
-        pytest.param("live live", 60, ("succeeded", None), None, id="one is not heard of"),
+        pytest.param("live degraded", 0, ("succeeded", None), None, id="IBKR is away from one"),
+        pytest.param("live live", 100, ("succeeded", None), None, id="one is not heard of"),
     ],
 )
 async def test_a_resync_ends_when_each_link_has_answered_that_can(
@@ -155,7 +158,7 @@ async def test_a_resync_ends_when_each_link_has_answered_that_can(
 
     if states == "live disconnected":
         await relay.handle([two.entry(answer(job, "the link to the broker is down"))])
-        assert await stands() == ("running", None)
+        assert await stands() == ("queued", None)
     await relay.handle([one.entry(answer(job))])
     assert await stands() == first
     if then is not None:
@@ -164,6 +167,46 @@ async def test_a_resync_ends_when_each_link_has_answered_that_can(
         assert await stands() == first
         await relay.handle([two.entry(answer(job))])
         assert await stands() == then
+        return
+    (row,) = await rows("SELECT details -> 'logins' AS logins FROM jobs")
+    named = {"live disconnected": "the link to the broker is down"}.get(states, NOT_ASKED)
+    assert row["logins"] == {ONE: "", TWO: named}
+
+
+async def test_a_resync_goes_on_without_a_link_that_dies_before_it_answers(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
+    for link, account in ((one, "U1"), (two, "U2")):
+        await relay.handle([link.entry(listed(account), changed("live"))])
+    await heard(database, p4001=0, p4002=0)
+    job = await resync_of(database)
+    await relay.handle([one.entry(answer(job))])
+    async with database.write() as writer:
+        statement = "UPDATE jobs SET created_at = now() - interval '1 minute'"
+        await writer.execute(text(statement))
+    async with database.read() as reader:
+        waiting = await unanswered_resyncs(reader, age_seconds=10, most=5)
+    # It is asked for again, of all of them; who has answered says the same.
+    assert [str(wish.id) for wish in waiting] == [job]
+    await heard(database, p4001=0, p4002=100)
+    await relay.handle([one.entry(answer(job))])
+    assert await rows("SELECT status, details -> 'logins' AS logins FROM jobs") == [
+        {"status": "succeeded", "logins": {ONE: "", TWO: NOT_ASKED}}
+    ]
+
+
+async def test_an_answer_of_a_connection_that_is_not_known_any_more_counts_for_its_link(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    """As after a restore from before it began."""
+    link = Link(await session_of(database, ONE, "a"))
+    await relay.handle([link.entry(listed("U1"), changed("live"))])
+    await heard(database, p4001=0)
+    async with database.write() as writer:
+        await writer.execute(text("DELETE FROM broker_sessions"))
+    await relay.handle([link.entry(answer(await resync_of(database)))])
+    assert await rows("SELECT status FROM jobs") == [{"status": "succeeded"}]
 
 
 async def test_a_resync_fails_where_one_that_has_its_gateway_fails_or_none_has(
@@ -184,7 +227,7 @@ async def test_a_resync_fails_where_one_that_has_its_gateway_fails_or_none_has(
     job = await resync_of(database)
     await relay.handle([one.entry(answer(job, "the link to the broker is down"))])
     (row,) = await rows(failed, id=job)
-    assert (row["status"], row["error"]) == ("failed", "the link to the broker is down")
+    assert (row["status"], row["error"]) == ("failed", f"{ONE}: the link to the broker is down")
 
 
 async def test_an_installation_that_serves_another_login_serves_the_first_no_more(

@@ -100,6 +100,10 @@ async def test_no_facet_has_a_violation_or_is_too_wide(api: Api, look: Look, the
         await expect(page.get_by_test_id(sign).first).to_be_visible()
         assert await violations(page) == [], facet
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, facet
+    # Where there is no room for words, the rectangle still has a name.
+    tile = page.get_by_test_id("map-tile").first
+    await tile.evaluate("tile => tile.classList.add('tiny')")
+    assert await violations(page) == []
 
 
 async def test_before_the_first_snapshot_cash_and_map_say_what_to_do(look: Look) -> None:

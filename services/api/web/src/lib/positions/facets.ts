@@ -12,7 +12,7 @@ export function facetFromUrl(params: URLSearchParams): Facet {
 	return FACETS.find((facet) => facet.id === params.get('show'))?.id ?? 'open';
 }
 
-/** Another facet keeps the account and the symbol that were chosen, and nothing that only one of them knows. */
+/** Another facet keeps the account that was chosen, and nothing that only one of them knows. */
 export function facetToParams(facet: Facet): Record<string, string | null> {
-	return { show: facet === 'open' ? null : facet, open: null, sort: null, q: null, type: null, by: null };
+	return { show: facet === 'open' ? null : facet, open: null, sort: null, q: null, type: null, by: null, symbol: null };
 }

@@ -7,5 +7,6 @@ describe('nextTurn', () => {
 		expect(nextTurn('/positions', 30)).toBe('/performance?kiosk=30');
 		expect(nextTurn('/performance', 30)).toBe('/?kiosk=30');
 		expect(nextTurn('/sync', 5)).toBe('/?kiosk=5');
+		expect(nextTurn('/', 5, 'U1')).toBe('/positions?kiosk=5&account=U1');
 	});
 });

@@ -1,4 +1,4 @@
-/** Whether the page is being put on paper: then nothing of a list is left out. Call it while a component is made. */
+/** Whether the page is being put on paper: then nothing is left out of what is loaded. Call it while a component is made. */
 import { flushSync } from 'svelte';
 
 export function printing(): { readonly now: boolean } {
