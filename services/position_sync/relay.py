@@ -58,17 +58,6 @@ FACTS_AT_ONCE = 4_096
 """Decoded at once: what they are in memory is many times what the stream holds."""
 NEW_FACTS_AT_ONCE = 8_192
 """In one transaction, which has them as rows, too. What comes late costs each transaction a fold anew."""
-_LEAST_FACTS_AT_ONCE = 512
-
-
-def _facts_at_once(deliveries: int) -> int:
-    """How many new facts one transaction takes of what was delivered so often.
-
-    Whoever had it before did not come to its end. Where workers or PostgreSQL are killed again and again, a
-    transaction of seconds would never be committed; a quarter as long, it is.
-    """
-    return min(NEW_FACTS_AT_ONCE, max(_LEAST_FACTS_AT_ONCE, NEW_FACTS_AT_ONCE >> 2 * (deliveries - 1)))
-
 
 Resolve = Callable[[Writer], Awaitable[None]]
 Part = tuple[Entry, Told]
@@ -142,11 +131,10 @@ class Relay:
         """Entries with what they tell that is not known, as many at once as one transaction is to take."""
         part: list[Part] = []
         facts = 0
-        most = _facts_at_once(max((one.deliveries for one in entries), default=1))
         for decoded in self._decoded(entries):
             told = await leave_out_known(self._database, [one for _, one in decoded])
             for (entry, _), one in zip(decoded, told, strict=True):
-                if part and facts + len(one.items) > most:
+                if part and facts + len(one.items) > NEW_FACTS_AT_ONCE:
                     yield part
                     part, facts = [], 0
                 part.append((entry, one))

@@ -1,7 +1,6 @@
 from decimal import Decimal
 
 import msgspec
-import pytest
 from sqlalchemy import text
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -14,7 +13,6 @@ from core.streams.port import START as FIRST_ID
 from core.streams.redis import RedisStreams
 from models.queries.sync import last_errors
 from models.session import Database
-from services.position_sync import relay as relay_module
 from services.position_sync.relay import Relay
 from tests.services.position_sync.conftest import Rows
 from tests.services.position_sync.facts import Link, at, commission, execution
@@ -40,21 +38,6 @@ async def test_a_fill_becomes_rows_and_is_announced_once_committed(
     kinds = [type(change).__name__ for change in await published(streams, settings)]
     assert sorted(kinds) == ["AccountsRecorded", "ExecutionRecorded", "PositionChanged"]
     assert await rows("SELECT * FROM outbox") == []
-
-
-@pytest.mark.parametrize(("deliveries", "transactions"), [(1, 1), (2, 3), (4, 3)])
-async def test_what_somebody_did_not_come_to_the_end_of_is_committed_in_shorter_transactions(
-    deliveries: int, transactions: int, relay: Relay, rows: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(relay_module, "NEW_FACTS_AT_ONCE", 1024)
-    link = Link()
-    entries = [
-        link.entry(*(execution(f"{part}-{number}.01", "1", seconds=part) for number in range(300)))
-        for part in range(3)
-    ]
-    await relay.handle([one._replace(deliveries=deliveries) for one in entries])
-    assert await rows("SELECT count(*) AS n FROM executions") == [{"n": 900}]
-    assert await rows("SELECT count(DISTINCT CAST(xmin AS text)) AS n FROM inbox") == [{"n": transactions}]
 
 
 async def test_a_name_that_is_learnt_later_is_announced_at_once(
