@@ -21,6 +21,7 @@ Days: TypeAlias = NDArray[np.datetime64]
 
 TRADING_DAYS_PER_YEAR: Final = 252
 
+_DAY = np.timedelta64(1, "D")
 _DAY_SECONDS: Final = 86_400
 _HALF_AN_HOUR: Final = 1_800
 
@@ -78,9 +79,9 @@ def per_year(first: np.datetime64, days: Days, holidays: Days) -> float:
     """How many periods make a year, where these are the days of all there are since the ``first`` day."""
     each = distinct(days)
     before = np.concatenate(([first], each[:-1]))
-    gaps = each - before > np.timedelta64(DAYS_APART)
+    gaps = each - before > np.timedelta64(DAYS_APART, "D")
     # Over longer times than any holidays somebody did not look: the days in between are part of the return.
-    missing = int(np.busday_count(before[gaps] + 1, each[gaps], holidays=holidays).sum())
+    missing = int(np.busday_count(before[gaps] + _DAY, each[gaps], holidays=holidays).sum())
     return TRADING_DAYS_PER_YEAR * len(days) / (len(each) + missing)
 
 
