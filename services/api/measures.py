@@ -296,7 +296,7 @@ def _over(its: Returns, series: AccountSeries) -> Measured[float]:
         return unavailable("too_few_points")
     last = own[-1]
     is_within = (its.days > np.datetime64(series.first_day)) & (its.days <= last)
-    if its.first_day > series.first_day or its.days[-1] < last - np.timedelta64(DAYS_APART, "D"):
+    if its.first_day > series.first_day or its.days[-1] < last - np.timedelta64(DAYS_APART):
         return unavailable("incomplete_data")
     return ratio(np.prod(1.0 + its.values[is_within]).item() - 1.0)
 

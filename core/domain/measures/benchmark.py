@@ -57,8 +57,7 @@ def along(series: AccountSeries, benchmark: Returns) -> Floats:
 
     def level_at(days: Days) -> Floats:
         places = np.searchsorted(known, days, side="right") - 1
-        is_near = days - known[places] <= np.timedelta64(DAYS_APART, "D")
-        level: Floats = np.where(is_near, index[places], np.nan)
+        level: Floats = np.where(days - known[places] <= np.timedelta64(DAYS_APART), index[places], np.nan)
         return level
 
     begun = level_at(np.array([series.first_day], dtype="datetime64[D]"))

@@ -53,7 +53,7 @@ def _linked(series: AccountSeries, days: Days, periods: Days) -> dict[date, Meas
     growth = series.growth[1:]
     with np.errstate(over="ignore", invalid="ignore"):
         linked = np.multiply.reduceat(growth, starts)
-    reaches = (ends != periods[:-1]) & (days[1:] - days[:-1] > np.timedelta64(DAYS_APART, "D"))
+    reaches = (ends != periods[:-1]) & (days[1:] - days[:-1] > np.timedelta64(DAYS_APART))
     too_far = np.logical_or.reduceat(reaches, starts)
     is_unknown = np.logical_or.reduceat(np.isnan(series.earned[1:]), starts)
     found: dict[date, Measured[float]] = {}

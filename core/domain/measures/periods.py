@@ -79,7 +79,7 @@ def per_year(first: np.datetime64, days: Days, holidays: Days) -> float:
     """How many periods make a year, where these are the days of all there are since the ``first`` day."""
     each = distinct(days)
     before = np.concatenate(([first], each[:-1]))
-    gaps = each - before > np.timedelta64(DAYS_APART, "D")
+    gaps = each - before > np.timedelta64(DAYS_APART)
     # Over longer times than any holidays somebody did not look: the days in between are part of the return.
     missing = int(np.busday_count(before[gaps] + _DAY, each[gaps], holidays=holidays).sum())
     return TRADING_DAYS_PER_YEAR * len(days) / (len(each) + missing)

@@ -358,6 +358,21 @@ async def test_a_new_link_asks_first_for_what_came_since_the_last_answer_and_the
         assert known != late
 
 
+@asynccontextmanager
+async def a_known_gateway(
+    settings: Settings, reader: Reader, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Simulator, Settings]]:
+    """At noon, with one complete answer stored, and nobody connected now; with a link's settings."""
+    noon = clock_at(12, 0, 0)
+    monkeypatch.setattr(broker_app, "utc_now", noon)
+    async with Simulator.start(SMALL, clock=noon) as sim:
+        mine = quick(settings, sim.port)
+        async with broker_link(mine), a_worker(settings):
+            await reader.synced()
+            await eventually(lambda: answered(database), lambda until: until is not None)
+        yield sim, mine
+
+
 async def test_while_much_that_was_missing_is_stored_the_rest_of_the_day_is_not_asked_for(
     settings: Settings,
     reader: Reader,
@@ -366,18 +381,19 @@ async def test_while_much_that_was_missing_is_stored_the_rest_of_the_day_is_not_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(executions, "_MANY_FACTS", 0)
-    noon = clock_at(12, 0, 0)
-    monkeypatch.setattr(broker_app, "utc_now", noon)
-    async with Simulator.start(SMALL, clock=noon) as sim:
-        mine = quick(settings, sim.port)
-        async with broker_link(mine), a_worker(settings):
-            await reader.synced()
-            await eventually(lambda: answered(database), lambda until: until is not None)
+    heard_until, looks = Recorded.heard_until, []
+
+    async def look(recorded: Recorded, epoch: int) -> datetime | None:
+        looks.append(epoch)
+        return await heard_until(recorded, epoch)
+
+    async with a_known_gateway(settings, reader, database, monkeypatch) as (sim, mine):
+        monkeypatch.setattr(Recorded, "heard_until", look)
         late = await sim.fill(**FILL)
         asked.clear()
         async with broker_link(mine):
             await reader.until(ExecutionReported, lambda fact: fact.exec_id == late)
-            await asyncio.sleep(4 * executions._STORED_LOOK_SECONDS)
+            await comes(lambda: len(looks), lambda times: times >= 4)
             assert len(asked) == 1
             async with a_worker(settings):
                 await comes(lambda: asked[1:], lambda more: more == [""])
@@ -394,13 +410,7 @@ async def test_the_rest_of_the_day_is_asked_for_though_nobody_stores_what_was_to
 ) -> None:
     monkeypatch.setattr(executions, "_MANY_FACTS", 0)
     monkeypatch.setattr(executions, "_STORED_WITHIN_SECONDS", 0.5)
-    noon = clock_at(12, 0, 0)
-    monkeypatch.setattr(broker_app, "utc_now", noon)
-    async with Simulator.start(SMALL, clock=noon) as sim:
-        mine = quick(settings, sim.port)
-        async with broker_link(mine), a_worker(settings):
-            await reader.synced()
-            await eventually(lambda: answered(database), lambda until: until is not None)
+    async with a_known_gateway(settings, reader, database, monkeypatch) as (sim, mine):
         await sim.fill(**FILL)
         asked.clear()
         async with broker_link(mine):
@@ -430,13 +440,7 @@ async def test_a_new_link_asks_for_all_at_once_where_the_last_answer_does_not_do
     monkeypatch: pytest.MonkeyPatch,
     change: str,
 ) -> None:
-    noon = clock_at(12, 0, 0)
-    monkeypatch.setattr(broker_app, "utc_now", noon)
-    async with Simulator.start(SMALL, clock=noon) as sim:
-        mine = quick(settings, sim.port)
-        async with broker_link(mine), a_worker(settings):
-            await reader.synced()
-            await eventually(lambda: answered(database), lambda until: until is not None)
+    async with a_known_gateway(settings, reader, database, monkeypatch) as (_, mine):
         async with database.write() as writer:
             await writer.execute(text(change))
         asked.clear()

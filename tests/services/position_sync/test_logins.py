@@ -128,6 +128,17 @@ async def heard(database: Database, **silent_seconds: int) -> None:
             )
 
 
+async def two_links(
+    database: Database, relay: Relay, states: str = "live live", *, silent_seconds: int = 0
+) -> list[Link]:
+    """A link of each login, in these states; the second was heard of so long ago, the first just now."""
+    links = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
+    for link, state, account in zip(links, states.split(), ("U1", "U2"), strict=True):
+        await relay.handle([link.entry(listed(account), changed(state))])
+    await heard(database, p4001=0, p4002=silent_seconds)
+    return links
+
+
 @pytest.mark.parametrize(
     ("states", "silent", "first", "then"),
     [
@@ -146,10 +157,7 @@ async def test_a_resync_ends_when_each_link_has_answered_that_can(
     database: Database,
     rows: Rows,
 ) -> None:
-    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
-    for link, state, account in zip((one, two), states.split(), ("U1", "U2"), strict=True):
-        await relay.handle([link.entry(listed(account), changed(state))])
-    await heard(database, p4001=0, p4002=silent)
+    one, two = await two_links(database, relay, states, silent_seconds=silent)
     job = await resync_of(database)
 
     async def stands() -> tuple[str, str | None]:
@@ -176,10 +184,7 @@ async def test_a_resync_ends_when_each_link_has_answered_that_can(
 async def test_a_resync_goes_on_without_a_link_that_dies_before_it_answers(
     relay: Relay, database: Database, rows: Rows
 ) -> None:
-    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
-    for link, account in ((one, "U1"), (two, "U2")):
-        await relay.handle([link.entry(listed(account), changed("live"))])
-    await heard(database, p4001=0, p4002=0)
+    one, _ = await two_links(database, relay)
     job = await resync_of(database)
     await relay.handle([one.entry(answer(job))])
     async with database.write() as writer:
@@ -212,10 +217,7 @@ async def test_an_answer_of_a_connection_that_is_not_known_any_more_counts_for_i
 async def test_a_resync_fails_where_one_that_has_its_gateway_fails_or_none_has(
     relay: Relay, database: Database, rows: Rows
 ) -> None:
-    one, two = [Link(await session_of(database, login, login)) for login in (ONE, TWO)]
-    for link, account in ((one, "U1"), (two, "U2")):
-        await relay.handle([link.entry(listed(account), changed("live"))])
-    await heard(database, p4001=0, p4002=0)
+    one, two = await two_links(database, relay)
     job = await resync_of(database)
     await relay.handle([one.entry(answer(job)), two.entry(answer(job, "no answer came"))])
     failed = "SELECT status, error, details -> 'logins' AS logins FROM jobs WHERE id = CAST(:id AS uuid)"

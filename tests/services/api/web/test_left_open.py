@@ -50,7 +50,10 @@ async def test_the_palette_makes_a_kiosk_of_this_screen(opened: Open) -> None:
     watched = await opened("/positions?account=DU1000001")
     await expect(watched.testid("position-row").first).to_be_visible()
     await watched.page.keyboard.press("Control+k")
+    # It is fetched when it is first asked for.
+    await expect(watched.page.get_by_role("combobox")).to_be_focused()
     await watched.page.keyboard.type("kiosk")
+    await expect(watched.testid("command").first).to_contain_text("Kiosk")
     await watched.page.keyboard.press("Enter")
     await expect(watched.page).to_have_url(f"{watched.url}/positions?account=DU1000001&kiosk=")
     await expect(watched.testid("sign-out").first).to_be_hidden()
