@@ -51,7 +51,7 @@ async def test_the_palette_makes_a_kiosk_of_this_screen(opened: Open) -> None:
     await expect(watched.testid("position-row").first).to_be_visible()
     await watched.page.keyboard.press("Control+k")
     # It is fetched when it is first asked for.
-    await expect(watched.page.get_by_role("combobox")).to_be_focused()
+    await expect(watched.page.get_by_role("combobox", name="Screen, position or action")).to_be_focused()
     await watched.page.keyboard.type("kiosk")
     await expect(watched.testid("command").first).to_contain_text("Kiosk")
     await watched.page.keyboard.press("Enter")
