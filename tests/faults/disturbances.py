@@ -74,17 +74,6 @@ def stopped(name: str, seconds: float) -> Disturb:
     return disturb
 
 
-def workers_stopped(seconds: float) -> Disturb:
-    """SIGSTOP every worker at once: what is told meanwhile waits in the stream."""
-
-    async def disturb(rig: Rig, _rng: random.Random, _figures: Figures) -> None:
-        await rig.until_told(0.05)
-        async with rig.workers_paused():
-            await asyncio.sleep(seconds)
-
-    return disturb
-
-
 # The stores.
 
 

@@ -1,11 +1,12 @@
 """What proves guarantees must catch what breaks them: bugs are planted, and each turns its run red."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.faults.disturbances import killed, redis_killed, workers_stopped
+from tests.faults.disturbances import killed, redis_killed
 from tests.faults.figures import FORM, Figures
 from tests.faults.oracle import Verdict
 from tests.faults.points import BUGS, BUGS_OF, lives
@@ -20,14 +21,32 @@ AT_ONCE = 3
 """Runs beside each other: the server has connections for so many."""
 
 
-def dying_at(point: str, times: int) -> Disturb:
-    async def disturb(rig: Rig, _rng: object, _figures: Figures) -> None:
-        # Nobody would miss what a worker had in hand before.
-        await rig.until_told(0.05)
-        with lives(rig.folder / "lives", point, times):
-            await rig.until_told()
+BEHIND = 10
+"""Entries that wait while the worker stands still (about 90 with time to spare)."""
 
-    return disturb
+
+async def all_waits(rig: Rig, _rng: object, _figures: Figures) -> None:
+    """The worker stands still while everything is told: nobody's speed decides what waits."""
+    async with rig.workers_paused():
+        await rig.until_told()
+        await eventually(rig.unhandled, lambda entries: entries >= BEHIND)
+
+
+async def dying_with_executions(rig: Rig, rng: object, figures: Figures) -> None:
+    """Twice: what the worker has in hand when it is stopped may be nothing that anybody misses."""
+    folder = rig.folder / "lives"
+    with lives(folder, "before_commit", 2):
+        await all_waits(rig, rng, figures)
+        await died(folder)
+
+
+async def died(folder: Path) -> None:
+    """Wait until all lives are used up."""
+
+    async def left() -> int:
+        return len(list(folder.iterdir()))
+
+    await eventually(left, lambda lives: not lives)
 
 
 def dying_with_what_the_link_says(times: int) -> Disturb:
@@ -36,10 +55,6 @@ def dying_with_what_the_link_says(times: int) -> Disturb:
     async def disturb(rig: Rig, _rng: object, _figures: Figures) -> None:
         await rig.until_told()
         folder = rig.folder / "lives"
-
-        async def died() -> bool:
-            return not any(folder.iterdir())
-
         for _ in range(times):
             # With nothing else in hand: what a worker died of comes first when it comes back.
             await eventually(rig.waiting, lambda waiting: waiting == (0, 0))
@@ -49,7 +64,7 @@ def dying_with_what_the_link_says(times: int) -> Disturb:
                         await rig.tell_simulator(word)
                         # It waits, or was given to the worker that stands still.
                         await eventually(rig.unhandled, lambda entries, said=said: entries >= said)
-                await eventually(died)
+                await died(folder)
 
     return disturb
 
@@ -68,7 +83,7 @@ class Trial(NamedTuple):
 
 
 TRIALS = {
-    "ack_before_commit": Trial(dying_at("before_commit", 2), deaths={"before_commit": 3}),
+    "ack_before_commit": Trial(dying_with_executions, deaths={"before_commit": 1}),
     "skip_the_inbox": Trial(
         dying_with_what_the_link_says(2),
         alone=False,
@@ -76,7 +91,7 @@ TRIALS = {
         deaths={"after_commit": 1},
         tells="doubled",
     ),
-    "trim_by_length": Trial(workers_stopped(1.0)),
+    "trim_by_length": Trial(all_waits),
     "drop_while_redis_is_down": Trial(redis_killed(1.0), exclusive=True),
     "skip_the_replay": Trial(killed("broker", 2), alone=False),
     "events_instead_of_hooks": Trial(nothing),
