@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from playwright.async_api import Browser, BrowserContext, async_playwright
@@ -20,6 +20,7 @@ OUT = Path(__file__).parents[1] / "docs" / "screenshots"
 SCREENS = {
     "overview": "/",
     "positions": "/positions",
+    "timeline": "/positions?show=timeline",
     "map": "/positions?show=map",
     "cash": "/positions?show=cash",
     "performance": "/performance",
@@ -30,6 +31,7 @@ SCREENS = {
     "settings": "/settings",
 }
 """And the story of one position, which is found first."""
+_FOUND = "/api/v1/positions?symbol=AAPL&limit=1"
 Theme = Literal["dark", "light"]
 THEMES: tuple[Theme, ...] = ("dark", "light")
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
@@ -60,6 +62,7 @@ async def demo() -> AsyncIterator[tuple[str, str]]:
                 await _until(lambda: _has(http, "imports"))
                 (await http.post("/api/v1/snapshots")).raise_for_status()
                 await _until(lambda: _has(http, "snapshots"))
+                await _say_something(http)
                 # What was imported is reckoned beside: days, measures, comparisons.
                 await asyncio.sleep(_RECKONED_WITHIN_SECONDS)
             yield url, token
@@ -84,6 +87,18 @@ async def _has(http: httpx.AsyncClient, listed: str) -> bool:
     return bool((await http.get(f"/api/v1/{listed}")).raise_for_status().json()["items"])
 
 
+async def _say_something(http: httpx.AsyncClient) -> None:
+    """What its owner thinks of the position whose story is told."""
+    path = f"/api/v1{_story_of((await http.get(_FOUND)).raise_for_status().json())}"
+    note = {"body": "Long term: for the buy-back.\nSell above 250, or when it has ended."}
+    (await http.post(f"{path}/notes", json=note)).raise_for_status()
+    (await http.put(f"{path}/tags", json={"tags": ["long term", "technology"]})).raise_for_status()
+
+
+def _story_of(found: dict[str, Any]) -> str:
+    return f"/positions/{found['items'][0]['id']}"
+
+
 async def take(browser: Browser, url: str, token: str, theme: Theme, size: str, out: Path) -> None:
     """All screens in one theme and one size."""
     width, height = SIZES[size]
@@ -105,8 +120,7 @@ async def take(browser: Browser, url: str, token: str, theme: Theme, size: str, 
 
 async def _a_position(context: BrowserContext, url: str) -> str:
     """One that has something to tell."""
-    held = await (await context.request.get(f"{url}/api/v1/positions?symbol=AAPL&limit=1")).json()
-    return f"/positions/{held['items'][0]['id']}"
+    return _story_of(await (await context.request.get(url + _FOUND)).json())
 
 
 async def main() -> None:

@@ -91,6 +91,18 @@ class Client:
         """How a position came about, oldest first."""
         return self.rows(f"/positions/{position_id}/events", r.PositionEvent)
 
+    def position_notes(self, position_id: str) -> Frame[r.PositionNote]:
+        """What was written about a position, newest first."""
+        return self.rows(f"/positions/{position_id}/notes", r.PositionNote)
+
+    def position_prices(self, position_id: str, points: int = 500) -> Frame[r.Price]:
+        """What a position's instrument was worth while it was held, about so many prices, oldest first."""
+        return self.rows(f"/positions/{position_id}/prices", r.Price, points=points)
+
+    def tags(self) -> Frame[r.Tag]:
+        """Tags of positions, by their names."""
+        return self.rows("/tags", r.Tag)
+
     def position_lots(self, position_id: str) -> Frame[r.Lot]:
         """A position's lots and what became of them, oldest first."""
         return self.rows(f"/positions/{position_id}/lots", r.Lot)

@@ -10,7 +10,7 @@ from core.domain.lots import CostMethod
 from core.events.changes import AccountValueChanged
 from core.events.facts import PnlReported
 from models.queries.statistics import CLOSED, DECIDED, WON, counted_positions
-from models.session import Reader
+from models.session import Reader, Writer
 from models.standing import newest
 from models.tables import account_pnl, account_values, broker_accounts, executions, positions
 
@@ -50,6 +50,14 @@ async def accounts(reader: Reader) -> list[AccountRow]:
     table = broker_accounts.c
     rows = await reader.execute(select(*(table[name] for name in AccountRow._fields)).order_by(table.account))
     return [AccountRow(*row) for row in rows]
+
+
+async def account_named(reader: Reader | Writer, account: str) -> AccountRow | None:
+    """One account, or ``None``."""
+    table = broker_accounts.c
+    query = select(*(table[name] for name in AccountRow._fields)).where(table.account == account)
+    row = (await reader.execute(query)).one_or_none()
+    return None if row is None else AccountRow(*row)
 
 
 async def closed_on(reader: Reader, accounts: Sequence[str]) -> dict[str, date]:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, false, func, select, tuple_
+from sqlalchemy import Row, Select, and_, case, false, func, or_, select, tuple_
 
 from core.domain.lots import CostMethod
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported
+from models.queries.notes import TAGGED
 from models.session import Reader
 from models.tables import instruments, ledger_books, marks, position_events, positions
 
@@ -102,10 +103,16 @@ async def positions_page(
     status: Status,
     account: str | None = None,
     symbol: str | None = None,
+    tag: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: PositionKey | None = None,
     limit: int,
 ) -> list[PositionChanged]:
-    """At most ``limit`` positions after ``after``, newest first."""
+    """At most ``limit`` positions after ``after``, newest first.
+
+    With ``since`` or ``until`` they are those that were held at some time from then to then.
+    """
     table = positions.c
     query = _described().order_by(table.opened_at.desc(), table.id.desc()).limit(limit)
     if status != "all":
@@ -114,6 +121,12 @@ async def positions_page(
         query = query.where(table.account == account)
     if symbol is not None:
         query = query.where(instruments.c.symbol == symbol)
+    if tag is not None:
+        query = query.where(TAGGED.bindparams(tag=tag))
+    if since is not None:
+        query = query.where(or_(table.status == "open", table.closed_at >= since))
+    if until is not None:
+        query = query.where(table.opened_at < until)
     if after is not None:
         query = query.where(tuple_(table.opened_at, table.id) < after)
     return [_position(row) for row in await reader.execute(query)]

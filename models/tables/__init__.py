@@ -35,6 +35,7 @@ from models.tables.imports import (
 )
 from models.tables.issues import issue_acknowledgements, issues, rule_checks
 from models.tables.jobs import coalesced_jobs, jobs
+from models.tables.notes import position_notes, position_tags
 from models.tables.performance import (
     performance_metrics,
     performance_renewals,
@@ -121,7 +122,9 @@ __all__ = [
     "performance_metrics",
     "performance_renewals",
     "position_events",
+    "position_notes",
     "position_statements",
+    "position_tags",
     "positions",
     "price_limits",
     "raw_payloads",

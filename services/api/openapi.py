@@ -25,7 +25,7 @@ from services.api.schemas.access import (
     UserChange,
     UserPage,
 )
-from services.api.schemas.accounts import AccountPage, Summary
+from services.api.schemas.accounts import Account, AccountChange, AccountPage, Summary
 from services.api.schemas.alerts import AlertPage
 from services.api.schemas.allocation import Allocation
 from services.api.schemas.attribution import Attribution
@@ -43,9 +43,11 @@ from services.api.schemas.jobs import JobPage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.measures import Measures
 from services.api.schemas.meta import Meta
+from services.api.schemas.notes import NoteText, PositionNote, PositionNotePage, PositionTags, TagPage
 from services.api.schemas.performance import PerformancePage
 from services.api.schemas.portfolio import Calendar, Drawdowns, PortfolioHistory, PortfolioSummary
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
+from services.api.schemas.prices import PositionPrices
 from services.api.schemas.realized import RealizedDifferencePage, RealizedPage
 from services.api.schemas.reconciliations import (
     DifferenceAcknowledgement,
@@ -71,6 +73,8 @@ from services.api.security.permissions import PUBLIC
 Responses = dict[int | str, dict[str, Any]]
 
 ROOTS = (
+    Account,
+    AccountChange,
     AccountGroupList,
     AccountPage,
     Acknowledgement,
@@ -89,14 +93,13 @@ ROOTS = (
     DifferenceAcknowledgement,
     DifferenceDetail,
     DifferencePage,
+    Drawdowns,
+    ExecutionPage,
     FactorBegin,
     FactorBegun,
     FactorProof,
     FactorRemoval,
     FirstUser,
-    Drawdowns,
-    PortfolioHistory,
-    ExecutionPage,
     ImportDetail,
     ImportPage,
     InstrumentDetail,
@@ -112,12 +115,18 @@ ROOTS = (
     NewPassword,
     NewToken,
     NewUser,
+    NoteText,
     PerformancePage,
+    PortfolioHistory,
     PortfolioSummary,
     Position,
     PositionDetail,
     PositionEventPage,
+    PositionNote,
+    PositionNotePage,
     PositionPage,
+    PositionPrices,
+    PositionTags,
     Problem,
     RealizedDifferencePage,
     RealizedPage,
@@ -126,8 +135,8 @@ ROOTS = (
     RulePage,
     SessionInfo,
     SessionPage,
-    SetupState,
     SettingsReport,
+    SetupState,
     SnapshotDetail,
     SnapshotGapPage,
     SnapshotPage,
@@ -139,6 +148,7 @@ ROOTS = (
     Summary,
     SyncHistory,
     SyncReport,
+    TagPage,
     TokenMade,
     TokenPage,
     User,

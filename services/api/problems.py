@@ -60,6 +60,7 @@ TITLES = {
     "import_undone": "It was taken back already",
     "issue_not_found": "Unknown issue",
     "difference_not_found": "Unknown difference",
+    "note_not_found": "Unknown note",
     "difference_changed": "The difference is another one",
     "difference_resolved": "The difference is gone",
     "snapshot_not_found": "Unknown snapshot",

@@ -119,6 +119,7 @@ class Rig:
         self.names = ["simulator", "broker", *more, *(f"worker-{number + 1}" for number in range(workers))]
         self.children: dict[str, Child] = {}
         self.deaths: Counter[str] = Counter()
+        self._killed: dict[str, Child] = {}
         self.kept: set[str] = set()
         self.proxies: dict[str, Proxy] = {}
         self.origin = datetime.now(UTC)
@@ -242,12 +243,15 @@ class Rig:
         """Wait until a process that is kept was started again."""
 
         async def lives() -> bool:
-            return self.children[name].code is None
+            child = self.children[name]
+            return child.code is None and child is not self._killed.get(name)
 
         await eventually(lives)
 
     def kill(self, name: str) -> None:
         """SIGKILL a process; the keeper starts it again."""
+        # That it is dead may be told a while later: until then it is neither alive nor killed once more.
+        self._killed[name] = self.children[name]
         self.children[name].kill()
 
     async def stop(self, name: str) -> None:

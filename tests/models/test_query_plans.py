@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from core.domain.performance import Resolution
+from models.noted import PositionOf
 from models.queries.allocation import Grouping, allocation, allocation_together, latest_snapshots
 from models.queries.benchmarks import currency_of_benchmark, levels_between
 from models.queries.cash import BalanceKey, FlowKey, RateKey, balances_page, flows_page, rates_page
@@ -35,9 +36,11 @@ from models.queries.issues import (
 from models.queries.jobs_listed import JobKey, failed_jobs, jobs_page
 from models.queries.lots import averages_of, disposal_counts, disposals_of, lots_page
 from models.queries.measured_series import rates_between, rows_of
+from models.queries.notes import notes_page, tags_of, tags_page
 from models.queries.performance import PerformanceKey, performance_page
 from models.queries.placed import placed_at, traded_between
-from models.queries.positions import book_of
+from models.queries.positions import book_of, positions_page
+from models.queries.prices import prices_between
 from models.queries.realized import realized_page
 from models.queries.realized_differences import FillKey, differing_fills, realized_totals
 from models.queries.reconciliation import standing_differences
@@ -88,6 +91,15 @@ async def _disposals(reader: Reader, position_id: uuid.UUID) -> object:
 
 async def _disposal_counts(reader: Reader, position_id: uuid.UUID) -> object:
     return await disposal_counts(reader, position_id, await lots_page(reader, position_id, limit=2))
+
+
+async def _tagged(reader: Reader, one: uuid.UUID) -> object:
+    """Nobody has written anything: it is the plan that counts."""
+    of = PositionOf(one, "U1", 3)
+    assert not await positions_page(reader, status="all", tag="dividend", limit=101)
+    assert not await tags_of(reader, of)
+    assert not await tags_page(reader, limit=101)
+    return not await notes_page(reader, of, limit=101)
 
 
 async def _stored(reader: Reader, position_id: uuid.UUID) -> object:
@@ -196,6 +208,18 @@ ASKED: dict[str, Ask] = {
     "hours of snapshots": _hours,
     "what is counted for whoever watches": _watched,
     "allocation": _held,
+    "positions of a time": lambda reader, _: positions_page(
+        reader, status="all", since=SINCE, until=UNTIL, limit=101
+    ),
+    "positions with a tag": _tagged,
+    "prices of an instrument": lambda reader, _: prices_between(
+        reader,
+        account="U1",
+        conid=3,
+        since=datetime(2022, 3, 3, tzinfo=UTC),
+        until=datetime(2022, 3, 5, tzinfo=UTC),
+        points=500,
+    ),
     "lots": lambda reader, one: lots_page(reader, one, after=1, limit=2),
     "disposals": _disposals,
     "numbers of disposals": _disposal_counts,

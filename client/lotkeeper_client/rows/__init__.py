@@ -103,6 +103,9 @@ from lotkeeper_client.rows.positions import (
     PositionDetail,
     PositionDifference,
     PositionEvent,
+    PositionNote,
+    Price,
+    Tag,
 )
 from lotkeeper_client.rows.server import (
     DatasetReport,
@@ -201,7 +204,9 @@ __all__ = [
     "PositionDetail",
     "PositionDifference",
     "PositionEvent",
+    "PositionNote",
     "PositionOutcomeMeasures",
+    "Price",
     "Realized",
     "RealizedDifference",
     "Reconciliation",
@@ -229,6 +234,7 @@ __all__ = [
     "StreamReport",
     "Summary",
     "SyncReport",
+    "Tag",
     "UnderwaterPoint",
     "Validation",
     "ValuationCash",

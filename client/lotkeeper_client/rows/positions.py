@@ -66,6 +66,32 @@ class PositionDetail(Position, frozen=True, kw_only=True):
     cost_method: str | None
     broker_average_cost: Decimal | None
     differences: tuple[PositionDifference, ...] | None
+    tags: tuple[str, ...] | None
+
+
+class PositionNote(Struct, frozen=True, kw_only=True):
+    """What somebody wrote about a position."""
+
+    id: int
+    position_id: str
+    body: str
+    author: str
+    written_at: datetime
+    changed_at: datetime | None
+
+
+class Tag(Struct, frozen=True, kw_only=True):
+    """A tag, and how many positions have it."""
+
+    name: str
+    positions: int
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """What one unit was worth, as it is quoted, and when that was told."""
+
+    ts: datetime
+    price: Decimal
 
 
 class PositionEvent(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from typing import Final, TypeVar, cast
 
 from core.events.changes import PositionChanged
 from core.events.facts import MarkReported
+from models.queries.accounts import AccountRow
 from models.session import Database
 from services.api.freshness import NOBODYS, Link, worst
 from services.api.live.board import Part, together
@@ -148,6 +149,10 @@ class View(Part):
     def judge(self) -> Judged:
         """How things are now."""
         return self._seen(self._hub.judge())
+
+    def know_account(self, row: AccountRow) -> None:
+        """As the hub, which shows it to everybody who may see the account."""
+        self._hub.know_account(row)
 
     def _seen(self, judged: Judged) -> Judged:
         """What is judged of these accounts: links of other logins are as if they were not."""

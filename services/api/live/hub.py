@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.streams.port import StreamPort
 from core.tasks import heeding_cancellation
 from core.version import installed_version
+from models.queries.accounts import AccountRow
 from models.session import Database
 from services.api import failures
 from services.api.freshness import Verdict, conclude, worst
@@ -298,6 +299,11 @@ class Hub(Board):
             self.flush()
             for view in self.views.values():
                 view.begin()
+
+    def know_account(self, row: AccountRow) -> None:
+        """Show at once what was just said of an account; other replicas hear of it."""
+        self.picture.take_account(row)
+        self.changed()
 
     def refreshed(self) -> None:
         """What belongs to many rows was read from the database."""

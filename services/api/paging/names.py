@@ -6,7 +6,7 @@ import msgspec
 
 from services.api.paging.places import Text, place_of, write
 
-Named: TypeAlias = Literal["accounts", "groups", "benchmarks", "coverage"]
+Named: TypeAlias = Literal["accounts", "groups", "benchmarks", "coverage", "tags"]
 """Lists whose rows stand in the order of their names."""
 
 

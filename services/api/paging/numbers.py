@@ -11,6 +11,7 @@ Numbered: TypeAlias = Literal[
     "dead_facts",
     "differences",
     "imports",
+    "position_notes",
     "reconciliations",
     "sessions",
     "snapshot_runs",

@@ -1,15 +1,41 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+import msgspec
+from fastapi import APIRouter, Path, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
+from core.events.changes import AccountsRecorded, ChangeBatch
+from core.events.changes import encode as encode_changes
+from models.queries.accounts import account_named
+from models.stores.accounts import call_account
+from models.stores.cost_methods import set_cost_method
+from models.stores.jobs_coalesced import want
+from models.stores.sync import insert_outbox
+from models.tables.jobs import SWEEP
+from services.api.bodies import invalid, read_body
 from services.api.context import Shared
-from services.api.openapi import answers
+from services.api.live.rows import account_row
+from services.api.openapi import answers, takes
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, last_name, name_cursor
-from services.api.schemas.accounts import ALL_ACCOUNTS, AccountPage, Summary
+from services.api.schemas.accounts import (
+    ALL_ACCOUNTS,
+    LONGEST_ALIAS,
+    Account,
+    AccountChange,
+    AccountPage,
+    Summary,
+)
 from services.api.schemas.common import encode
+from services.api.security.audit import TARGET
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
+
+_decode = msgspec.json.Decoder(AccountChange).decode
+_HINT = (
+    'Send {"alias", "cost_method"} or one of them as application/json: an alias of at most '
+    f"{LONGEST_ALIAS} characters or null, and fifo, lifo, hifo or average."
+)
 
 
 @router.get("", summary="The accounts of the login", responses=answers(AccountPage, 400))
@@ -38,3 +64,42 @@ async def account_summary(
     else:
         context.known_account(account)
     return json_response(encode(context.hub.summary(account, context.hub.judge())))
+
+
+@router.patch(
+    "/{account}",
+    summary="Call an account otherwise, or reckon it by another cost method",
+    responses=answers(Account, 404),
+    openapi_extra=takes(AccountChange),
+)
+async def change_account(
+    context: Shared, account: Annotated[str, Path(description="an account")], request: Request
+) -> Response:
+    """With another cost method its books are folded anew by a worker: in a moment, or a minute of large ones.
+
+    Until then each is as it was under the old method, wholly.
+    """
+    told = await read_body(request, _decode, _HINT)
+    context.known_account(account)
+    alias = told.alias
+    if isinstance(alias, str):
+        alias = " ".join(alias.split())
+        if not alias or not alias.isprintable():
+            raise invalid(_HINT)
+    request.scope[TARGET] = account
+    async with context.database.write_of(account) as writer:
+        if alias is not UNSET:
+            await call_account(writer, account, alias)
+        if told.cost_method is not UNSET:
+            await set_cost_method(writer, account, told.cost_method)
+            await want(writer, SWEEP, {"": "start"}, 0)
+        row = await account_named(writer, account)
+        # Whoever works next tells all replicas of it.
+        await insert_outbox(
+            writer, [encode_changes(ChangeBatch(changes=(AccountsRecorded(accounts=(account,)),)))]
+        )
+    assert row is not None  # noqa: S101 - the picture has it, and accounts are never removed
+    context.hub.know_account(row)
+    judged, feed = context.hub.judge(), context.hub.feed
+    state = context.hub.picture.accounts[account]
+    return json_response(encode(account_row(state, feed.summary_freshness([account], judged))))

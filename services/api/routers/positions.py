@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from core.domain.money import plain
 from core.events.changes import PositionChanged
+from models.noted import PositionOf
 from models.queries.differences import DifferenceRow, differences_page
 from models.queries.lots import Averages, averages_of
+from models.queries.notes import tags_of
 from models.queries.positions import (
     BookWords,
     EventRow,
@@ -21,6 +23,7 @@ from models.queries.positions import (
     positions_page,
 )
 from services.api.as_of import Question, moments, past_freshness, past_positions
+from services.api.bodies import invalid
 from services.api.context import Context, Shared
 from services.api.live.feed import place_of
 from services.api.live.load import database_is_away
@@ -40,7 +43,7 @@ from services.api.paging import (
     position_cursor,
     position_key,
 )
-from services.api.parameters import Symbol
+from services.api.parameters import Moment, Symbol, Text
 from services.api.problems import ProblemError, not_found
 from services.api.schemas.common import encode
 from services.api.schemas.positions import (
@@ -69,6 +72,29 @@ KnownAt = Annotated[
 ]
 
 
+HeldSince = Annotated[
+    Moment | None, Query(alias="from", description="those that were held at some time since then")
+]
+HeldUntil = Annotated[
+    Moment | None, Query(alias="to", description="those that were held at some time before then")
+]
+
+
+class _Chosen(NamedTuple):
+    """Which positions a list is of."""
+
+    account: str | None
+    symbol: str | None
+    tag: str | None
+    since: datetime | None
+    until: datetime | None
+
+    @property
+    def asks_database(self) -> bool:
+        """Whether the picture of what is open cannot tell."""
+        return (self.tag, self.since, self.until) != (None, None, None)
+
+
 @router.get("", summary="Positions, newest first", responses=answers(PositionPage, 400, 404))
 async def list_positions(
     context: Shared,
@@ -79,30 +105,40 @@ async def list_positions(
     cursor: Cursor = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
+    tag: Annotated[Text | None, Query(description="those that have this tag")] = None,
+    since: HeldSince = None,
+    until: HeldUntil = None,
 ) -> Response:
     """Open ones as the WebSocket has them; with `as_of` or `known_at` what was held, or known, at that time.
 
     Open positions come from the same picture as the WebSocket's rows; closed ones from the database. With
     `as_of`, `known_at` or both it is what was held at a moment that has passed, `status` being what it was
     then. Market figures are null, and nothing is known from before the first execution or opening balance.
-    Each page repeats the moments, which its cursor carries.
+    Each page repeats the moments, which its cursor carries. `tag`, `from` and `to` ask the database, and do
+    not go with those.
     """
     asked = moments(as_of, known_at, context.clock())
     after = position_key(cursor) if asked is None else past_key(cursor, *asked)
     context.picture_ready()
     if account is not None:
         context.known_account(account)
+    chosen = _Chosen(account, symbol, tag, since, until)
     if asked is not None:
+        if chosen.asks_database:
+            raise invalid(
+                "`tag`, `from` and `to` do not go with `as_of` or `known_at`: ask without the others."
+            )
         return await _past(context, Question(asked, status, account, symbol, after, limit))
     judged, feed = context.hub.judge(), context.hub.feed
     question = (account, symbol, limit, after)
-    if status == "open":
+    from_picture = status == "open" and not chosen.asks_database
+    if from_picture:
         kept = feed.kept_page(question, judged)
         if kept is not None:
             return json_response(kept)
         found = feed.open_page(account=account, symbol=symbol, after=after, limit=limit + 1)
     else:
-        found = await _from_database(context, status, account, symbol, after, limit + 1)
+        found = await _from_database(context, status, chosen, after, limit + 1)
         judged = context.hub.judge()
     page, last = cut(found, limit)
     next_cursor = None if last is None else position_cursor(place_of(last))
@@ -111,7 +147,7 @@ async def list_positions(
         encode(next_cursor),
         encode(feed.positions_freshness(judged, account)),
     )
-    if status == "open":
+    if from_picture:
         feed.keep_page(question, judged, body)
     return json_response(body)
 
@@ -132,15 +168,12 @@ async def _past(context: Context, question: Question) -> Response:
 async def _from_database(
     context: Context,
     status: Status,
-    account: str | None,
-    symbol: str | None,
+    chosen: "_Chosen",
     after: PositionKey | None,
     limit: int,
 ) -> list[PositionChanged]:
     async with context.database.read() as reader:
-        found = await positions_page(
-            reader, status=status, account=account, symbol=symbol, after=after, limit=limit
-        )
+        found = await positions_page(reader, status=status, after=after, limit=limit, **chosen._asdict())
     # What is open is shown as the picture has it, so that no two answers differ.
     held = context.hub.picture.positions
     return [held.get(position.id, position) for position in found]
@@ -186,6 +219,7 @@ class _Known(NamedTuple):
     averages: Averages
     book: BookWords
     differences: list[DifferenceRow]
+    tags: tuple[str, ...]
 
 
 @router.get("/{position_id}", summary="One position", responses=answers(PositionDetail, 404))
@@ -208,12 +242,13 @@ async def one_position(context: Shared, position_id: UUID) -> Response:
 async def _known(context: Context, position: PositionChanged, position_id: UUID) -> _Known:
     async with context.database.read() as reader:
         averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)
+        tags = await tags_of(reader, PositionOf(position_id, position.account, position.conid))
         differing = await differences_page(
             reader, status="standing", account=position.account, conid=position.conid, limit=MAX_LIMIT
         )
     if averages is None or book is None:  # folded anew under another id a moment ago
         raise unknown_position()
-    return _Known(averages, book, [row for row in differing if row.position_id == position_id])
+    return _Known(averages, book, [row for row in differing if row.position_id == position_id], tags)
 
 
 def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
@@ -226,6 +261,7 @@ def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
             cost_method=None,
             broker_average_cost=None,
             differences=None,
+            tags=None,
         )
     entry, leaving = known.averages.entry_price, known.averages.exit_price
     said = known.book.broker_average_cost
@@ -237,6 +273,7 @@ def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
         cost_method=known.book.cost_method,
         broker_average_cost=None if said is None else plain(said),
         differences=tuple(_difference(one) for one in known.differences),
+        tags=known.tags,
     )
 
 

@@ -1,10 +1,14 @@
-from msgspec import Struct
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.domain.lots import CostMethod
 from services.api.schemas.common import Amount, Coverage, Freshness
 
 ALL_ACCOUNTS = "ALL"
 """The summary key that holds the sums over all accounts."""
+LONGEST_ALIAS: Final = 60
+"""Characters of what an account is called."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -21,6 +25,16 @@ class Account(Struct, frozen=True, kw_only=True):
     listed: bool
     cost_method: CostMethod
     freshness: Freshness
+
+
+class AccountChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of an account is to be otherwise; what is left out stays.
+
+    ``alias`` is what its owner calls it; null: as statements do, if they do.
+    """
+
+    alias: Annotated[str, Meta(min_length=1, max_length=LONGEST_ALIAS)] | UnsetType | None = UNSET
+    cost_method: CostMethod | UnsetType = UNSET
 
 
 class AccountPage(Struct, frozen=True, kw_only=True):

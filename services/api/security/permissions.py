@@ -45,6 +45,9 @@ GET /api/v1/positions/{position_id}/events
 GET /api/v1/positions/{position_id}/lots
 GET /api/v1/positions/{position_id}/methods
 GET /api/v1/positions/{position_id}/executions
+GET /api/v1/positions/{position_id}/notes
+GET /api/v1/positions/{position_id}/prices
+GET /api/v1/tags
 GET /api/v1/executions
 GET /api/v1/realized
 GET /api/v1/realized/differences
@@ -103,6 +106,10 @@ POST /api/v1/issues/{issue_id}/acknowledge
 POST /api/v1/reconciliations/differences/{difference_id}/acknowledge
 DELETE /api/v1/reconciliations/differences/{difference_id}/acknowledge
 POST /api/v1/dead/{dead_id}/retry
+POST /api/v1/positions/{position_id}/notes
+PATCH /api/v1/positions/{position_id}/notes/{note_id}
+DELETE /api/v1/positions/{position_id}/notes/{note_id}
+PUT /api/v1/positions/{position_id}/tags
 """
 
 _ADMIN = """
@@ -113,6 +120,7 @@ DELETE /api/v1/users/{name}
 GET /api/v1/audit
 GET /api/v1/settings
 POST /api/v1/dead/{dead_id}/drop
+PATCH /api/v1/accounts/{account}
 """
 
 NEEDED = MappingProxyType(
@@ -159,6 +167,11 @@ AUDITED = MappingProxyType(
         "DELETE /api/v1/reconciliations/differences/{difference_id}/acknowledge": "difference_take_back",
         "POST /api/v1/dead/{dead_id}/retry": "dead_retry",
         "POST /api/v1/dead/{dead_id}/drop": "dead_drop",
+        "POST /api/v1/positions/{position_id}/notes": "note_write",
+        "PATCH /api/v1/positions/{position_id}/notes/{note_id}": "note_change",
+        "DELETE /api/v1/positions/{position_id}/notes/{note_id}": "note_remove",
+        "PUT /api/v1/positions/{position_id}/tags": "tags_set",
+        "PATCH /api/v1/accounts/{account}": "account_change",
     }
 )
 """What is written to the audit log, and under which name."""

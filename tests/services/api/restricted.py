@@ -11,12 +11,14 @@ from core.domain.access import Scope
 from core.domain.rules import Finding
 from models import access
 from models import tables as t
+from models.noted import PositionOf
 from models.queries.rules.catalogue import RULES
 from models.session import Database, Writer
 from models.stores.groups import set_group
 from models.stores.identity import refresh_mapping
 from models.stores.imports import File, begin_import, end_import
 from models.stores.issues import Looked, record_look
+from models.stores.notes import set_tags, write_note
 from services.api.context import Context
 from services.api.security.auth import Authenticator
 from services.api.security.identity import Identity
@@ -24,12 +26,14 @@ from services.api.security.tokens import digest
 from tests.services.api.kept import seed_snapshots
 from tests.services.api.measured import seed_groups
 from tests.services.api.portfolio import (
+    AAPL,
     ESZ6,
     LOST_SALE,
     MSFT,
     NOW,
     PAPER,
     USD,
+    VOD,
     position_id,
     seed,
     seed_comparisons,
@@ -191,6 +195,10 @@ async def _seed_more(database: Database, old: int, new: int) -> None:
                     last_seen_at=NOW,
                 )
             )
+        for name, account, conid in (("aapl", USD, AAPL), ("vod", PAPER, VOD)):
+            of = PositionOf(position_id(name), account, conid)
+            await write_note(writer, of, held_at=NOW, body=f"of {account}", author="owner", now=NOW)
+            await set_tags(writer, of, ("both", account.lower()), held_at=NOW, now=NOW)
         await _import_job(writer, "import of both", {"accounts": [PAPER, USD]})
         await _import_job(writer, "import that waits", {"name": "0.xml"}, status="queued")
         for issue in (1, 2, 3):

@@ -13,8 +13,10 @@ import pytest
 
 from core.settings import Settings
 from core.streams.redis import RedisStreams
+from models.noted import PositionOf
 from models.session import Database
 from models.stores.identity import refresh_mapping
+from models.stores.notes import set_tags, write_note
 from services.api.live.topic import Topic
 from services.api.schemas.stream import SyncPart
 from tests.services.api.conftest import QUICK, Api, Start
@@ -40,6 +42,9 @@ REPLIES = {
     "events": f"/api/v1/positions/{position_id('aapl')}/events",
     "lots": f"/api/v1/positions/{position_id('won')}/lots",
     "methods": f"/api/v1/positions/{position_id('won')}/methods",
+    "position-notes": f"/api/v1/positions/{position_id('aapl')}/notes",
+    "position-prices": f"/api/v1/positions/{position_id('aapl')}/prices",
+    "tags": "/api/v1/tags",
     "position-executions": f"/api/v1/positions/{position_id('aapl')}/executions",
     "realized": "/api/v1/realized",
     "realized-by-symbol": "/api/v1/realized?group_by=symbol",
@@ -104,6 +109,11 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
     await seed_snapshots(seeded)
     async with seeded.write() as writer:
         await refresh_mapping(writer, NOW)
+        aapl = PositionOf(position_id("aapl"), USD, AAPL)
+        await write_note(
+            writer, aapl, held_at=NOW, body="Long term.\nSell above 250.", author="owner", now=NOW
+        )
+        await set_tags(writer, aapl, ("dividend", "long term"), held_at=NOW, now=NOW)
     await seed_groups(seeded)
 
     def clock() -> datetime:

@@ -15,6 +15,7 @@ from tests.services.api.portfolio import EPOCH, NOW, USD, position_id
 from tests.services.api.test_openapi_changes import of_the_app
 
 WHOLE = {
+    "/api/v1/positions/{position_id}/prices": "as many as points were asked for, 2,000 at most",
     "/api/v1/accounts": "the accounts of one login",
     "/api/v1/rules": "the rules of this version",
     "/api/v1/allocation": "`top` rows an account, and one for the rest",
@@ -28,6 +29,9 @@ WHOLE = {
 """Lists that come whole, and what bounds them."""
 
 PARTS = {
+    "PositionDetail.tags": "20, as many as a position may have",
+    "PositionNotePage.tags": "the same",
+    "PositionTags.tags": "the same",
     "LoginReport.accounts": "the accounts of one login",
     "SyncReport.logins": "the logins that list accounts",
     "SyncBar.reasons": "the kinds of what was missing",

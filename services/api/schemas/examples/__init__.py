@@ -17,6 +17,7 @@ from services.api.schemas.examples import (
     jobs,
     measures,
     meta,
+    notes,
     performance,
     portfolio,
     positions,
@@ -39,6 +40,7 @@ EXAMPLES: MappingProxyType[type[Struct], Struct] = MappingProxyType(
     | instruments.EXAMPLES
     | measures.EXAMPLES
     | performance.EXAMPLES
+    | notes.EXAMPLES
     | positions.EXAMPLES
     | realized.EXAMPLES
     | reconciliations.EXAMPLES

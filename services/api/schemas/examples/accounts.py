@@ -22,21 +22,22 @@ SUMMARY = Summary(
     freshness=LIVE,
 )
 
+ACCOUNT = Account(
+    account="DU1234567",
+    alias=None,
+    base_currency="USD",
+    paper=True,
+    listed=True,
+    cost_method="fifo",
+    freshness=LIVE,
+)
+
 EXAMPLES: dict[type[Struct], Struct] = {
     AccountPage: AccountPage(
-        items=(
-            Account(
-                account="DU1234567",
-                alias=None,
-                base_currency="USD",
-                paper=True,
-                listed=True,
-                cost_method="fifo",
-                freshness=LIVE,
-            ),
-        ),
+        items=(ACCOUNT,),
         next_cursor=None,
         freshness=LIVE,
     ),
+    Account: ACCOUNT,
     Summary: SUMMARY,
 }

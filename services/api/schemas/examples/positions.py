@@ -67,6 +67,7 @@ _DETAIL = PositionDetail(
             note=None,
         ),
     ),
+    tags=("dividend", "long term"),
 )
 _EVENT = PositionEvent(
     id=f"{POSITION_ID}:1",

@@ -9,7 +9,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BUDGET_KB = { shell: 45, route: 120, total: 165 };
+const BUDGET_KB = { shell: 45, route: 120, total: 180 };
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const built = join(here, '..', 'static');

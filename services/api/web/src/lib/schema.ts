@@ -15,6 +15,12 @@ export interface Account {
 	freshness: Freshness;
 }
 
+/** What of an account is to be otherwise; what is left out stays. */
+export interface AccountChange {
+	alias?: string | null;
+	cost_method?: 'average' | 'fifo' | 'hifo' | 'lifo';
+}
+
 /** Accounts that are looked at together. */
 export interface AccountGroup {
 	name: string;
@@ -1261,6 +1267,11 @@ export interface NewUser {
 	accounts: string[] | null;
 }
 
+/** The words of a note. */
+export interface NoteText {
+	body: string;
+}
+
 /** How many issues want attention, by how grave they are, and of how many somebody knows. */
 export interface OpenIssues {
 	error: number;
@@ -1441,6 +1452,7 @@ export interface PositionDetail {
 	cost_method: 'average' | 'fifo' | 'hifo' | 'lifo' | null;
 	broker_average_cost: string | null;
 	differences: PositionDifference[] | null;
+	tags: string[] | null;
 }
 
 /** Something in which ledger and broker do not agree, as `/reconciliations/differences` has it. */
@@ -1482,6 +1494,23 @@ export interface PositionEventPage {
 	freshness: Freshness;
 }
 
+/** What somebody wrote about a position. `changed_at` is null as long as it is as it was written. */
+export interface PositionNote {
+	id: number;
+	position_id: string;
+	body: string;
+	author: string;
+	written_at: string;
+	changed_at: string | null;
+}
+
+/** Notes of a position, newest first, and its tags. */
+export interface PositionNotePage {
+	items: PositionNote[];
+	tags: string[];
+	next_cursor: string | null;
+}
+
 /** How positions ended that were closed in that time (`GET /api/v1/statistics` has more). */
 export interface PositionOutcomeMeasures {
 	closed: number;
@@ -1500,6 +1529,22 @@ export interface PositionPage {
 	items: Position[];
 	next_cursor: string | null;
 	freshness: Freshness;
+}
+
+/** Prices of a position's instrument, oldest first, while it was held. */
+export interface PositionPrices {
+	position_id: string;
+	currency: string;
+	since: string;
+	until: string;
+	stretch_seconds: number;
+	items: Price[];
+	freshness: Freshness;
+}
+
+/** All tags of a position: lower case, without commas, in their order. */
+export interface PositionTags {
+	tags: string[];
 }
 
 /** The topic does not show this key any more. */
@@ -1534,6 +1579,12 @@ export interface PositionsUpsert {
 	op: 'upsert';
 	key: string;
 	value: Position;
+}
+
+/** What one unit was worth, as it is quoted, and when that was told. */
+export interface Price {
+	ts: string;
+	price: string;
 }
 
 /** RFC 9457. `code` is stable; `detail` says what to do. `request_id` stands in the log as well. */
@@ -2183,6 +2234,18 @@ export interface SyncUpsert {
 	op: 'upsert';
 	key: string;
 	value: SyncPart;
+}
+
+/** A tag, and how many positions have it. */
+export interface Tag {
+	name: string;
+	positions: number;
+}
+
+/** Tags that positions have, by their names. */
+export interface TagPage {
+	items: Tag[];
+	next_cursor: string | null;
 }
 
 /** An API token. `user` made it, and bounds what it may; null: the instance's owner did. */

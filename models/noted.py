@@ -1,0 +1,37 @@
+"""Which position notes and tags are about.
+
+They are about a position by its id. A fold that begins a position with another fill gives it another id, and
+one may join two or part them: then they are with the position of the same book that was held at that time.
+"""
+
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import TextClause, bindparam, text
+
+from models.types import Id
+
+# The one that was opened last by then, else the first that follows.
+HOME: Final = (
+    "coalesce((SELECT p.id FROM positions p WHERE p.id = {0}.position_id), "
+    "(SELECT p.id FROM positions p WHERE p.account = {0}.account AND p.conid = {0}.conid "
+    "ORDER BY p.opened_at > {0}.held_at, abs(extract(epoch FROM p.opened_at - {0}.held_at)), p.ordinal DESC "
+    "LIMIT 1))"
+)
+"""SQL of the id of the position that a row ``{0}`` is about."""
+
+OF: Final = "{0}.account = :account AND {0}.conid = :conid AND " + HOME + " = :position_id"
+"""SQL of what makes a row ``{0}`` one of a ``PositionOf``."""
+
+
+class PositionOf(NamedTuple):
+    """Which position is meant: its id, and its book."""
+
+    position_id: UUID
+    account: str
+    conid: int
+
+
+def about(statement: str) -> TextClause:
+    """SQL with the fields of a ``PositionOf`` as parameters."""
+    return text(statement).bindparams(bindparam("position_id", type_=Id))
