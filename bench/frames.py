@@ -1,7 +1,7 @@
 """The positions screen with 1,000 rows of which 20 a second move, in a browser: how long its frames take.
 
 All of it is real: each mark goes over Redis to an API of its own, and by its WebSocket to Chromium.
-The floors, in the same run: the page while nothing moves, and one of 20 rows, all in sight, that move as often.
+The floors, in the same run: that page while nothing moves, and one of 20 rows, all in sight, that move, too.
 ``python -m bench.frames [SECONDS]``
 """
 
