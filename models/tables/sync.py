@@ -13,6 +13,12 @@ FAILURES = (RESYNC_FAILED, POSITIONS_INCOMPLETE)
 CUT_OFF = "replaced by a newer session"
 """How a session ended that could not say so: its end was noted by the next one, later than it was."""
 
+GIVEN_UP = "ended"
+"""What the log says a link came to whose login was given up: from then on it is not away any more."""
+
+SILENCE_SECONDS = 75
+"""A link that was not heard of for so long does not run. Its beats are stored once a minute at least."""
+
 broker_sessions = Table(
     "broker_sessions",
     metadata,

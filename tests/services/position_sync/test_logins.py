@@ -17,6 +17,7 @@ from models.queries.sync import link_word
 from models.session import Database
 from models.stores.broker_sessions import newest_epoch, open_broker_session
 from models.stores.jobs import NOT_ASKED
+from models.stores.logins import end_login
 from models.tables.sync import CUT_OFF
 from services.position_sync.relay import Relay
 from services.position_sync.ticks import TicksReader
@@ -288,6 +289,30 @@ async def test_an_outage_is_of_a_login_until_it_is_served_no_more(relay: Relay, 
     await session_of(database, "c:1", "b", after=two, seconds=130)
     async with database.read() as reader:
         assert list(await link_away(reader, at(0), at(300), minute)) == [1, 2]
+
+
+async def test_a_login_that_is_given_up_is_away_no_more_and_comes_back_by_listing_its_accounts(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    await relay.handle([Link(one).entry(listed("U1"), changed("live"), changed("disconnected", 70))])
+    await relay.handle([Link(two).entry(listed("U2"), changed("live"))])
+    async with database.write() as writer:
+        assert await end_login(writer, ONE, at(130)) == ["U1"]
+    assert [row["listed"] for row in await rows(LISTED)] == [False, True]
+    assert await rows("SELECT login FROM broker_links") == [{"login": TWO}]
+    async with database.read() as reader:
+        assert list(await link_away(reader, at(0), at(300), timedelta(minutes=1))) == [1, 2]
+        assert await link_away(reader, at(180), at(300), timedelta(minutes=1)) == {}
+    again = await session_of(database, ONE, "a", after=one, seconds=200)
+    await relay.handle([Link(again).entry(listed("U1"), changed("live", 200), changed("degraded", 250))])
+    assert [row["listed"] for row in await rows(LISTED)] == [True, True]
+    assert await rows("SELECT login, state FROM broker_links ORDER BY login") == [
+        {"login": ONE, "state": "degraded"},
+        {"login": TWO, "state": "live"},
+    ]
+    async with database.read() as reader:
+        assert list(await link_away(reader, at(180), at(300), timedelta(minutes=1))) == [1]
 
 
 async def test_a_list_of_a_session_that_nobody_knows_unlists_nobody(
