@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,10 @@ async def test_a_gateway_that_accepts_and_never_answers_is_called_so(
             await reader.until_beat(lambda beat: beat.complete)
 
 
-async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings, reader: Reader) -> None:
+@asynccontextmanager
+async def a_gateway_that_waits() -> AsyncIterator[int]:
+    """It greets and names no account, as one that nobody is logged in to; its port."""
+
     async def greet_only(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await stream.read(100)
         greeting = b"178\x0020261120 10:00:00 US/Eastern\0"
@@ -97,10 +100,16 @@ async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings,
 
     server = await asyncio.start_server(greet_only, "127.0.0.1", 0)
     async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)):
-            beat = await reader.until_beat(lambda beat: beat.gateway == "down")
-            assert (beat.state, beat.reason) == ("needs_login", "needs_login")
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings, reader: Reader) -> None:
+    async with (
+        a_gateway_that_waits() as port,
+        broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)),
+    ):
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+        assert (beat.state, beat.reason) == ("needs_login", "needs_login")
 
 
 async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, reader: Reader) -> None:

@@ -102,6 +102,38 @@ async def test_the_beats_of_each_are_kept_though_the_epochs_of_one_are_newer(
     ]
 
 
+def beat_of(epoch: int, login: str, state: str) -> bytes:
+    now, up = utc_now(), "up" if state == "live" else "down"
+    beat = LinkBeat(received_at=now, gateway=up, ibkr=up, since=now, reason="", state=state)  # type: ignore[arg-type] # its words
+    return encode(TickBatch(epoch=epoch, ticks=(beat,), login=login))
+
+
+async def test_a_link_that_was_not_connected_yet_speaks_where_no_other_of_its_login_does(
+    relay: Relay, database: Database, streams: RedisStreams, settings: Settings, rows: Rows
+) -> None:
+    one, _ = await two_links(database, relay)
+    reader = TicksReader(database, streams, settings)
+
+    async def told(*beats: tuple[int, str]) -> tuple[str, int]:
+        for epoch, state in beats:
+            reader.take(beat_of(epoch, ONE, state))
+        await reader.flush()
+        (row,) = await rows("SELECT state, epoch FROM broker_links WHERE login = :login", login=ONE)
+        return row["state"], row["epoch"]
+
+    assert await told((one.epoch, "live"), (0, "needs_login")) == ("live", one.epoch)
+    # Just now the other one was heard of.
+    assert await told((0, "needs_login")) == ("live", one.epoch)
+    await heard(database, p4001=5)
+    # One that stands by says nothing of the login, which another has.
+    assert await told((0, "fenced")) == ("live", one.epoch)
+    assert await told((0, "needs_login")) == ("needs_login", 0)
+    assert await told((0, "disconnected")) == ("disconnected", 0)
+    # What is replaced stays so, and who is connected speaks at once.
+    assert await told((one.epoch - 1, "live")) == ("disconnected", 0)
+    assert await told((one.epoch, "live")) == ("live", one.epoch)
+
+
 async def resync_of(database: Database) -> str:
     job = str(uuid4())
     async with database.write() as writer:

@@ -1040,7 +1040,7 @@ export interface Links {
 	ibkr: 'down' | 'unknown' | 'up';
 }
 
-/** The link of one login, and the accounts that it lists. */
+/** The link of one login, named by its gateway's `host:port`, and the accounts that it lists. */
 export interface LoginReport {
 	gateway: 'down' | 'unknown' | 'up';
 	ibkr: 'down' | 'unknown' | 'up';
@@ -1051,6 +1051,7 @@ export interface LoginReport {
 	last_beat_at: string | null;
 	last_message_at: string | null;
 	clock_offset_seconds: number | null;
+	login: string;
 	accounts: string[];
 }
 
