@@ -111,7 +111,10 @@ class LinkTrouble(NamedTuple):
 def links_in_trouble(judged: Judged) -> list[LinkTrouble]:
     """Each login that is not live."""
     waiting = [
-        LinkTrouble(f"link:{one.login}", one, (), lists_none=True) for one in judged.waiting if one.reason
+        LinkTrouble(f"link:{one.login}", one, (), lists_none=True)
+        for one in judged.waiting
+        # Where no login lists any, what is said of all together is said of one of them.
+        if one.reason and (judged.apart or one.login != judged.verdict.login)
     ]
     if not judged.apart:
         return [*([LinkTrouble("link", judged.verdict, ())] if judged.verdict.reason else []), *waiting]

@@ -121,7 +121,10 @@ class Picture:
         return sorted(
             login
             for login, link in self.links.items()
-            if login and login not in listing and link.state != "fenced" and now - link.beat_at <= BEAT_LIMIT
+            if login
+            and not listing.get(login)
+            and link.state != "fenced"
+            and now - link.beat_at <= BEAT_LIMIT
         )
 
     def take_dirty(self) -> Dirty:

@@ -1,6 +1,7 @@
 """Several logins in one database: each account is as fresh as the link of its own login."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
+from services.api.alerts import links_in_trouble
 from services.api.attention import Watch
+from services.api.freshness import UNKNOWN, Verdict
+from services.api.live.feed import Judged
 from tests.services.api.conftest import Api, Start
 from tests.services.api.portfolio import EPOCH, NOW, PAPER, USD, beat, mark, tick
 from tests.services.api.restricted import bearing, let_in
@@ -144,6 +148,18 @@ async def test_a_link_that_never_was_connected_is_told_and_makes_nothing_old(
     assert alert["summary"] == (
         f"The gateway {new}, which has told of no account yet, is not live: needs login"
     )
+    figures = (await api.http.get("/metrics")).text
+    for series in (
+        f'lotkeeper_login_accounts{{login="{ONE}"}} 1.0',
+        f'lotkeeper_login_accounts{{login="{new}"}} 0.0',
+        f'lotkeeper_link_up{{link="gateway",login="{TWO}"}} 1.0',
+        f'lotkeeper_link_up{{link="gateway",login="{new}"}} 0.0',
+        f'lotkeeper_link_state{{login="{new}",state="needs_login"}} 1.0',
+        f'lotkeeper_link_state{{login="{ONE}",state="live"}} 1.0',
+        f'lotkeeper_clock_offset_seconds{{login="{ONE}"}} 0.0',
+    ):
+        assert series in figures
+    assert f'lotkeeper_clock_offset_seconds{{login="{new}"}}' not in figures
     hers = (await api.http.get("/api/v1/alerts", headers=bearing("hers"))).json()
     assert new not in str(hers)
     watched = await Watch(api.context).look()
@@ -227,3 +243,10 @@ async def test_who_sees_only_what_no_login_lists_hears_of_no_link(
     assert PAPER not in str(alerts)
     history = await api.http.get("/api/v1/sync/history", headers=bearing("theirs"))
     assert history.status_code == 200
+
+
+def test_where_no_login_lists_any_account_one_that_waits_is_told_once() -> None:
+    waits = Verdict(links=UNKNOWN, reason="needs_login", since=NOW, login=ONE)
+    other = replace(waits, login=TWO)
+    found = links_in_trouble(Judged(NOW, waits, waiting=[waits, other]))
+    assert [(one.id, one.lists_none) for one in found] == [("link", False), (f"link:{TWO}", True)]

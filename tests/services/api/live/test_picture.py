@@ -210,7 +210,8 @@ def test_a_link_that_was_not_connected_yet_speaks_while_no_other_of_its_login_do
     assert state_after(4, 0, "needs_login") == "needs_login"
     assert state_after(5, 0, "disconnected") == "disconnected"
     assert state_after(6, 4, "live") == "disconnected"
-    assert picture.logins_without_accounts(NOW + timedelta(seconds=6)) == []
+    assert picture.logins_without_accounts(NOW + timedelta(seconds=6)) == ["a:1"]
+    assert picture.logins_without_accounts(NOW + timedelta(seconds=9)) == []
     assert state_after(7, 5, "live") == "live"
     # Nothing else that it could say is of any account.
     picture.tick(mark(NOW), epoch=0, now=NOW, login="a:1")
