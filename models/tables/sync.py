@@ -1,4 +1,5 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.link import STATES
 from models.types import BigInt, Bool, Instant, Int, Json, Money, String, metadata, one_of
@@ -27,6 +28,11 @@ broker_sessions = Table(
     Column("client_id", BigInt),
     Column("holder", String, comment="machine:process of the link that has, or had, this session"),
     Column("place", String, comment="the installation of the link; it serves one login at a time"),
+    Column(
+        "accounts",
+        ARRAY(String),
+        comment="that it listed; null: it listed none yet, or began before this was kept",
+    ),
     Column("started_at", Instant, nullable=False),
     Column("connected_at", Instant),
     Column("ended_at", Instant),

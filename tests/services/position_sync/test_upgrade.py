@@ -22,6 +22,7 @@ ADDED_SINCE_THE_FIRST = {
     "broker_links": ["heard_at", "clock_offset_seconds", "state", "login"],
     "broker_sessions": [
         "place",
+        "accounts",
         "client_id",
         "holder",
         "state",
