@@ -1,4 +1,6 @@
-"""which accounts a session listed: an account may come under another name of its gateway
+"""which accounts a session listed, and an index of what was said of links
+
+An account may come under another name of its gateway.
 
 Revision ID: 0040
 Revises: 0038
@@ -22,4 +24,10 @@ def upgrade() -> None:
             nullable=True,
             comment="that it listed; null: it listed none yet, or began before this was kept",
         ),
+    )
+    op.create_index(
+        "ix_sync_log_link",
+        "sync_log",
+        ["at", "id"],
+        postgresql_where=sa.text("kind IN ('link', 'login')"),
     )

@@ -91,6 +91,8 @@ sync_log = Table(
     Column("message", String, nullable=False),
     Column("details", Json),
     Index("ix_sync_log_at", "at", "id"),
+    # Of years of comparisons few lines are about a link.
+    Index("ix_sync_log_link", "at", "id", postgresql_where=text("kind IN ('link', 'login')")),
 )
 
 observation_gaps = Table(

@@ -92,6 +92,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_jobs_failed",
     "ix_jobs_kind",
     "ix_instruments_symbol",
+    "ix_sync_log_link",
 )  # and those that go with their columns
 
 
