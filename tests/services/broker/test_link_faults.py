@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,14 @@ from services.broker import backoff
 from services.broker.backoff import backoff_seconds
 from services.broker.watch import Watch
 from services.simulator import Simulator, answers
-from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
+from tests.services.broker.conftest import (
+    SMALL,
+    Reader,
+    a_gateway_that_waits,
+    ask_resync,
+    broker_link,
+    quick,
+)
 from tests.services.simulator.clients import RawClient
 from tests.waiting import SECONDS, comes, eventually
 
@@ -85,22 +92,6 @@ async def test_a_gateway_that_accepts_and_never_answers_is_called_so(
             assert beat.reason == "gateway_not_answering"
             sim.accept_but_never_answer(False)
             await reader.until_beat(lambda beat: beat.complete)
-
-
-@asynccontextmanager
-async def a_gateway_that_waits() -> AsyncIterator[int]:
-    """It greets and names no account, as one that nobody is logged in to; its port."""
-
-    async def greet_only(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await stream.read(100)
-        greeting = b"178\x0020261120 10:00:00 US/Eastern\0"
-        writer.write(len(greeting).to_bytes(4, "big") + greeting)
-        await stream.read()
-        writer.close()
-
-    server = await asyncio.start_server(greet_only, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings, reader: Reader) -> None:

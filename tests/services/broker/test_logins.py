@@ -7,9 +7,8 @@ from core.settings import Settings
 from services.broker.place import FILE, place_of
 from services.simulator import Simulator
 from tests.databases import run_sql
-from tests.services.broker.conftest import SMALL, broker_link, quick
+from tests.services.broker.conftest import SMALL, a_gateway_that_waits, broker_link, quick
 from tests.services.broker.test_executions import a_worker
-from tests.services.broker.test_link_faults import a_gateway_that_waits
 from tests.waiting import eventually
 
 FIRST: dict[str, Any] = {**SMALL, "accounts": SMALL["accounts"][:1]}
