@@ -67,6 +67,8 @@ BY_ACCOUNT: Final = (
 
 BY_PARENT: Final = {
     "account_groups": "EXISTS (SELECT FROM account_group_members m WHERE m.name = account_groups.name)",
+    # Of a login that lists one of the accounts or did last: how others' gateways stand is none of theirs.
+    "broker_links": "EXISTS (SELECT FROM broker_accounts a WHERE a.login = broker_links.login)",
     "commission_reports": "EXISTS (SELECT FROM executions e "
     "WHERE e.exec_id = commission_reports.exec_id OFFSET 0)",
     "fx_rates": "EXISTS (SELECT FROM snapshots s WHERE s.id = fx_rates.snapshot_id OFFSET 0) "
@@ -109,7 +111,7 @@ A file may tell of several accounts. Whoever sees some of these is told when it 
 whether it stands; what it is called and what it came to only who sees them all.
 """
 
-OPEN: Final = ("benchmark_levels", "broker_links")
+OPEN: Final = ("benchmark_levels",)
 """Of no account."""
 
 CLOSED: Final = (

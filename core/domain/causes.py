@@ -246,9 +246,12 @@ def _pairs(adjustments: Sequence[Adjustment], numbers: Sequence[int]) -> Iterato
 
 
 class Watch(NamedTuple):
-    """A connection to the broker: from when until when we surely listened, and the zone of its midnight."""
+    """A connection to the broker: from when until when we surely listened, and the zone of its midnight.
 
-    login: str
+    Those of one ``line`` followed each other.
+    """
+
+    line: str
     since: datetime
     until: datetime
     zone: tzinfo
@@ -259,11 +262,11 @@ def missed_a_day(watches: Sequence[Watch], after: datetime, upto: datetime) -> b
 
     The gateway tells the executions since midnight only (its own zone's). So those of a gap that the
     broker's midnight fell into, and that lay before it, cannot be asked for any more. ``watches`` stand
-    in order of login and time.
+    in order of line and time.
     """
     for earlier, later in pairwise(watches):
         begins = max(earlier.until, after)
-        if earlier.login == later.login and begins < later.since <= upto:
+        if earlier.line == later.line and begins < later.since <= upto:
             zone = later.zone
             if begins.astimezone(zone).date() < later.since.astimezone(zone).date():
                 return True

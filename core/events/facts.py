@@ -239,6 +239,14 @@ class TickBatch(Struct, frozen=True, kw_only=True):
     """Of the gateway they come from: an epoch is older or newer than another of the same login only."""
 
 
+def is_of_none_connected(epoch: int, tick: Tick) -> bool:
+    """Whether a link says how it is that was not connected since it began: neither older nor newer than any.
+
+    It may wait for a person. One that stands by says nothing of the login, which another link has.
+    """
+    return epoch == 0 and isinstance(tick, LinkBeat) and tick.state != "fenced"
+
+
 encode = msgspec.json.Encoder().encode
 decode_facts = msgspec.json.Decoder(FactBatch).decode
 decode_ticks = msgspec.json.Decoder(TickBatch).decode

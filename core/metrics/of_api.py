@@ -39,16 +39,21 @@ _counter(
 )
 
 # Links and data.
-_gauge("lotkeeper_link_up", "1 while a link is up; absent while unknown.", "link")
+_gauge(
+    "lotkeeper_login_accounts", "Accounts that a login lists; 0 where its gateway named none yet.", "login"
+)
+_gauge("lotkeeper_link_up", "1 while a link of a login is up; absent while unknown.", "link", "login")
 _gauge(
     "lotkeeper_link_state",
-    "1 for the state that the broker link is in, else 0; absent while it says nothing.",
+    "1 for the state that the broker link of a login is in, else 0; absent while it says nothing.",
     "state",
+    "login",
 )
 _gauge("lotkeeper_live", "1 while what is shown is live.")
 _gauge(
     "lotkeeper_clock_offset_seconds",
     "The broker's clock minus ours, by the link's last beat.",
+    "login",
     unit="seconds",
 )
 _gauge(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 
 from core.domain.coverage import Answer, Span
-from models.queries.links import LINK_OF
+from models.queries.links import LINK_OF, LISTENED_TO
 from models.session import Reader, Writer
 from models.tables import observation_gaps
 
@@ -19,9 +19,8 @@ _links_changed_at = text(
     f"SELECT max(l.since) FROM {LINK_OF} WHERE a.account = ANY(:accounts)"  # noqa: S608 - no input in it
 )
 _said_meanwhile = text(
-    "SELECT l.message FROM sync_log l LEFT JOIN broker_sessions s USING (epoch), broker_accounts a "
-    "WHERE a.account = :account AND l.kind = 'link' AND l.at > :start AND l.at <= :end "
-    "AND (s.login IS NULL OR a.login IS NULL OR s.login = a.login) "
+    "SELECT l.message FROM sync_log l LEFT JOIN broker_sessions s USING (epoch) "  # noqa: S608 - no input in it
+    f"WHERE l.kind = 'link' AND l.at > :start AND l.at <= :end AND ({LISTENED_TO}) "
     "GROUP BY l.message ORDER BY min(l.at) LIMIT 50"
 )
 _logins = text("SELECT epoch, login FROM broker_sessions WHERE epoch = ANY(:epochs)")

@@ -6,16 +6,17 @@ from typing import Final
 from sqlalchemy import text
 
 from models.session import Reader
+from models.tables.sync import GIVEN_UP
 
 # A line tells the state that the link came into, once: an outage lasts until it is live again, and
 # `connecting` or `syncing` does not end it. One that stands by (`fenced`) says nothing of the link that has
 # the login.
-_STANDING: Final = "('live', 'degraded', 'needs_login', 'disconnected')"
+_STANDING: Final = f"('live', 'degraded', 'needs_login', 'disconnected', '{GIVEN_UP}')"
 _away = text(
-    # Each login has an outage of its own, until its installation serves another login.
+    # Each login has an outage of its own, until it is given up or its installation serves another login.
     "WITH words AS (SELECT l.at, l.id, l.details ->> 'to' AS state, l.details ->> 'reason' AS reason, "  # noqa: S608 - no input in it
-    "coalesce(s.login, '') AS login, s.epoch, s.place FROM sync_log l "
-    "LEFT JOIN broker_sessions s USING (epoch) WHERE l.kind = 'link' AND l.at < :until), "
+    "coalesce(l.details ->> 'login', s.login, '') AS login, s.epoch, s.place FROM sync_log l "
+    "LEFT JOIN broker_sessions s USING (epoch) WHERE l.kind IN ('link', 'login') AND l.at < :until), "
     "told AS (SELECT * FROM words WHERE at >= :since UNION ALL "
     "(SELECT DISTINCT ON (login) :since, id, state, reason, login, epoch, place FROM words WHERE at < :since "
     f"AND state IN {_STANDING} ORDER BY login, at DESC, id DESC)), "
@@ -33,7 +34,8 @@ _away = text(
     "CAST(floor(extract(epoch FROM s.at - :since) / :step_seconds) AS int), "
     # What ends with a bar is not in the next one.
     "CAST(floor(extract(epoch FROM greatest(s.at, s.until - interval '1 microsecond') - :since) "
-    "/ :step_seconds) AS int)) AS b(bar) WHERE s.state <> 'live' ORDER BY b.bar, reason"
+    "/ :step_seconds) AS int)) AS b(bar) "
+    f"WHERE s.state NOT IN ('live', '{GIVEN_UP}') ORDER BY b.bar, reason"
 )
 _first = text(
     "SELECT min(f.hour) FROM broker_accounts b CROSS JOIN LATERAL "

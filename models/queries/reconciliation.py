@@ -14,6 +14,7 @@ from core.domain.episodes import Cause
 from core.domain.reconciliation import COST_LEEWAY, UNIT_COST_LEEWAY, Candidate
 from models.book_keys import BOOKS, book_arrays
 from models.queries.differences import IS_KNOWN
+from models.queries.links import ITS_LOGINS, LISTENED_TO
 from models.session import Reader, Writer
 from models.tables.sync import CUT_OFF
 
@@ -75,15 +76,16 @@ _earlier_words = text(
     "ORDER BY s.epoch DESC, s.seq DESC LIMIT 1) f ON true"
 )
 _watches = text(
-    "SELECT s.login, s.connected_at, s.time_zone, CASE "
+    # Under whatever names of a gateway: what listened to one account did so one after the other.
+    f"SELECT CASE WHEN s.accounts IS NOT NULL OR s.login IN {ITS_LOGINS} THEN '' "  # noqa: S608 - no input in it
+    "ELSE s.login END AS line, s.connected_at, s.time_zone, CASE "
     "WHEN s.ended_at IS NULL OR s.end_reason <> :cut_off THEN s.ended_at "
     "ELSE greatest(s.connected_at, (SELECT max(l.at) FROM sync_log l WHERE l.epoch = s.epoch), "
     "(SELECT max(w.received_at) FROM position_statements w WHERE w.account = :account "
     "AND w.epoch = s.epoch), (SELECT max(x.received_at) FROM executions x WHERE x.account = :account "
     "AND x.epoch = s.epoch AND x.executed_at >= s.connected_at)) END AS until "
-    "FROM broker_sessions s, broker_accounts a WHERE a.account = :account "
-    "AND (a.login IS NULL OR s.login = a.login OR s.place IS NULL) AND s.connected_at IS NOT NULL "
-    "AND coalesce(s.ended_at, 'infinity') >= :since ORDER BY s.login, s.epoch"
+    "FROM broker_sessions s WHERE s.connected_at IS NOT NULL "
+    f"AND coalesce(s.ended_at, 'infinity') >= :since AND {LISTENED_TO} ORDER BY line, s.epoch"
 )
 # A book's first anchor gives it its opening balance: only later ones adjust.
 _recent = text(
@@ -206,12 +208,12 @@ async def earlier_words(connection: Writer, keys: Iterable[BookKey]) -> dict[Boo
 
 
 async def watches(connection: Writer, account: str, since: datetime) -> list[Watch]:
-    """The connections that lasted until ``since`` or later, in order of login and time."""
+    """The connections that listened to an account until ``since`` or later, in order of line and time."""
     rows = await connection.execute(
         _watches, {"account": account, "since": since - COMPANION_WITHIN, "cut_off": CUT_OFF}
     )
     return [
-        Watch(row.login, row.connected_at, row.until or _NOT_ENDED, ZoneInfo(row.time_zone or "UTC"))
+        Watch(row.line, row.connected_at, row.until or _NOT_ENDED, ZoneInfo(row.time_zone or "UTC"))
         for row in rows
     ]
 

@@ -43,6 +43,11 @@ _list_accounts = text(
     "SELECT FROM broker_sessions o WHERE o.login = a.login AND coalesce(o.place, s.place) = s.place "
     "AND o.epoch = (SELECT max(n.epoch) FROM broker_sessions n WHERE n.login = a.login)))"
 )
+_note_listed = text(
+    "UPDATE broker_sessions SET accounts = "
+    "ARRAY(SELECT DISTINCT unnest(accounts || CAST(:accounts AS text[])) ORDER BY 1) "
+    "WHERE epoch = :epoch AND accounts @> CAST(:accounts AS text[]) IS NOT TRUE"
+)
 _set_base_currency = BulkUpdate(
     broker_accounts,
     ("account",),
@@ -169,6 +174,7 @@ async def list_accounts(connection: Writer, accounts: Sequence[str], at: datetim
     So do those of a login that the same installation served before.
     """
     await connection.execute(_list_accounts, {"accounts": list(accounts), "at": at, "epoch": epoch})
+    await connection.execute(_note_listed, {"accounts": list(accounts), "epoch": epoch})
 
 
 async def upsert_instruments(connection: Writer, described: Iterable[Described], now: datetime) -> None:

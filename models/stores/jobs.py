@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from models.session import Writer
+from models.tables.sync import SILENCE_SECONDS
 
 _answer = text(
     "UPDATE jobs SET started_at = coalesce(started_at, :started_at), "
@@ -32,10 +33,6 @@ _fail_unanswered = text(
     "RETURNING id, kind, status, progress, error"
 )
 _expire_sessions = text("DELETE FROM user_sessions WHERE expires_at < :now")
-
-
-_SILENCE_SECONDS = 75
-"""A link that was not heard of for so long is not waited for. Its beats are stored once a minute at least."""
 
 NOT_ASKED = "it did not answer: its link does not run, or has no gateway"
 
@@ -69,7 +66,7 @@ async def take_answer(
     if answered is None:
         return None
     answers: dict[str, str] = answered.answers
-    links = (await connection.execute(_links, {"silence": _SILENCE_SECONDS})).all()
+    links = (await connection.execute(_links, {"silence": SILENCE_SECONDS})).all()
     at_work = {one.login for one in links if one.can_answer}
     if at_work - answers.keys():
         return None

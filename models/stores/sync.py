@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import text
 
+from core.domain.freshness import BEAT_LIMIT
 from core.events.facts import LinkChanged
 from models.session import Writer
 from models.stores.bulk import SET_BACK_SECONDS, BulkInsert
@@ -36,7 +37,10 @@ _upsert_link = text(
     "coalesce(excluded.clock_offset_seconds, broker_links.clock_offset_seconds) "
     "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at) "
     "OR (:is_beat AND broker_links.epoch = excluded.epoch "
-    "AND broker_links.updated_at > excluded.updated_at + make_interval(secs => :set_back))"
+    "AND broker_links.updated_at > excluded.updated_at + make_interval(secs => :set_back)) "
+    # One that was not connected yet has no epoch: its word counts where no other is heard of.
+    "OR (:is_beat AND excluded.epoch = 0 "
+    "AND broker_links.heard_at > clock_timestamp() - make_interval(secs => :silence) IS NOT TRUE)"
 )
 _insert_log = BulkInsert(sync_log, ("at", "epoch", "kind", "message", "details"))
 _insert_outbox = BulkInsert(outbox, ("payload",), returning="id")
@@ -90,7 +94,7 @@ async def record_link(
 
     ``clock_offset`` is the broker's clock minus ours, in seconds; a beat tells it. A beat is of this moment:
     one that is much older than what is stored comes from a clock that was set back. It names its ``login``
-    itself, as it comes before there is an epoch, too.
+    itself, as it comes before there is an epoch, too: then it counts while nobody else speaks for the login.
     """
     parameters = {
         "gateway": link.gateway,
@@ -102,6 +106,7 @@ async def record_link(
         "epoch": epoch,
         "is_beat": is_beat,
         "set_back": SET_BACK_SECONDS,
+        "silence": BEAT_LIMIT.total_seconds(),
         "clock_offset": clock_offset,
         "login": login,
     }

@@ -1,4 +1,5 @@
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Table, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.domain.link import STATES
 from models.types import BigInt, Bool, Instant, Int, Json, Money, String, metadata, one_of
@@ -13,6 +14,12 @@ FAILURES = (RESYNC_FAILED, POSITIONS_INCOMPLETE)
 CUT_OFF = "replaced by a newer session"
 """How a session ended that could not say so: its end was noted by the next one, later than it was."""
 
+GIVEN_UP = "ended"
+"""What the log says a link came to whose login was given up: from then on it is not away any more."""
+
+SILENCE_SECONDS = 75
+"""A link that was not heard of for so long does not run. Its beats are stored once a minute at least."""
+
 broker_sessions = Table(
     "broker_sessions",
     metadata,
@@ -21,6 +28,11 @@ broker_sessions = Table(
     Column("client_id", BigInt),
     Column("holder", String, comment="machine:process of the link that has, or had, this session"),
     Column("place", String, comment="the installation of the link; it serves one login at a time"),
+    Column(
+        "accounts",
+        ARRAY(String),
+        comment="that it listed; null: it listed none yet, or began before this was kept",
+    ),
     Column("started_at", Instant, nullable=False),
     Column("connected_at", Instant),
     Column("ended_at", Instant),
@@ -79,6 +91,8 @@ sync_log = Table(
     Column("message", String, nullable=False),
     Column("details", Json),
     Index("ix_sync_log_at", "at", "id"),
+    # Of years of comparisons few lines are about a link.
+    Index("ix_sync_log_link", "at", "id", postgresql_where=text("kind IN ('link', 'login')")),
 )
 
 observation_gaps = Table(

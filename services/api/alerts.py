@@ -97,31 +97,44 @@ def is_cut(known: Known) -> bool:
 
 
 class LinkTrouble(NamedTuple):
-    """A login that is not live; ``accounts`` are its own where there are several logins."""
+    """A login that is not live; ``accounts`` are its own where there are several logins that list any.
+
+    ``lists_none``: nothing that is shown depends on it.
+    """
 
     id: str
     verdict: Verdict
     accounts: Sequence[str]
+    lists_none: bool = False
 
 
 def links_in_trouble(judged: Judged) -> list[LinkTrouble]:
     """Each login that is not live."""
+    waiting = [
+        LinkTrouble(f"link:{one.login}", one, (), lists_none=True)
+        for one in judged.waiting
+        # Where no login lists any, what is said of all together is said of one of them.
+        if one.reason and (judged.apart or one.login != judged.verdict.login)
+    ]
     if not judged.apart:
-        return [LinkTrouble("link", judged.verdict, ())] if judged.verdict.reason else []
+        return [*([LinkTrouble("link", judged.verdict, ())] if judged.verdict.reason else []), *waiting]
     by_login: dict[str, list[str]] = {}
     for account, verdict in sorted(judged.apart.items()):
         if verdict.reason is not None:
             by_login.setdefault(verdict.login, []).append(account)
-    return [
+    apart = [
         LinkTrouble(f"link:{accounts[0]}", judged.apart[accounts[0]], accounts)
         for accounts in by_login.values()
     ]
+    return [*apart, *waiting]
 
 
 def _link(known: Known) -> Iterator[Alert]:
-    for name, verdict, accounts in links_in_trouble(known.judged):
+    for name, verdict, accounts, lists_none in links_in_trouble(known.judged):
         reason = verdict.reason or ""
         what = f"What is shown of {', '.join(accounts)}" if accounts else "What is shown"
+        if lists_none:
+            what = f"The gateway {verdict.login}, which has told of no account yet,"
         yield Alert(
             id=name,
             source="link",

@@ -89,6 +89,9 @@ class Link:
         before, after = self._standing, self._standing.after(event, reason)
         if after == before:
             return None
+        if event is LinkEvent.LEASED:
+            # Who had the login meanwhile has a newer epoch, and we have none before we are connected.
+            self._publisher.tick_without_epoch()
         now = self._clock()
         if (before.gateway, before.ibkr, before.reason) != (after.gateway, after.ibkr, after.reason):
             # A comparison that begins or ends is no news of how the links have been.

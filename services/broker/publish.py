@@ -82,6 +82,7 @@ class Publisher:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._runs: deque[_Run] = deque([_Run(0)])
         self._current = self._runs[-1]
+        self._tick_epoch = 0
         self._waiting = 0
         self._group: list[Record] = []
         self.taken_facts = 0
@@ -127,8 +128,13 @@ class Publisher:
 
     def begin_epoch(self, epoch: int) -> None:
         """Put what follows under ``epoch``, its sequence from 0. What waits keeps its own."""
+        self._tick_epoch = epoch
         self._current = _Run(epoch)
         self._runs.append(self._current)
+
+    def tick_without_epoch(self) -> None:
+        """Send ticks without an epoch until the next one begins: another's is newer than ours."""
+        self._tick_epoch = 0
 
     def put(self, fact: Fact) -> None:
         """Queue a fact. Called from ib_async's callbacks: does nothing else."""
@@ -152,7 +158,7 @@ class Publisher:
                 group.create_task(self._take_facts(), name="publish-facts")
                 group.create_task(self._drain_spool(), name="publish-spool")
                 group.create_task(self._adopt_later(), name="publish-adopt")
-                group.create_task(self._ticks.send(lambda: self.epoch), name="publish-ticks")
+                group.create_task(self._ticks.send(lambda: self._tick_epoch), name="publish-ticks")
         finally:
             self._ended = True
 

@@ -19,6 +19,7 @@ from services.cli.instrument_commands import instruments
 from services.cli.issue_commands import issues
 from services.cli.job_commands import jobs, setup
 from services.cli.ledger_commands import ledger, validate
+from services.cli.login_commands import login
 from services.cli.options import AsJson, WhichProfile
 from services.cli.snapshot_commands import snapshot
 from services.cli.usage import AsPlain, RootGroup, run
@@ -51,6 +52,7 @@ KEEPING = "Backups"
 ABOUT = "About this Lotkeeper"
 app.command(rich_help_panel=START)(setup)
 app.add_typer(jobs, name="jobs", rich_help_panel=ASK)
+app.add_typer(login, name="login", rich_help_panel=ASK)
 app.add_typer(ledger, name="ledger", rich_help_panel=TRUST)
 app.add_typer(validate, name="validate", rich_help_panel=TRUST)
 app.add_typer(issues, name="issues", rich_help_panel=TRUST)

@@ -50,10 +50,13 @@ def _sync(console: Console, sync: dict[str, Any]) -> None:
     console.print(_links(sync))
     logins = sync.get("logins") or []
     if len(logins) > 1:
-        table = new_table("Logins", "accounts", "state", "since", "why not live")
+        table = new_table("Logins", "login", "accounts", "state", "since", "why not live")
         for one in logins:
             state, why = str(one["state"] or "not heard of"), str(one["reason"] or "").replace("_", " ")
-            table.add_row(", ".join(one["accounts"]), state, str(one["since"] or "–"), why)
+            accounts = ", ".join(one["accounts"]) or "–"
+            table.add_row(
+                escape(str(one.get("login") or "–")), accounts, state, str(one["since"] or "–"), why
+            )
         console.print(table)
     if sync.get("datasets"):
         table = new_table("Data of the broker", "account", "what", "as of", "age", "complete")

@@ -12,7 +12,15 @@ from core import logs
 from core.clock import Clock, utc_now
 from core.domain.money import decimal_from_float
 from core.errors import StreamUnavailableError
-from core.events.facts import LinkBeat, LinkChanged, MarkReported, PnlReported, Tick, decode_ticks
+from core.events.facts import (
+    LinkBeat,
+    LinkChanged,
+    MarkReported,
+    PnlReported,
+    Tick,
+    decode_ticks,
+    is_of_none_connected,
+)
 from core.settings import Settings
 from core.streams.port import StreamPort
 from core.tasks import begin_cleanup
@@ -53,7 +61,8 @@ class LastKnown:
                 self.pnl[tick.account] = _newer(self.pnl.get(tick.account), _usable(tick))
             case LinkBeat():
                 known = self.links.get(login)
-                if known is None or epoch > known[0] or _supersedes(tick, known[1]):
+                is_newer = known is None or epoch > known[0]
+                if is_newer or (known is not None and epoch == known[0] and _supersedes(tick, known[1])):
                     self.links[login] = (epoch, tick)
 
     def __bool__(self) -> bool:
@@ -136,17 +145,19 @@ class TicksReader:
     def take(self, payload: bytes) -> None:
         """Remember the ticks of one entry.
 
-        An unreadable one is shed, as ticks may be, and so is one of a link that was replaced.
+        An unreadable one is shed, as ticks may be, and so is one of a link that was replaced. How a link is
+        that was not connected yet is stored where no other of its login is heard of.
         """
         try:
             batch = decode_ticks(payload)
         except msgspec.MsgspecError as error:
             log.warning("tick_unreadable", error=str(error))
             return
-        if batch.epoch < self._newest_epochs.get(batch.login, 0):
-            return
-        self._newest_epochs[batch.login] = batch.epoch
+        newest = self._newest_epochs.get(batch.login, 0)
+        self._newest_epochs[batch.login] = max(newest, batch.epoch)
         for tick in batch.ticks:
+            if batch.epoch < newest and not is_of_none_connected(batch.epoch, tick):
+                continue
             self._known.take(batch.epoch, tick, batch.login)
 
     async def _write(self) -> None:

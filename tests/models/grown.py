@@ -102,6 +102,12 @@ INSERT INTO dead_facts (fingerprint, category, reason, payload, source, first_se
     FROM made;
 INSERT INTO stated_periods (account, starts_at, ends_at, complete, import_id, line) SELECT account, at,
     at + interval '1 day', true, 1 + n % 60, n FROM made;
+INSERT INTO broker_sessions (login, started_at, connected_at, place) SELECT 'gateway:400' || n % 3, at, at,
+    n % 3 FROM made WHERE n % 50 = 0;
+INSERT INTO sync_log (at, epoch, kind, message) SELECT at, 1, 'resync', 'resync completed' FROM made;
+INSERT INTO sync_log (at, epoch, kind, message, details) SELECT started_at, epoch, 'link', '',
+    jsonb_build_object('to', CASE WHEN epoch % 2 = 0 THEN 'live' ELSE 'disconnected' END, 'reason', '')
+    FROM broker_sessions;
 UPDATE cash_flows SET conid = 1 + CAST(flow_key AS int) % 40;
 ANALYZE;
 """
@@ -109,7 +115,7 @@ GROWN_TABLES = (
     "positions|position_events|lots|lot_disposals|executions|commission_reports|"
     "reconciliations|reconciliation_differences|cash_flows|cash_balances|fx_rates|performance_metrics|"
     "statement_differences|snapshot_runs|snapshots|kept|issues|issue_acknowledgements|account_group_members|benchmark_levels|"
-    "jobs|dead_facts|stated_periods"
+    "jobs|dead_facts|stated_periods|sync_log"
 )
 
 

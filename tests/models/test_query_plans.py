@@ -37,6 +37,7 @@ from models.queries.jobs_listed import JobKey, failed_jobs, jobs_page
 from models.queries.lots import averages_of, disposal_counts, disposals_of, lots_page
 from models.queries.measured_series import rates_between, rows_of
 from models.queries.notes import notes_page, tags_of, tags_page
+from models.queries.outages import first_hour, link_away
 from models.queries.performance import PerformanceKey, performance_page
 from models.queries.placed import placed_at, traded_between
 from models.queries.positions import book_of, positions_page
@@ -134,6 +135,11 @@ async def _hours(reader: Reader, _: object) -> RunState | None:
     return await run_of_hour(reader, datetime(2022, 3, 3, tzinfo=UTC))
 
 
+async def _outages(reader: Reader, _: object) -> object:
+    assert await first_hour(reader)
+    return await link_away(reader, SINCE, UNTIL, timedelta(hours=1))
+
+
 async def _watched(reader: Reader, _: object) -> object:
     # Executions without their commission have an index of their own, which says nothing here: none has one.
     await jobs_by_status(reader, UNTIL)
@@ -206,6 +212,7 @@ ASKED: dict[str, Ask] = {
     "a snapshot": _snapshot,
     "runs of snapshots": lambda reader, _: runs_page(reader, after=15000, limit=101),
     "hours of snapshots": _hours,
+    "when the links were away": _outages,
     "what is counted for whoever watches": _watched,
     "allocation": _held,
     "positions of a time": lambda reader, _: positions_page(

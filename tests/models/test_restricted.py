@@ -310,11 +310,38 @@ async def test_another_version_s_rules_are_not_relied_on(
     pool: RestrictedPool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "NOTHING", (*access.NOTHING, "benchmark_levels"))
-    monkeypatch.setattr(access, "OPEN", ("broker_links",))
+    monkeypatch.setattr(access, "OPEN", ())
     with pytest.raises(RestrictionUnavailableError):
         await seen(pool, ONE)
     await migrate(settings.require_database_url(), "main")
     assert await seen(pool, ONE) == [ONE]
+
+
+async def test_of_links_those_of_ones_own_accounts_are_seen(pool: RestrictedPool, database: Database) -> None:
+    async with database.write() as writer:
+        for account, login in ((ONE, "a:1"), (OTHER, "b:1")):
+            await writer.execute(
+                text("UPDATE broker_accounts SET login = :login WHERE account = :account"),
+                {"login": login, "account": account},
+            )
+        for login in ("a:1", "b:1", "waits:1"):
+            await writer.execute(
+                text(
+                    "INSERT INTO broker_links (login, gateway, ibkr, reason, since, updated_at, epoch) "
+                    "VALUES (:login, 'up', 'up', '', now(), now(), 1)"
+                ),
+                {"login": login},
+            )
+
+    async def links(*who: str) -> list[str]:
+        async with pool.of(who).read() as reader:
+            return list((await reader.execute(text("SELECT login FROM broker_links ORDER BY 1"))).scalars())
+
+    assert [await links(ONE), await links(OTHER), await links(ONE, OTHER)] == [
+        ["a:1"],
+        ["b:1"],
+        ["a:1", "b:1"],
+    ]
 
 
 def test_a_role_s_name_is_short_enough_and_its_own() -> None:

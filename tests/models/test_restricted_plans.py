@@ -23,13 +23,14 @@ NOT_FOR_THEM = frozenset(
         "failed jobs",
         "jobs that failed lately",
         "what is counted for whoever watches",
+        "when the links were away",
         "what was set aside",
         "what was set aside and stands open",
         "statements",
         "statements of an account",
     }
 )
-"""Figures for metrics, and runs, jobs and facts nearly all of which are of all accounts: few are theirs."""
+"""Figures for metrics, and runs, jobs, links and facts nearly all of which are of all accounts."""
 
 # An import has hundreds of periods there, as no statement has: to read all is quicker than their index.
 GROWN_FOR_THEM = GROWN_TABLES.replace("|stated_periods", "")

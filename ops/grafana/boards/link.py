@@ -11,14 +11,24 @@ def dashboard() -> Dashboard:
     return (
         board("link", "Link and streams", "From the broker's socket through Redis to the database.")
         .with_row(row("The link"))
-        .with_panel(flag("Links", "Gateway and IBKR.", ("lotkeeper_link_up", "{{link}}"), width=6))
+        .with_panel(
+            flag("Links", "Gateway and IBKR, by login.", ("lotkeeper_link_up", "{{link}} {{login}}"), width=6)
+        )
         .with_panel(
             number(
                 "State",
-                "Where the broker link is in its life.",
+                "Where the broker link of each login is in its life.",
                 NUMBER,
-                ("lotkeeper_link_state == 1", "{{state}}"),
+                ("lotkeeper_link_state == 1", "{{state}} {{login}}"),
                 width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Logins",
+                "Accounts that each lists.",
+                NUMBER,
+                ("lotkeeper_login_accounts", "{{login}}"),
             )
         )
         .with_panel(
@@ -26,19 +36,18 @@ def dashboard() -> Dashboard:
                 "Clock",
                 "The broker's less ours.",
                 SECONDS,
-                ("abs(lotkeeper_clock_offset_seconds)", ""),
-                width=6,
+                ("abs(lotkeeper_clock_offset_seconds)", "{{login}}"),
                 warn=2,
                 alarm=5,
             )
         )
-        .with_panel(flag("Redis", "Whether it answers.", ("lotkeeper_redis_up", ""), width=6))
+        .with_panel(flag("Redis", "Whether it answers.", ("lotkeeper_redis_up", "")))
         .with_panel(
             lines(
                 "State over time",
-                "1 for the state that the link is in.",
+                "1 for the state that the link of a login is in.",
                 NUMBER,
-                ("lotkeeper_link_state", "{{state}}"),
+                ("lotkeeper_link_state", "{{state}} {{login}}"),
                 most=1,
             )
         )

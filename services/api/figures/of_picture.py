@@ -1,17 +1,18 @@
 """Families of what the links, the streams and the accounts say, as the live picture has them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
 
 from core.domain.account_values import NET_LIQUIDATION
-from core.domain.link import STATES
+from core.domain.link import STATES, UpDown
 from core.metrics.make import family, one
 from services.api.context import Context
 from services.api.freshness import whole_age
+from services.api.live.reports import login_reports
 from services.api.live.rows import AccountState
-from services.api.schemas.sync import StreamReport
+from services.api.schemas.sync import LoginReport, StreamReport
 
 _LINK_VALUE: Final = {"up": 1, "down": 0, "unknown": None}
 
@@ -19,21 +20,8 @@ _LINK_VALUE: Final = {"up": 1, "down": 0, "unknown": None}
 def of_picture(context: Context, names: Mapping[str, str]) -> Iterator[GaugeMetricFamily]:
     """Links, ages of data, WebSocket; ``names`` are what accounts are called. One without is left out."""
     judged, picture = context.hub.judge(), context.hub.picture
-    verdict, links = judged.verdict, judged.verdict.links
-    yield family(
-        "lotkeeper_link_up",
-        ((("gateway",), _LINK_VALUE[links.gateway]), (("ibkr",), _LINK_VALUE[links.ibkr])),
-    )
-    # While the link says nothing it is in none of them as far as we know.
-    yield family(
-        "lotkeeper_link_state",
-        [] if verdict.state is None else [((state,), int(state == verdict.state)) for state in STATES],
-    )
-    yield one("lotkeeper_live", 0 if verdict.reason else 1)
-    # A gateway that is not there told no time either.
-    link = picture.links.get(verdict.login)
-    offset = link.clock_offset_seconds if link is not None and links.gateway == "up" else None
-    yield one("lotkeeper_clock_offset_seconds", offset)
+    yield from _of_logins(login_reports(context.hub.feed, judged))
+    yield one("lotkeeper_live", 0 if judged.verdict.reason else 1)
     yield one("lotkeeper_numbers_frames", int(context.hub.numbering.numbers))
     queued = [client.queued_bytes for client in context.sockets]
     yield one("lotkeeper_websocket_queued_bytes", max(queued, default=0))
@@ -48,6 +36,24 @@ def of_picture(context: Context, names: Mapping[str, str]) -> Iterator[GaugeMetr
     yield family("lotkeeper_dataset_incomplete_accounts", [((name,), count) for name, count in gaps.items()])
     if context.settings.metrics_money:
         yield from _worth([(names[one], state) for one, state in picture.accounts.items() if one in names])
+
+
+def _of_logins(logins: Sequence[LoginReport]) -> Iterator[GaugeMetricFamily]:
+    yield family("lotkeeper_login_accounts", [((each.login,), len(each.accounts)) for each in logins])
+    told = [((name, each.login), _LINK_VALUE[up]) for each in logins for name, up in _links(each)]
+    yield family("lotkeeper_link_up", told)
+    # While the link says nothing it is in none of them as far as we know.
+    heard = [each for each in logins if each.state is not None]
+    states = [((state, each.login), int(state == each.state)) for each in heard for state in STATES]
+    yield family("lotkeeper_link_state", states)
+    # A gateway that is not there told no time either.
+    there = [each for each in logins if each.gateway == "up"]
+    offsets = [((each.login,), each.clock_offset_seconds) for each in there]
+    yield family("lotkeeper_clock_offset_seconds", offsets)
+
+
+def _links(of: LoginReport) -> tuple[tuple[str, UpDown], ...]:
+    return ("gateway", of.gateway), ("ibkr", of.ibkr)
 
 
 def _worth(accounts: list[tuple[str, AccountState]]) -> Iterator[GaugeMetricFamily]:

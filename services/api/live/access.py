@@ -157,7 +157,7 @@ class View(Part):
     def _seen(self, judged: Judged) -> Judged:
         """What is judged of these accounts: links of other logins are as if they were not."""
         if not judged.apart:
-            return judged
+            return Judged(judged.now, judged.verdict)
         apart = {name: verdict for name, verdict in judged.apart.items() if name in self._accounts}
         return Judged(judged.now, worst(apart.values()) if apart else NOBODYS, apart)
 

@@ -1,7 +1,7 @@
 """From the picture to rows: judged for freshness, encoded once, handed to REST and WebSocket alike."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
@@ -29,17 +29,25 @@ def sign_of(block: Freshness) -> Sign:
 
 
 class Judged(NamedTuple):
-    """When we look, and what the links say then: of all together and, where there are several, apart."""
+    """When we look, and what the links say then: of all together and, where there are several, apart.
+
+    ``waiting`` are the links of logins that list no account: nothing that is shown depends on them.
+    """
 
     now: datetime
     verdict: Verdict
     apart: Mapping[str, Verdict] = {}
+    waiting: Sequence[Verdict] = ()
 
     def signs(self) -> list[tuple[object, ...]]:
         """What of it is news when it differs."""
         return [
             (account, verdict.links, verdict.reason, verdict.epoch, verdict.state)
-            for account, verdict in [("", self.verdict), *sorted(self.apart.items(), key=itemgetter(0))]
+            for account, verdict in [
+                ("", self.verdict),
+                *sorted(self.apart.items(), key=itemgetter(0)),
+                *((verdict.login, verdict) for verdict in self.waiting),
+            ]
         ]
 
     def of(self, accounts: Iterable[str]) -> Verdict:

@@ -130,10 +130,12 @@ class Hub(Board):
     def _conclude(self, now: datetime) -> Judged:
         logins = self.picture.logins()
         told = {login: self._conclude_of(login, now) for login in logins}
+        waiting = [self._conclude_of(login, now) for login in self.picture.logins_without_accounts(now)]
         if len(told) <= 1:
-            return Judged(now, next(iter(told.values()), None) or self._conclude_of("", now))
+            verdict = next(iter(told.values()), None) or self._conclude_of("", now)
+            return Judged(now, verdict, waiting=waiting)
         apart = {account: told[login] for login, accounts in logins.items() for account in accounts}
-        return Judged(now, worst(told.values()), apart)
+        return Judged(now, worst(told.values()), apart, waiting)
 
     def _conclude_of(self, login: str, now: datetime) -> Verdict:
         return conclude(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from core.domain.freshness import BEAT_LIMIT
 from core.domain.money import decimal_from_text
 from core.events.changes import (
     AccountsRecorded,
@@ -17,7 +18,7 @@ from core.events.changes import (
     ExecutionRecorded,
     PositionChanged,
 )
-from core.events.facts import LinkBeat, MarkReported, PnlReported, Tick
+from core.events.facts import LinkBeat, MarkReported, PnlReported, Tick, is_of_none_connected
 from models.queries.accounts import AccountRow, TradeFigures
 from models.queries.sync import DatasetRow
 from services.api.freshness import Link
@@ -111,6 +112,21 @@ class Picture:
             return found
         return {max(self.links, key=lambda login: self.links[login].epoch): []}
 
+    def logins_without_accounts(self, now: datetime) -> list[str]:
+        """Logins whose link speaks and that list no account: it waits for a person, or reaches no gateway.
+
+        One that stands by is not among them: another link has its login, perhaps under another name.
+        """
+        listing = self.logins()
+        return sorted(
+            login
+            for login, link in self.links.items()
+            if login
+            and not listing.get(login)
+            and link.state != "fenced"
+            and now - link.beat_at <= BEAT_LIMIT
+        )
+
     def take_dirty(self) -> Dirty:
         """What must be told again; from here on it counts as told."""
         taken, self.dirty = self.dirty, Dirty(figures=self.dirty.figures)
@@ -188,9 +204,10 @@ class Picture:
 
     def tick(self, tick: Tick, *, epoch: int, now: datetime, login: str = "") -> None:
         """Take in one tick, unless a newer link of its login was heard of: its own was replaced."""
-        if epoch < self._newest_epochs.get(login, 0):
+        newest = self._newest_epochs.get(login, 0)
+        if epoch < newest and not (is_of_none_connected(epoch, tick) and self._is_silent(login, now)):
             return
-        self._newest_epochs[login] = epoch
+        self._newest_epochs[login] = max(epoch, newest)
         self.revision += 1
         match tick:
             case MarkReported():
@@ -202,6 +219,11 @@ class Picture:
                     self.dirty.accounts.add(tick.account)
             case LinkBeat():
                 self._apply_beat(tick, login, epoch=epoch, now=now)
+
+    def _is_silent(self, login: str, now: datetime) -> bool:
+        """Whether no link with an epoch speaks for a login."""
+        known = self.links.get(login)
+        return known is None or known.epoch == 0 or now - known.beat_at > BEAT_LIMIT
 
     def _apply_mark(self, mark: MarkReported) -> None:
         book = Book(mark.account, mark.conid)

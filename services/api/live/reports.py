@@ -55,7 +55,7 @@ def link_report(feed: Feed, verdict: Verdict) -> LinkReport:
 
 
 def login_reports(feed: Feed, judged: Judged) -> tuple[LoginReport, ...]:
-    """The link of each login, with the accounts that it lists."""
+    """The link of each login, with the accounts that it lists; last those that list none."""
     listed = [name for name, state in sorted(feed.picture.accounts.items()) if state.listed]
     found: dict[str, tuple[Verdict, list[str]]] = {}
     for name in listed:
@@ -63,10 +63,11 @@ def login_reports(feed: Feed, judged: Judged) -> tuple[LoginReport, ...]:
         found.setdefault(verdict.login, (verdict, []))[1].append(name)
     return tuple(
         LoginReport(
+            login=verdict.login,
             accounts=tuple(accounts),
             **asdict(link_report(feed, verdict)),
         )
-        for verdict, accounts in found.values()
+        for verdict, accounts in [*found.values(), *((verdict, []) for verdict in judged.waiting)]
     )
 
 

@@ -58,8 +58,12 @@ class LinkReport(Struct, frozen=True, kw_only=True):
 
 
 class LoginReport(LinkReport, frozen=True, kw_only=True):
-    """The link of one login, and the accounts that it lists."""
+    """The link of one login, named by its gateway's ``host:port``, and the accounts that it lists.
 
+    One whose link was never connected lists none yet.
+    """
+
+    login: str
     accounts: tuple[str, ...]
 
 

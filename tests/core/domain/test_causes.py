@@ -288,7 +288,7 @@ def test_fills_are_missed_for_good_where_the_brokers_midnight_passed_without_a_c
     assert not missed_a_day(watches, at("2026-11-22T00:00"), at("2026-11-23T00:00"))
     assert not missed_a_day(watches, at("2026-11-18T12:00"), at("2026-11-18T13:00"))
     assert not missed_a_day(
-        [watches[0], watches[1]._replace(login="two")], at("2026-11-18T12:00"), at("2026-11-22T00:00")
+        [watches[0], watches[1]._replace(line="two")], at("2026-11-18T12:00"), at("2026-11-22T00:00")
     )
 
 

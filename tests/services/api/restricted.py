@@ -98,6 +98,7 @@ def bearing(token: str) -> dict[str, str]:
 _ORPHANS = (
     "issue_acknowledgements WHERE issue_id NOT IN (SELECT id FROM issues)",
     "account_groups WHERE name NOT IN (SELECT name FROM account_group_members)",
+    "broker_links WHERE login NOT IN (SELECT login FROM broker_accounts WHERE login IS NOT NULL)",
     "commission_reports WHERE exec_id NOT IN (SELECT exec_id FROM executions)",
     "fx_rates WHERE snapshot_id NOT IN (SELECT id FROM snapshots)",
     "fx_rates WHERE import_id NOT IN (SELECT import_id FROM stated_periods)",

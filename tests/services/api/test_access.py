@@ -274,6 +274,15 @@ async def test_every_table_shows_the_rows_that_there_would_be_without_the_other_
                 found[table] = list(listed.scalars())
         return found
 
+    async with database.write() as writer:
+        # Each account is another login's.
+        await writer.execute(text("UPDATE broker_accounts SET login = 'gateway of ' || account"))
+        await writer.execute(
+            text(
+                "INSERT INTO broker_links (login, gateway, ibkr, reason, since, updated_at, epoch) "
+                "SELECT login, 'up', 'up', '', now(), now(), 1 FROM broker_accounts"
+            )
+        )
     whole, told = await rows(database), await rows(both.context.restricted.of([PAPER]))
     await unmake_all_but(database, PAPER)
     assert told == await rows(database)

@@ -21,6 +21,7 @@ from tests.services.api.portfolio import NOW, PAPER, USD, beat, tick
 from tests.waiting import eventually
 
 WORTH = re.compile(r"^lotkeeper_(net_liquidation|\w+_pnl)")
+STATE = 'lotkeeper_link_state{{login="",state="{}"}}'
 NEW_YORK = "US/Eastern"
 OPEN = "20261120:0930-20261120:1600"
 
@@ -63,10 +64,10 @@ async def test_the_state_of_the_link_is_absent_while_the_link_says_nothing(
 ) -> None:
     assert not [series for series in await told(api) if series.startswith("lotkeeper_link_state")]
     await tick(streams, settings, beat(datetime.now(UTC)))
-    found = await eventually(lambda: told(api), lambda found: 'lotkeeper_link_state{state="live"}' in found)
-    states = {state: found[f'lotkeeper_link_state{{state="{state}"}}'] for state in STATES}
+    found = await eventually(lambda: told(api), lambda found: STATE.format("live") in found)
+    states = {state: found[STATE.format(state)] for state in STATES}
     assert sum(states.values()) == states["live"] == 1
-    assert found["lotkeeper_clock_offset_seconds"] == 0
+    assert found['lotkeeper_clock_offset_seconds{login=""}'] == 0
 
 
 async def test_jobs_and_what_stands_are_counted(api: Api, database: Database) -> None:

@@ -31,7 +31,7 @@ async def test_figures_come_from_the_database_and_the_streams(
     async def figures() -> set[str]:
         return set((await api.http.get("/metrics")).text.splitlines())
 
-    told = await eventually(figures, lambda lines: 'lotkeeper_link_up{link="gateway"} 1.0' in lines)
+    told = await eventually(figures, lambda lines: 'lotkeeper_link_up{link="gateway",login=""} 1.0' in lines)
     assert {
         'lotkeeper_dead_facts{category="parsing"} 3.0',
         'lotkeeper_positions{status="open"} 3.0',

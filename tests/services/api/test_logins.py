@@ -1,6 +1,7 @@
 """Several logins in one database: each account is as fresh as the link of its own login."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from core.settings import Settings
 from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
+from services.api.alerts import links_in_trouble
 from services.api.attention import Watch
+from services.api.freshness import UNKNOWN, Verdict
+from services.api.live.feed import Judged
 from tests.services.api.conftest import Api, Start
 from tests.services.api.portfolio import EPOCH, NOW, PAPER, USD, beat, mark, tick
 from tests.services.api.restricted import bearing, let_in
@@ -62,7 +66,7 @@ async def told(api: Api, links: Links, **headers: str) -> dict[str, Any]:
     listed = (await api.http.get("/api/v1/accounts", headers=headers)).json()
     return {
         "all": sync["links"]["reason"],
-        "logins": {one["accounts"][0]: one["reason"] for one in sync["logins"]},
+        "logins": {", ".join(one["accounts"]) or one["login"]: one["reason"] for one in sync["logins"]},
         "accounts": {row["account"]: row["freshness"]["reason"] for row in listed["items"]},
         "links": {row["account"]: row["freshness"]["links"]["gateway"] for row in listed["items"]},
     }
@@ -123,6 +127,70 @@ async def test_limits_are_of_what_is_live_and_an_alert_says_whose_link_is_not(ap
     assert link["summary"] == f"What is shown of {PAPER} is not live: gateway unreachable"
 
 
+async def test_a_link_that_never_was_connected_is_told_and_makes_nothing_old(
+    api: Api, links: Links, streams: RedisStreams
+) -> None:
+    let_in(api.context, hers=[USD])
+    new = "10.0.0.7:4001"
+    waits = {"gateway": "down", "ibkr": "unknown", "reason": "needs_login", "complete": False}
+
+    async def said(state: str = "needs_login", **headers: str) -> dict[str, Any]:
+        await tick(streams, api.settings, beat(utc_now(), **waits, state=state), epoch=0, login=new)
+        return await told(api, links, **headers)
+
+    both = {USD: None, PAPER: None}
+    seen = await eventually(said, lambda one: one["logins"] == both | {new: "needs_login"})
+    assert (seen["all"], seen["links"]) == (None, {USD: "up", PAPER: "up"})
+    assert [one["accounts"] for one in (await api.get("/api/v1/sync"))["logins"]] == [[PAPER], [USD], []]
+    assert (await said(**bearing("hers")))["logins"] == {USD: None}
+    (alert,) = [one for one in (await api.get("/api/v1/alerts"))["items"] if one["source"] == "link"]
+    assert (alert["id"], alert["severity"]) == (f"link:{new}", "error")
+    assert alert["summary"] == (
+        f"The gateway {new}, which has told of no account yet, is not live: needs login"
+    )
+    figures = (await api.http.get("/metrics")).text
+    for series in (
+        f'lotkeeper_login_accounts{{login="{ONE}"}} 1.0',
+        f'lotkeeper_login_accounts{{login="{new}"}} 0.0',
+        f'lotkeeper_link_up{{link="gateway",login="{TWO}"}} 1.0',
+        f'lotkeeper_link_up{{link="gateway",login="{new}"}} 0.0',
+        f'lotkeeper_link_state{{login="{new}",state="needs_login"}} 1.0',
+        f'lotkeeper_link_state{{login="{ONE}",state="live"}} 1.0',
+        f'lotkeeper_clock_offset_seconds{{login="{ONE}"}} 0.0',
+    ):
+        assert series in figures
+    assert f'lotkeeper_clock_offset_seconds{{login="{new}"}}' not in figures
+    hers = (await api.http.get("/api/v1/alerts", headers=bearing("hers"))).json()
+    assert new not in str(hers)
+    watched = await Watch(api.context).look()
+    assert watched is not None
+    assert "link:needs_login" in {one.kind for one in watched.conditions}
+    # One that stands by is of a login that another link has.
+    await eventually(lambda: said("fenced"), lambda one: one["logins"] == both)
+    # And of one that says nothing any more nothing is known.
+    await eventually(said, lambda one: new in one["logins"])
+    await eventually(lambda: told(api, links), lambda one: one["logins"] == both)
+
+
+async def test_a_link_that_is_started_anew_and_waits_says_so_once_the_one_before_is_silent(
+    api: Api, links: Links, streams: RedisStreams
+) -> None:
+    both = {USD: None, PAPER: None}
+    waits = {"gateway": "down", "ibkr": "unknown", "reason": "needs_login", "complete": False}
+
+    async def said() -> dict[str, Any]:
+        await tick(streams, api.settings, beat(utc_now(), **waits, state="needs_login"), epoch=0, login=TWO)
+        return await told(api, links)
+
+    await eventually(lambda: told(api, links), lambda one: one["logins"] == both)
+    assert (await said())["logins"] == both
+    links.two = None
+    seen = await eventually(said, lambda one: one["logins"][PAPER] == "needs_login")
+    assert (seen["all"], seen["logins"][USD]) == ("needs_login", None)
+    links.two = {}
+    await eventually(said, lambda one: one["logins"] == both)
+
+
 async def test_a_link_of_an_older_version_names_no_login_and_is_the_only_one(
     api: Api, streams: RedisStreams, database: Database
 ) -> None:
@@ -175,3 +243,10 @@ async def test_who_sees_only_what_no_login_lists_hears_of_no_link(
     assert PAPER not in str(alerts)
     history = await api.http.get("/api/v1/sync/history", headers=bearing("theirs"))
     assert history.status_code == 200
+
+
+def test_where_no_login_lists_any_account_one_that_waits_is_told_once() -> None:
+    waits = Verdict(links=UNKNOWN, reason="needs_login", since=NOW, login=ONE)
+    other = replace(waits, login=TWO)
+    found = links_in_trouble(Judged(NOW, waits, waiting=[waits, other]))
+    assert [(one.id, one.lists_none) for one in found] == [("link", False), (f"link:{TWO}", True)]

@@ -182,3 +182,19 @@ def reader(streams: RedisStreams, settings: Settings) -> Reader:
 async def ask_resync(streams: StreamPort, settings: Settings, job_id: str) -> None:
     request = RequestEnvelope(request=ResyncRequested(job_id=job_id, requested_by="test"))
     await streams.append(settings.requests_stream, [encode(request)], keep_entries=1000)
+
+
+@asynccontextmanager
+async def a_gateway_that_waits() -> AsyncIterator[int]:
+    """It greets and names no account, as one that nobody is logged in to; its port."""
+
+    async def greet_only(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stream.read(100)
+        greeting = b"178\x0020261120 10:00:00 US/Eastern\0"
+        writer.write(len(greeting).to_bytes(4, "big") + greeting)
+        await stream.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet_only, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]

@@ -22,7 +22,14 @@ from services.broker import backoff
 from services.broker.backoff import backoff_seconds
 from services.broker.watch import Watch
 from services.simulator import Simulator, answers
-from tests.services.broker.conftest import SMALL, Reader, ask_resync, broker_link, quick
+from tests.services.broker.conftest import (
+    SMALL,
+    Reader,
+    a_gateway_that_waits,
+    ask_resync,
+    broker_link,
+    quick,
+)
 from tests.services.simulator.clients import RawClient
 from tests.waiting import SECONDS, comes, eventually
 
@@ -88,19 +95,12 @@ async def test_a_gateway_that_accepts_and_never_answers_is_called_so(
 
 
 async def test_a_gateway_that_names_no_account_needs_a_login(settings: Settings, reader: Reader) -> None:
-    async def greet_only(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await stream.read(100)
-        greeting = b"178\x0020261120 10:00:00 US/Eastern\0"
-        writer.write(len(greeting).to_bytes(4, "big") + greeting)
-        await stream.read()
-        writer.close()
-
-    server = await asyncio.start_server(greet_only, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)):
-            beat = await reader.until_beat(lambda beat: beat.gateway == "down")
-            assert (beat.state, beat.reason) == ("needs_login", "needs_login")
+    async with (
+        a_gateway_that_waits() as port,
+        broker_link(quick(settings, port, ib_connect_timeout_seconds=0.4)),
+    ):
+        beat = await reader.until_beat(lambda beat: beat.gateway == "down")
+        assert (beat.state, beat.reason) == ("needs_login", "needs_login")
 
 
 async def test_a_silent_gateway_is_found_by_the_heartbeat(settings: Settings, reader: Reader) -> None:

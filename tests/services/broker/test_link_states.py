@@ -9,7 +9,15 @@ from structlog.testing import capture_logs
 
 from core.clock import utc_now
 from core.domain.link import STATES, LinkEvent
-from core.events.facts import ExecutionReported, FactBatch, LinkChanged, ResyncFenced, encode
+from core.events.facts import (
+    ExecutionReported,
+    FactBatch,
+    LinkBeat,
+    LinkChanged,
+    ResyncFenced,
+    decode_ticks,
+    encode,
+)
 from core.settings import Settings
 from core.streams.port import START, StreamPort
 from core.streams.redis import RedisStreams
@@ -289,3 +297,37 @@ async def test_a_resync_asked_for_while_stale_is_not_refused(
 
             (answer,) = await eventually(answers)
             assert answer.ok, answer.error
+
+
+async def test_a_link_that_gets_its_login_back_says_how_it_is_without_the_epoch_it_had(
+    settings: Settings, streams: RedisStreams
+) -> None:
+    """Another's is newer: under the old one nobody would hear that its gateway waits for a person."""
+    publisher = Publisher(streams, settings)
+    link = Link(publisher, utc_now)
+    running = asyncio.create_task(publisher.run())
+
+    async def told_under(epoch: int, state: str) -> None:
+        async def batches() -> list[tuple[int, str]]:
+            entries = await streams.tail(settings.ticks_stream, START, count=99, block_ms=1)
+            sent = [decode_ticks(entry.data) for entry in entries]
+            return [
+                (one.epoch, tick.state) for one in sent for tick in one.ticks if isinstance(tick, LinkBeat)
+            ]
+
+        await eventually(batches, lambda sent: (epoch, state) in sent)
+
+    link.begin_epoch(5)
+    link.apply(LinkEvent.CONNECT)
+    await told_under(5, "connecting")
+    link.apply(LinkEvent.FENCED, "fenced")
+    await told_under(5, "fenced")
+    link.apply(LinkEvent.LEASED, "not_yet_synced")
+    link.apply(LinkEvent.NEEDS_LOGIN, "needs_login")
+    await told_under(0, "needs_login")
+    link.begin_epoch(7)
+    link.apply(LinkEvent.CONNECTED)
+    await told_under(7, "syncing")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await publisher.close()

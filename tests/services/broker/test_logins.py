@@ -7,7 +7,7 @@ from core.settings import Settings
 from services.broker.place import FILE, place_of
 from services.simulator import Simulator
 from tests.databases import run_sql
-from tests.services.broker.conftest import SMALL, broker_link, quick
+from tests.services.broker.conftest import SMALL, a_gateway_that_waits, broker_link, quick
 from tests.services.broker.test_executions import a_worker
 from tests.waiting import eventually
 
@@ -63,6 +63,31 @@ async def test_two_gateways_are_recorded_side_by_side_and_one_goes_on_without_th
         await eventually(states, lambda told: told == dict.fromkeys(logins, "live"))
         assert await rows("SELECT count(*) AS n FROM sync_log WHERE kind = 'stale_link'") == [{"n": 0}]
     assert (await rows("SELECT count(DISTINCT place) AS n FROM broker_sessions")) == [{"n": 2}]
+
+
+async def test_a_link_that_never_was_connected_says_that_its_gateway_waits_for_a_person(
+    settings: Settings,
+) -> None:
+    async def links() -> dict[str, tuple[str, str, int]]:
+        told = await run_sql(
+            settings.require_database_url().replace("+asyncpg", ""),
+            "SELECT login, state, reason, epoch FROM broker_links",
+        )
+        return {row["login"]: (row["state"], row["reason"], row["epoch"]) for row in told}
+
+    async with AsyncExitStack() as running:
+        port = await running.enter_async_context(a_gateway_that_waits())
+        sim = await running.enter_async_context(Simulator.start(FIRST))
+        await running.enter_async_context(a_worker(settings))
+        first, second = f"127.0.0.1:{sim.port}", f"127.0.0.1:{port}"
+        await running.enter_async_context(broker_link(quick(settings, sim.port, home=settings.home / "0")))
+        seen = await eventually(links, lambda told: told.get(first, ("",))[0] == "live")
+        epoch = seen[first][2]
+        mine = quick(settings, port, home=settings.home / "1", ib_connect_timeout_seconds=0.4)
+        await running.enter_async_context(broker_link(mine))
+        await eventually(links, lambda told: told.get(second) == ("needs_login", "needs_login", 0))
+        # It begins no session, which might replace the other one: whose accounts it has nobody knows.
+        assert (await links())[first] == ("live", "", epoch)
 
 
 def test_an_installation_keeps_its_name(settings: Settings) -> None:

@@ -222,10 +222,17 @@ def test_ages_are_readable(seconds: int | None, shown: str) -> None:
 
 def test_each_login_is_told_where_there_are_several(lotkeeper: Run, fake_api: FakeApi) -> None:
     one = {"accounts": ["U1"], "state": "live", "since": "2026-11-21T12:00:00Z", "reason": None}
-    two = {"accounts": ["U2", "U3"], "state": None, "since": None, "reason": "broker_link_down"}
+    two = {
+        "login": "10.0.0.7:4001",
+        "accounts": ["U2", "U3"],
+        "state": None,
+        "since": None,
+        "reason": "broker_link_down",
+    }
     for logins, is_told in (([one], False), ([one, two], True)):
         fake_api.answers["GET /api/v1/sync"] = [(200, {**SYNC, "logins": logins})]
         said = lotkeeper("status").out
         assert ("Logins" in said) == is_told
         assert ("broker link down" in said) == is_told
         assert ("U2, U3" in said) == is_told
+        assert ("10.0.0.7:4001" in said) == is_told

@@ -52,8 +52,11 @@ INSERT INTO alert_conditions (id, kind, severity, summary, remedy, first_seen, l
 VALUES ('disk', 'disk', 'warning', 'full', '', now(), now());
 INSERT INTO jobs (id, kind, status, requested_by, created_at, details)
 VALUES ('00000000-0000-0000-0000-000000000001', 'resync', 'succeeded', 'cli', now(), '{}');
+INSERT INTO broker_links (login, gateway, ibkr, state, reason, since, updated_at, epoch)
+VALUES ('gone:4001', 'down', 'unknown', 'disconnected', 'broker_link_down', now(), now(), 1);
 """
-"""What no command brings about: an issue, what was kept aside, a standing alert, a job of the API."""
+"""What no command brings about: an issue, what was kept aside, a standing alert, a job of the API,
+a login."""
 
 RUN_ELSEWHERE = {
     "demo": "tests/e2e/test_socket_to_screen.py",
@@ -97,6 +100,9 @@ TRIES = (
     Try("dead drop 1"),
     Try("jobs list"),
     Try("jobs show 00000000-0000-0000-0000-000000000001"),
+    Try("login list"),
+    Try("login end gone:4001", 2),
+    Try("login end gone:4001 --yes"),
     Try("flex fetch", 6),
     Try("flex setup --token-file - --query 1 --no-check", into="123456789012345678901234\n"),
     Try("flex fetch", 3),
@@ -240,6 +246,7 @@ NONSENSE = (
     *("user remove nonsense --yes", "user second-factor nonsense", "token revoke nonsense"),
     *("token revoke 99", "alerts remove nonsense", "alerts mute nonsense", "alerts forget nonsense"),
     *("alerts price nonsense --above 1", "alerts price ACME --above nonsense", "alerts price ACME"),
+    *("login end", "login end nonsense", "login end nonsense --yes --force", "login nonsense"),
     *("validate --json rules", "snapshot --json thin", "flex setup --query 1", "status --profile nonsense"),
 )
 """What is asked wrongly: exit code 2."""

@@ -17,6 +17,7 @@ from models.queries.sync import link_word
 from models.session import Database
 from models.stores.broker_sessions import newest_epoch, open_broker_session
 from models.stores.jobs import NOT_ASKED
+from models.stores.logins import end_login
 from models.tables.sync import CUT_OFF
 from services.position_sync.relay import Relay
 from services.position_sync.ticks import TicksReader
@@ -99,6 +100,38 @@ async def test_the_beats_of_each_are_kept_though_the_epochs_of_one_are_newer(
         {"login": ONE, "epoch": one},
         {"login": TWO, "epoch": two},
     ]
+
+
+def beat_of(epoch: int, login: str, state: str) -> bytes:
+    now, up = utc_now(), "up" if state == "live" else "down"
+    beat = LinkBeat(received_at=now, gateway=up, ibkr=up, since=now, reason="", state=state)  # type: ignore[arg-type] # its words
+    return encode(TickBatch(epoch=epoch, ticks=(beat,), login=login))
+
+
+async def test_a_link_that_was_not_connected_yet_speaks_where_no_other_of_its_login_does(
+    relay: Relay, database: Database, streams: RedisStreams, settings: Settings, rows: Rows
+) -> None:
+    one, _ = await two_links(database, relay)
+    reader = TicksReader(database, streams, settings)
+
+    async def told(*beats: tuple[int, str]) -> tuple[str, int]:
+        for epoch, state in beats:
+            reader.take(beat_of(epoch, ONE, state))
+        await reader.flush()
+        (row,) = await rows("SELECT state, epoch FROM broker_links WHERE login = :login", login=ONE)
+        return row["state"], row["epoch"]
+
+    assert await told((one.epoch, "live"), (0, "needs_login")) == ("live", one.epoch)
+    # Just now the other one was heard of.
+    assert await told((0, "needs_login")) == ("live", one.epoch)
+    await heard(database, p4001=5)
+    # One that stands by says nothing of the login, which another has.
+    assert await told((0, "fenced")) == ("live", one.epoch)
+    assert await told((0, "needs_login")) == ("needs_login", 0)
+    assert await told((0, "disconnected")) == ("disconnected", 0)
+    # What is replaced stays so, and who is connected speaks at once.
+    assert await told((one.epoch - 1, "live")) == ("disconnected", 0)
+    assert await told((one.epoch, "live")) == ("live", one.epoch)
 
 
 async def resync_of(database: Database) -> str:
@@ -288,6 +321,30 @@ async def test_an_outage_is_of_a_login_until_it_is_served_no_more(relay: Relay, 
     await session_of(database, "c:1", "b", after=two, seconds=130)
     async with database.read() as reader:
         assert list(await link_away(reader, at(0), at(300), minute)) == [1, 2]
+
+
+async def test_a_login_that_is_given_up_is_away_no_more_and_comes_back_by_listing_its_accounts(
+    relay: Relay, database: Database, rows: Rows
+) -> None:
+    one, two = await session_of(database, ONE, "a"), await session_of(database, TWO, "b")
+    await relay.handle([Link(one).entry(listed("U1"), changed("live"), changed("disconnected", 70))])
+    await relay.handle([Link(two).entry(listed("U2"), changed("live"))])
+    async with database.write() as writer:
+        assert await end_login(writer, ONE, at(130)) == ["U1"]
+    assert [row["listed"] for row in await rows(LISTED)] == [False, True]
+    assert await rows("SELECT login FROM broker_links") == [{"login": TWO}]
+    async with database.read() as reader:
+        assert list(await link_away(reader, at(0), at(300), timedelta(minutes=1))) == [1, 2]
+        assert await link_away(reader, at(180), at(300), timedelta(minutes=1)) == {}
+    again = await session_of(database, ONE, "a", after=one, seconds=200)
+    await relay.handle([Link(again).entry(listed("U1"), changed("live", 200), changed("degraded", 250))])
+    assert [row["listed"] for row in await rows(LISTED)] == [True, True]
+    assert await rows("SELECT login, state FROM broker_links ORDER BY login") == [
+        {"login": ONE, "state": "degraded"},
+        {"login": TWO, "state": "live"},
+    ]
+    async with database.read() as reader:
+        assert list(await link_away(reader, at(180), at(300), timedelta(minutes=1))) == [1]
 
 
 async def test_a_list_of_a_session_that_nobody_knows_unlists_nobody(

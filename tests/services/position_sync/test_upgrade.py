@@ -22,6 +22,7 @@ ADDED_SINCE_THE_FIRST = {
     "broker_links": ["heard_at", "clock_offset_seconds", "state", "login"],
     "broker_sessions": [
         "place",
+        "accounts",
         "client_id",
         "holder",
         "state",
@@ -91,6 +92,7 @@ INDEXED_SINCE_THE_FIRST = (
     "ix_jobs_failed",
     "ix_jobs_kind",
     "ix_instruments_symbol",
+    "ix_sync_log_link",
 )  # and those that go with their columns
 
 

@@ -38,7 +38,7 @@ _LINK = LinkReport(
 )
 _SYNC = SyncReport(
     links=_LINK,
-    logins=(LoginReport(accounts=("U1234567",), **asdict(_LINK)),),
+    logins=(LoginReport(login="127.0.0.1:4001", accounts=("U1234567",), **asdict(_LINK)),),
     datasets=(
         DatasetReport(
             account="U1234567",

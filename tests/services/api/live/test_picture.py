@@ -194,3 +194,25 @@ def test_before_any_account_is_listed_the_newest_link_counts() -> None:
     for login, epoch in (("paper:1", 3), ("real:1", 4)):
         picture.tick(beat(NOW), epoch=epoch, now=NOW, login=login)
     assert picture.logins() == {"real:1": []}
+
+
+def test_a_link_that_was_not_connected_yet_speaks_while_no_other_of_its_login_does() -> None:
+    picture = Picture()
+
+    def state_after(seconds: float, epoch: int, state: str) -> str:
+        now = NOW + timedelta(seconds=seconds)
+        picture.tick(beat(now, state=state), epoch=epoch, now=now, login="a:1")
+        return picture.links["a:1"].state
+
+    assert state_after(0, 5, "live") == "live"
+    assert state_after(2, 0, "needs_login") == "live"
+    assert state_after(3, 0, "fenced") == "live"
+    assert state_after(4, 0, "needs_login") == "needs_login"
+    assert state_after(5, 0, "disconnected") == "disconnected"
+    assert state_after(6, 4, "live") == "disconnected"
+    assert picture.logins_without_accounts(NOW + timedelta(seconds=6)) == ["a:1"]
+    assert picture.logins_without_accounts(NOW + timedelta(seconds=9)) == []
+    assert state_after(7, 5, "live") == "live"
+    # Nothing else that it could say is of any account.
+    picture.tick(mark(NOW), epoch=0, now=NOW, login="a:1")
+    assert not picture.marks

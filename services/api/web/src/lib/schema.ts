@@ -1046,7 +1046,7 @@ export interface Links {
 	ibkr: 'down' | 'unknown' | 'up';
 }
 
-/** The link of one login, and the accounts that it lists. */
+/** The link of one login, named by its gateway's `host:port`, and the accounts that it lists. */
 export interface LoginReport {
 	gateway: 'down' | 'unknown' | 'up';
 	ibkr: 'down' | 'unknown' | 'up';
@@ -1057,6 +1057,7 @@ export interface LoginReport {
 	last_beat_at: string | null;
 	last_message_at: string | null;
 	clock_offset_seconds: number | null;
+	login: string;
 	accounts: string[];
 }
 
