@@ -92,7 +92,8 @@ async def _say_something(http: httpx.AsyncClient) -> None:
     path = f"/api/v1{_story_of((await http.get(_FOUND)).raise_for_status().json())}"
     note = {"body": "Long term: for the buy-back.\nSell above 250, or when it has ended."}
     (await http.post(f"{path}/notes", json=note)).raise_for_status()
-    (await http.put(f"{path}/tags", json={"tags": ["long term", "technology"]})).raise_for_status()
+    for tag in ("long term", "technology"):
+        (await http.post(f"{path}/tags", json={"tag": tag})).raise_for_status()
 
 
 def _story_of(found: dict[str, Any]) -> str:

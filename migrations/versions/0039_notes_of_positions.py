@@ -1,4 +1,4 @@
-"""notes and tags of positions
+"""notes and tags of positions, and what accounts are called
 
 Revision ID: 0039
 Revises: 0038
@@ -32,6 +32,11 @@ def _about(table: str) -> tuple[sa.Column[object] | sa.ForeignKeyConstraint, ...
 
 
 def upgrade() -> None:
+    op.add_column(
+        "broker_accounts",
+        sa.Column("called", sa.Text(), nullable=True, comment="by its owner; null: as its alias has it"),
+    )
+    op.alter_column("broker_accounts", "alias", existing_type=sa.Text(), comment="as statements have it")
     op.create_table(
         "position_notes",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -44,8 +49,9 @@ def upgrade() -> None:
             "changed_at",
             postgresql.TIMESTAMP(timezone=True),
             nullable=True,
-            comment="null: it is as it was written",
+            comment="null, as the next: it is as it was written",
         ),
+        sa.Column("changed_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_position_notes")),
         comment="notes about positions; whatever the ledger makes of its books, none of them is lost",
     )

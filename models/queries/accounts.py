@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, Select, func, select, text
 
 from core.domain.lots import CostMethod
 from core.events.changes import AccountValueChanged
@@ -25,7 +25,10 @@ _closed = text(
 
 
 class AccountRow(NamedTuple):
-    """An account that was ever seen. ``listed``: in the last account list of its ``login``."""
+    """An account that was ever seen. ``listed``: in the last account list of its ``login``.
+
+    ``alias`` is what its owner calls it, else what statements do.
+    """
 
     account: str
     alias: str | None
@@ -45,18 +48,22 @@ class TradeFigures(NamedTuple):
     trades: int = 0
 
 
+def _accounts() -> Select[Any]:
+    table = broker_accounts.c
+    told: dict[str, ColumnElement[Any]] = {name: table[name] for name in AccountRow._fields}
+    told["alias"] = func.coalesce(table.called, table.alias)
+    return select(*told.values())
+
+
 async def accounts(reader: Reader) -> list[AccountRow]:
     """Every account, in the order of their numbers."""
-    table = broker_accounts.c
-    rows = await reader.execute(select(*(table[name] for name in AccountRow._fields)).order_by(table.account))
+    rows = await reader.execute(_accounts().order_by(broker_accounts.c.account))
     return [AccountRow(*row) for row in rows]
 
 
 async def account_named(reader: Reader | Writer, account: str) -> AccountRow | None:
     """One account, or ``None``."""
-    table = broker_accounts.c
-    query = select(*(table[name] for name in AccountRow._fields)).where(table.account == account)
-    row = (await reader.execute(query)).one_or_none()
+    row = (await reader.execute(_accounts().where(broker_accounts.c.account == account))).one_or_none()
     return None if row is None else AccountRow(*row)
 
 

@@ -1,44 +1,30 @@
 """Notes and tags of positions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import text
 
-from models.noted import HOME, OF, PositionOf, about
-from models.session import Reader
+from models.noted import HOME, NOTE, OF, NoteRow, PositionOf, about
+from models.session import Reader, Writer
 
-_COLUMNS = "n.id, n.body, n.author, n.written_at, n.changed_at"
 _page = about(
-    f"SELECT {_COLUMNS} FROM position_notes n WHERE {OF.format('n')} "  # noqa: S608 - no input in it
+    f"SELECT {NOTE} FROM position_notes n WHERE {OF.format('n')} "  # noqa: S608 - no input in it
     "AND (CAST(:before AS bigint) IS NULL OR n.id < :before) ORDER BY n.id DESC LIMIT :limit"
-)
-_one = about(
-    f"SELECT {_COLUMNS} FROM position_notes n WHERE n.id = :id AND {OF.format('n')}"  # noqa: S608 - no input in it
 )
 _tags = about(
     f"SELECT DISTINCT t.tag FROM position_tags t WHERE {OF.format('t')} ORDER BY t.tag"  # noqa: S608 - no input in it
 )
 _all_tags = text(
     f"SELECT t.tag AS name, count(DISTINCT {HOME.format('t')}) AS positions FROM position_tags t "  # noqa: S608 - no input in it
-    "WHERE CAST(:after AS text) IS NULL OR t.tag > :after GROUP BY t.tag ORDER BY t.tag LIMIT :limit"
+    "WHERE CAST(:after AS text) IS NULL OR t.tag > :after GROUP BY t.tag "
+    f"HAVING count({HOME.format('t')}) > 0 ORDER BY t.tag LIMIT :limit"
 )
 
 TAGGED: Final = text(
     f"positions.id IN (SELECT {HOME.format('t')} FROM position_tags t WHERE t.tag = :tag)"  # noqa: S608 - no input in it
 )
 """A condition on ``positions``."""
-
-
-class NoteRow(NamedTuple):
-    """One note."""
-
-    id: int
-    body: str
-    author: str
-    written_at: datetime
-    changed_at: datetime | None
 
 
 class TagRow(NamedTuple):
@@ -56,13 +42,7 @@ async def notes_page(
     return [NoteRow(*row) for row in rows]
 
 
-async def note_by_id(reader: Reader, of: PositionOf, number: int) -> NoteRow | None:
-    """One note of a position, or ``None``."""
-    row = (await reader.execute(_one, {**of._asdict(), "id": number})).one_or_none()
-    return None if row is None else NoteRow(*row)
-
-
-async def tags_of(reader: Reader, of: PositionOf) -> tuple[str, ...]:
+async def tags_of(reader: Reader | Writer, of: PositionOf) -> tuple[str, ...]:
     """The tags of a position, in their order."""
     return tuple((await reader.execute(_tags, of._asdict())).scalars())
 

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from models.session import Reader
 
 _COUNTED = re.compile(r"account \d+", re.ASCII)
-_accounts = text("SELECT account, alias FROM broker_accounts ORDER BY first_seen_at, account")
+_accounts = text(
+    "SELECT account, coalesce(called, alias) AS alias FROM broker_accounts ORDER BY first_seen_at, account"
+)
 _awaiting = text("SELECT count(*) FROM executions WHERE NOT commission_folded AND corrected_by IS NULL")
 _newest = text(
     "SELECT a.account, (SELECT max(s.asof_ts) FROM snapshots s WHERE s.account = a.account) AS asof_ts "

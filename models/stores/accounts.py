@@ -11,7 +11,6 @@ from core.domain.instruments import Instrument
 from core.domain.stated import StatedInstrument
 from core.events.facts import AccountValueReported, MarkReported, PnlReported
 from models.session import Writer
-from models.standing import newest
 from models.stores.bulk import BulkInsert, BulkUpdate, newer
 from models.tables import account_pnl, account_values, broker_accounts, instruments, marks
 
@@ -117,16 +116,7 @@ _name_accounts = text(
     "AND (a.base_currency IS NULL OR a.alias IS NULL)"
 )
 
-_call_account = text(
-    "UPDATE broker_accounts SET alias = coalesce(CAST(:alias AS text), ("  # noqa: S608 - words of this program's own
-    + newest(
-        "stated_accounts s",
-        ("account",),
-        columns="s.alias",
-        where="s.account = :account AND s.alias IS NOT NULL",
-    )
-    + ")) WHERE account = :account"
-)
+_call_account = text("UPDATE broker_accounts SET called = :called WHERE account = :account")
 
 _upsert_values = BulkInsert(
     account_values,
@@ -226,12 +216,9 @@ async def name_accounts(connection: Writer, named: Iterable[tuple[str, str | Non
         )
 
 
-async def call_account(connection: Writer, account: str, alias: str | None) -> None:
-    """Say what its owner calls an account; ``None``: as the statements do, if they do.
-
-    No statement that is imported later calls it otherwise.
-    """
-    await connection.execute(_call_account, {"account": account, "alias": alias})
+async def call_account(connection: Writer, account: str, called: str | None) -> None:
+    """Say what its owner calls an account; ``None``: as the statements do, if they do."""
+    await connection.execute(_call_account, {"account": account, "called": called})
 
 
 def _instrument_rows(described: Iterable[Described], now: datetime) -> list[tuple[object, ...]]:

@@ -21,7 +21,8 @@ broker_accounts = Table(
     "broker_accounts",
     metadata,
     Column("account", String, primary_key=True),
-    Column("alias", String),
+    Column("alias", String, comment="as statements have it"),
+    Column("called", String, comment="by its owner; null: as its alias has it"),
     Column("base_currency", String, comment="unknown until the first account values"),
     Column("paper", Bool, nullable=False),
     Column(

@@ -28,7 +28,8 @@ position_notes = Table(
     Column("body", String, nullable=False),
     Column("author", String, nullable=False),
     Column("written_at", Instant, nullable=False),
-    Column("changed_at", Instant, comment="null: it is as it was written"),
+    Column("changed_at", Instant, comment="null, as the next: it is as it was written"),
+    Column("changed_by", String),
     Index("ix_position_notes_book", "account", "conid", "id"),
     comment="notes about positions; whatever the ledger makes of its books, none of them is lost",
 )

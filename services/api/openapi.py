@@ -43,7 +43,14 @@ from services.api.schemas.jobs import JobPage
 from services.api.schemas.lots import LotPage
 from services.api.schemas.measures import Measures
 from services.api.schemas.meta import Meta
-from services.api.schemas.notes import NoteText, PositionNote, PositionNotePage, PositionTags, TagPage
+from services.api.schemas.notes import (
+    NoteText,
+    PositionNote,
+    PositionNotePage,
+    PositionTags,
+    TagPage,
+    TagText,
+)
 from services.api.schemas.performance import PerformancePage
 from services.api.schemas.portfolio import Calendar, Drawdowns, PortfolioHistory, PortfolioSummary
 from services.api.schemas.positions import Position, PositionDetail, PositionEventPage, PositionPage
@@ -149,6 +156,7 @@ ROOTS = (
     SyncHistory,
     SyncReport,
     TagPage,
+    TagText,
     TokenMade,
     TokenPage,
     User,

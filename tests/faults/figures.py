@@ -1,6 +1,7 @@
 """One line of figures a run, and the table of them all."""
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -87,11 +88,26 @@ def record(figures: Figures) -> None:
 
 
 def write_table() -> list[str]:
-    """The table as Markdown; the longer forms also write it to ``bench/faults.md``."""
-    rows = [HEADS, ["---"] * len(HEADS), *(figures.cells() for figures in TABLE)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
+    """The table as Markdown; the longer forms also bring it into ``bench/faults.md``."""
+    rows = [figures.cells() for figures in TABLE]
     if FORM != "short":
         path = Path(__file__).parents[2] / "bench" / "faults.md"
-        heading = f"# Faults\n\nMeasured by `{'FULL=1 ' if FORM == 'full' else ''}make faults`.\n\n"
-        path.write_text(heading + "\n".join(lines) + "\n", encoding="utf-8")
-    return lines
+        path.write_text(brought_into(path.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    return _lines(rows)
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (HEADS, ["---"] * len(HEADS), *rows)]
+
+
+def brought_into(page: str, rows: Sequence[Sequence[str]]) -> str:
+    """The page with these rows: of a program and seed that it has in the place of those, others behind.
+
+    What was not run this time stays as it was, and so does what is said above the table.
+    """
+    said, bar, table = page.partition("| ")
+    known = [line.strip("| ").split(" | ") for line in (bar + table).splitlines()[2:]]
+    merged = {(row[0], row[1]): [cell.strip() for cell in row] for row in known}
+    for row in rows:
+        merged[row[0], row[1]] = list(row)
+    return said + "\n".join(_lines(merged.values())) + "\n"

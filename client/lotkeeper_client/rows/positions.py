@@ -66,7 +66,6 @@ class PositionDetail(Position, frozen=True, kw_only=True):
     cost_method: str | None
     broker_average_cost: Decimal | None
     differences: tuple[PositionDifference, ...] | None
-    tags: tuple[str, ...] | None
 
 
 class PositionNote(Struct, frozen=True, kw_only=True):
@@ -78,6 +77,7 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     author: str
     written_at: datetime
     changed_at: datetime | None
+    changed_by: str | None
 
 
 class Tag(Struct, frozen=True, kw_only=True):

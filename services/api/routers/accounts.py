@@ -28,6 +28,7 @@ from services.api.schemas.accounts import (
 )
 from services.api.schemas.common import encode
 from services.api.security.audit import TARGET
+from services.api.words import spelled_words
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
 
@@ -81,23 +82,26 @@ async def change_account(
     """
     told = await read_body(request, _decode, _HINT)
     context.known_account(account)
-    alias = told.alias
-    if isinstance(alias, str):
-        alias = " ".join(alias.split())
-        if not alias or not alias.isprintable():
+    called, method = told.alias, told.cost_method
+    if called is UNSET and method is UNSET:
+        raise invalid(_HINT)
+    if isinstance(called, str):
+        called = spelled_words(called)
+        if not called or len(called) > LONGEST_ALIAS:
             raise invalid(_HINT)
-    request.scope[TARGET] = account
+    before = context.hub.picture.accounts[account].cost_method
+    request.scope[TARGET] = account if method is UNSET else f"{account} {before} -> {method}"
     async with context.database.write_of(account) as writer:
-        if alias is not UNSET:
-            await call_account(writer, account, alias)
-        if told.cost_method is not UNSET:
-            await set_cost_method(writer, account, told.cost_method)
-            await want(writer, SWEEP, {"": "start"}, 0)
+        if called is not UNSET:
+            await call_account(writer, account, called)
+        if method is not UNSET:
+            await set_cost_method(writer, account, method)
         row = await account_named(writer, account)
         # Whoever works next tells all replicas of it.
-        await insert_outbox(
-            writer, [encode_changes(ChangeBatch(changes=(AccountsRecorded(accounts=(account,)),)))]
-        )
+        told_of = ChangeBatch(changes=(AccountsRecorded(accounts=(account,)),))
+        await insert_outbox(writer, [encode_changes(told_of)])
+        if method is not UNSET:
+            await want(writer, SWEEP, {"": "start"}, 0)
     assert row is not None  # noqa: S101 - the picture has it, and accounts are never removed
     context.hub.know_account(row)
     judged, feed = context.hub.judge(), context.hub.feed

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from core.events.changes import PositionChanged
-from models.noted import PositionOf
-from models.queries.notes import NoteRow, note_by_id, notes_page, tags_of, tags_page
-from models.stores.notes import remove_note, rewrite_note, set_tags, write_note
+from models.noted import NoteRow, PositionOf
+from models.queries.notes import notes_page, tags_of, tags_page
+from models.stores.notes import add_tag, remove_note, rewrite_note, take_tag, write_note
 from services.api.bodies import invalid, read_body
-from services.api.context import Context, Shared
+from services.api.context import Shared
 from services.api.openapi import answers, takes
 from services.api.paging import (
     DEFAULT_LIMIT,
@@ -26,6 +26,7 @@ from services.api.paging import (
     number_cursor,
     row_number,
 )
+from services.api.parameters import Text
 from services.api.problems import ProblemError, not_found
 from services.api.routers.positions import find_position
 from services.api.schemas.common import encode
@@ -39,17 +40,19 @@ from services.api.schemas.notes import (
     PositionTags,
     Tag,
     TagPage,
+    TagText,
 )
 from services.api.security.identity import identity_of
+from services.api.words import spelled_tag
 
 router = APIRouter(prefix="/api/v1", tags=["positions"])
 
 _decode_note = msgspec.json.Decoder(NoteText).decode
-_decode_tags = msgspec.json.Decoder(PositionTags).decode
+_decode_tag = msgspec.json.Decoder(TagText).decode
 _NOTE_HINT = f'Send {{"body": "…"}} as application/json: at most {LONGEST_NOTE} characters.'
-_TAGS_HINT = (
-    f'Send {{"tags": ["…"]}} as application/json: at most {MOST_TAGS}, each of at most {LONGEST_TAG} '
-    "characters, without commas."
+_TAG_HINT = (
+    f'Send {{"tag": "…"}} as application/json: at most {LONGEST_TAG} characters that can be shown, '
+    "without commas."
 )
 
 
@@ -99,7 +102,7 @@ async def add_note(context: Shared, position_id: UUID, request: Request) -> Resp
     body = await _body(request)
     position = await find_position(context, position_id)
     async with context.database.write_of(position.account) as writer:
-        number = await write_note(
+        row = await write_note(
             writer,
             _of(position),
             held_at=position.opened_at,
@@ -107,7 +110,7 @@ async def add_note(context: Shared, position_id: UUID, request: Request) -> Resp
             author=identity_of(request).name,
             now=context.clock(),
         )
-    return await _told(context, position, number, HTTPStatus.CREATED)
+    return json_response(encode(_note(position, row)), HTTPStatus.CREATED)
 
 
 @router.patch(
@@ -117,15 +120,23 @@ async def add_note(context: Shared, position_id: UUID, request: Request) -> Resp
     openapi_extra=takes(NoteText),
 )
 async def change_note(context: Shared, position_id: UUID, note_id: int, request: Request) -> Response:
-    """The words are others from now on, and when they were changed is told."""
+    """The words are others from now on; who wrote it first, who changed it last and when are told."""
     body = await _body(request)
     position = await find_position(context, position_id)
-    async with context.database.write_of(position.account) as writer:
-        if not is_row_number(note_id) or not await rewrite_note(
-            writer, _of(position), note_id, body=body, now=context.clock()
-        ):
-            raise _unknown_note()
-    return await _told(context, position, note_id, HTTPStatus.OK)
+    row = None
+    if is_row_number(note_id):
+        async with context.database.write_of(position.account) as writer:
+            row = await rewrite_note(
+                writer,
+                _of(position),
+                note_id,
+                body=body,
+                by=identity_of(request).name,
+                now=context.clock(),
+            )
+    if row is None:
+        raise _unknown_note()
+    return json_response(encode(_note(position, row)))
 
 
 @router.delete(
@@ -143,27 +154,45 @@ async def delete_note(context: Shared, position_id: UUID, note_id: int) -> Respo
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@router.put(
+@router.post(
     "/positions/{position_id}/tags",
-    summary="Say which tags a position has",
+    summary="Give a position a tag",
     responses=answers(PositionTags, 404),
-    openapi_extra=takes(PositionTags),
+    openapi_extra=takes(TagText),
 )
-async def put_tags(context: Shared, position_id: UUID, request: Request) -> Response:
-    """It has these and no others from now on. Capitals are made small, so that nothing is tagged twice."""
-    told = await read_body(request, _decode_tags, _TAGS_HINT)
-    tags = sorted({" ".join(tag.split()).lower() for tag in told.tags})
-    if any(not tag or "," in tag or not tag.isprintable() for tag in tags):
-        raise invalid(_TAGS_HINT)
+async def add_position_tag(context: Shared, position_id: UUID, request: Request) -> Response:
+    """Answers with all that it has now. Capitals are made small, so that nothing is tagged twice."""
+    tag = spelled_tag((await read_body(request, _decode_tag, _TAG_HINT)).tag)
+    if not tag or "," in tag or len(tag) > LONGEST_TAG:
+        raise invalid(_TAG_HINT)
     position = await find_position(context, position_id)
     async with context.database.write_of(position.account) as writer:
-        await set_tags(writer, _of(position), tags, held_at=position.opened_at, now=context.clock())
-    return json_response(encode(PositionTags(tags=tuple(tags))))
+        tags = await tags_of(writer, _of(position))
+        if tag not in tags:
+            if len(tags) >= MOST_TAGS:
+                raise invalid(f"It has {len(tags)} tags, and may have {MOST_TAGS}: take one away first.")
+            await add_tag(writer, _of(position), tag, held_at=position.opened_at, now=context.clock())
+        tags = await tags_of(writer, _of(position))
+    return json_response(encode(PositionTags(tags=tags)))
+
+
+@router.delete(
+    "/positions/{position_id}/tags",
+    summary="Take a tag away from a position",
+    responses=answers(PositionTags, 404),
+)
+async def take_position_tag(context: Shared, position_id: UUID, tag: Text) -> Response:
+    """Answers with all that it has now."""
+    position = await find_position(context, position_id)
+    async with context.database.write_of(position.account) as writer:
+        await take_tag(writer, _of(position), spelled_tag(tag))
+        tags = await tags_of(writer, _of(position))
+    return json_response(encode(PositionTags(tags=tags)))
 
 
 @router.get("/tags", summary="Tags of positions, by their names", responses=answers(TagPage, 400))
 async def list_tags(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
-    """Each with how many positions have it; `GET /api/v1/positions?tag=` lists these."""
+    """Each with how many positions have it; `GET /api/v1/positions?status=all&tag=` lists these."""
     after = last_name(cursor, "tags")
     async with context.database.read() as reader:
         found = await tags_page(reader, after=after, limit=limit + 1)
@@ -180,14 +209,6 @@ async def _body(request: Request) -> str:
     if "\x00" in told.body or not told.body.strip():
         raise invalid(_NOTE_HINT)
     return told.body.strip()
-
-
-async def _told(context: Context, position: PositionChanged, number: int, status: HTTPStatus) -> Response:
-    async with context.database.read() as reader:
-        row = await note_by_id(reader, _of(position), number)
-    if row is None:  # removed by somebody else a moment ago
-        raise _unknown_note()
-    return json_response(encode(_note(position, row)), status)
 
 
 def _unknown_note() -> ProblemError:

@@ -8,10 +8,8 @@ from starlette.responses import Response
 
 from core.domain.money import plain
 from core.events.changes import PositionChanged
-from models.noted import PositionOf
 from models.queries.differences import DifferenceRow, differences_page
 from models.queries.lots import Averages, averages_of
-from models.queries.notes import tags_of
 from models.queries.positions import (
     BookWords,
     EventRow,
@@ -53,6 +51,7 @@ from services.api.schemas.positions import (
     PositionEventPage,
     PositionPage,
 )
+from services.api.words import spelled_tag
 
 router = APIRouter(prefix="/api/v1/positions", tags=["positions"])
 
@@ -122,7 +121,9 @@ async def list_positions(
     context.picture_ready()
     if account is not None:
         context.known_account(account)
-    chosen = _Chosen(account, symbol, tag, since, until)
+    if since is not None and until is not None and since >= until:
+        raise invalid("`from` is not before `to`: no position was held between them.")
+    chosen = _Chosen(account, symbol, None if tag is None else spelled_tag(tag), since, until)
     if asked is not None:
         if chosen.asks_database:
             raise invalid(
@@ -219,7 +220,6 @@ class _Known(NamedTuple):
     averages: Averages
     book: BookWords
     differences: list[DifferenceRow]
-    tags: tuple[str, ...]
 
 
 @router.get("/{position_id}", summary="One position", responses=answers(PositionDetail, 404))
@@ -242,13 +242,12 @@ async def one_position(context: Shared, position_id: UUID) -> Response:
 async def _known(context: Context, position: PositionChanged, position_id: UUID) -> _Known:
     async with context.database.read() as reader:
         averages, book = await averages_of(reader, position_id), await book_of(reader, position_id)
-        tags = await tags_of(reader, PositionOf(position_id, position.account, position.conid))
         differing = await differences_page(
             reader, status="standing", account=position.account, conid=position.conid, limit=MAX_LIMIT
         )
     if averages is None or book is None:  # folded anew under another id a moment ago
         raise unknown_position()
-    return _Known(averages, book, [row for row in differing if row.position_id == position_id], tags)
+    return _Known(averages, book, [row for row in differing if row.position_id == position_id])
 
 
 def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
@@ -261,7 +260,6 @@ def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
             cost_method=None,
             broker_average_cost=None,
             differences=None,
-            tags=None,
         )
     entry, leaving = known.averages.entry_price, known.averages.exit_price
     said = known.book.broker_average_cost
@@ -273,7 +271,6 @@ def _detail(row: dict[str, Any], known: _Known | None) -> PositionDetail:
         cost_method=known.book.cost_method,
         broker_average_cost=None if said is None else plain(said),
         differences=tuple(_difference(one) for one in known.differences),
-        tags=known.tags,
     )
 
 

@@ -43,7 +43,8 @@ async def position_prices(
     """
     position = await find_position(context, position_id)
     ended = position.closed_at or context.clock()
-    first = position.opened_at if since is None else max(since, position.opened_at)
+    # Of a time in which it was not held a moment is left, at that end of its life.
+    first = min(ended, position.opened_at if since is None else max(since, position.opened_at))
     last = max(first, ended if until is None else min(until, ended))
     async with context.database.read() as reader:
         found = await prices_between(

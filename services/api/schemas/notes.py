@@ -15,7 +15,7 @@ _Body = Annotated[str, Meta(min_length=1, max_length=LONGEST_NOTE)]
 
 
 class PositionNote(Struct, frozen=True, kw_only=True):
-    """What somebody wrote about a position. ``changed_at`` is null as long as it is as it was written."""
+    """What somebody wrote about a position. The last two are null of one as it was written."""
 
     id: int
     position_id: str
@@ -23,6 +23,7 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     author: str
     written_at: Moment
     changed_at: Moment | None
+    changed_by: str | None
 
 
 class PositionNotePage(Struct, frozen=True, kw_only=True):
@@ -39,12 +40,16 @@ class NoteText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body: _Body
 
 
-class PositionTags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All tags of a position: lower case, without commas, in their order."""
+class TagText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tag."""
 
-    tags: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)], ...], Meta(max_length=MOST_TAGS)
-    ]
+    tag: Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)]
+
+
+class PositionTags(Struct, frozen=True, kw_only=True):
+    """The tags that a position has now, in their order."""
+
+    tags: tuple[str, ...]
 
 
 class Tag(Struct, frozen=True, kw_only=True):

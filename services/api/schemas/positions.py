@@ -72,7 +72,7 @@ class PositionDetail(Position, frozen=True, kw_only=True):
     has no price or was split. ``max_quantity`` is its largest size, unsigned. ``cost_method`` is what it was
     reckoned by. ``broker_average_cost`` is the broker's last word on the average cost, null of a closed one.
     ``differences`` stand now, open or acknowledged; they are listed with the newest position of their
-    instrument only. ``tags`` are the owner's words for it.
+    instrument only.
     """
 
     average_entry_price: Amount | None
@@ -81,7 +81,6 @@ class PositionDetail(Position, frozen=True, kw_only=True):
     cost_method: CostMethod | None
     broker_average_cost: Amount | None
     differences: tuple[PositionDifference, ...] | None
-    tags: tuple[str, ...] | None
 
 
 class PositionPage(Struct, frozen=True, kw_only=True):

@@ -109,7 +109,8 @@ POST /api/v1/dead/{dead_id}/retry
 POST /api/v1/positions/{position_id}/notes
 PATCH /api/v1/positions/{position_id}/notes/{note_id}
 DELETE /api/v1/positions/{position_id}/notes/{note_id}
-PUT /api/v1/positions/{position_id}/tags
+POST /api/v1/positions/{position_id}/tags
+DELETE /api/v1/positions/{position_id}/tags
 """
 
 _ADMIN = """
@@ -170,7 +171,8 @@ AUDITED = MappingProxyType(
         "POST /api/v1/positions/{position_id}/notes": "note_write",
         "PATCH /api/v1/positions/{position_id}/notes/{note_id}": "note_change",
         "DELETE /api/v1/positions/{position_id}/notes/{note_id}": "note_remove",
-        "PUT /api/v1/positions/{position_id}/tags": "tags_set",
+        "POST /api/v1/positions/{position_id}/tags": "tag_add",
+        "DELETE /api/v1/positions/{position_id}/tags": "tag_take",
         "PATCH /api/v1/accounts/{account}": "account_change",
     }
 )

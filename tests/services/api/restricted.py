@@ -18,7 +18,7 @@ from models.stores.groups import set_group
 from models.stores.identity import refresh_mapping
 from models.stores.imports import File, begin_import, end_import
 from models.stores.issues import Looked, record_look
-from models.stores.notes import set_tags, write_note
+from models.stores.notes import add_tag, write_note
 from services.api.context import Context
 from services.api.security.auth import Authenticator
 from services.api.security.identity import Identity
@@ -199,7 +199,8 @@ async def _seed_more(database: Database, old: int, new: int) -> None:
         for name, account, conid in (("aapl", USD, AAPL), ("vod", PAPER, VOD)):
             of = PositionOf(position_id(name), account, conid)
             await write_note(writer, of, held_at=NOW, body=f"of {account}", author="owner", now=NOW)
-            await set_tags(writer, of, ("both", account.lower()), held_at=NOW, now=NOW)
+            for tag in ("both", account.lower()):
+                await add_tag(writer, of, tag, held_at=NOW, now=NOW)
         await _import_job(writer, "import of both", {"accounts": [PAPER, USD]})
         await _import_job(writer, "import that waits", {"name": "0.xml"}, status="queued")
         for issue in (1, 2, 3):

@@ -159,7 +159,10 @@ WRITES: dict[tuple[str, str], dict[str, int]] = {
     ("DELETE", "/api/v1/positions/{position_id}/notes/{note_id}"): {
         f"/api/v1/positions/{_POSITIONS[0]}/notes/1": 404
     },
-    ("PUT", "/api/v1/positions/{position_id}/tags"): {f"/api/v1/positions/{_POSITIONS[0]}/tags": 422},
+    ("POST", "/api/v1/positions/{position_id}/tags"): {f"/api/v1/positions/{_POSITIONS[0]}/tags": 422},
+    ("DELETE", "/api/v1/positions/{position_id}/tags"): {
+        f"/api/v1/positions/{_POSITIONS[0]}/tags?tag=a": 404
+    },
     ("PATCH", "/api/v1/accounts/{account}"): {f"/api/v1/accounts/{USD}": 422},
     ("POST", "/api/v1/setup"): {"/api/v1/setup": 422},
     ("POST", "/api/v1/tokens"): {"/api/v1/tokens": 422},

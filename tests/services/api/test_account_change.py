@@ -13,6 +13,7 @@ from models import tables as t
 from models.session import Database
 from models.stores.accounts import name_accounts
 from models.stores.imports import File, begin_import, end_import
+from models.stores.stated_names import forget_names
 from services.position_sync.sweep import Sweep
 from tests.services.api.conftest import Api
 from tests.services.api.people import make_user, signed_in
@@ -43,7 +44,7 @@ async def test_an_account_is_called_as_its_owner_wants(api: Api, database: Datab
     # A statement that comes later calls it as it likes.
     async with database.write() as writer:
         await name_accounts(writer, [(USD, "USD", "As the broker says")])
-    assert (await change(api))["alias"] == "My savings"
+    assert (await change(api, cost_method="fifo"))["alias"] == "My savings"
 
 
 async def test_without_a_word_of_its_owner_it_is_called_as_statements_do(
@@ -59,6 +60,12 @@ async def test_without_a_word_of_its_owner_it_is_called_as_statements_do(
         )
     assert (await change(api, alias="Mine"))["alias"] == "Mine"
     assert (await change(api, alias=None))["alias"] == "As stated"
+    # The same word, said by its owner, stays when the statement is undone.
+    await change(api, alias="As stated")
+    async with database.write() as writer:
+        await forget_names(writer, number)
+    assert (await change(api, cost_method="fifo"))["alias"] == "As stated"
+    assert (await change(api, alias=None))["alias"] is None
 
 
 async def test_a_worker_folds_its_books_anew_by_the_method(
@@ -107,6 +114,7 @@ async def test_other_replicas_hear_of_it(api: Api, database: Database) -> None:
         b'{"alias": "a\\u0000"}',
         b'{"cost_method": "best"}',
         b'{"nick": "x"}',
+        b"{}",
         b"no",
     ],
 )
@@ -129,8 +137,10 @@ async def test_it_is_written_down_who_did_it_and_needs_the_scope(api: Api, datab
         answer: httpx.Response = await rita.patch(PATH, json={"alias": "Rita's"})
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_needed")
     await change(api, alias="Mine")
+    await change(api, cost_method="average")
     rows = (await api.get("/api/v1/audit"))["items"]
-    assert ("account_change", USD, "ok") in {(row["action"], row["target"], row["outcome"]) for row in rows}
+    told = {(row["action"], row["target"], row["outcome"]) for row in rows}
+    assert {("account_change", USD, "ok"), ("account_change", f"{USD} fifo -> average", "ok")} <= told
 
 
 async def test_who_sees_some_accounts_changes_these_only(both: Api) -> None:

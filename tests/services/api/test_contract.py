@@ -16,7 +16,7 @@ from core.streams.redis import RedisStreams
 from models.noted import PositionOf
 from models.session import Database
 from models.stores.identity import refresh_mapping
-from models.stores.notes import set_tags, write_note
+from models.stores.notes import add_tag, write_note
 from services.api.live.topic import Topic
 from services.api.schemas.stream import SyncPart
 from tests.services.api.conftest import QUICK, Api, Start
@@ -113,7 +113,8 @@ async def still(start: Start, settings: Settings, seeded: Database) -> Api:
         await write_note(
             writer, aapl, held_at=NOW, body="Long term.\nSell above 250.", author="owner", now=NOW
         )
-        await set_tags(writer, aapl, ("dividend", "long term"), held_at=NOW, now=NOW)
+        for tag in ("dividend", "long term"):
+            await add_tag(writer, aapl, tag, held_at=NOW, now=NOW)
     await seed_groups(seeded)
 
     def clock() -> datetime:

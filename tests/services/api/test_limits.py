@@ -29,8 +29,7 @@ WHOLE = {
 """Lists that come whole, and what bounds them."""
 
 PARTS = {
-    "PositionDetail.tags": "20, as many as a position may have",
-    "PositionNotePage.tags": "the same",
+    "PositionNotePage.tags": "20, as many as a position may be given",
     "PositionTags.tags": "the same",
     "LoginReport.accounts": "the accounts of one login",
     "SyncReport.logins": "the logins that list accounts",

@@ -49,7 +49,16 @@ async def bodies(api: Api, name: str = "aapl") -> list[str]:
 
 
 async def tagged(api: Api, name: str, *tags: str) -> list[str]:
-    answer = await api.http.put(tags_of(name), json={"tags": tags})
+    told: list[str] = []
+    for tag in tags:
+        answer = await api.http.post(tags_of(name), json={"tag": tag})
+        assert answer.status_code == 200, answer.text
+        told = answer.json()["tags"]
+    return told
+
+
+async def untagged(api: Api, name: str, tag: str) -> list[str]:
+    answer = await api.http.delete(tags_of(name), params={"tag": tag})
     assert answer.status_code == 200, answer.text
     told: list[str] = answer.json()["tags"]
     return told
@@ -61,7 +70,7 @@ async def test_a_note_is_written_changed_and_removed(api: Api) -> None:
     assert first["position_id"] == str(position_id("aapl"))
     changed = await api.http.patch(f"{AAPL_NOTES}/{first['id']}", json={"body": "sold half"})
     assert (changed.status_code, changed.json()["body"]) == (200, "sold half")
-    assert changed.json()["changed_at"] is not None
+    assert (changed.json()["changed_at"] is None, changed.json()["changed_by"]) == (False, "owner")
     assert changed.json()["written_at"] == first["written_at"]
     assert await bodies(api) == ["sold half"]
     assert (await api.http.delete(f"{AAPL_NOTES}/{first['id']}")).status_code == 204
@@ -81,7 +90,9 @@ async def test_who_wrote_it_is_told(api: Api, database: Database) -> None:
     await make_user(database, "anna", Scope.SYNC)
     async with signed_in(api, "anna") as anna:
         answer = await anna.post(AAPL_NOTES, json={"body": WHY})
-    assert answer.json()["author"] == "anna"
+        assert answer.json()["author"] == "anna"
+    told = await api.http.patch(f"{AAPL_NOTES}/{answer.json()['id']}", json={"body": "sell"})
+    assert (told.json()["author"], told.json()["changed_by"]) == ("anna", "owner")
 
 
 @pytest.mark.parametrize(
@@ -106,24 +117,53 @@ async def test_a_note_of_another_position_is_not_there(api: Api) -> None:
     assert await bodies(api) == [WHY]
 
 
-async def test_tags_are_set_whole_and_small(api: Api) -> None:
+async def test_tags_are_given_and_taken_one_by_one(api: Api) -> None:
     assert await tagged(api, "aapl", "Long  Term", "dividend", "long term") == ["dividend", "long term"]
-    assert (await api.get(f"/api/v1/positions/{position_id('aapl')}"))["tags"] == ["dividend", "long term"]
-    assert await tagged(api, "aapl", "dividend", "growth") == ["dividend", "growth"]
-    assert (await api.get(AAPL_NOTES))["tags"] == ["dividend", "growth"]
+    assert (await api.get(AAPL_NOTES))["tags"] == ["dividend", "long term"]
     await tagged(api, "won", "dividend")
     told = (await api.get("/api/v1/tags"))["items"]
-    assert told == [{"name": "dividend", "positions": 2}, {"name": "growth", "positions": 1}]
+    assert told == [{"name": "dividend", "positions": 2}, {"name": "long term", "positions": 1}]
     page = await api.get("/api/v1/tags", limit=1)
     assert (await api.get("/api/v1/tags", cursor=page["next_cursor"]))["items"] == told[1:]
-    assert await tagged(api, "aapl") == []
+    assert await untagged(api, "aapl", "Long Term") == ["dividend"]
+    assert await untagged(api, "aapl", "never given") == ["dividend"]
+    assert await untagged(api, "aapl", "dividend") == []
     assert (await api.get("/api/v1/tags"))["items"] == [{"name": "dividend", "positions": 1}]
 
 
-@pytest.mark.parametrize("tags", [["a,b"], [" "], ["a\tb\x07"], ["x" * 41], ["a"] * 21, "a"])
-async def test_what_is_no_tag_is_refused(api: Api, tags: Any) -> None:
+async def test_the_same_word_is_the_same_tag_however_it_was_typed(api: Api) -> None:
+    assert await tagged(api, "aapl", "caf\u00e9", "CAFE\u0301") == ["caf\u00e9"]
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    assert await tagged(api, "aapl", family) == ["caf\u00e9", family]
+    assert await untagged(api, "aapl", "Cafe\u0301") == [family]
+    found = (await api.get("/api/v1/positions", tag=family))["items"]
+    assert [one["id"] for one in found] == [str(position_id("aapl"))]
+
+
+async def test_no_position_is_given_more_tags_than_it_may_have_and_any_can_be_taken(
+    api: Api, database: Database
+) -> None:
+    await tagged(api, "aapl", *(f"t{number:02}" for number in range(20)))
+    answer = await api.http.post(tags_of("aapl"), json={"tag": "one more"})
+    assert (answer.status_code, "take one away first" in answer.json()["detail"]) == (422, True)
+    assert len(await tagged(api, "aapl", "t07")) == 20, "it has that already"
+    # Two that became one may have more.
+    async with database.write() as writer:
+        await writer.execute(
+            text(
+                "INSERT INTO position_tags SELECT :id, 'of another', account, conid, held_at, tagged_at "
+                "FROM position_tags LIMIT 1"
+            ),
+            {"id": uuid.uuid4()},
+        )
+    assert len((await api.get(AAPL_NOTES))["tags"]) == 21
+    assert len(await untagged(api, "aapl", "t00")) == 20
+
+
+@pytest.mark.parametrize("tag", ["a,b", " ", "a\x07", "x" * 41, "\u0130" * 40, 1, ["a"]])
+async def test_what_is_no_tag_is_refused(api: Api, tag: Any) -> None:
     await tagged(api, "aapl", "kept")
-    answer = await api.http.put(tags_of("aapl"), json={"tags": tags})
+    answer = await api.http.post(tags_of("aapl"), json={"tag": tag})
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
     assert "without commas" in answer.json()["detail"]
     assert (await api.get(AAPL_NOTES))["tags"] == ["kept"]
@@ -138,6 +178,7 @@ async def test_positions_are_found_by_their_tag(api: Api) -> None:
 
     assert await found(status="all") == [str(position_id("won")), str(position_id("aapl"))]
     assert await found() == [str(position_id("aapl"))]
+    assert (await api.get("/api/v1/positions", tag=" Dividend "))["items"], "as it is kept"
     assert await found(status="closed") == [str(position_id("won"))]
     assert await found(status="all", account=PAPER) == []
     page = await api.get("/api/v1/positions", tag="dividend", status="all", limit=1)
@@ -163,6 +204,9 @@ async def test_positions_are_found_by_when_they_were_held(api: Api) -> None:
     # The one that was sold six days ago, and not the one that was opened on the day after.
     assert await held(6, 5) == named("aapl", "won", "lost")
     assert await held(1, None) == named("aapl", "es", "vod", "again")
+    turned = {"from": NOW.isoformat(), "to": (NOW - timedelta(days=1)).isoformat()}
+    answer = await api.http.get("/api/v1/positions", params=turned)
+    assert (answer.status_code, "not before" in answer.json()["detail"]) == (422, True)
     still = await api.get("/api/v1/positions", **{"from": (NOW - timedelta(days=1)).isoformat()})
     assert {row["id"] for row in still["items"]} == named("aapl", "es", "vod")
 
@@ -188,37 +232,48 @@ async def test_a_book_that_is_folded_otherwise_takes_its_notes_along(api: Api, d
     assert told["tags"] == ["first", "second"]
     assert (await api.get("/api/v1/tags"))["items"][0] == {"name": "first", "positions": 1}
     # What is said of it then is said of all of it.
-    answer = await api.http.put(f"{path}/tags", json={"tags": ["second", "third"]})
-    assert answer.json()["tags"] == ["second", "third"]
-    assert (await api.get(f"{path}/notes"))["tags"] == ["second", "third"]
+    assert (await api.http.post(f"{path}/tags", json={"tag": "first"})).json()["tags"] == ["first", "second"]
+    taken = await api.http.delete(f"{path}/tags", params={"tag": "first"})
+    assert taken.json()["tags"] == ["second"]
     number = told["items"][0]["id"]
     assert (await api.http.patch(f"{path}/notes/{number}", json={"body": "of both"})).status_code == 200
     assert (await api.http.delete(f"{path}/notes/{number}")).status_code == 204
 
 
-async def test_a_position_that_comes_to_be_opened_later_keeps_its_notes(api: Api, database: Database) -> None:
-    await written(api, "of the first", "won")
+@pytest.mark.parametrize("earlier", [False, True])
+async def test_a_position_that_comes_to_be_opened_later_keeps_its_notes(
+    api: Api, database: Database, *, earlier: bool
+) -> None:
+    """Whether or not the book had another one before, which was over by then."""
+    await written(api, "of it", "again")
+    await tagged(api, "again", "kept")
     other = uuid.uuid4()
     async with unbound(database) as writer:
         await writer.execute(
             update(t.positions)
-            .where(t.positions.c.id == position_id("won"))
-            .values(id=other, opened_at=NOW - timedelta(days=7))
+            .where(t.positions.c.id == position_id("again"))
+            .values(id=other, opened_at=NOW - timedelta(hours=30))
         )
-    assert [one["body"] for one in (await api.get(f"/api/v1/positions/{other}/notes"))["items"]] == [
-        "of the first"
-    ]
-    assert await bodies(api, "again") == []
+        before = t.positions.c.id == position_id("won")
+        if earlier:
+            await writer.execute(update(t.positions).where(before).values(closed_at=NOW - timedelta(days=3)))
+        else:
+            await writer.execute(delete(t.positions).where(before))
+    told = await api.get(f"/api/v1/positions/{other}/notes")
+    assert ([one["body"] for one in told["items"]], told["tags"]) == (["of it"], ["kept"])
+    if earlier:
+        assert await bodies(api, "won") == []
 
 
 async def test_who_sees_some_accounts_writes_of_these_only(both: Api) -> None:
     theirs, others = bearing("theirs"), bearing("others")
     mine = await both.http.post(notes_of("vod"), json={"body": "mine"}, headers=theirs)
     assert mine.status_code == 201
-    assert (await both.http.put(tags_of("vod"), json={"tags": ["mine"]}, headers=theirs)).status_code == 200
+    answer = await both.http.post(tags_of("vod"), json={"tag": "mine"}, headers=theirs)
+    assert answer.status_code == 200
     for answer in (
         await both.http.post(notes_of("aapl"), json={"body": "x"}, headers=theirs),
-        await both.http.put(tags_of("aapl"), json={"tags": ["x"]}, headers=theirs),
+        await both.http.post(tags_of("aapl"), json={"tag": "x"}, headers=theirs),
         await both.http.get(notes_of("aapl"), headers=theirs),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "position_not_found")

@@ -4,14 +4,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import insert, select, update
 
 from models import tables as t
 from models.session import Database
+from models.stores.imports import File, begin_import, end_import
 from models.stores.partitions import ensure_partitions
 from tests.services.api.conftest import Api
 from tests.services.api.kept import seed_snapshots
-from tests.services.api.portfolio import AAPL, NOW, VOD, position_id
+from tests.services.api.portfolio import AAPL, NOW, USD, VOD, position_id
 from tests.services.api.restricted import bearing
 
 PRICES = f"/api/v1/positions/{position_id('aapl')}/prices"
@@ -77,6 +79,46 @@ async def test_a_time_in_which_it_was_not_held_has_none(api: Api, database: Data
     assert answer.status_code == 422
     answer = await api.http.get(PRICES, params={"from": "2026-11-19T00:00:00"})
     assert (answer.status_code, "zone" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("asked", [{"from": "9999-12-31T12:00:00Z"}, {"to": "0001-01-01T00:00:00Z"}])
+async def test_a_time_far_from_its_life_is_a_moment_of_it(
+    api: Api, database: Database, asked: dict[str, str]
+) -> None:
+    await seed_snapshots(database)
+    found = await api.get(PRICES, **asked)
+    assert (found["since"] == found["until"], found["items"]) == (True, [])
+
+
+async def test_statements_tell_prices_too_while_they_stand(api: Api, database: Database) -> None:
+    await seed_snapshots(database)
+    at = NOW - timedelta(days=4)
+    await mark(database, at, "155")
+
+    async def stated(name: str, told: datetime, price: str, **more: Any) -> int:
+        async with database.write() as writer:
+            file = File(name, "flex", name.ljust(64, "0"), 1, b"")
+            number = await begin_import(writer, file, trigger="cli", stated_at=NOW, now=NOW)
+            await end_import(writer, number, {}, (USD,))
+            await writer.execute(
+                insert(t.stated_positions).values(
+                    **{"import_id": number, "line": 1, "account": USD, "conid": AAPL, "quantity": 1}
+                    | {"as_of": told, "mark_price": Decimal(price)}
+                    | more
+                )
+            )
+            return number
+
+    await stated("a", at + timedelta(hours=6), "156")
+    await stated("b", at, "999")  # the snapshot of that very moment counts
+    await stated("c", at + timedelta(hours=9), "998", implied=True)
+    undone = await stated("d", at + timedelta(hours=12), "997")
+    async with database.write() as writer:
+        await writer.execute(
+            update(t.imports).where(t.imports.c.id == undone).values(status="undone", undone_at=NOW)
+        )
+    assert [price for _, price in await told(api)][:2] == ["155", "156"]
+    assert {price for _, price in await told(api)} == {"155", "156", "160"}
 
 
 async def test_nobody_is_told_prices_of_what_they_may_not_see(both: Api) -> None:

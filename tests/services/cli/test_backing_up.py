@@ -171,6 +171,7 @@ def test_an_archive_goes_into_a_database_that_is_not_there_yet(
 OLDER = (
     "DROP TABLE position_notes, position_tags",
     "DROP TABLE backup_runs, alert_deliveries, alert_messages, alert_conditions, price_limits",
+    "ALTER TABLE broker_accounts DROP COLUMN called",
     "ALTER TABLE broker_accounts DROP COLUMN login CASCADE",
     "ALTER TABLE broker_sessions DROP COLUMN place, DROP COLUMN accounts",
     "DROP INDEX ix_sync_log_link",

@@ -18,7 +18,7 @@ from tests.services.position_sync.ledger_rows import ledger_rows
 from tests.services.position_sync.test_replay import script
 
 ADDED_SINCE_THE_FIRST = {
-    "broker_accounts": ["cost_method", "login"],
+    "broker_accounts": ["cost_method", "login", "called"],
     "broker_links": ["heard_at", "clock_offset_seconds", "state", "login"],
     "broker_sessions": [
         "place",

@@ -14,6 +14,7 @@ _NOTE = PositionNote(
     author="ada",
     written_at=AT,
     changed_at=None,
+    changed_by=None,
 )
 
 EXAMPLES: dict[type[Struct], Struct] = {

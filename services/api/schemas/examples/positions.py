@@ -67,7 +67,6 @@ _DETAIL = PositionDetail(
             note=None,
         ),
     ),
-    tags=("dividend", "long term"),
 )
 _EVENT = PositionEvent(
     id=f"{POSITION_ID}:1",

@@ -223,3 +223,28 @@ async def test_when_the_server_goes_the_history_stays(filled: Replay, opened: Op
     assert len(filled.questions) > before, "asked again by itself"
     gone = re.compile("WebSocket connection to|ERR_CONNECTION|Failed to load resource")
     watched.complaints[:] = [text for text in watched.complaints if not gone.search(text)]
+
+
+async def test_fills_are_marked_on_the_value_where_little_time_is_looked_at(
+    filled: Replay, opened: Open
+) -> None:
+    one = recorded("executions")["items"][0]
+    fills = [
+        one | {"exec_id": "b", "side": "SLD", "symbol": "MSFT", "executed_at": "2026-11-17T20:00:00Z"},
+        one | {"exec_id": "a", "side": "BOT", "symbol": "AAPL", "executed_at": "2026-11-17T15:00:00Z"},
+    ]
+    filled.answers["executions"] = {"items": fills, "next_cursor": None}
+    watched = await opened("/?range=1M")
+    marks = watched.testid("chart-mark")
+    await expect(marks).to_have_count(2)
+    title = await marks.first.locator("title").text_content() or ""
+    assert re.fullmatch(r"Nov 17, 2026: bought [\d.,]+ AAPL, sold [\d.,]+ MSFT", title)
+    question = asked(filled, "executions")[-1]
+    assert question["limit"] == "200"
+    assert question["from"] < fills[1]["executed_at"] < question["to"]
+    await expect(watched.testid("history-span")).to_contain_text("grey: fills")
+    # More than can be told apart are not drawn, and that is said.
+    filled.answers["executions"] = {"items": fills, "next_cursor": "more"}
+    other = await opened("/?range=1M")
+    await expect(other.testid("history-span")).to_contain_text("too many fills to mark")
+    await expect(other.testid("chart-mark")).to_have_count(1)

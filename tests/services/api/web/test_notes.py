@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from sqlalchemy import insert, select
 
 from models import tables as t
@@ -46,7 +46,7 @@ async def test_notes_are_written_changed_and_removed(api: Api, look: Look) -> No
 
 
 async def test_tags_are_given_taken_away_and_lead_to_what_has_them(api: Api, look: Look) -> None:
-    await api.http.put(f"/api/v1/positions/{position_id('won')}/tags", json={"tags": ["dividend"]})
+    await api.http.post(f"/api/v1/positions/{position_id('won')}/tags", json={"tag": "dividend"})
     page = await look(STORY)
     for typed in ("Dividend", "long   term,"):
         await page.get_by_test_id("new-tag").fill(typed)
@@ -56,8 +56,14 @@ async def test_tags_are_given_taken_away_and_lead_to_what_has_them(api: Api, loo
     assert (await api.get(NOTES))["tags"] == ["dividend", "long term"]
     await page.get_by_role("button", name="Take the tag long term away").click()
     await expect(page.get_by_test_id("tag")).to_have_text(["dividend"])
-    assert (await api.get(f"/api/v1/positions/{position_id('aapl')}"))["tags"] == ["dividend"]
+    # Another browser gives one meanwhile: it is not taken away by what this one does.
+    await api.http.post(f"/api/v1/positions/{position_id('aapl')}/tags", json={"tag": "elsewhere"})
+    await page.get_by_test_id("new-tag").fill("growth")
+    await page.get_by_test_id("add-tag").click()
+    await expect(page.get_by_test_id("tag")).to_have_text(["dividend", "elsewhere", "growth"])
     await page.get_by_role("link", name="dividend", exact=True).click()
+    await expect(page.get_by_test_id("timeline-bar")).to_have_count(2)
+    await page.get_by_test_id("facet-closed").click()
     await expect(page.get_by_test_id("closed-row")).to_have_count(1)
     href = await page.get_by_test_id("closed-export").get_attribute("href")
     exported = await page.context.request.get(f"http://{api.address}{href}")
@@ -68,7 +74,7 @@ async def test_tags_are_given_taken_away_and_lead_to_what_has_them(api: Api, loo
     await expect(page.get_by_test_id("timeline-bar")).to_have_count(6)
 
 
-async def test_a_note_that_cannot_be_kept_stays_in_its_box(look: Look) -> None:
+async def test_a_note_that_cannot_be_kept_stays_in_its_box_and_is_kept_once(api: Api, look: Look) -> None:
     page = await look(STORY)
     await page.get_by_test_id("new-note").fill("kept here")
     problem = {"code": "busy", "detail": "It could not be kept."}
@@ -76,9 +82,29 @@ async def test_a_note_that_cannot_be_kept_stays_in_its_box(look: Look) -> None:
     await page.get_by_test_id("write-note").click()
     await expect(page.get_by_test_id("notes").get_by_role("alert")).to_have_text("It could not be kept.")
     await expect(page.get_by_test_id("new-note")).to_have_value("kept here")
+    # One whose answer is lost was kept: asked for again, it is not kept twice.
+    await page.unroute("**/notes")
+
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.fulfill(status=409, json=problem)
+
+    await page.route("**/notes", lose)
+    await page.get_by_test_id("write-note").click()
+    await expect(page.get_by_test_id("notes").get_by_role("alert")).to_have_text("It could not be kept.")
     await page.unroute("**/notes")
     await page.get_by_test_id("write-note").click()
-    await expect(page.get_by_test_id("note")).to_contain_text("kept here")
+    await expect(page.get_by_test_id("new-note")).to_have_value("")
+    await expect(page.get_by_test_id("note")).to_have_count(1)
+    assert [one["body"] for one in (await api.get(NOTES))["items"]] == ["kept here"]
+
+
+async def test_without_its_tags_a_position_is_given_none(look: Look) -> None:
+    page = await look("/settings")
+    await page.route("**/notes?limit=1*", lambda route: route.fulfill(status=409, json={"detail": "Away."}))
+    await page.goto(page.url.replace("/settings", STORY))
+    await expect(page.get_by_test_id("notes")).to_contain_text("Away.")
+    await expect(page.get_by_test_id("new-tag")).to_be_disabled()
 
 
 async def test_the_chart_draws_prices_and_more_of_them_closely(
@@ -170,7 +196,7 @@ async def test_an_account_is_called_otherwise_and_reckoned_otherwise(api: Api, l
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_the_story_with_notes_has_nothing_to_complain_of(api: Api, look: Look, theme: str) -> None:
     await api.http.post(NOTES, json={"body": "Sell above 250."})
-    await api.http.put(f"/api/v1/positions/{position_id('aapl')}/tags", json={"tags": ["dividend"]})
+    await api.http.post(f"/api/v1/positions/{position_id('aapl')}/tags", json={"tag": "dividend"})
     page = await look(STORY, theme=theme)
     await expect(page.get_by_test_id("note")).to_be_visible()
     assert await violations(page) == []

@@ -101,9 +101,9 @@ export class Api {
 		return this.call('GET', path);
 	}
 
-	/** Anything that changes something; the answer of a 204 is undefined. */
-	send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T> {
-		return this.call(method, path, body);
+	/** Anything that changes something; the answer of a 204 is undefined. Sent again under the same `key` it changes nothing more. */
+	send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, key?: string): Promise<T> {
+		return this.call(method, path, body, key ? { 'idempotency-key': key } : {});
 	}
 
 	private async call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {

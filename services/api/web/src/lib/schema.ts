@@ -1453,7 +1453,6 @@ export interface PositionDetail {
 	cost_method: 'average' | 'fifo' | 'hifo' | 'lifo' | null;
 	broker_average_cost: string | null;
 	differences: PositionDifference[] | null;
-	tags: string[] | null;
 }
 
 /** Something in which ledger and broker do not agree, as `/reconciliations/differences` has it. */
@@ -1495,7 +1494,7 @@ export interface PositionEventPage {
 	freshness: Freshness;
 }
 
-/** What somebody wrote about a position. `changed_at` is null as long as it is as it was written. */
+/** What somebody wrote about a position. The last two are null of one as it was written. */
 export interface PositionNote {
 	id: number;
 	position_id: string;
@@ -1503,6 +1502,7 @@ export interface PositionNote {
 	author: string;
 	written_at: string;
 	changed_at: string | null;
+	changed_by: string | null;
 }
 
 /** Notes of a position, newest first, and its tags. */
@@ -1543,7 +1543,7 @@ export interface PositionPrices {
 	freshness: Freshness;
 }
 
-/** All tags of a position: lower case, without commas, in their order. */
+/** The tags that a position has now, in their order. */
 export interface PositionTags {
 	tags: string[];
 }
@@ -2247,6 +2247,11 @@ export interface Tag {
 export interface TagPage {
 	items: Tag[];
 	next_cursor: string | null;
+}
+
+/** One tag. */
+export interface TagText {
+	tag: string;
 }
 
 /** An API token. `user` made it, and bounds what it may; null: the instance's owner did. */

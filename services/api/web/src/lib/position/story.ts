@@ -59,17 +59,17 @@ export function drawn(
 	if (events.length > 0 && last && end > last.at) told.push({ at: end, what: null });
 	// What was only quoted before the first fill is none of this position's.
 	const from = told.findIndex(({ what }) => isEvent(what));
+	const current = position.closed_at === null ? height(position.market_price) : null;
 	const points = parted(from < 0 ? [] : told.slice(from), Math.max(UNKNOWN_MS, 3_000 * stretchSeconds));
 	let after: number | null = null;
 	const held = points.map(({ what }) => (after = isEvent(what) ? height(what.position_after) : after));
 	const fills = points.map(({ what }) => (isEvent(what) ? height(what.price) : null));
 	const level = (value: string | null | undefined) => points.map(() => height(value));
 	let quoted: number | null = null;
-	const current = position.closed_at === null ? height(position.market_price) : null;
 	const line = points.map(({ what, gap }) => {
-		const own = gap ? null : what === null ? current : height(what.price);
+		if (gap || what === null) return (quoted = gap ? null : current);
 		// A correction has no price of its own.
-		return (quoted = gap ? null : (own ?? quoted));
+		return (quoted = height(what.price) ?? quoted);
 	});
 	return {
 		times: points.map(({ at }) => at),

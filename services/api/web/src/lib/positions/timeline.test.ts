@@ -15,10 +15,10 @@ const SPAN = { from: START, to: START + 10 * DAY };
 describe('the timeline', () => {
 	it('has a row for each instrument of an account, the newest first, and a bar for each life', () => {
 		const rows = rowsOf([one('c', 6, null), one('b', 5, 8, 2), one('a', 1, 3)], SPAN, 1000);
-		expect(rows.map((row) => row.bars.map((bar) => bar.position.id))).toEqual([['c', 'a'], ['b']]);
+		expect(rows.map((row) => row.bars.map((bar) => bar.position.id))).toEqual([['a', 'c'], ['b']]);
 		expect(rows[0]!.bars.map((bar) => [bar.left, bar.width])).toEqual([
-			[600, 400],
-			[100, 200]
+			[100, 200],
+			[600, 400]
 		]);
 		expect(rows[0]!.newest.id).toBe('c');
 	});
@@ -32,8 +32,17 @@ describe('the timeline', () => {
 		const short = [1, 1.01, 1.02, 1.03, 5].map((from, number) => one(String(number), from, from + 0.005));
 		const [row] = rowsOf(short, SPAN, 1000);
 		expect(row!.lanes).toBe(3);
-		expect(row!.bars.map((bar) => bar.lane)).toEqual([0, 1, 2, null, 0]);
+		expect(row!.bars.map((bar) => [bar.position.id, bar.lane])).toEqual([
+			['3', null],
+			['0', 0],
+			['4', 0],
+			['1', 1],
+			['2', 2]
+		]);
 		expect(row!.bars.every((bar) => bar.width >= 3)).toBe(true);
+		// What was held for long can always be pointed at.
+		const crowded = rowsOf([...[1, 1.01, 1.02].map((from, number) => one(`${number}`, from, from + 0.005)), one('long', 1.03, null)], SPAN, 1000);
+		expect(crowded[0]!.bars.find((bar) => bar.position.id === 'long')!.lane).toBe(0);
 		// At the right edge a finger still finds room.
 		const [last] = rowsOf([one('x', 9.999, null), one('y', 9.8, 9.9)], SPAN, 1000);
 		expect(last!.bars.map((bar) => bar.lane).sort()).toEqual([0, 1]);

@@ -38,16 +38,20 @@ export function rowsOf(positions: readonly Position[], span: Span, pixels: numbe
 		row.bars.push({ position, left, width: Math.max(DRAWN_LEAST_PX, Math.min(closed, pixels) - left), lane: 0 });
 	}
 	for (const row of rows.values()) {
-		/** Where each lane is free again. */
-		const free: number[] = [];
-		for (const bar of row.bars.toSorted((a, b) => a.left - b.left)) {
+		/** What each lane has, from and to. */
+		const taken: [number, number][][] = [];
+		// The longest first: what is left without a lane is short.
+		for (const bar of row.bars.toSorted((a, b) => b.width - a.width || a.left - b.left)) {
 			const from = Math.min(bar.left, pixels - LEAST_PX);
-			const found = free.findIndex((end) => end <= from);
-			const lane = found >= 0 ? found : free.length;
+			const to = Math.max(bar.left + bar.width, from + LEAST_PX);
+			const found = taken.findIndex((lane) => lane.every(([begins, ends]) => to <= begins || from >= ends));
+			const lane = found >= 0 ? found : taken.length;
 			bar.lane = lane < MOST_LANES ? lane : null;
-			if (bar.lane !== null) free[lane] = Math.max(bar.left + bar.width, from + LEAST_PX);
+			if (bar.lane !== null) (taken[lane] ??= []).push([from, to]);
 		}
-		row.lanes = Math.max(1, free.length);
+		row.lanes = Math.max(1, taken.length);
+		// Drawn in this order: what can be pointed at lies above what cannot.
+		row.bars.sort((a, b) => (a.lane ?? -1) - (b.lane ?? -1) || a.left - b.left);
 	}
 	return [...rows.values()];
 }

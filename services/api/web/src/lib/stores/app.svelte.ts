@@ -20,6 +20,7 @@ export type Access = 'checking' | 'signed_out' | 'signed_in' | 'unreachable';
 
 /** However fast frames come, the page is redrawn at most this often. */
 const REDRAW_MS = 100;
+const ACCOUNTS_MS = 60_000;
 
 export class App {
 	access = $state<Access>('checking');
@@ -76,6 +77,8 @@ export class App {
 	/** Returns what undoes it. */
 	start(): () => void {
 		const tick = setInterval(() => (this.now = this.clock.serverNow()), 1_000);
+		// What an account is called may be changed elsewhere; its rows do not say so.
+		const names = setInterval(() => this.phase === 'up' && document.visibilityState === 'visible' && void this.loadAccounts(), ACCOUNTS_MS);
 		const wake = () => {
 			if (document.visibilityState === 'hidden') return;
 			this.now = this.clock.serverNow();
@@ -87,6 +90,7 @@ export class App {
 		void this.enter();
 		return () => {
 			clearInterval(tick);
+			clearInterval(names);
 			window.removeEventListener('online', wake);
 			document.removeEventListener('visibilitychange', wake);
 			this.leave();
