@@ -106,7 +106,7 @@ def brought_into(page: str, rows: Sequence[Sequence[str]]) -> str:
     What was not run this time stays as it was, and so does what is said above the table.
     """
     said, bar, table = page.partition("| ")
-    known = [line.strip("| ").split(" | ") for line in (bar + table).splitlines()[2:]]
+    known = [line[2:-2].split(" | ") for line in (bar + table).splitlines()[2:]]
     merged = {(row[0], row[1]): [cell.strip() for cell in row] for row in known}
     for row in rows:
         merged[row[0], row[1]] = list(row)

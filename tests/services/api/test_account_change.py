@@ -12,7 +12,7 @@ from core.streams.redis import RedisStreams
 from models import tables as t
 from models.session import Database
 from models.stores.accounts import name_accounts
-from models.stores.imports import File, begin_import, end_import
+from models.stores.imports import File, begin_import
 from models.stores.stated_names import forget_names
 from services.position_sync.sweep import Sweep
 from tests.services.api.conftest import Api
@@ -50,21 +50,19 @@ async def test_an_account_is_called_as_its_owner_wants(api: Api, database: Datab
 async def test_without_a_word_of_its_owner_it_is_called_as_statements_do(
     api: Api, database: Database
 ) -> None:
-    assert (await change(api, alias=None))["alias"] is None
+    assert (await change(api, alias=None))["alias"] == "Main"
+    assert (await change(api, alias="Mine"))["alias"] == "Mine"
+    assert (await change(api, alias=None))["alias"] == "Main"
+    # The same word, said by its owner, stays when the statement is undone.
+    await change(api, alias="Main")
     async with database.write() as writer:
         file = File("a.xml", "flex", "a" * 64, 1, b"")
         number = await begin_import(writer, file, trigger="cli", stated_at=NOW, now=NOW)
-        await end_import(writer, number, {}, (USD,))
         await writer.execute(
-            insert(t.stated_accounts).values(import_id=number, line=1, account=USD, alias="As stated")
+            insert(t.stated_accounts).values(import_id=number, line=1, account=USD, alias="Main")
         )
-    assert (await change(api, alias="Mine"))["alias"] == "Mine"
-    assert (await change(api, alias=None))["alias"] == "As stated"
-    # The same word, said by its owner, stays when the statement is undone.
-    await change(api, alias="As stated")
-    async with database.write() as writer:
         await forget_names(writer, number)
-    assert (await change(api, cost_method="fifo"))["alias"] == "As stated"
+    assert (await change(api, cost_method="fifo"))["alias"] == "Main"
     assert (await change(api, alias=None))["alias"] is None
 
 

@@ -125,7 +125,7 @@ async def test_what_the_first_version_booked_is_complete_after_the_next_sweep(
                 "performance_renewals, "
                 "statement_differences, statement_comparisons, issue_acknowledgements, issues, rule_checks, "
                 "account_group_members, account_groups, benchmark_levels, "
-                "recovery_codes, second_factors, sign_in_tries, backup_runs, "
+                "recovery_codes, second_factors, sign_in_tries, backup_runs, position_notes, position_tags, "
                 "user_accounts, api_token_accounts, api_tokens, users, audit_log, "
                 "idempotency_keys, alert_deliveries, alert_messages, alert_conditions, price_limits, "
                 + ", ".join(table.name for table in (*BROUGHT, imports, raw_payloads, flex_fetches))

@@ -33,4 +33,7 @@ def answers() -> dict[str, Any]:
     found[one] = recorded("position") | {"id": "p-0"}
     found |= {f"{one}/lots": recorded("lots"), f"{one}/methods": recorded("methods")}
     found[f"{one}/executions"] = recorded("position-executions")
+    found |= {f"{one}/notes": recorded("position-notes"), f"{one}/prices": recorded("position-prices")}
+    # Of none of the days that the history on file has.
+    found |= {"executions": empty, "tags": recorded("tags")}
     return found
