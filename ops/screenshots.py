@@ -20,7 +20,7 @@ OUT = Path(__file__).parents[1] / "docs" / "screenshots"
 SCREENS = {
     "overview": "/",
     "positions": "/positions",
-    "timeline": "/positions?show=timeline",
+    "timeline": "/positions?show=timeline&range=all",
     "map": "/positions?show=map",
     "cash": "/positions?show=cash",
     "performance": "/performance",
