@@ -242,9 +242,10 @@ class TickBatch(Struct, frozen=True, kw_only=True):
 def is_of_none_connected(epoch: int, tick: Tick) -> bool:
     """Whether a link says how it is that was not connected since it began: neither older nor newer than any.
 
-    It may wait for a person. One that stands by says nothing of the login, which another link has.
+    It may wait for a person. One that stands by says nothing of the login, which another link has; one that
+    is connected has an epoch.
     """
-    return epoch == 0 and isinstance(tick, LinkBeat) and tick.state != "fenced"
+    return epoch == 0 and isinstance(tick, LinkBeat) and tick.gateway != "up" and tick.state != "fenced"
 
 
 encode = msgspec.json.Encoder().encode

@@ -8,6 +8,7 @@ Revises: 0039
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0040"
 down_revision = "0039"
@@ -23,6 +24,15 @@ def upgrade() -> None:
             sa.ARRAY(sa.Text()),
             nullable=True,
             comment="that it listed; null: it listed none yet, or began before this was kept",
+        ),
+    )
+    op.add_column(
+        "broker_sessions",
+        sa.Column(
+            "given_up_at",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="when its login was: what it said before counts no more if it comes late",
         ),
     )
     op.create_index(

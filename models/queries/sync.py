@@ -24,6 +24,10 @@ _link_word = text(
     f"SELECT l.state, l.updated_at FROM {LINK_OF} "  # noqa: S608 - no input in it
     "WHERE a.account = :account ORDER BY l.epoch DESC LIMIT 1"
 )
+_was_given_up = text(
+    "SELECT EXISTS (SELECT FROM broker_accounts a JOIN broker_sessions s USING (login) "
+    "WHERE a.account = :account AND s.given_up_at IS NOT NULL)"
+)
 
 
 class DatasetRow(NamedTuple):
@@ -97,6 +101,11 @@ async def link_word(reader: Reader, account: str) -> LinkWord | None:
     """What the link of an account's login last said of itself; ``None`` before it ever did."""
     row = (await reader.execute(_link_word, {"account": account})).one_or_none()
     return None if row is None else LinkWord(*row)
+
+
+async def was_given_up(reader: Reader, account: str) -> bool:
+    """Whether the login that lists an account, or did last, was given up at some time."""
+    return bool((await reader.execute(_was_given_up, {"account": account})).scalar_one())
 
 
 def _job(row: Row[Any]) -> JobRow:

@@ -33,9 +33,9 @@ _list_accounts = text(
     "ELSE a.last_seen_at END "
     "FROM (SELECT max(o.login) AS login, max(o.place) AS place, bool_or(EXISTS "
     "(SELECT FROM broker_sessions n WHERE n.place = o.place AND n.login <> o.login AND n.epoch > o.epoch)) "
-    "AS is_retired FROM broker_sessions o WHERE o.epoch = :epoch) s "
+    "OR bool_or(o.given_up_at IS NOT NULL) AS is_retired FROM broker_sessions o WHERE o.epoch = :epoch) s "
     "WHERE a.account IN (SELECT account FROM broker_accounts ORDER BY account FOR NO KEY UPDATE) "
-    # A late word of what its installation serves no more lists nothing.
+    # A late word of what its installation serves no more, or of a login that was given up, lists nothing.
     "AND s.is_retired IS NOT TRUE "
     # What another login lists is none of this one's business, but where the installation served that before.
     "AND (a.account = ANY(:accounts) OR a.login IS NULL OR a.login = s.login OR EXISTS ("

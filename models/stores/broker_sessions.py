@@ -65,10 +65,10 @@ async def open_broker_session(
     await writer.execute(
         update(broker_sessions)
         .where(broker_sessions.c.epoch == earlier, still_open)
-        .values(_ended(earlier_ended, earlier_ended_at))
+        .values(ended(earlier_ended, earlier_ended_at))
     )
     others = update(broker_sessions).where(broker_sessions.c.login == login, still_open)
-    cut_off = await writer.execute(others.values(_ended(CUT_OFF, now)))
+    cut_off = await writer.execute(others.values(ended(CUT_OFF, now)))
     row = await writer.execute(
         insert(broker_sessions)
         .values(
@@ -85,7 +85,8 @@ async def open_broker_session(
     return Opened(row.scalar_one(), cut_off.rowcount > 0)
 
 
-def _ended(reason: str, at: datetime) -> dict[str, object]:
+def ended(reason: str, at: datetime) -> dict[str, object]:
+    """The values of a session whose end somebody else notes."""
     return {
         "ended_at": at,
         "end_reason": reason,

@@ -17,6 +17,7 @@ LOCK_CLASS = 0x10C7_11FE
 """The first half of each key. Any constant of our own; the second half is of the name."""
 
 _try = text("SELECT pg_try_advisory_lock(:class, :name)")
+_try_for_now = text("SELECT pg_try_advisory_xact_lock(:class, :name)")
 _unlock_all = text("SELECT pg_advisory_unlock_all()")
 _backend = text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
 _HELD = (
@@ -48,6 +49,12 @@ async def take_locks(writer: Writer, names: Sequence[str], *, lock_class: int = 
             await writer.execute(_unlock_all)
             return False
     return True
+
+
+async def is_free(writer: Writer, name: str) -> bool:
+    """Whether nobody has the lock of this name; then nobody takes it until the transaction ends."""
+    taken = await writer.execute(_try_for_now, {"class": LOCK_CLASS, "name": _number(name)})
+    return bool(taken.scalar_one())
 
 
 async def own_backend(writer: Writer) -> Backend:

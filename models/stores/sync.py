@@ -26,16 +26,21 @@ _upsert_datasets = BulkInsert(
 _upsert_link = text(
     "INSERT INTO broker_links (login, gateway, ibkr, state, reason, since, updated_at, epoch, heard_at, "
     # Of a session that is not known, as after a restore, nobody can say whose it was: no account's.
-    "clock_offset_seconds) VALUES ("
+    "clock_offset_seconds) SELECT "
     "coalesce((SELECT login FROM broker_sessions WHERE epoch = :epoch), CAST(:login AS text)), "
     ":gateway, :ibkr, :state, :reason, :since, :at, :epoch, "
-    "CASE WHEN :is_beat THEN clock_timestamp() END, :clock_offset) ON CONFLICT (login) DO UPDATE SET "
+    "CASE WHEN :is_beat THEN clock_timestamp() END, CAST(:clock_offset AS numeric) "
+    # What was under way when its login was given up brings it not back.
+    "WHERE NOT EXISTS (SELECT FROM broker_sessions WHERE epoch = :epoch AND given_up_at IS NOT NULL) "
+    "ON CONFLICT (login) DO UPDATE SET "
     "gateway = excluded.gateway, ibkr = excluded.ibkr, state = excluded.state, reason = excluded.reason, "
     "since = excluded.since, updated_at = excluded.updated_at, epoch = excluded.epoch, "
     # What is told again from the stream may be long past; a beat is of this moment.
     "heard_at = coalesce(excluded.heard_at, broker_links.heard_at), clock_offset_seconds = "
     "coalesce(excluded.clock_offset_seconds, broker_links.clock_offset_seconds) "
-    "WHERE (broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at) "
+    "WHERE ((broker_links.epoch, broker_links.updated_at) <= (excluded.epoch, excluded.updated_at) "
+    # Beside one without an epoch, which is of this moment, an older word is void whatever its epoch.
+    "AND (:is_beat OR broker_links.epoch > 0 OR broker_links.updated_at <= excluded.updated_at)) "
     "OR (:is_beat AND broker_links.epoch = excluded.epoch "
     "AND broker_links.updated_at > excluded.updated_at + make_interval(secs => :set_back)) "
     # One that was not connected yet has no epoch: its word counts where no other is heard of.

@@ -37,6 +37,11 @@ broker_sessions = Table(
     Column("connected_at", Instant),
     Column("ended_at", Instant),
     Column("end_reason", String),
+    Column(
+        "given_up_at",
+        Instant,
+        comment="when its login was: what it said before counts no more if it comes late",
+    ),
     Column("server_version", Int),
     Column("time_zone", String),
     Column("state", String, nullable=False, server_default="connecting"),

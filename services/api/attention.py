@@ -122,6 +122,9 @@ class Watch:
     def _masked(self, text: str) -> str:
         for account in self._context.hub.picture.accounts:
             text = text.replace(account, self._name(account))
+        # Nor where the gateways are.
+        for login in self._context.hub.picture.links if not self._context.settings.alerts_details else ():
+            text = text.replace(f"The gateway {login}", "A gateway")
         return text
 
     def _name(self, account: str) -> str:
@@ -151,7 +154,9 @@ class Watch:
         for position in picture.positions.values():
             mark = picture.mark_of(position)
             price = None if mark is None else market_price(position, mark)
-            if mark is None or price is None or judged.of([position.account]).reason is not None:
+            state = picture.accounts.get(position.account)
+            is_live = state is not None and state.listed and judged.of([position.account]).reason is None
+            if mark is None or price is None or not is_live:
                 continue
             known = found.get(position.conid)
             if known is None or known.as_of < mark.received_at:

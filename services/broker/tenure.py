@@ -131,7 +131,8 @@ class Tenure:
         change = self._link.apply(LinkEvent.FENCED, "fenced", explanation)
         if change is not None:
             self._register.fenced(self.epoch, change)
-        self._epoch_is_new = False
+        # Another link records under a newer one: without a new epoch nothing of ours would be believed.
+        self.epoch, self._epoch_is_new = 0, False
 
     def _lease_changed(self) -> None:
         if self._lease.claim is Claim.TAKEN:

@@ -21,11 +21,10 @@ def list_them(profile: WhichProfile = None, as_json: AsJson = False) -> None:
 def end(
     name: Annotated[str, typer.Argument(metavar="HOST:PORT", help="As `lotkeeper login list` names it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also where its link was heard of lately.")] = False,
     profile: WhichProfile = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a login up: its accounts are waited for no more. What was recorded stays."""
     from services.cli.logins import run_end  # noqa: PLC0415 - takes a while, not needed for help
 
-    run_end(profile, name, yes=yes, force=force, as_json=as_json)
+    run_end(profile, name, yes=yes, as_json=as_json)

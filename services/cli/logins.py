@@ -12,6 +12,7 @@ from core.errors import LotkeeperError
 from core.settings import Profile, Settings
 from models.queries.logins import LoginRow, known_logins
 from models.session import Database
+from models.stores.leases import is_free
 from models.stores.logins import end_login
 from services.cli import listing
 from services.cli.auditing import audited
@@ -48,24 +49,27 @@ def run_list(profile: Profile | None, *, as_json: bool) -> None:
     listing.run_list(profile, known_logins, shown, _as_row, _as_json, as_json=as_json)
 
 
-def run_end(profile: Profile | None, name: str, *, yes: bool, force: bool, as_json: bool) -> None:
+def run_end(profile: Profile | None, name: str, *, yes: bool, as_json: bool) -> None:
     """Give a login up, once somebody who can answer says so, or ``yes``.
 
     Raises:
         UnknownLoginError: there is no such login.
-        LoginServedError: its link was heard of lately, and nobody forces it.
+        LoginServedError: its link runs, or was heard of lately.
         NotConfirmedError: nobody said yes.
         LotkeeperError: as ``on_database``.
     """
 
     async def look(database: Database, _settings: Settings) -> LoginRow:
         async with database.read() as reader:
-            return _ready_to_end(await known_logins(reader), name, force=force)
+            return _ready_to_end(await known_logins(reader), name)
 
     async def end(database: Database, _settings: Settings) -> list[str]:
         async with database.write() as writer:
             # Looked at once more: it may have come back while somebody thought about it.
-            _ready_to_end(await known_logins(writer), name, force=force)
+            found = _ready_to_end(await known_logins(writer), name)
+            # The link's own lock: whether it is heard of is told by others, who may be away.
+            if not await is_free(writer, f"login {name}"):
+                raise _served(found, "holds its lock")
             await audited(writer, "login_end", name)
             return await end_login(writer, name, utc_now())
 
@@ -76,21 +80,26 @@ def run_end(profile: Profile | None, name: str, *, yes: bool, force: bool, as_js
         typer.echo(json.dumps({"login": name, "accounts": accounts}))
         return
     new_console().print(
-        f"{escape(name)} is given up; listed no more: {escape(_named(accounts))}. What was recorded stays."
+        f"{escape(name)} is given up; listed no more: {escape(_named(accounts))}. What was recorded "
+        "stays, and what was last known of them in the sums over all."
     )
 
 
-def _ready_to_end(logins: Sequence[LoginRow], name: str, *, force: bool) -> LoginRow:
+def _ready_to_end(logins: Sequence[LoginRow], name: str) -> LoginRow:
     found = next((one for one in logins if one.login == name), None)
     if found is None:
         known = ", ".join(one.login for one in logins) or "none yet"
         raise UnknownLoginError(f"There is no login {name} here. Known logins: {known}.")
-    if found.runs and not force:
-        raise LoginServedError(
-            f"The link of {name} was heard of {age(found.silent_seconds)} ago ({_state(found)}): it would go "
-            f"on. Stop it first ({found.holder or 'wherever it runs'}), or say --force."
-        )
+    if found.runs:
+        raise _served(found, f"was heard of {age(found.silent_seconds)} ago ({_state(found)})")
     return found
+
+
+def _served(found: LoginRow, how: str) -> LoginServedError:
+    return LoginServedError(
+        f"The link of {found.login} {how}: it would go on. Stop it first "
+        f"({found.holder or 'wherever it runs'}); after one that was killed, wait for a minute and a quarter."
+    )
 
 
 def _ask(found: LoginRow) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core import logs
 from core.events.facts import (
+    AccountsListed,
     CommissionReported,
     ExecutionReported,
     FrameUnreadable,
@@ -57,7 +58,8 @@ class Admission:
         """Decide on ``told``. Called before anything else is locked: every worker locks in one order."""
         admitted = Admitted(first_places=self._earlier(told))
         # The state of a session is written after the books, and where it begins before them.
-        changing = {item.epoch for one in told for item in one.items if isinstance(item.fact, LinkChanged)}
+        kinds = (LinkChanged, AccountsListed)
+        changing = {item.epoch for one in told for item in one.items if isinstance(item.fact, kinds)}
         if changing:
             await inbox.lock_sessions(connection, changing | set(admitted.first_places))
         await inbox.record_first_entries(connection, admitted.first_places)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from core.errors import StreamUnavailableError
 from core.settings import Settings
 from core.streams.port import StreamPort, parse_id
-from models.queries.sync import link_word
+from models.queries.sync import link_word, was_given_up
 from models.session import Database
 
 _LATE_SECONDS = 30.0
@@ -38,8 +38,10 @@ async def horizon(
     """Look how far things of an account have been applied. To be called before what is compared is read."""
     async with database.read() as reader:
         link = await link_word(reader, account)
+        is_told_of = link is not None or not await was_given_up(reader, account)
     late = timedelta(seconds=max(_LATE_SECONDS, _MISSED_WORDS * settings.last_known_flush_seconds))
-    if link is not None and (link.state != "live" or now - link.updated_at > late):
+    if not is_told_of or (link is not None and (link.state != "live" or now - link.updated_at > late)):
+        # Whose login was given up has a last word, and whatever belonged to it may never have come.
         return Horizon(None, worth_waiting=False)
     try:
         oldest = await streams.oldest_unacknowledged(settings.facts_stream)

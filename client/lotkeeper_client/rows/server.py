@@ -82,7 +82,7 @@ class LoginReport(LinkReport, frozen=True, kw_only=True):
     One whose link was never connected lists none yet.
     """
 
-    login: str
+    login: str = ""
     accounts: tuple[str, ...]
 
 

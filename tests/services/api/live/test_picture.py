@@ -201,7 +201,8 @@ def test_a_link_that_was_not_connected_yet_speaks_while_no_other_of_its_login_do
 
     def state_after(seconds: float, epoch: int, state: str) -> str:
         now = NOW + timedelta(seconds=seconds)
-        picture.tick(beat(now, state=state), epoch=epoch, now=now, login="a:1")
+        gateway = "up" if state == "live" else "down"
+        picture.tick(beat(now, state=state, gateway=gateway), epoch=epoch, now=now, login="a:1")
         return picture.links["a:1"].state
 
     assert state_after(0, 5, "live") == "live"
@@ -209,6 +210,8 @@ def test_a_link_that_was_not_connected_yet_speaks_while_no_other_of_its_login_do
     assert state_after(3, 0, "fenced") == "live"
     assert state_after(4, 0, "needs_login") == "needs_login"
     assert state_after(5, 0, "disconnected") == "disconnected"
+    # Whoever is connected has an epoch: this one, back from standing by, would record nothing.
+    assert state_after(5.5, 0, "live") == "disconnected"
     assert state_after(6, 4, "live") == "disconnected"
     assert picture.logins_without_accounts(NOW + timedelta(seconds=6)) == ["a:1"]
     assert picture.logins_without_accounts(NOW + timedelta(seconds=9)) == []
