@@ -173,7 +173,7 @@ OLDER = (
     "DROP TABLE backup_runs, alert_deliveries, alert_messages, alert_conditions, price_limits",
     "ALTER TABLE broker_accounts DROP COLUMN called",
     "ALTER TABLE broker_accounts DROP COLUMN login CASCADE",
-    "ALTER TABLE broker_sessions DROP COLUMN place, DROP COLUMN accounts",
+    "ALTER TABLE broker_sessions DROP COLUMN place, DROP COLUMN accounts, DROP COLUMN given_up_at",
     "DROP INDEX ix_sync_log_link",
     "ALTER TABLE broker_links DROP COLUMN login, ADD COLUMN id integer NOT NULL DEFAULT 1",
     "ALTER TABLE broker_links ADD CONSTRAINT pk_broker_links PRIMARY KEY (id)",

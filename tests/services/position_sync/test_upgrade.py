@@ -21,6 +21,7 @@ ADDED_SINCE_THE_FIRST = {
     "broker_accounts": ["cost_method", "login", "called"],
     "broker_links": ["heard_at", "clock_offset_seconds", "state", "login"],
     "broker_sessions": [
+        "given_up_at",
         "place",
         "accounts",
         "client_id",

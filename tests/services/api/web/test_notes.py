@@ -1,18 +1,15 @@
 """Notes, tags, prices, the timeline, accounts called otherwise: over a real API, in a browser."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from playwright.async_api import Route, expect
-from sqlalchemy import insert, select
 
-from models import tables as t
 from models.session import Database
-from models.stores.partitions import ensure_partitions
 from tests.services.api.conftest import Api
 from tests.services.api.kept import seed_snapshots
-from tests.services.api.portfolio import AAPL, NOW, USD, position_id
+from tests.services.api.portfolio import NOW, USD, position_id
+from tests.services.api.test_prices import mark
 from tests.services.api.web.conftest import Look
 from tests.services.api.web.test_screens import violations
 
@@ -111,23 +108,8 @@ async def test_the_chart_draws_prices_and_more_of_them_closely(
     api: Api, look: Look, seeded: Database
 ) -> None:
     await seed_snapshots(seeded)
-    async with seeded.write() as writer:
-        number = (await writer.execute(select(t.snapshots.c.id).limit(1))).scalar_one()
-        for hours in range(1, 9 * 24):
-            at = NOW - timedelta(hours=hours)
-            await ensure_partitions(writer, at, months_ahead=0)
-            await writer.execute(
-                insert(t.snapshot_positions).values(
-                    snapshot_id=number,
-                    asof_ts=at + timedelta(seconds=1),
-                    conid=AAPL,
-                    quantity=1,
-                    currency="USD",
-                    mark_price=Decimal(150) + hours % 7,
-                    mark_as_of=at,
-                    fresh=True,
-                )
-            )
+    for hours in range(1, 9 * 24):
+        await mark(seeded, NOW - timedelta(hours=hours), str(150 + hours % 7))
     page = await look(STORY)
     told = await api.get(f"/api/v1/positions/{position_id('aapl')}/prices")
     chart = page.get_by_test_id("life").get_by_test_id("chart")
