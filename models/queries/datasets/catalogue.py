@@ -110,8 +110,10 @@ TABLES: Final = (
     *("cash_balances", "cash_flows", "commission_reports", "corporate_actions", "dead_facts"),
     *("executions", "flex_fetches", "fx_rates", "global_instruments", "imports", "instrument_mapping"),
     *("instruments", "issue_acknowledgements", "issues", "jobs", "ledger_books", "lot_disposals", "lots"),
-    *("marks", "observation_gaps", "performance_metrics", "position_events", "position_statements"),
+    *("marks", "observation_gaps", "performance_metrics", "position_events", "position_notes"),
     *(
+        "position_statements",
+        "position_tags",
         "positions",
         "price_limits",
         "raw_payloads",

@@ -13,6 +13,7 @@ _API: Final = "/api/"
 _LIVE: Final = frozenset(
     {
         "/api/v1/accounts",
+        "/api/v1/accounts/{account}",
         "/api/v1/accounts/{account}/summary",
         "/api/v1/positions",
         "/api/v1/positions/{position_id}",

@@ -14,7 +14,7 @@ from models.stores.jobs_coalesced import want
 from models.stores.sync import insert_outbox
 from models.tables.jobs import SWEEP
 from services.api.bodies import invalid, read_body
-from services.api.context import Shared
+from services.api.context import Context, Shared
 from services.api.live.rows import account_row
 from services.api.openapi import answers, takes
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, cut, json_response, last_name, name_cursor
@@ -53,6 +53,13 @@ async def list_accounts(context: Shared, limit: Limit = DEFAULT_LIMIT, cursor: C
         freshness=context.hub.feed.summary_freshness(context.hub.picture.accounts, judged),
     )
     return json_response(encode(page))
+
+
+@router.get("/{account}", summary="One account", responses=answers(Account, 404))
+async def one_account(context: Shared, account: Annotated[str, Path(description="an account")]) -> Response:
+    """As the list has it."""
+    context.known_account(account)
+    return json_response(encode(_row(context, account)))
 
 
 @router.get("/{account}/summary", summary="What an account is worth", responses=answers(Summary, 404))
@@ -104,6 +111,9 @@ async def change_account(
             await want(writer, SWEEP, {"": "start"}, 0)
     assert row is not None  # noqa: S101 - the picture has it, and accounts are never removed
     context.hub.know_account(row)
-    judged, feed = context.hub.judge(), context.hub.feed
-    state = context.hub.picture.accounts[account]
-    return json_response(encode(account_row(state, feed.summary_freshness([account], judged))))
+    return json_response(encode(_row(context, account)))
+
+
+def _row(context: Context, account: str) -> Account:
+    freshness = context.hub.feed.summary_freshness([account], context.hub.judge())
+    return account_row(context.hub.picture.accounts[account], freshness)

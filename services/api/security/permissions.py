@@ -38,6 +38,7 @@ POST /api/v1/users/{name}/second-factor
 POST /api/v1/users/{name}/second-factor/prove
 POST /api/v1/users/{name}/second-factor/remove
 GET /api/v1/accounts
+GET /api/v1/accounts/{account}
 GET /api/v1/accounts/{account}/summary
 GET /api/v1/positions
 GET /api/v1/positions/{position_id}

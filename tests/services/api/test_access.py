@@ -40,6 +40,7 @@ def _of_positions(what: str) -> tuple[str, ...]:
 READS: dict[str, tuple[str, ...]] = {
     "/api/v1/account-groups": _each("/api/v1/account-groups", ""),
     "/api/v1/accounts": _each("/api/v1/accounts", ""),
+    "/api/v1/accounts/{account}": tuple(f"/api/v1/accounts/{one}" for one in (PAPER, USD)),
     "/api/v1/accounts/{account}/summary": tuple(
         f"/api/v1/accounts/{one}/summary" for one in ("ALL", PAPER, USD)
     ),

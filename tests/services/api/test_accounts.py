@@ -24,6 +24,14 @@ async def test_accounts_are_listed_and_paper_is_labelled(api: Api) -> None:
     assert page["freshness"]["as_of"] == "2026-11-20T15:00:00Z"
 
 
+async def test_one_account_is_told_as_the_list_has_it(api: Api) -> None:
+    for row in (await api.get("/api/v1/accounts"))["items"]:
+        one = await api.get(f"/api/v1/accounts/{row['account']}")
+        assert one | {"freshness": None} == row | {"freshness": None}
+    answer = await api.http.get("/api/v1/accounts/U999")
+    assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found")
+
+
 async def test_an_account_that_is_in_no_list_is_said_to_be_unlisted(
     api: Api, database: Database, streams: RedisStreams
 ) -> None:

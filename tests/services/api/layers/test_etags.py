@@ -20,7 +20,7 @@ HISTORY = (
     "/api/v1/performance",
     "/api/v1/imports",
     "/api/v1/snapshots",
-    f"/api/v1/positions/{position_id('aapl')}/lots",
+    f"/api/v1/positions/{position_id('won')}/lots",
     f"/api/v1/jobs/{position_id('job')}",
     "/api/v1/positions?as_of=2026-11-19T00:00:00Z",
 )
