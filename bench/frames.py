@@ -28,7 +28,7 @@ from services.stack.ports import free_port
 ROWS, FEW = 1_000, 20
 UPDATES_A_SECOND = 20
 _SETTLES_SECONDS = 3.0
-_FRAMES = """seconds => new Promise(resolve => {
+FRAMES = """seconds => new Promise(resolve => {
     const gaps = [];
     let changes = 0;
     new MutationObserver(found => { changes += found.length; })
@@ -42,6 +42,7 @@ _FRAMES = """seconds => new Promise(resolve => {
     };
     requestAnimationFrame(step);
 })"""
+"""For so many seconds: the milliseconds between frames, and how much changed in the table."""
 
 
 class Seen(NamedTuple):
@@ -110,7 +111,7 @@ async def _watch(page: Page, settings: Settings, rows: int, seconds: float, *, m
     await debugger.send("Performance.enable")
     feeding = asyncio.create_task(_move(settings, rows, is_over)) if moving else None
     before = await _worked(debugger)
-    frames, changes = await page.evaluate(_FRAMES, seconds)
+    frames, changes = await page.evaluate(FRAMES, seconds)
     worked = await _worked(debugger) - before
     is_over.set()
     if feeding is not None:

@@ -16,9 +16,10 @@ _tags = about(
     f"SELECT DISTINCT t.tag FROM position_tags t WHERE {OF.format('t')} ORDER BY t.tag"  # noqa: S608 - no input in it
 )
 _all_tags = text(
-    f"SELECT t.tag AS name, count(DISTINCT {HOME.format('t')}) AS positions FROM position_tags t "  # noqa: S608 - no input in it
-    "WHERE CAST(:after AS text) IS NULL OR t.tag > :after GROUP BY t.tag "
-    f"HAVING count({HOME.format('t')}) > 0 ORDER BY t.tag LIMIT :limit"
+    "SELECT u.name, count(DISTINCT u.home) AS positions FROM "  # noqa: S608 - no input in it
+    f"(SELECT t.tag AS name, {HOME.format('t')} AS home "
+    "FROM position_tags t WHERE CAST(:after AS text) IS NULL OR t.tag > :after) u "
+    "WHERE u.home IS NOT NULL GROUP BY u.name ORDER BY u.name LIMIT :limit"
 )
 
 TAGGED: Final = text(

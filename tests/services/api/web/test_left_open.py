@@ -6,26 +6,12 @@ import random
 import pytest
 from playwright.async_api import expect
 
+from bench.frames import FRAMES
 from tests.services.api.web.book import fill
 from tests.services.api.web.conftest import Open
 from tests.services.api.web.replay import Replay
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-FRAMES = """seconds => new Promise(resolve => {
-    const gaps = [];
-    let changes = 0;
-    const rows = new MutationObserver(found => { changes += found.length; });
-    rows.observe(document.querySelector('tbody'), {subtree: true, childList: true, characterData: true});
-    let last = performance.now();
-    const end = last + seconds * 1000;
-    const step = now => {
-        gaps.push(now - last);
-        last = now;
-        if (now < end) requestAnimationFrame(step); else resolve([gaps, changes]);
-    };
-    requestAnimationFrame(step);
-})"""
 
 
 @pytest.mark.usefixtures("filled")

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accountName, axis, cost, count, fraction, MASK, MISSING, money, price, quantity, ratio, signedFraction, signedMoney, tone } from './figures';
+import { accountName, axis, cost, count, fraction, MASK, MISSING, money, price, quantity, ratio, signedFraction, signedMoney, tone, words } from './figures';
 
 const open = { hidden: false, locale: 'en-US' };
 const hidden = { hidden: true, locale: 'en-US' };
@@ -56,6 +56,7 @@ describe('privacy', () => {
 	it('hides the direction too, and most of the account number', () => {
 		expect(tone('-5', true)).toBe('unknown');
 		expect([tone('-5', false), tone('5', false), tone('0', false), tone(null, false)]).toEqual(['loss', 'gain', 'flat', 'unknown']);
+		expect([words('Sell 1,250.50 above 99', true), words('Sell 5', false)]).toEqual([`Sell ${MASK} above ${MASK}`, 'Sell 5']);
 		expect(accountName('DU1234567', true)).toBe(`${MASK}67`);
 		expect(accountName('DU1234567', false)).toBe('DU1234567');
 	});

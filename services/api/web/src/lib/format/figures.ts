@@ -33,6 +33,11 @@ export function quantity(value: Maybe, style: FigureStyle): string {
 	return figure(value, style, { minimumFractionDigits: 0, maximumFractionDigits: 12 });
 }
 
+/** A sentence of somebody's, or of the server's: it may hold amounts. */
+export function words(text: string, hidden: boolean): string {
+	return hidden ? text.replace(/\d[\d.,]*/g, MASK) : text;
+}
+
 /** What was paid: private. */
 export function cost(value: Maybe, style: FigureStyle): string {
 	return figure(value, style, { minimumFractionDigits: 2, maximumFractionDigits: pricePlaces(value) });

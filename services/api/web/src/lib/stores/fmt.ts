@@ -12,6 +12,7 @@ export const fmt = {
 	quantity: (value: Maybe) => figures.quantity(value, style()),
 	cost: (value: Maybe) => figures.cost(value, style()),
 	price: (value: Maybe) => figures.price(value),
+	words: (text: string | null) => figures.words(text ?? '', prefs.privacy),
 	plain: (value: Maybe) => figures.plain(value),
 	count: (value: number | null | undefined) => figures.count(value),
 	fraction: (value: Maybe) => figures.fraction(value),
